@@ -1,0 +1,2 @@
+//! slim
+fn main() {}

@@ -1,0 +1,132 @@
+//! What the probe asked and what the container answered.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// One request and its answer, as verification replays it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Its place in the order of asking, from 0.
+    pub sequence: u32,
+    /// Why this was asked.
+    pub origin: Origin,
+    /// What was asked and answered.
+    #[serde(flatten)]
+    pub kind: ExchangeKind,
+}
+
+/// Why a probe asked something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The probe asks it by itself: `GET /`, a TCP greeting.
+    Default,
+    /// Found by the crawl in the answer to this path.
+    Crawl {
+        /// The page that links to it.
+        from: String,
+    },
+    /// Named on the command line (`--http-path`, `--tcp-send`, the exec probe's command).
+    Flag,
+    /// Listed in a probe file.
+    File,
+    /// An operation of an OpenAPI description.
+    OpenApi {
+        /// The operation's id, or its method and path template.
+        operation: String,
+    },
+}
+
+/// The protocols.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "protocol", rename_all = "kebab-case")]
+pub enum ExchangeKind {
+    /// HTTP or HTTPS.
+    Http(HttpExchange),
+    /// Bytes over TCP.
+    Tcp(TcpExchange),
+    /// A command run in the container through the engine, or the job itself.
+    Exec(ExecExchange),
+}
+
+/// An HTTP request and its response.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct HttpExchange {
+    /// Whether TLS was spoken.
+    pub tls: bool,
+    /// The container's port.
+    pub port: u16,
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The request's headers, credentials by name only.
+    pub headers: Vec<Header>,
+    /// The request's body.
+    pub body: Option<Body>,
+    /// The answer; none if the connection ended without one.
+    pub response: Option<HttpResponse>,
+    /// Whether the user demanded success (an explicit request, or `/`).
+    pub required: bool,
+}
+
+/// The answer to an HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// `HTTP/1.1`, `HTTP/2.0`.
+    pub version: String,
+    /// The headers in the order they came, credentials by name only.
+    pub headers: Vec<Header>,
+    /// The body.
+    pub body: Body,
+}
+
+/// A header. The value of one that carries credentials (`authorization`, `cookie`, `set-cookie`, `proxy-authorization`,
+/// or one that the probe file takes from the environment) is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Header {
+    /// The name, in lower case.
+    pub name: String,
+    /// The value; none where it is a credential.
+    pub value: Option<String>,
+}
+
+/// Bytes sent or received over a TCP connection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct TcpExchange {
+    /// The container's port.
+    pub port: u16,
+    /// What was sent, if anything.
+    pub sent: Option<Body>,
+    /// What came back.
+    pub received: Body,
+}
+
+/// A command and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct ExecExchange {
+    /// The command; empty for the container's own (a job).
+    pub command: Vec<String>,
+    /// How it exited.
+    pub exit_code: i64,
+    /// Its standard output.
+    pub stdout: Body,
+    /// Its standard error.
+    pub stderr: Body,
+}
+
+/// A body, by its digest. The bytes lie beside the recording in `exchanges/HEX` if they were at most 1 MiB.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Body {
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// How many bytes.
+    pub size: u64,
+    /// Whether the bytes lie beside the recording.
+    pub kept: bool,
+}

@@ -1,0 +1,213 @@
+//! The Recording: what observed executions of one image did, as a file.
+//!
+//! A [`Recording`] is a set of [`Run`]s keyed by the digest of each run's canonical JSON. Merging is set union, so it
+//! is associative, commutative and idempotent, and replicas, test runs and nodes combine in any order. Totals and
+//! peaks are computed from the set, never stored.
+//!
+//! The JSON Schema in `docs/recording.schema.json` is generated from these types (`cargo xtask docs`).
+
+mod exchange;
+mod run;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use exchange::{
+    Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, HttpResponse, Origin, TcpExchange,
+};
+pub use run::{
+    Abi, Access, Actor, Alarm, CapabilityUse, ContainerFacts, EngineFacts, Failure, FileUse, HostFacts,
+    Losses, Measured, MountFact, MountKind, Outcome, Peaks, Phase, PhaseMark, Process, Program, Purpose, Run,
+    RuntimeFacts, SocketAction, SocketUse, SyscallUse,
+};
+
+use crate::digest::Digest;
+
+/// The version of the file format that this library writes and reads.
+pub const VERSION: u32 = 1;
+
+/// A set of observed runs of one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    /// The format's version: [`VERSION`].
+    pub version: u32,
+    /// The digest of the image's config, which all runs share.
+    pub image: Digest,
+    /// The runs, by the digest of their canonical JSON.
+    pub runs: BTreeMap<Digest, Run>,
+}
+
+/// Why a recording could not be read, written or merged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a recording.
+    #[error("{}: not a recording: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why parsing failed.
+        source: serde_json::Error,
+    },
+    /// The file was written in a format that this version does not know.
+    #[error(
+        "{}: format version {found}, but this slim reads version {VERSION}: record again, or use the slim that wrote it",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version it names.
+        found: u32,
+    },
+    /// A run's key is not the digest of its content: the file was edited or damaged.
+    #[error("{}: run {key} does not have that digest: the file was changed after it was written", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The key whose run differs.
+        key: Digest,
+    },
+    /// Runs of different images do not merge.
+    #[error("recordings of different images do not merge: {ours} and {theirs}; record each image on its own")]
+    DifferentImages {
+        /// The first image.
+        ours: Digest,
+        /// The other one.
+        theirs: Digest,
+    },
+}
+
+impl Recording {
+    /// An empty recording of `image` (its config's digest).
+    pub fn new(image: Digest) -> Self {
+        Self {
+            version: VERSION,
+            image,
+            runs: BTreeMap::new(),
+        }
+    }
+
+    /// Adds one run and returns its id.
+    ///
+    /// # Errors
+    /// [`Error::DifferentImages`] if the run is of another image.
+    pub fn insert(&mut self, mut run: Run) -> Result<Digest, Error> {
+        if run.image != self.image {
+            return Err(Error::DifferentImages {
+                ours: self.image.clone(),
+                theirs: run.image,
+            });
+        }
+        run.normalise();
+        let id = run.id();
+        self.runs.insert(id.clone(), run);
+        Ok(id)
+    }
+
+    /// The union of both sets of runs.
+    ///
+    /// # Errors
+    /// [`Error::DifferentImages`].
+    pub fn merge(mut self, other: Self) -> Result<Self, Error> {
+        if self.image != other.image {
+            return Err(Error::DifferentImages {
+                ours: self.image,
+                theirs: other.image,
+            });
+        }
+        self.runs.extend(other.runs);
+        Ok(self)
+    }
+
+    /// Every loss of every run, added up.
+    pub fn losses(&self) -> Losses {
+        self.runs
+            .values()
+            .fold(Losses::default(), |sum, run| sum.plus(&run.losses))
+    }
+
+    /// The highest peaks of all runs.
+    pub fn peaks(&self) -> Peaks {
+        self.runs
+            .values()
+            .fold(Peaks::default(), |max, run| max.max(&run.peaks))
+    }
+
+    /// Reads a recording, or the `recording.json` in a directory, and checks each run against its key.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Json`], [`Error::Version`], [`Error::Damaged`].
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let path = if path.is_dir() {
+            path.join("recording.json")
+        } else {
+            path.to_owned()
+        };
+        let bytes = std::fs::read(&path).map_err(|source| Error::Io {
+            path: path.clone(),
+            source,
+        })?;
+        Self::parse(&bytes, &path)
+    }
+
+    /// Parses a recording's bytes; `path` is named in errors.
+    ///
+    /// # Errors
+    /// [`Error::Json`], [`Error::Version`], [`Error::Damaged`].
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let json = |source| Error::Json {
+            path: path.to_owned(),
+            source,
+        };
+        let found = serde_json::from_slice::<Versioned>(bytes).map_err(json)?.version;
+        if found != VERSION {
+            return Err(Error::Version {
+                path: path.to_owned(),
+                found,
+            });
+        }
+        let recording: Self = serde_json::from_slice(bytes).map_err(json)?;
+        for (key, run) in &recording.runs {
+            if run.id() != *key {
+                return Err(Error::Damaged {
+                    path: path.to_owned(),
+                    key: key.clone(),
+                });
+            }
+            if run.image != recording.image {
+                return Err(Error::DifferentImages {
+                    ours: recording.image,
+                    theirs: run.image.clone(),
+                });
+            }
+        }
+        Ok(recording)
+    }
+
+    /// The file's bytes: indented JSON and a newline. Equal recordings give equal bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("a recording's maps have string keys");
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests;

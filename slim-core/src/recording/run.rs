@@ -1,0 +1,511 @@
+//! One observed execution of an image.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Exchange;
+use crate::digest::Digest;
+use crate::path::{RawPath, RootPath};
+
+/// One observed execution: what the container's tasks did, under what, and how it ended.
+///
+/// Every list is sorted and free of duplicates, so that equal runs have equal ids.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The digest of the image's config.
+    pub image: Digest,
+    /// The image as the user named it.
+    pub reference: String,
+    /// What this run was for.
+    pub purpose: Purpose,
+    /// Start of the container, in seconds since 1970-01-01 UTC.
+    pub started: u64,
+    /// From the container's start to its end (or to the end of recording), in milliseconds.
+    pub duration_ms: u64,
+    /// The machine.
+    pub host: HostFacts,
+    /// The engine.
+    pub engine: EngineFacts,
+    /// The low-level runtime.
+    pub runtime: RuntimeFacts,
+    /// What the container was given.
+    pub container: ContainerFacts,
+    /// When each phase began, in order.
+    pub phases: Vec<PhaseMark>,
+    /// System calls.
+    pub syscalls: Vec<SyscallUse>,
+    /// Files.
+    pub files: Vec<FileUse>,
+    /// Capabilities that the kernel asked for.
+    pub capabilities: Vec<CapabilityUse>,
+    /// Whether [`Run::capabilities`] could be measured on this kernel.
+    pub capabilities_measured: Measured,
+    /// What was listened on and connected to.
+    pub sockets: Vec<SocketUse>,
+    /// Executed programs.
+    pub programs: Vec<Program>,
+    /// The process tree.
+    pub processes: Vec<Process>,
+    /// What this recording cannot see into.
+    pub alarms: BTreeSet<Alarm>,
+    /// What the kernel had and slim did not get.
+    pub losses: Losses,
+    /// Resource peaks.
+    pub peaks: Peaks,
+    /// What the probe asked and what came back.
+    pub exchanges: Vec<Exchange>,
+    /// How the container ended.
+    pub outcome: Outcome,
+}
+
+impl Run {
+    /// The digest of the run's canonical (compact) JSON: its id in a recording.
+    pub fn id(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(self).expect("a run's maps have string keys"))
+    }
+
+    /// Sorts and de-duplicates every list.
+    pub fn normalise(&mut self) {
+        fn tidy<T: Ord>(list: &mut Vec<T>) {
+            list.sort();
+            list.dedup();
+        }
+        tidy(&mut self.syscalls);
+        tidy(&mut self.files);
+        tidy(&mut self.capabilities);
+        tidy(&mut self.sockets);
+        tidy(&mut self.programs);
+        tidy(&mut self.processes);
+        self.exchanges.sort();
+    }
+}
+
+/// What a run was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// slim started the container and exercised it.
+    Recorded,
+    /// slim watched a container that was running already.
+    Attached,
+    /// Verification found what was missed.
+    Verification,
+}
+
+/// Where in a container's life something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// From the first instruction to the first answered probe.
+    StartUp,
+    /// From the first answered probe on.
+    Serving,
+    /// From the stop signal on.
+    Shutdown,
+    /// While the product was verified.
+    Verification,
+}
+
+/// Who did it: the container runtime on its way in, or the application.
+///
+/// A task is the runtime's from joining the cgroup until it executes a file of the container's root file system, and
+/// the application's from then on; so is a task that the engine brings in later (`docker exec`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Actor {
+    /// runc, crun: set-up before the application's first instruction.
+    Runtime,
+    /// The application.
+    App,
+}
+
+/// When a phase began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseMark {
+    /// The phase.
+    pub phase: Phase,
+    /// Milliseconds since the container's start.
+    pub at_ms: u64,
+}
+
+/// Whether something could be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measured {
+    /// It was measured.
+    Measured,
+    /// This kernel has no event for it; the container's own set stands in.
+    NotMeasured,
+}
+
+/// The machine that ran the container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostFacts {
+    /// The kernel's release (`uname -r`).
+    pub kernel: String,
+    /// The machine's architecture, as `uname -m` names it.
+    pub machine: String,
+    /// How many system calls the kernel of this architecture knows (native ABI), for "n of m".
+    pub syscalls_known: u32,
+    /// `net.ipv4.ip_unprivileged_port_start` in the container's network name space, if known.
+    pub unprivileged_port_start: Option<u16>,
+}
+
+/// The engine that ran the container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EngineFacts {
+    /// `docker` or `podman`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The API version spoken.
+    pub api: String,
+}
+
+/// The low-level runtime that started the container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeFacts {
+    /// `runc`, `crun`.
+    pub name: String,
+    /// Its version, if it could be asked.
+    pub version: String,
+}
+
+/// What the container was given: the bounds within which it was observed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerFacts {
+    /// Entrypoint and command as they ran.
+    pub command: Vec<String>,
+    /// `USER` or `--user` as it ran; empty for root.
+    pub user: String,
+    /// The working directory.
+    pub workdir: String,
+    /// Names of the environment variables that the user added (values are not kept).
+    pub env_names: Vec<String>,
+    /// Mounts into the container, by mount point.
+    pub mounts: Vec<MountFact>,
+    /// Names of the capabilities in its bounding set (`CAP_CHOWN`), sorted.
+    pub capabilities: Vec<String>,
+    /// Whether it ran with no-new-privileges.
+    pub no_new_privileges: bool,
+    /// Whether its root file system was read-only.
+    pub read_only: bool,
+    /// The network mode (`bridge`, `host`, `none`, or a network's name).
+    pub network: String,
+    /// The seccomp filter that it ran under, as the OCI runtime specification's `linux.seccomp`; none if it ran
+    /// without a filter or the filter was not readable.
+    pub seccomp: Option<serde_json::Value>,
+    /// Whether the container is known to have run without any filter.
+    pub seccomp_unconfined: bool,
+    /// The options of `docker run` that it was created with, as a shell would take them (`--env` by name only), for `run.sh`.
+    pub options: Vec<String>,
+}
+
+/// A mount into the container's root.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct MountFact {
+    /// The mount point.
+    pub target: RootPath,
+    /// What is mounted there.
+    pub kind: MountKind,
+}
+
+/// What is mounted at a mount point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MountKind {
+    /// A directory or file of the host.
+    Bind,
+    /// A volume; the engine seeds a new one from the image, so the image's file counts as observed.
+    Volume,
+    /// Memory.
+    Tmpfs,
+    /// proc, sysfs, devpts and what else every container gets from its runtime.
+    System,
+}
+
+/// How a system call was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Abi {
+    /// The machine's own.
+    Native,
+    /// 32-bit compatibility (i386 on x86-64).
+    Compat,
+    /// x32 on x86-64.
+    X32,
+}
+
+/// One system call, as often as one program made it in one phase.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct SyscallUse {
+    /// The ABI.
+    pub abi: Abi,
+    /// The number in that ABI (without the x32 bit).
+    pub number: u32,
+    /// Its name (`openat`), or `#N` if libseccomp has none.
+    pub name: String,
+    /// When.
+    pub phase: Phase,
+    /// By whom.
+    pub actor: Actor,
+    /// The executed file; none before the first one and where it is not known.
+    pub program: Option<RootPath>,
+    /// How often it returned (or never returned, for `exit_group`, or was still blocked at the end).
+    pub count: u64,
+    /// How often with an error.
+    pub failed: u64,
+    /// The first failure.
+    pub first_failure: Option<Failure>,
+}
+
+/// A failed system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// The error number, positive.
+    pub errno: u16,
+    /// The six argument registers.
+    pub args: [u64; 6],
+}
+
+/// What was done to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Opened for reading.
+    Read,
+    /// Opened for writing, or written through a path (truncate).
+    Write,
+    /// Opened with O_PATH.
+    OpenPath,
+    /// Executed by `execve`.
+    Execute,
+    /// Loaded by the kernel for an executed file: its script interpreter or ELF loader.
+    Interpret,
+    /// Mapped with PROT_EXEC.
+    Map,
+    /// Asked about: the stat family.
+    Stat,
+    /// Permissions asked: the access family.
+    Permission,
+    /// Its link target was read.
+    ReadLink,
+    /// Made the working directory or the root.
+    ChangeDirectory,
+    /// This directory's entries were listed.
+    List,
+    /// Created: O_CREAT that made it, mkdir, mknod, symlink, link, rename onto it.
+    Create,
+    /// Its mode, owner, times or extended attributes were changed.
+    Attributes,
+    /// Removed or renamed away.
+    Remove,
+    /// A unix socket was bound here.
+    BindSocket,
+    /// A unix socket here was connected to.
+    ConnectSocket,
+    /// Advisory lock taken.
+    Lock,
+}
+
+/// One file, as one program used it in one phase.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct FileUse {
+    /// Where it is: the kernel's own path below the container's root where a descriptor remained
+    /// ([`FileUse::truth`]), otherwise the asked path joined to where it starts, with links still to be followed in
+    /// the image's index. On another mount: mount point and inner path.
+    pub path: RootPath,
+    /// Whether [`FileUse::path`] is the kernel's word (all links followed).
+    pub truth: bool,
+    /// The path as the program wrote it; none where it was reached through a descriptor.
+    pub asked: Option<RawPath>,
+    /// The directory that a relative [`FileUse::asked`] starts at (working directory or directory descriptor), and the
+    /// process's root for an absolute one if it is not the container's (chroot).
+    pub base: Option<RootPath>,
+    /// What was done, without failures.
+    pub access: BTreeSet<Access>,
+    /// The error numbers of failed attempts; 2 (ENOENT) and 20 (ENOTDIR) say that it was absent.
+    pub errors: BTreeSet<u16>,
+    /// Whether it lies on the container's root file system.
+    pub on_root: bool,
+    /// Whether a final symbolic link was not to be followed (lstat, O_NOFOLLOW, unlink, readlink).
+    pub no_follow: bool,
+    /// When.
+    pub phase: Phase,
+    /// By whom.
+    pub actor: Actor,
+    /// The executed file; none where it is not known.
+    pub program: Option<RootPath>,
+}
+
+/// A capability that the kernel checked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct CapabilityUse {
+    /// The name (`CAP_NET_BIND_SERVICE`).
+    pub capability: String,
+    /// Whether the task had it.
+    pub granted: bool,
+    /// When.
+    pub phase: Phase,
+    /// By whom.
+    pub actor: Actor,
+    /// The executed file.
+    pub program: Option<RootPath>,
+    /// In which system call, by name, if it was in one.
+    pub syscall: Option<String>,
+    /// How often.
+    pub count: u64,
+}
+
+/// What was done with a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SocketAction {
+    /// Created.
+    Create,
+    /// Bound to a local address.
+    Bind,
+    /// Listened on.
+    Listen,
+    /// Connected to a peer.
+    Connect,
+    /// Sent to a peer without a connection.
+    Send,
+}
+
+/// One kind of use of one kind of socket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct SocketUse {
+    /// What was done.
+    pub action: SocketAction,
+    /// The address family: `inet`, `inet6`, `unix`, `netlink`, `packet`, or its number.
+    pub family: String,
+    /// The type: `stream`, `dgram`, `raw`, `seqpacket`, or its number; empty if not known.
+    pub kind: String,
+    /// The protocol number (6 for TCP), 0 if not given.
+    pub protocol: u16,
+    /// The address, as text (IPv4, IPv6, a unix path; an abstract one starts with `@`); empty if none.
+    pub address: String,
+    /// The port, 0 if none.
+    pub port: u16,
+    /// When.
+    pub phase: Phase,
+    /// By whom.
+    pub actor: Actor,
+    /// The executed file.
+    pub program: Option<RootPath>,
+}
+
+/// An executed program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Program {
+    /// The executed file as the kernel knows it (for a script: the script).
+    pub path: RootPath,
+    /// The interpreter the kernel ran for it, if it is a script.
+    pub interpreter: Option<RootPath>,
+    /// Whether the execution gained privilege: set-user-id, set-group-id or file capabilities took effect.
+    pub privilege_gain: bool,
+    /// When it was first executed.
+    pub phase: Phase,
+    /// How often it was executed.
+    pub count: u64,
+}
+
+/// One process of the container.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Process {
+    /// Its id on the host.
+    pub pid: u32,
+    /// Its parent's id if that is a process of the container; none for those the runtime brought in.
+    pub parent: Option<u32>,
+    /// The programs it executed, in order.
+    pub programs: Vec<RootPath>,
+}
+
+/// What this recording cannot see into.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "alarm", rename_all = "kebab-case")]
+pub enum Alarm {
+    /// io_uring was used; its file operations are no system calls.
+    IoUring {
+        /// The program.
+        program: Option<RootPath>,
+    },
+    /// The program asked for a file by handle (`open_by_handle_at`).
+    FileHandle {
+        /// The program.
+        program: Option<RootPath>,
+    },
+}
+
+/// What the kernel had and slim did not get, by cause. All zero in a good run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Losses {
+    /// Failed reservations in the ring buffer. Remedy: `--ring-size`.
+    pub ring: u64,
+    /// Full maps (files, sockets, programs, tasks). Remedy: `--map-size`.
+    pub map: u64,
+    /// Paths and strings that the kernel read and the program could not.
+    pub string: u64,
+    /// Dentry paths deeper or longer than can be walked.
+    pub deep_path: u64,
+    /// The program's own `recursion_misses`.
+    pub recursion: u64,
+}
+
+impl Losses {
+    /// All losses together.
+    pub fn total(&self) -> u64 {
+        self.ring + self.map + self.string + self.deep_path + self.recursion
+    }
+
+    /// Both added up.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            ring: self.ring + other.ring,
+            map: self.map + other.map,
+            string: self.string + other.string,
+            deep_path: self.deep_path + other.deep_path,
+            recursion: self.recursion + other.recursion,
+        }
+    }
+}
+
+/// Resource peaks of a run; none where the engine could not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Peaks {
+    /// Memory, in bytes.
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+    /// CPU, in thousandths of a core, over the busiest sampled interval.
+    pub cpu_milli: Option<u64>,
+}
+
+impl Peaks {
+    /// The greater of each.
+    pub fn max(&self, other: &Self) -> Self {
+        Self {
+            memory: self.memory.max(other.memory),
+            pids: self.pids.max(other.pids),
+            cpu_milli: self.cpu_milli.max(other.cpu_milli),
+        }
+    }
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// Its exit code; none if it was still running when the recording ended.
+    pub exit_code: Option<i64>,
+    /// Whether the kernel killed it for want of memory.
+    pub oom_killed: bool,
+    /// Whether slim stopped it (rather than its own end).
+    pub stopped_by_slim: bool,
+    /// Whether the stop signal did not end it in time and it was killed.
+    pub killed: bool,
+}

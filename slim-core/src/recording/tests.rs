@@ -1,0 +1,121 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::path::RootPath;
+
+fn image() -> Digest {
+    Digest::of(b"image")
+}
+
+pub(crate) fn run(seed: u64) -> Run {
+    Run {
+        image: image(),
+        reference: "app:1".into(),
+        purpose: Purpose::Recorded,
+        started: seed,
+        duration_ms: 1,
+        host: HostFacts::default(),
+        engine: EngineFacts::default(),
+        runtime: RuntimeFacts::default(),
+        container: ContainerFacts::default(),
+        phases: vec![PhaseMark {
+            phase: Phase::StartUp,
+            at_ms: 0,
+        }],
+        syscalls: vec![],
+        files: vec![FileUse {
+            path: RootPath::new(b"/caf\xff\\"),
+            truth: true,
+            asked: None,
+            base: None,
+            access: BTreeSet::from([Access::Read]),
+            errors: BTreeSet::new(),
+            on_root: true,
+            no_follow: false,
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+        }],
+        capabilities: vec![],
+        capabilities_measured: Measured::Measured,
+        sockets: vec![],
+        programs: vec![],
+        processes: vec![],
+        alarms: BTreeSet::new(),
+        losses: Losses::default(),
+        peaks: Peaks::default(),
+        exchanges: vec![],
+        outcome: Outcome::default(),
+    }
+}
+
+fn recording(seeds: &BTreeSet<u64>) -> Recording {
+    let mut recording = Recording::new(image());
+    for seed in seeds {
+        recording.insert(run(*seed)).unwrap();
+    }
+    recording
+}
+
+fn any_recording() -> impl Strategy<Value = Recording> {
+    proptest::collection::btree_set(0u64..8, 0..5).prop_map(|seeds| recording(&seeds))
+}
+
+proptest! {
+    #[test]
+    fn merge_is_associative(a in any_recording(), b in any_recording(), c in any_recording()) {
+        let left = a.clone().merge(b.clone()).unwrap().merge(c.clone()).unwrap();
+        let right = a.merge(b.merge(c).unwrap()).unwrap();
+        prop_assert_eq!(left.to_json(), right.to_json());
+    }
+
+    #[test]
+    fn merge_is_commutative(a in any_recording(), b in any_recording()) {
+        prop_assert_eq!(a.clone().merge(b.clone()).unwrap().to_json(), b.merge(a).unwrap().to_json());
+    }
+
+    #[test]
+    fn merge_is_idempotent(a in any_recording()) {
+        prop_assert_eq!(a.clone().merge(a.clone()).unwrap().to_json(), a.to_json());
+    }
+}
+
+#[test]
+fn a_recording_loads_again() {
+    let recording = recording(&BTreeSet::from([1, 2]));
+    let again = Recording::parse(&recording.to_json(), Path::new("r")).unwrap();
+    assert_eq!(again, recording);
+}
+
+#[test]
+fn runs_of_different_images_do_not_merge() {
+    let other = Recording::new(Digest::of(b"other"));
+    assert!(matches!(
+        Recording::new(image()).merge(other.clone()),
+        Err(Error::DifferentImages { .. })
+    ));
+    let mut other = other;
+    assert!(matches!(other.insert(run(1)), Err(Error::DifferentImages { .. })));
+}
+
+#[test]
+fn an_edited_run_is_refused() {
+    let json = String::from_utf8(recording(&BTreeSet::from([1])).to_json()).unwrap();
+    let edited = json.replace("\"duration_ms\": 1", "\"duration_ms\": 2");
+    assert_ne!(json, edited);
+    assert!(matches!(
+        Recording::parse(edited.as_bytes(), Path::new("r")),
+        Err(Error::Damaged { .. })
+    ));
+}
+
+#[test]
+fn another_version_is_named() {
+    let error = Recording::parse(br#"{"version": 9, "future": true}"#, Path::new("r.json")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "r.json: format version 9, but this slim reads version 1: record again, or use the slim that wrote it"
+    );
+}

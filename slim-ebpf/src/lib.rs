@@ -1,0 +1,2 @@
+//! The types that slim's eBPF program and its user side share.
+#![no_std]
