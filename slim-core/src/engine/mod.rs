@@ -1,1 +1,220 @@
 //! Where containers run.
+//!
+//! An [`Engine`] creates containers from an image's own configuration plus what the user asks for, by the names of
+//! `docker run`'s options, and touches nothing else: nothing is injected, nothing is privileged.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::digest::Digest;
+use crate::image::Image;
+use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
+
+/// When an image is pulled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pull {
+    /// Even if it is there.
+    Always,
+    /// If it is not there.
+    #[default]
+    Missing,
+    /// Never.
+    Never,
+}
+
+/// What the user adds to the image's own configuration, in the words and the syntax of `docker run`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ContainerOptions {
+    /// `--env NAME=VALUE`, or `NAME` to take it from slim's own environment.
+    pub env: Vec<String>,
+    /// `--env-file FILE`.
+    pub env_file: Vec<String>,
+    /// `--volume [SOURCE:]TARGET[:OPTIONS]`.
+    pub volume: Vec<String>,
+    /// `--mount type=…,source=…,target=…`.
+    pub mount: Vec<String>,
+    /// `--network`.
+    pub network: Option<String>,
+    /// `--publish [IP:][HOST:]PORT[/PROTOCOL]`.
+    pub publish: Vec<String>,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--entrypoint`.
+    pub entrypoint: Option<String>,
+    /// `--workdir`.
+    pub workdir: Option<String>,
+    /// `--hostname`.
+    pub hostname: Option<String>,
+    /// `--read-only`.
+    pub read_only: bool,
+    /// `--tmpfs TARGET[:OPTIONS]`.
+    pub tmpfs: Vec<String>,
+    /// `--memory`, as `512m`.
+    pub memory: Option<String>,
+    /// `--cap-add`.
+    pub cap_add: Vec<String>,
+    /// `--cap-drop`.
+    pub cap_drop: Vec<String>,
+    /// `--security-opt`.
+    pub security_opt: Vec<String>,
+    /// `--add-host NAME:ADDRESS`.
+    pub add_host: Vec<String>,
+    /// `--label NAME=VALUE`.
+    pub label: Vec<String>,
+    /// The command after `--`; empty for the image's own.
+    pub command: Vec<String>,
+}
+
+/// A container that this process created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// The engine's full id, 64 hexadecimal digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a running container looks like from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Whether it runs.
+    pub running: bool,
+    /// How it ended, if it has.
+    pub outcome: Outcome,
+    /// How often the engine restarted it.
+    pub restarts: u64,
+    /// The process id of its PID 1 on the engine's host; 0 if it does not run.
+    pub pid: i64,
+    /// Addresses that reach the container from this host: its own on its networks, or loopback with `--network host`.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// Published ports: (container port, protocol, where it is reached from this host).
+    pub published: Vec<(u16, String, std::net::SocketAddr)>,
+}
+
+/// A command that ended in a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecResult {
+    /// Its exit code.
+    pub exit_code: i64,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// A loaded image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The digest of its config.
+    pub id: Digest,
+}
+
+/// Bytes done and, if known, of how many.
+pub type Progress = mpsc::UnboundedSender<(u64, Option<u64>)>;
+
+/// Where containers run.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// What it is.
+    fn facts(&self) -> &EngineFacts;
+
+    /// Finds the image, pulling it if asked, and indexes its file system.
+    ///
+    /// # Errors
+    /// The image is not there and cannot be pulled, is for another platform, or cannot be read.
+    async fn image(&self, reference: &str, pull: Pull, progress: Option<Progress>) -> Result<Image, Error>;
+
+    /// Creates (does not start) a container of `image`; a label names its owner.
+    ///
+    /// # Errors
+    /// An option is malformed, or the engine refuses.
+    async fn create(&self, image: &Image, options: &ContainerOptions) -> Result<Container, Error>;
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The engine's message, with what it means where that is known.
+    async fn start(&self, container: &Container) -> Result<(), Error>;
+
+    /// How it is doing.
+    ///
+    /// # Errors
+    /// The container is gone or the engine does not answer.
+    async fn state(&self, container: &Container) -> Result<State, Error>;
+
+    /// What it was given: mounts, capabilities, the seccomp filter as the runtime got it. Call while it runs.
+    ///
+    /// # Errors
+    /// As [`Engine::state`].
+    async fn container_facts(&self, container: &Container) -> Result<(ContainerFacts, RuntimeFacts), Error>;
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As [`Engine::state`].
+    async fn wait(&self, container: &Container) -> Result<Outcome, Error>;
+
+    /// Sends its stop signal, and kills it after `seconds`.
+    ///
+    /// # Errors
+    /// As [`Engine::state`]; one that has ended already is no error.
+    async fn stop(&self, container: &Container, seconds: u32) -> Result<Outcome, Error>;
+
+    /// Its output so far: (stdout, stderr), at most `limit` bytes of each, the last ones.
+    ///
+    /// # Errors
+    /// As [`Engine::state`].
+    async fn logs(&self, container: &Container, limit: usize) -> Result<(Vec<u8>, Vec<u8>), Error>;
+
+    /// Runs a command in it and waits for its end.
+    ///
+    /// # Errors
+    /// The container does not run, or the command cannot be executed.
+    async fn exec(&self, container: &Container, command: &[String]) -> Result<ExecResult, Error>;
+
+    /// The peaks of its resources so far.
+    ///
+    /// # Errors
+    /// As [`Engine::state`].
+    async fn peaks(&self, container: &Container) -> Result<Peaks, Error>;
+
+    /// Removes it and its anonymous volumes, running or not.
+    ///
+    /// # Errors
+    /// The engine's message; one that is gone already is no error.
+    async fn remove(&self, container: &Container) -> Result<(), Error>;
+
+    /// Loads an image from a `docker save` archive in the file at `archive`, and tags it.
+    ///
+    /// # Errors
+    /// The engine's message.
+    async fn load(
+        &self,
+        archive: &std::path::Path,
+        tags: &[String],
+        progress: Option<Progress>,
+    ) -> Result<Loaded, Error>;
+
+    /// Removes what dead owners left behind (containers, volumes, networks, images by label), and says what.
+    ///
+    /// # Errors
+    /// The engine's message.
+    async fn clean_up(&self) -> Result<Vec<String>, Error>;
+}
+
+/// Why an engine could not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No engine answers.
+    #[error("no container engine answers at {address}: {reason}; start it, or name another with DOCKER_HOST")]
+    Unreachable {
+        /// Where it was looked for.
+        address: String,
+        /// What happened.
+        reason: String,
+    },
+}

@@ -1,1 +1,204 @@
-//! What is kept and allowed, and why.
+//! The Plan: what is kept and what is allowed, each with the reason.
+//!
+//! A plan holds one node of the evidence graph per kept path: its [`Cause`]s. An edge names the path that it comes
+//! from, so the chain back to an observation is found by following causes ([`Plan::chain`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::path::{RawPath, RootPath};
+use crate::recording::{Abi, Access, Actor, Phase};
+
+/// The version of `plan.json`.
+pub const VERSION: u32 = 1;
+
+/// What is kept of an image and what its container is allowed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The format's version: [`VERSION`].
+    pub version: u32,
+    /// The digest of the image's config.
+    pub image: Digest,
+    /// The image as the user named it.
+    pub reference: String,
+    /// The runs that this follows from, sorted.
+    pub runs: Vec<Digest>,
+    /// Kept paths, sorted.
+    pub files: BTreeMap<RootPath, Kept>,
+    /// Allowed system calls, sorted by ABI and name.
+    pub syscalls: Vec<AllowedSyscall>,
+    /// Granted capabilities, sorted by name.
+    pub capabilities: Vec<AllowedCapability>,
+    /// Capabilities that were asked for and refused; not granted, sorted by name.
+    pub refused_capabilities: Vec<AllowedCapability>,
+    /// Executed files that gained privilege (set-user-id, file capabilities): no-new-privileges would break them.
+    pub privilege_gain: Vec<RootPath>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+    /// The image before.
+    pub before: Totals,
+    /// The image after.
+    pub after: Totals,
+}
+
+/// Counts of a file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Bytes of regular files, a hard-linked one counted once.
+    pub bytes: u64,
+    /// Entries that are not directories.
+    pub files: u64,
+    /// Packages of the distribution's database that have a file in it.
+    pub packages: u64,
+}
+
+/// Why a path is kept; the first cause is the nearest to an observation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The reasons, never empty.
+    pub causes: Vec<Cause>,
+}
+
+/// One reason to keep a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "kebab-case")]
+pub enum Cause {
+    /// The recording saw it used.
+    Observed {
+        /// The run.
+        run: Digest,
+        /// When.
+        phase: Phase,
+        /// By whom.
+        actor: Actor,
+        /// The program.
+        program: Option<RootPath>,
+        /// How.
+        access: BTreeSet<Access>,
+        /// As the program wrote it, where that differs from the path.
+        asked: Option<RawPath>,
+    },
+    /// Something kept needs it.
+    Edge {
+        /// What kind of need.
+        edge: EdgeKind,
+        /// What needs it.
+        from: RootPath,
+        /// The words that name it there (`NEEDED libc.so.6`, `#!/bin/sh`).
+        detail: Option<String>,
+    },
+    /// The image's config names it.
+    Config {
+        /// The instruction (`WORKDIR`, `USER`, `HEALTHCHECK`).
+        instruction: String,
+    },
+    /// The user asked for it.
+    Option {
+        /// The flag and its value (`--include /etc/ssl`).
+        flag: String,
+    },
+    /// Every image needs it.
+    Always {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The kinds of edges of the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EdgeKind {
+    /// The directory that something kept stands in.
+    Directory,
+    /// A symbolic link on the way to something kept.
+    Link,
+    /// A kept symbolic link's target.
+    Target,
+    /// A script's interpreter.
+    Interpreter,
+    /// An ELF file's loader (`PT_INTERP`).
+    Loader,
+    /// An ELF file's library (`DT_NEEDED`).
+    Library,
+    /// The data by which a kept thing finds users and groups.
+    User,
+}
+
+/// An allowed system call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedSyscall {
+    /// The ABI.
+    pub abi: Abi,
+    /// Its name.
+    pub name: String,
+    /// The reasons, never empty.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a system call or a capability is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "because", rename_all = "kebab-case")]
+pub enum Reason {
+    /// The recording saw it.
+    Observed {
+        /// The run.
+        run: Digest,
+        /// When.
+        phase: Phase,
+        /// By whom.
+        actor: Actor,
+        /// The program.
+        program: Option<RootPath>,
+        /// How often.
+        count: u64,
+        /// How often it failed.
+        failed: u64,
+    },
+    /// The container runtime calls it after the filter is loaded.
+    Runtime {
+        /// The table (`runc 1.1, no-new-privileges`).
+        table: String,
+    },
+    /// A C library may take this path instead of a recorded one.
+    Family {
+        /// The recorded call.
+        of: String,
+    },
+}
+
+/// A capability with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedCapability {
+    /// The name (`CAP_CHOWN`).
+    pub name: String,
+    /// The reasons, never empty.
+    pub reasons: Vec<Reason>,
+}
+
+impl Plan {
+    /// The chain of reasons from `path` back to where it starts: an observation, the config or an option.
+    ///
+    /// Each element is a path and the cause that keeps it; empty if the path is not kept.
+    pub fn chain(&self, path: &RootPath) -> Vec<(&RootPath, &Cause)> {
+        let mut chain: Vec<(&RootPath, &Cause)> = Vec::new();
+        let mut next = self.files.get_key_value(path);
+        while let Some((path, kept)) = next {
+            let Some(cause) = kept.causes.first() else { break };
+            if chain.iter().any(|(seen, _)| *seen == path) {
+                break;
+            }
+            chain.push((path, cause));
+            next = match cause {
+                Cause::Edge { from, .. } => self.files.get_key_value(from),
+                _ => None,
+            };
+        }
+        chain
+    }
+}

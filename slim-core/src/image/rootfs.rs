@@ -1,0 +1,424 @@
+//! The index of an image's merged file system.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use crate::path::{RawPath, RootPath};
+
+/// As many symbolic links as Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
+const MAX_LINKS: usize = 40;
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File {
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink {
+        /// Its target, as stored.
+        target: RawPath,
+    },
+    /// A character device.
+    CharDevice {
+        /// The major number.
+        major: u32,
+        /// The minor number.
+        minor: u32,
+    },
+    /// A block device.
+    BlockDevice {
+        /// The major number.
+        major: u32,
+        /// The minor number.
+        minor: u32,
+    },
+    /// A named pipe.
+    Fifo,
+}
+
+/// One entry of the merged file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// The numeric owner.
+    pub uid: u32,
+    /// The numeric group.
+    pub gid: u32,
+    /// Permission, set-id and sticky bits (`07777`).
+    pub mode: u32,
+    /// Seconds since 1970-01-01 UTC.
+    pub mtime: i64,
+    /// Extended attributes (file capabilities are `security.capability`), without the storage driver's own.
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Entries with the same number are hard links to one file. Meaningful within one index only.
+    pub inode: u64,
+    /// The layer that holds it, 0 for the lowest.
+    pub layer: usize,
+}
+
+impl Entry {
+    /// The length of a regular file, 0 for everything else.
+    pub fn size(&self) -> u64 {
+        if let Kind::File { size } = self.kind {
+            size
+        } else {
+            0
+        }
+    }
+
+    /// Whether this is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind == Kind::Directory
+    }
+
+    /// Whether this is a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File { .. })
+    }
+
+    /// Whether this is a symbolic link.
+    pub fn is_symlink(&self) -> bool {
+        matches!(self.kind, Kind::Symlink { .. })
+    }
+}
+
+/// Where the bytes of files are.
+pub trait Store: Send + Sync {
+    /// Opens the content of the regular file `entry` at `path`. Never follows a link out of the image.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>>;
+}
+
+/// The merged file system of an image: path to entry, and a store for the bytes.
+#[derive(Clone)]
+pub struct Rootfs {
+    entries: BTreeMap<RootPath, Entry>,
+    store: Arc<dyn Store>,
+}
+
+impl fmt::Debug for Rootfs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rootfs")
+            .field("entries", &self.entries.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a path leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The path behind all links; as far as it could be followed if it is not there.
+    pub path: RootPath,
+    /// Every symbolic link on the way, in the order it was followed.
+    pub links: Vec<RootPath>,
+    /// How the look-up ended.
+    pub outcome: Outcome,
+}
+
+/// How a look-up ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The entry exists.
+    Found,
+    /// It does not (ENOENT).
+    Missing,
+    /// Something on the way is not a directory (ENOTDIR).
+    NotADirectory,
+    /// More than 40 links (ELOOP).
+    TooManyLinks,
+}
+
+impl Rootfs {
+    /// An index over `entries` whose bytes are in `store`. Missing parents are added as root-owned directories (0755).
+    pub fn new(mut entries: BTreeMap<RootPath, Entry>, store: Arc<dyn Store>) -> Self {
+        let missing: Vec<RootPath> = entries
+            .keys()
+            .flat_map(|path| path.ancestors().collect::<Vec<_>>())
+            .chain([RootPath::root()])
+            .filter(|path| !entries.contains_key(path))
+            .collect();
+        for path in missing {
+            let inode = u64::MAX - entries.len() as u64;
+            entries.entry(path).or_insert(Entry {
+                kind: Kind::Directory,
+                uid: 0,
+                gid: 0,
+                mode: 0o755,
+                mtime: 0,
+                xattrs: BTreeMap::new(),
+                inode,
+                layer: 0,
+            });
+        }
+        Self { entries, store }
+    }
+
+    /// The entry at exactly `path`; links are not followed.
+    pub fn get(&self, path: &RootPath) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// Every path and its entry, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = (&RootPath, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is nothing but the root.
+    pub fn is_empty(&self) -> bool {
+        self.entries.len() <= 1
+    }
+
+    /// Everything below `directory` (not itself), sorted.
+    pub fn below<'a>(&'a self, directory: &'a RootPath) -> impl Iterator<Item = (&'a RootPath, &'a Entry)> {
+        // Names may sort between "/a" and "/a/" ("/a-b"), so start behind the slash and stop at the first stranger.
+        let mut start = directory.as_bytes().to_vec();
+        if !directory.is_root() {
+            start.push(b'/');
+        }
+        let from = RootPath::new(&start);
+        self.entries
+            .range(from..)
+            .skip_while(move |(path, _)| !path.as_bytes().starts_with(&start) || path.as_bytes() == start)
+            .take_while(move |(path, _)| path.starts_with(directory))
+    }
+
+    /// The direct entries of `directory`, sorted.
+    pub fn children<'a>(
+        &'a self,
+        directory: &'a RootPath,
+    ) -> impl Iterator<Item = (&'a RootPath, &'a Entry)> {
+        self.below(directory)
+            .filter(move |(path, _)| path.parent().as_ref() == Some(directory))
+    }
+
+    /// Follows `path` as the kernel would: every link on the way, and the last one too if `follow_last`.
+    pub fn resolve(&self, path: &RootPath, follow_last: bool) -> Resolved {
+        self.resolve_from(&RootPath::root(), path.as_bytes(), follow_last)
+    }
+
+    /// Follows `path` (any bytes a program wrote, `..` included) from the directory `base`, which is itself resolved.
+    pub fn resolve_from(&self, base: &RootPath, path: &[u8], follow_last: bool) -> Resolved {
+        let mut links = Vec::new();
+        let mut here = RootPath::root();
+        // The names still to walk, last first.
+        let mut todo: Vec<Vec<u8>> = Vec::new();
+        let push = |todo: &mut Vec<Vec<u8>>, path: &[u8]| {
+            todo.extend(
+                path.rsplit(|&b| b == b'/')
+                    .filter(|n| !n.is_empty())
+                    .map(<[u8]>::to_vec),
+            );
+        };
+        push(&mut todo, path);
+        if !path.starts_with(b"/") {
+            push(&mut todo, base.as_bytes());
+        }
+        let must_be_directory = path.ends_with(b"/");
+        while let Some(name) = todo.pop() {
+            match name.as_slice() {
+                b"." => continue,
+                b".." => {
+                    here = here.parent().unwrap_or(here);
+                    continue;
+                }
+                _ => {}
+            }
+            let next = here.join(&name);
+            let Some(entry) = self.entries.get(&next) else {
+                // Keep what is left of the name, so that the caller sees what was asked for.
+                let path = todo.iter().rev().fold(next, |path, name| path.join(name));
+                return Resolved {
+                    path,
+                    links,
+                    outcome: Outcome::Missing,
+                };
+            };
+            match &entry.kind {
+                Kind::Symlink { target } if !todo.is_empty() || follow_last || must_be_directory => {
+                    if links.len() == MAX_LINKS {
+                        return Resolved {
+                            path: next,
+                            links,
+                            outcome: Outcome::TooManyLinks,
+                        };
+                    }
+                    links.push(next);
+                    if target.as_bytes().starts_with(b"/") {
+                        here = RootPath::root();
+                    }
+                    push(&mut todo, target.as_bytes());
+                }
+                kind if kind != &Kind::Directory && !todo.is_empty() => {
+                    return Resolved {
+                        path: next,
+                        links,
+                        outcome: Outcome::NotADirectory,
+                    };
+                }
+                _ => here = next,
+            }
+        }
+        Resolved {
+            path: here,
+            links,
+            outcome: Outcome::Found,
+        }
+    }
+
+    /// Opens the content of the regular file at exactly `path`.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, `InvalidInput` if it is not a regular file, and what the storage says.
+    pub fn open(&self, path: &RootPath) -> io::Result<Box<dyn Read + Send>> {
+        let entry = self
+            .entries
+            .get(path)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{path}: not in the image")))?;
+        if !entry.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{path}: not a regular file"),
+            ));
+        }
+        self.store.open(path, entry)
+    }
+
+    /// Reads the regular file at exactly `path`, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// As [`Rootfs::open`].
+    pub fn read(&self, path: &RootPath, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open(path)?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}
+
+/// A store in memory, for trees that tests write down.
+#[cfg(test)]
+pub(crate) mod memory {
+    use super::*;
+
+    struct Memory(BTreeMap<RootPath, Vec<u8>>);
+
+    impl Store for Memory {
+        fn open(&self, path: &RootPath, _: &Entry) -> io::Result<Box<dyn Read + Send>> {
+            let bytes = self.0.get(path).cloned().ok_or(io::ErrorKind::NotFound)?;
+            Ok(Box::new(io::Cursor::new(bytes)))
+        }
+    }
+
+    /// A tree from `(path, content)`: `dir/` is a directory, `-> target` a link, everything else a file (mode 0755).
+    pub(crate) fn tree(items: &[(&str, &[u8])]) -> Rootfs {
+        let mut entries = BTreeMap::new();
+        let mut bytes = BTreeMap::new();
+        for (number, (path, content)) in items.iter().enumerate() {
+            let kind = if path.ends_with('/') {
+                Kind::Directory
+            } else if let Some(target) = content.strip_prefix(b"-> ") {
+                Kind::Symlink {
+                    target: target.into(),
+                }
+            } else {
+                Kind::File {
+                    size: content.len() as u64,
+                }
+            };
+            let path = RootPath::new(path);
+            bytes.insert(path.clone(), content.to_vec());
+            let inode = number as u64;
+            let entry = Entry {
+                kind,
+                uid: 0,
+                gid: 0,
+                mode: 0o755,
+                mtime: 0,
+                xattrs: BTreeMap::new(),
+                inode,
+                layer: 0,
+            };
+            entries.insert(path, entry);
+        }
+        Rootfs::new(entries, Arc::new(Memory(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::memory::tree;
+    use super::*;
+
+    fn resolve(rootfs: &Rootfs, path: &str) -> (String, Vec<String>, Outcome) {
+        let resolved = rootfs.resolve(&RootPath::new(path), true);
+        let links = resolved.links.iter().map(ToString::to_string).collect();
+        (resolved.path.to_string(), links, resolved.outcome)
+    }
+
+    #[test]
+    fn links_are_followed_everywhere() {
+        let rootfs = tree(&[
+            ("/usr/lib/libc.so.6", b"elf"),
+            ("/lib", b"-> usr/lib"),
+            ("/usr/lib/libc.so", b"-> /lib/libc.so.6"),
+            ("/out", b"-> ../../../lib/libc.so"),
+        ]);
+        let (path, links, outcome) = resolve(&rootfs, "/out");
+        assert_eq!((path.as_str(), outcome), ("/usr/lib/libc.so.6", Outcome::Found));
+        assert_eq!(links, ["/out", "/lib", "/usr/lib/libc.so", "/lib"]);
+    }
+
+    #[test]
+    fn loops_files_on_the_way_and_absent_names_end_it() {
+        let rootfs = tree(&[("/a", b"-> b"), ("/b", b"-> a"), ("/file", b"")]);
+        assert_eq!(resolve(&rootfs, "/a").2, Outcome::TooManyLinks);
+        assert_eq!(resolve(&rootfs, "/file/x").2, Outcome::NotADirectory);
+        let (path, _, outcome) = resolve(&rootfs, "/none/of/it");
+        assert_eq!((path.as_str(), outcome), ("/none/of/it", Outcome::Missing));
+    }
+
+    #[test]
+    fn dot_dot_after_a_link_is_the_targets_parent() {
+        let rootfs = tree(&[("/data/deep/x", b""), ("/data/y", b""), ("/l", b"-> /data/deep")]);
+        let resolved = rootfs.resolve_from(&RootPath::root(), b"l/../y", true);
+        assert_eq!(resolved.path, RootPath::new("/data/y"));
+    }
+
+    #[test]
+    fn a_sibling_with_a_longer_name_is_not_below() {
+        let rootfs = tree(&[
+            ("/a/x", b""),
+            ("/a-b", b""),
+            ("/a.d/y", b""),
+            ("/a0", b""),
+            ("/a/y/z", b""),
+        ]);
+        let below: Vec<_> = rootfs.below(&"/a".into()).map(|(p, _)| p.to_string()).collect();
+        assert_eq!(below, ["/a/x", "/a/y", "/a/y/z"]);
+        let children: Vec<_> = rootfs
+            .children(&"/a".into())
+            .map(|(p, _)| p.to_string())
+            .collect();
+        assert_eq!(children, ["/a/x", "/a/y"]);
+        assert_eq!(rootfs.children(&RootPath::root()).count(), 4);
+    }
+}
