@@ -2,6 +2,31 @@
 
 use serde_json::{Map, Value};
 
+use super::Error;
+use crate::digest::Digest;
+
+/// No real config comes near this many bytes.
+pub(super) const MAX_CONFIG: u64 = 8 << 20;
+
+/// Reads a config document, keeping its order and the fields that this code does not know. The image's id is the
+/// digest of `bytes`.
+///
+/// # Errors
+/// It is larger than 8 MiB, not JSON, or not an object.
+pub fn config_from(bytes: &[u8]) -> Result<Config, Error> {
+    if bytes.len() as u64 > MAX_CONFIG {
+        return Err(Error::Config(format!(
+            "{} bytes; at most {MAX_CONFIG} are read",
+            bytes.len()
+        )));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(map)) => Ok(Config(map)),
+        Ok(_) => Err(Error::Config("it is not a JSON object".into())),
+        Err(error) => Err(Error::Config(error.to_string())),
+    }
+}
+
 /// The image's config document (`application/vnd.oci.image.config.v1+json`, with Docker's additions).
 ///
 /// Source: OCI image specification, "Image Configuration"; Docker adds `Healthcheck`, `Shell` and `OnBuild`.
@@ -99,6 +124,24 @@ impl Config {
                 .filter_map(|v| v.as_str().map(str::to_owned))
                 .collect(),
         })
+    }
+
+    /// The digests of the layers' tars, lowest first.
+    ///
+    /// # Errors
+    /// `rootfs.diff_ids` is missing or holds something else than SHA-256 digests.
+    pub fn diff_ids(&self) -> Result<Vec<Digest>, Error> {
+        let list = self.0.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids"));
+        let list = match list {
+            // An image without layers.
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(list) => list.as_array(),
+        };
+        let wrong = || Error::Config("rootfs.diff_ids is not a list of sha256 digests".into());
+        list.ok_or_else(wrong)?
+            .iter()
+            .map(|id| id.as_str().and_then(|id| id.parse().ok()).ok_or_else(wrong))
+            .collect()
     }
 
     /// The machine architecture in Go's names (`amd64`).

@@ -3,10 +3,17 @@
 //! An [`Image`] is read once and never written; bytes of files stay where they are (a layer's directory or tar) until
 //! [`Rootfs::open`] asks for them. The storage behind it is one [`Store`].
 
+pub mod archive;
 mod config;
+mod error;
+mod merge;
+pub mod overlay;
 mod rootfs;
+mod tar;
 
-pub use config::{Config, Healthcheck};
+pub use archive::Archive;
+pub use config::{Config, Healthcheck, config_from};
+pub use error::Error;
 pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};
 
 use crate::digest::Digest;
@@ -22,4 +29,15 @@ pub struct Image {
     pub config: Config,
     /// The merged file system.
     pub rootfs: Rootfs,
+}
+
+/// Whether an extended attribute belongs to the image: file capabilities, the user's own and POSIX access lists.
+///
+/// The others (`trusted.*`, security labels, integrity hashes) are the host's or the storage driver's.
+fn keeps_xattr(name: &[u8]) -> bool {
+    name == b"security.capability"
+        || name.starts_with(b"system.posix_acl_")
+        || (name.starts_with(b"user.")
+            && !name.starts_with(b"user.overlay.")
+            && !name.starts_with(b"user.containers."))
 }

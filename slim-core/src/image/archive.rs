@@ -1,0 +1,592 @@
+//! An image from an archive: `docker save`'s, or an OCI layout in a tar.
+//!
+//! The stream is spooled to a file without a name, so that memory stays bounded and nothing is left behind; compressed
+//! layers are unpacked into files like it. The index remembers where each file's bytes are.
+//!
+//! A layer's names are hostile. They are made lexically normal, and their directories are then looked up among the
+//! layer's own links, as Docker does when it unpacks a layer below a root of its own; nothing is ever unpacked here.
+//!
+//! Source: OCI image specification, "Image Layer Filesystem Changeset" and "Image Layout"; Docker image specification
+//! 1.2, "Combined Image JSON + Filesystem Changeset Format".
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use oci_spec::image::{Arch, Descriptor, ImageIndex, ImageManifest, Os};
+use rayon::prelude::*;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::config::MAX_CONFIG;
+use super::merge::{Layer, Merged, directory, merge, remove_below};
+use super::tar::{Content, Member, Members, Type};
+use super::{Config, Entry, Error, Kind, Rootfs, Store, config_from};
+use crate::digest::Digest;
+use crate::path::{RawPath, RootPath};
+
+/// Longer paths no system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
+const MAX_PATH: usize = 4096;
+
+/// Longer names no file system takes (`NAME_MAX`).
+const MAX_NAME: usize = 255;
+
+/// More entries than this in one layer are refused: the index is in memory.
+const MAX_ENTRIES: usize = 8 << 20;
+
+/// More members than this in the archive around the layers are refused.
+const MAX_MEMBERS: usize = 1 << 16;
+
+/// As many symbolic links as Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
+const MAX_LINKS: usize = 40;
+
+/// An image that was read from an archive.
+#[derive(Debug)]
+pub struct Archive {
+    /// The digest of the config's bytes.
+    pub id: Digest,
+    /// The config.
+    pub config: Config,
+    /// The merged file system; its bytes are in the spooled archive.
+    pub rootfs: Rootfs,
+    /// The names that the archive gives the image (`nginx:1.25`).
+    pub tags: Vec<String>,
+}
+
+impl Archive {
+    /// Reads the one image in an archive: plain, or compressed with gzip or zstd.
+    ///
+    /// # Errors
+    /// The archive is malformed, holds another number of images than one, a layer's bytes are not those that the
+    /// config promises, or the spool files (in `TMPDIR`, or `/var/tmp`) cannot be written.
+    pub fn read(reader: impl Read) -> Result<Self, Error> {
+        let spool = Arc::new(spool(reader)?);
+        let size = spool
+            .metadata()
+            .map_err(Error::io("spooled image archive"))?
+            .len();
+        let outer = Outer::index(&spool, size)?;
+        let found = match outer.find(b"manifest.json") {
+            Ok(content) => outer.docker(&content)?,
+            Err(_) => outer.oci()?,
+        };
+        let config = config_from(&found.config)?;
+        let promised = config.diff_ids()?;
+        if promised.len() != found.layers.len() {
+            return Err(Error::Archive(format!(
+                "its config names {} layers and its manifest {}",
+                promised.len(),
+                found.layers.len()
+            )));
+        }
+        let layers: Vec<ReadLayer> = found
+            .layers
+            .par_iter()
+            .zip(promised)
+            .enumerate()
+            .map(|(number, (content, diff_id))| read_layer(&spool, content, number, &diff_id))
+            .collect::<Result<_, _>>()?;
+        let mut contents = Vec::with_capacity(layers.len());
+        let mut files = Vec::with_capacity(layers.len());
+        let mut parts = Vec::with_capacity(layers.len());
+        for layer in layers {
+            parts.push(layer.layer);
+            contents.push(layer.contents);
+            files.push(layer.file);
+        }
+        let Merged { entries, origins } = merge(parts);
+        let places = origins
+            .into_iter()
+            .map(|(layer, inode)| contents[layer].remove(&inode))
+            .collect();
+        Ok(Self {
+            id: Digest::of(&found.config),
+            config,
+            rootfs: Rootfs::new(entries, Arc::new(Spooled { files, places })),
+            tags: found.tags,
+        })
+    }
+}
+
+/// The bytes of a merged image, in its layers' tars.
+struct Spooled {
+    files: Vec<Arc<File>>,
+    /// By inode number.
+    places: Vec<Option<Content>>,
+}
+
+impl Store for Spooled {
+    fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>> {
+        let place = usize::try_from(entry.inode)
+            .ok()
+            .and_then(|inode| self.places.get(inode)?.as_ref());
+        match (place, self.files.get(entry.layer)) {
+            (Some(content), Some(file)) => Ok(Box::new(content.open(file.clone()))),
+            _ => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("{path}: its layer has no bytes for it"),
+            )),
+        }
+    }
+}
+
+/// A file without a name on a disk (where `/tmp` is memory, an image would fill it).
+fn temporary() -> Result<File, Error> {
+    let directory = match std::env::var_os("TMPDIR") {
+        Some(directory) => PathBuf::from(directory),
+        None if Path::new("/var/tmp").is_dir() => "/var/tmp".into(),
+        None => std::env::temp_dir(),
+    };
+    tempfile::tempfile_in(&directory).map_err(Error::io(format!(
+        "spool file in {} (TMPDIR names another directory)",
+        directory.display()
+    )))
+}
+
+fn spool(mut reader: impl Read) -> Result<File, Error> {
+    let failed = || Error::io("spooling the image archive");
+    let mut head = Vec::new();
+    reader.by_ref().take(4).read_to_end(&mut head).map_err(failed())?;
+    let mut plain = decompress(head.clone(), io::Cursor::new(head).chain(reader)).map_err(failed())?;
+    let mut file = temporary()?;
+    io::copy(&mut plain, &mut file).map_err(failed())?;
+    Ok(file)
+}
+
+/// Undoes the compression that a stream's first bytes tell of.
+fn decompress<'a>(head: impl AsRef<[u8]>, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let head = head.as_ref();
+    Ok(if head.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(reader)))
+    } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(zstd::stream::read::Decoder::new(reader)?)
+    } else {
+        Box::new(reader)
+    })
+}
+
+/// The archive around the layers.
+struct Outer<'a> {
+    file: &'a Arc<File>,
+    members: HashMap<RootPath, Place>,
+}
+
+enum Place {
+    Bytes(Content),
+    /// Docker writes a layer that it has written already as a link to it.
+    Link(RootPath),
+}
+
+/// What an archive's manifest leads to.
+struct Found {
+    config: Vec<u8>,
+    layers: Vec<Content>,
+    tags: Vec<String>,
+}
+
+/// One element of `manifest.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerManifest {
+    config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    layers: Vec<String>,
+}
+
+impl<'a> Outer<'a> {
+    fn index(file: &'a Arc<File>, size: u64) -> Result<Self, Error> {
+        let mut members = HashMap::new();
+        for member in Members::new(file, 0, size) {
+            let member = member?;
+            let path = RootPath::new(&member.name);
+            let place = match member.kind {
+                Type::File => Place::Bytes(member.content),
+                Type::Symlink => Place::Link(path.parent().unwrap_or_else(RootPath::root).join(&member.link)),
+                Type::HardLink => Place::Link(RootPath::new(&member.link)),
+                _ => continue,
+            };
+            members.insert(path, place);
+            if members.len() > MAX_MEMBERS {
+                return Err(Error::Archive(format!("more than {MAX_MEMBERS} members")));
+            }
+        }
+        Ok(Self { file, members })
+    }
+
+    fn find(&self, name: &[u8]) -> Result<Content, Error> {
+        let mut path = RootPath::new(name);
+        for _ in 0..MAX_LINKS {
+            match self.members.get(&path) {
+                Some(Place::Bytes(content)) => return Ok(content.clone()),
+                Some(Place::Link(target)) => path = target.clone(),
+                None => return Err(Error::Archive(format!("{path} is not in it"))),
+            }
+        }
+        Err(Error::Archive(format!("{path} is a loop of links")))
+    }
+
+    fn bytes(&self, content: &Content) -> Result<Vec<u8>, Error> {
+        if content.size > MAX_CONFIG {
+            return Err(Error::Archive(format!(
+                "a document of {} bytes; at most {MAX_CONFIG} are read",
+                content.size
+            )));
+        }
+        let mut bytes = Vec::new();
+        content
+            .open(self.file.clone())
+            .read_to_end(&mut bytes)
+            .map_err(Error::io("spooled image archive"))?;
+        Ok(bytes)
+    }
+
+    fn docker(&self, manifest: &Content) -> Result<Found, Error> {
+        let manifests: Vec<DockerManifest> = json("manifest.json", &self.bytes(manifest)?)?;
+        let [manifest] = manifests.as_slice() else {
+            return Err(Error::Archive(format!(
+                "it holds {} images; save exactly one",
+                manifests.len()
+            )));
+        };
+        let layers = manifest.layers.iter().map(|layer| self.find(layer.as_bytes()));
+        Ok(Found {
+            config: self.bytes(&self.find(manifest.config.as_bytes())?)?,
+            layers: layers.collect::<Result<_, _>>()?,
+            tags: manifest.repo_tags.clone().unwrap_or_default(),
+        })
+    }
+
+    /// Follows `index.json`, through nested indexes, to the manifest for this machine.
+    fn oci(&self) -> Result<Found, Error> {
+        let Ok(index) = self.find(b"index.json") else {
+            return Err(Error::Archive(
+                "it holds neither manifest.json (docker save) nor index.json (OCI layout)".into(),
+            ));
+        };
+        let mut index: ImageIndex = json("index.json", &self.bytes(&index)?)?;
+        // An index of indexes of indexes is as deep as any tool writes them.
+        for _ in 0..4 {
+            let one = pick(index.manifests())?;
+            let blob = self.blob(one)?;
+            let is_index = one.media_type().to_string().ends_with("index.v1+json")
+                || one.media_type().to_string().ends_with("manifest.list.v2+json");
+            if is_index {
+                index = json("an image index", &blob)?;
+                continue;
+            }
+            let manifest: ImageManifest = json("the image manifest", &blob)?;
+            let layers = manifest.layers().iter().map(|layer| self.find(&blob_path(layer)));
+            let name = one.annotations().as_ref().and_then(|annotations| {
+                annotations
+                    .get("io.containerd.image.name")
+                    .or_else(|| annotations.get("org.opencontainers.image.ref.name"))
+            });
+            return Ok(Found {
+                config: self.blob(manifest.config())?,
+                layers: layers.collect::<Result<_, _>>()?,
+                tags: name.into_iter().cloned().collect(),
+            });
+        }
+        Err(Error::Archive("its indexes are nested too deeply".into()))
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+        let path = blob_path(descriptor);
+        let bytes = self.bytes(&self.find(&path)?)?;
+        if Digest::of(&bytes).as_str() != descriptor.digest().to_string() {
+            return Err(Error::Archive(format!(
+                "{} does not have the digest that its name promises",
+                crate::path::encode(&path)
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+fn blob_path(descriptor: &Descriptor) -> Vec<u8> {
+    format!("blobs/{}", descriptor.digest().to_string().replacen(':', "/", 1)).into_bytes()
+}
+
+fn json<T: for<'de> Deserialize<'de>>(what: &str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Archive(format!("{what}: {error}")))
+}
+
+/// The one manifest, or the one for this machine; attestations ("unknown" platforms) are passed over.
+fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, Error> {
+    if let [one] = manifests {
+        return Ok(one);
+    }
+    let here = match std::env::consts::ARCH {
+        "x86_64" => Arch::Amd64,
+        "aarch64" => Arch::ARM64,
+        other => Arch::from(other),
+    };
+    let mut fitting = manifests.iter().filter(|manifest| {
+        manifest
+            .platform()
+            .as_ref()
+            .is_some_and(|platform| *platform.os() == Os::Linux && *platform.architecture() == here)
+    });
+    match (fitting.next(), fitting.next()) {
+        (Some(one), None) => Ok(one),
+        _ => Err(Error::Archive(format!(
+            "it holds {} images, and not exactly one of them is for linux/{here}",
+            manifests.len()
+        ))),
+    }
+}
+
+struct ReadLayer {
+    layer: Layer,
+    /// By the layer's inode numbers.
+    contents: HashMap<u64, Content>,
+    file: Arc<File>,
+}
+
+fn read_layer(
+    spool: &Arc<File>,
+    content: &Content,
+    number: usize,
+    diff_id: &Digest,
+) -> Result<ReadLayer, Error> {
+    let failed = || Error::io(format!("spooling layer {number}"));
+    let mut head = Vec::new();
+    let packed = || content.open(spool.clone());
+    packed().take(4).read_to_end(&mut head).map_err(failed())?;
+    let mut reader = decompress(&head, packed()).map_err(failed())?;
+    let compressed = head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+    let plain = content.plain().filter(|_| !compressed);
+    // Where the plain tar is not a part of the spool as it stands, it gets a file of its own.
+    let mut unpacked = if plain.is_some() { None } else { Some(temporary()?) };
+    let mut hash = Sha256::new();
+    let mut buf = vec![0; 1 << 18];
+    loop {
+        let n = reader.read(&mut buf).map_err(failed())?;
+        if n == 0 {
+            break;
+        }
+        hash.update(&buf[..n]);
+        if let Some(file) = &mut unpacked {
+            file.write_all(&buf[..n]).map_err(failed())?;
+        }
+    }
+    let digest = Digest::from_sha256(hash);
+    if digest != *diff_id {
+        return Err(Error::Archive(format!(
+            "layer {number} has the digest {digest}, but the config promises {diff_id}"
+        )));
+    }
+    let (file, offset, size) = match (unpacked, plain) {
+        (None, Some((offset, size))) => (spool.clone(), offset, size),
+        (Some(mut file), _) => {
+            let size = file.stream_position().map_err(failed())?;
+            (Arc::new(file), 0, size)
+        }
+        (None, None) => unreachable!("a layer that does not lie in the spool has been unpacked"),
+    };
+    let mut builder = Builder::new(number);
+    for member in Members::new(&file, offset, size) {
+        builder
+            .add(member?)
+            .map_err(|reason| Error::Archive(format!("layer {number}, {reason}")))?;
+    }
+    Ok(ReadLayer {
+        layer: builder.layer,
+        contents: builder.contents,
+        file,
+    })
+}
+
+/// Builds one layer from its members, in their order.
+struct Builder {
+    number: usize,
+    next: u64,
+    layer: Layer,
+    contents: HashMap<u64, Content>,
+}
+
+impl Builder {
+    fn new(number: usize) -> Self {
+        let mut layer = Layer::default();
+        layer.entries.insert(RootPath::root(), directory(number, 0));
+        layer.implied.insert(RootPath::root());
+        Self {
+            number,
+            next: 1,
+            layer,
+            contents: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, member: Member) -> Result<(), String> {
+        let shown = crate::path::encode(&member.name).into_owned();
+        if self.layer.entries.len() >= MAX_ENTRIES {
+            return Err(format!("{shown}: more than {MAX_ENTRIES} entries"));
+        }
+        self.place(member).map_err(|reason| format!("{shown}: {reason}"))
+    }
+
+    fn place(&mut self, member: Member) -> Result<(), &'static str> {
+        let path = RootPath::new(&member.name);
+        if path.as_bytes().len() > MAX_PATH || path.components().any(|name| name.len() > MAX_NAME) {
+            return Err("longer than a path can be");
+        }
+        if path.as_bytes().contains(&0) || member.link.contains(&0) {
+            return Err("a name holds a NUL");
+        }
+        let (Some(parent), Some(name)) = (path.parent(), path.name()) else {
+            // The root itself: only a directory can be meant.
+            if member.kind == Type::Directory {
+                let entry = self.entry(&member, Kind::Directory);
+                self.layer.entries.insert(RootPath::root(), entry);
+                self.layer.implied.remove(&RootPath::root());
+                return Ok(());
+            }
+            return Err("the root is not a directory");
+        };
+        let parent = self.parent(parent)?;
+        if let Some(hidden) = name.strip_prefix(b".wh.") {
+            match hidden {
+                b".wh..opq" => {
+                    self.layer.opaque.insert(parent);
+                }
+                // AUFS's own notes.
+                _ if hidden.starts_with(b".wh.") => {}
+                b"" | b"." | b".." => return Err("a whiteout of nothing"),
+                _ => {
+                    self.layer.hidden.insert(parent.join(hidden));
+                }
+            }
+            return Ok(());
+        }
+        let path = parent.join(name);
+        let kind = match member.kind {
+            Type::Directory => Kind::Directory,
+            Type::File => Kind::File {
+                size: member.content.size,
+            },
+            Type::Symlink => Kind::Symlink {
+                target: RawPath(member.link.clone()),
+            },
+            Type::CharDevice => Kind::CharDevice {
+                major: member.major,
+                minor: member.minor,
+            },
+            Type::BlockDevice => Kind::BlockDevice {
+                major: member.major,
+                minor: member.minor,
+            },
+            Type::Fifo => Kind::Fifo,
+            Type::HardLink => return self.link(path, &member.link),
+        };
+        let entry = self.entry(&member, kind);
+        if entry.is_file() {
+            self.contents.insert(entry.inode, member.content);
+        }
+        self.put(path, entry);
+        Ok(())
+    }
+
+    fn link(&mut self, path: RootPath, target: &[u8]) -> Result<(), &'static str> {
+        let target = RootPath::new(target);
+        let (Some(parent), Some(name)) = (target.parent(), target.name()) else {
+            return Err("a hard link to the root");
+        };
+        let target = self.follow(&parent)?.join(name);
+        if target == path {
+            return Err("a hard link to itself");
+        }
+        match self.layer.entries.get(&target) {
+            Some(entry) if entry.is_dir() => Err("a hard link to a directory"),
+            Some(entry) => {
+                let entry = entry.clone();
+                self.put(path, entry);
+                Ok(())
+            }
+            None => Err("a hard link to something that is not before it in the layer"),
+        }
+    }
+
+    /// An entry replaces what is at its path; a directory over a directory keeps what is in it.
+    fn put(&mut self, path: RootPath, entry: Entry) {
+        let old_is_directory = self.layer.entries.get(&path).is_some_and(Entry::is_dir);
+        if old_is_directory && !entry.is_dir() {
+            remove_below(&mut self.layer.entries, &path);
+        }
+        self.layer.implied.remove(&path);
+        self.layer.entries.insert(path, entry);
+    }
+
+    fn entry(&mut self, member: &Member, kind: Kind) -> Entry {
+        self.next += 1;
+        Entry {
+            kind,
+            uid: member.uid,
+            gid: member.gid,
+            mode: member.mode,
+            mtime: member.mtime,
+            xattrs: member.xattrs.clone(),
+            inode: self.next,
+            layer: self.number,
+        }
+    }
+
+    /// The directory that `path` leads to in this layer; what is missing on the way is implied.
+    fn parent(&mut self, path: RootPath) -> Result<RootPath, &'static str> {
+        if self.layer.entries.get(&path).is_some_and(Entry::is_dir) {
+            return Ok(path);
+        }
+        let path = self.follow(&path)?;
+        let mut missing = Some(path.clone());
+        while let Some(path) = missing {
+            if self.layer.entries.contains_key(&path) {
+                break;
+            }
+            missing = path.parent();
+            self.next += 1;
+            let entry = directory(self.number, self.next);
+            self.layer.implied.insert(path.clone());
+            self.layer.entries.insert(path, entry);
+        }
+        Ok(path)
+    }
+
+    /// Follows this layer's links on the way to a directory; names that are not there stay as they are.
+    fn follow(&self, path: &RootPath) -> Result<RootPath, &'static str> {
+        let mut here = RootPath::root();
+        let mut links = 0;
+        let mut todo: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
+        while let Some(name) = todo.pop() {
+            if name == b".." {
+                here = here.parent().unwrap_or(here);
+                continue;
+            }
+            let next = here.join(&name);
+            match self.layer.entries.get(&next).map(|entry| &entry.kind) {
+                Some(Kind::Symlink { target }) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err("too many symbolic links on the way");
+                    }
+                    let target = target.as_bytes();
+                    if target.starts_with(b"/") {
+                        here = RootPath::root();
+                    }
+                    let names = target.rsplit(|&b| b == b'/');
+                    todo.extend(names.filter(|n| !n.is_empty() && *n != b".").map(<[u8]>::to_vec));
+                }
+                Some(Kind::Directory) | None => here = next,
+                Some(_) => return Err("something on the way is not a directory"),
+            }
+        }
+        Ok(here)
+    }
+}
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+mod tests;

@@ -1,0 +1,42 @@
+use std::io;
+
+use crate::path::RootPath;
+
+/// Why an image cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Something of the host: a storage directory, a spool file.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was done, and where.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A layer's directory uses an overlayfs feature that only a mount can undo. The image can still be read through
+    /// the engine, as an archive.
+    #[error("layer {layer}, {path}: the directory uses overlayfs's {feature}, which only a mount can undo")]
+    Unsupported {
+        /// The layer, 0 for the lowest.
+        layer: usize,
+        /// Where in it.
+        path: RootPath,
+        /// What (`redirect`, `metacopy`).
+        feature: &'static str,
+    },
+    /// An archive or a layer in it breaks its format, or a bound that no real image comes near.
+    #[error("the image archive is malformed: {0}")]
+    Archive(String),
+    /// The image's config is not what the OCI image specification describes.
+    #[error("the image's config is malformed: {0}")]
+    Config(String),
+}
+
+impl Error {
+    /// Wraps what the system said while doing `what`.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
