@@ -3,6 +3,11 @@
 //! A plan holds one node of the evidence graph per kept path: its [`Cause`]s. An edge names the path that it comes
 //! from, so the chain back to an observation is found by following causes ([`Plan::chain`]).
 
+pub mod capabilities;
+pub mod filter;
+pub mod syscalls;
+pub mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -136,6 +141,10 @@ pub struct AllowedSyscall {
     pub abi: Abi,
     /// Its name.
     pub name: String,
+    /// The alternatives of conditions on its arguments under which the recorded container might make it; empty if
+    /// under any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<Vec<filter::Condition>>,
     /// The reasons, never empty.
     pub reasons: Vec<Reason>,
 }
@@ -168,6 +177,11 @@ pub enum Reason {
     Family {
         /// The recorded call.
         of: String,
+    },
+    /// It could not be observed, and is needed for all that is known.
+    Assumed {
+        /// Why.
+        why: String,
     },
 }
 

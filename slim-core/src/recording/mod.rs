@@ -210,4 +210,4 @@ impl Recording {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,379 @@
+//! Which capabilities are granted, and why; and which executions gain privilege.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{AllowedCapability, Reason};
+use crate::image::{Outcome, Rootfs};
+use crate::path::RootPath;
+use crate::recording::{Actor, CapabilityUse, Measured, Recording, Run, SocketAction};
+
+/// The capability that binding to a low port may need.
+const BIND: &str = "CAP_NET_BIND_SERVICE";
+
+/// Where Linux puts the first port that anybody may bind to, unless the network name space says otherwise
+/// (`net.ipv4.ip_unprivileged_port_start`).
+const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
+
+/// Granted capabilities, sorted by name: what the application was seen to use of its container's set, and what
+/// executed files carry as file capabilities.
+///
+/// What the runtime uses while it sets the container up (switching to `USER`, mounting) is not the application's.
+/// Where the kernel could not measure, the container's own set stands in.
+pub fn granted(recording: &Recording, rootfs: &Rootfs) -> Vec<AllowedCapability> {
+    let mut all = collect(recording, |run, used| used.granted && has(run, &used.capability));
+    for run in recording.runs.values() {
+        if run.capabilities_measured == Measured::NotMeasured {
+            for name in &run.container.capabilities {
+                let why = "the recorded container had it, and its kernel could not tell whether it was used";
+                all.entry(name.clone())
+                    .or_default()
+                    .insert(Reason::Assumed { why: why.into() });
+            }
+        }
+        if run.container.no_new_privileges {
+            continue;
+        }
+        for (path, names) in file_capabilities(run, rootfs) {
+            for name in names.into_iter().filter(|name| has(run, name)) {
+                let why = format!(
+                    "{path} carries it as a file capability, and is not executed where the container lacks it"
+                );
+                all.entry(name).or_default().insert(Reason::Assumed { why });
+            }
+        }
+    }
+    list(all)
+}
+
+/// Capabilities that the application asked for and was refused, and that are not granted; sorted by name.
+pub fn refused(recording: &Recording, rootfs: &Rootfs) -> Vec<AllowedCapability> {
+    let mut all = collect(recording, |run, used| {
+        !used.granted || !has(run, &used.capability)
+    });
+    for capability in granted(recording, rootfs) {
+        all.remove(&capability.name);
+    }
+    list(all)
+}
+
+/// Executed files that gained privilege, sorted; no-new-privileges would break them.
+pub fn privilege_gain(recording: &Recording) -> Vec<RootPath> {
+    let programs = recording.runs.values().flat_map(|run| &run.programs);
+    let paths: BTreeSet<_> = programs
+        .filter(|p| p.privilege_gain)
+        .map(|p| p.path.clone())
+        .collect();
+    paths.into_iter().collect()
+}
+
+/// What the user should know about the granted capabilities; sorted.
+pub fn notes(recording: &Recording, granted: &[AllowedCapability]) -> Vec<String> {
+    let mut notes = BTreeSet::new();
+    for run in recording.runs.values() {
+        if run.capabilities_measured == Measured::NotMeasured {
+            notes.insert(
+                "this kernel has no event for capability checks, so the recorded container's own set is granted: \
+                 record on Linux 6.14 or later for a smaller one"
+                    .to_owned(),
+            );
+        }
+        let start = run
+            .host
+            .unprivileged_port_start
+            .unwrap_or(FIRST_UNPRIVILEGED_PORT);
+        for socket in &run.sockets {
+            let inet = matches!(socket.family.as_str(), "inet" | "inet6");
+            let low = (1..FIRST_UNPRIVILEGED_PORT).contains(&socket.port) && socket.port >= start;
+            if inet
+                && low
+                && socket.actor == Actor::App
+                && socket.action == SocketAction::Bind
+                && granted.iter().all(|c| c.name != BIND)
+            {
+                notes.insert(format!(
+                    "it binds to port {} without {BIND}, because the recorded container's \
+                     net.ipv4.ip_unprivileged_port_start is {start} (Docker's choice): elsewhere set that sysctl, or \
+                     add NET_BIND_SERVICE",
+                    socket.port
+                ));
+            }
+        }
+    }
+    notes.into_iter().collect()
+}
+
+fn has(run: &Run, capability: &str) -> bool {
+    run.container.capabilities.iter().any(|c| c == capability)
+}
+
+fn collect(
+    recording: &Recording,
+    wanted: impl Fn(&Run, &CapabilityUse) -> bool,
+) -> BTreeMap<String, BTreeSet<Reason>> {
+    let mut all: BTreeMap<String, BTreeSet<Reason>> = BTreeMap::new();
+    for (id, run) in &recording.runs {
+        for used in run
+            .capabilities
+            .iter()
+            .filter(|c| c.actor == Actor::App && wanted(run, c))
+        {
+            all.entry(used.capability.clone())
+                .or_default()
+                .insert(Reason::Observed {
+                    run: id.clone(),
+                    phase: used.phase,
+                    actor: used.actor,
+                    program: used.program.clone(),
+                    count: used.count,
+                    failed: if used.granted { 0 } else { used.count },
+                });
+        }
+    }
+    all
+}
+
+fn list(all: BTreeMap<String, BTreeSet<Reason>>) -> Vec<AllowedCapability> {
+    all.into_iter()
+        .map(|(name, reasons)| AllowedCapability {
+            name,
+            reasons: reasons.into_iter().collect(),
+        })
+        .collect()
+}
+
+/// The executed files of `run` that have file capabilities in the image, and which.
+fn file_capabilities(run: &Run, rootfs: &Rootfs) -> BTreeMap<RootPath, Vec<String>> {
+    let mut all = BTreeMap::new();
+    for program in &run.programs {
+        let resolved = rootfs.resolve(&program.path, true);
+        if resolved.outcome != Outcome::Found {
+            continue;
+        }
+        let attribute = rootfs
+            .get(&resolved.path)
+            .and_then(|e| e.xattrs.get(b"security.capability".as_slice()));
+        if let Some(names) = attribute.map(|bytes| permitted(bytes))
+            && !names.is_empty()
+        {
+            all.insert(resolved.path, names);
+        }
+    }
+    all
+}
+
+/// The permitted set of a `security.capability` attribute; empty if it is malformed.
+///
+/// Source: `struct vfs_ns_cap_data` in `include/uapi/linux/capability.h`: a little-endian word with the revision in
+/// its highest byte, then pairs of permitted and inheritable words, one pair in revision 1 and two later.
+fn permitted(attribute: &[u8]) -> Vec<String> {
+    let word = |at: usize| {
+        let bytes = attribute.get(at * 4..at * 4 + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let bits = match word(0).map(|magic| magic >> 24) {
+        Some(1) => word(1).map(u64::from),
+        Some(2 | 3) => word(1)
+            .zip(word(3))
+            .map(|(low, high)| u64::from(low) | u64::from(high) << 32),
+        _ => None,
+    };
+    let bits = bits.unwrap_or(0);
+    NAMES
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, name)| format!("CAP_{name}"))
+        .collect()
+}
+
+/// Names by number, from `include/uapi/linux/capability.h`.
+const NAMES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// Whether `name` is a capability that this code knows (`CAP_CHOWN`).
+pub fn is_known(name: &str) -> bool {
+    name.strip_prefix("CAP_")
+        .is_some_and(|name| NAMES.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::image::{Entry, Kind, Store};
+    use crate::recording::{Phase, Program, SocketUse, tests::run};
+
+    struct Nothing;
+
+    impl Store for Nothing {
+        fn open(&self, _: &RootPath, _: &Entry) -> io::Result<Box<dyn io::Read + Send>> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    /// cap_net_raw+ep, as `setcap` writes it.
+    const NET_RAW: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    fn rootfs() -> Rootfs {
+        let entry = Entry {
+            kind: Kind::File { size: 0 },
+            uid: 0,
+            gid: 0,
+            mode: 0o755,
+            mtime: 0,
+            xattrs: BTreeMap::from([(b"security.capability".to_vec(), NET_RAW.to_vec())]),
+            inode: 1,
+            layer: 0,
+        };
+        Rootfs::new(
+            BTreeMap::from([(RootPath::new("/bin/ping"), entry)]),
+            Arc::new(Nothing),
+        )
+    }
+
+    fn used(name: &str, granted: bool, actor: Actor) -> CapabilityUse {
+        CapabilityUse {
+            capability: name.into(),
+            granted,
+            phase: Phase::StartUp,
+            actor,
+            program: None,
+            syscall: None,
+            count: 1,
+        }
+    }
+
+    fn recorded(change: impl FnOnce(&mut Run)) -> Recording {
+        let mut run = run(1);
+        run.container.capabilities = vec!["CAP_CHOWN".into(), "CAP_NET_RAW".into()];
+        change(&mut run);
+        let mut recording = Recording::new(run.image.clone());
+        recording.insert(run).unwrap();
+        recording
+    }
+
+    fn names(list: &[AllowedCapability]) -> Vec<&str> {
+        list.iter().map(|c| c.name.as_str()).collect()
+    }
+
+    #[test]
+    fn only_what_the_application_used_of_the_containers_set_is_granted() {
+        let recording = recorded(|run| {
+            run.capabilities = vec![
+                used("CAP_CHOWN", true, Actor::App),
+                used("CAP_SETUID", true, Actor::Runtime),
+                used("CAP_SYS_ADMIN", false, Actor::App),
+                used("CAP_SYS_PTRACE", true, Actor::App),
+            ];
+        });
+        assert_eq!(names(&granted(&recording, &rootfs())), ["CAP_CHOWN"]);
+        assert_eq!(
+            names(&refused(&recording, &rootfs())),
+            ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE"]
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_measured_is_the_containers_own_set() {
+        let recording = recorded(|run| run.capabilities_measured = Measured::NotMeasured);
+        let granted = granted(&recording, &rootfs());
+        assert_eq!(names(&granted), ["CAP_CHOWN", "CAP_NET_RAW"]);
+        assert!(matches!(granted[0].reasons[..], [Reason::Assumed { .. }]));
+        assert!(notes(&recording, &granted)[0].contains("6.14"));
+    }
+
+    #[test]
+    fn file_capabilities_of_executed_programs_stay_in_the_bounding_set() {
+        let ping = Program {
+            path: "/bin/ping".into(),
+            interpreter: None,
+            privilege_gain: true,
+            phase: Phase::Serving,
+            count: 1,
+        };
+        let recording = recorded(|run| run.programs = vec![ping.clone()]);
+        assert_eq!(names(&granted(&recording, &rootfs())), ["CAP_NET_RAW"]);
+        assert_eq!(privilege_gain(&recording), [RootPath::new("/bin/ping")]);
+        // The container itself did not have it: never more than that.
+        let recording = recorded(|run| {
+            run.programs = vec![ping];
+            run.container.capabilities.clear();
+        });
+        assert!(granted(&recording, &rootfs()).is_empty());
+    }
+
+    #[test]
+    fn a_low_port_that_nobody_checks_is_noted() {
+        let recording = recorded(|run| {
+            run.host.unprivileged_port_start = Some(0);
+            run.sockets = vec![SocketUse {
+                action: SocketAction::Bind,
+                family: "inet".into(),
+                kind: "stream".into(),
+                protocol: 0,
+                address: "0.0.0.0".into(),
+                port: 80,
+                phase: Phase::StartUp,
+                actor: Actor::App,
+                program: None,
+            }];
+        });
+        let notes = notes(&recording, &[]);
+        assert!(
+            notes[0].contains("port 80 without CAP_NET_BIND_SERVICE"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn a_malformed_attribute_names_nothing() {
+        assert!(permitted(&[]).is_empty());
+        assert!(permitted(&[1, 0, 0, 9, 255, 255, 255, 255]).is_empty());
+        assert!(permitted(&NET_RAW[..10]).is_empty());
+        assert_eq!(permitted(&NET_RAW), ["CAP_NET_RAW"]);
+    }
+}

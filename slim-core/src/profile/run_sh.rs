@@ -1,0 +1,174 @@
+//! `run.sh`: the `docker run` line with all of it.
+
+use super::shell::{line, word};
+use super::{Artifact, Context, Error, Seccomp, capabilities};
+use crate::image::Config;
+use crate::recording::{ContainerFacts, Purpose, Recording};
+
+/// The artifact `run.sh`.
+#[derive(Clone, Copy, Debug)]
+pub struct RunSh;
+
+impl Artifact for RunSh {
+    fn name(&self) -> &'static str {
+        "command line"
+    }
+
+    fn file_name(&self) -> &'static str {
+        "run.sh"
+    }
+
+    fn executable(&self) -> bool {
+        true
+    }
+
+    fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
+        let plan = context.plan;
+        let image = context.options.tags.first().unwrap_or(&plan.reference);
+        let mut out = String::from("#!/bin/sh\n");
+        let mut say = |text: &str| {
+            out.push_str("# ");
+            out.push_str(&line(text));
+            out.push('\n');
+        };
+        say(&format!(
+            "Runs {image} with what {} was seen to need, and no more.",
+            plan.reference
+        ));
+        say("Arguments are further options of docker run; DOCKER names another client.");
+        for path in &plan.privilege_gain {
+            say(&format!("needs privilege gain: {path}"));
+        }
+
+        out.push_str("set -eu\ndir=$(CDPATH='' cd -- \"$(dirname -- \"$0\")\" && pwd)\n");
+        if context.options.profile_name.is_empty() {
+            out.push_str("apparmor=\n");
+        } else {
+            out.push_str(&apparmor(&context.options.profile_name)?);
+        }
+
+        let mut options: Vec<Vec<String>> = Vec::new();
+        options.extend(capabilities::options(plan).chunks(2).map(<[String]>::to_vec));
+        if plan.privilege_gain.is_empty() {
+            options.push(vec!["--security-opt".into(), "no-new-privileges".into()]);
+        }
+        let facts = facts(context.recording);
+        let own = facts.map(|facts| own_options(&facts.options)).unwrap_or_default();
+        let command = facts
+            .map(|facts| command(facts, &own, &context.image.config))
+            .unwrap_or_default();
+        options.extend(own);
+
+        out.push_str("exec \"${DOCKER:-docker}\" run \\\n");
+        out.push_str(&format!(
+            "  --security-opt \"seccomp=$dir/{}\" \\\n",
+            Seccomp.file_name()
+        ));
+        out.push_str("  ${apparmor:+--security-opt} ${apparmor:+\"apparmor=$apparmor\"} \\\n");
+        for words in options {
+            let words = words
+                .iter()
+                .map(|w| quoted(w, "an option"))
+                .collect::<Result<Vec<_>, _>>()?;
+            out.push_str(&format!("  {} \\\n", words.join(" ")));
+        }
+        out.push_str(&format!("  \"$@\" \\\n  {}", quoted(image, "the image's name")?));
+        for argument in &command {
+            out.push_str(&format!(" {}", quoted(argument, "the command")?));
+        }
+        out.push('\n');
+        Ok(out.into_bytes())
+    }
+}
+
+/// Sets `$apparmor` to the profile's name if the host has loaded it; says how to where it could.
+fn apparmor(name: &str) -> Result<String, Error> {
+    let name = quoted(name, "the profile's name")?;
+    Ok(format!(
+        r#"apparmor={name}
+if ! grep -qsF "$apparmor (" /sys/kernel/security/apparmor/profiles; then
+  if grep -qs Y /sys/module/apparmor/parameters/enabled; then
+    echo "run.sh: AppArmor profile not loaded: apparmor_parser -r $dir/apparmor.profile" >&2
+  fi
+  apparmor=
+fi
+"#
+    ))
+}
+
+/// What the container was given: the earliest recorded run's word.
+fn facts(recording: &Recording) -> Option<&ContainerFacts> {
+    let rank = |purpose| match purpose {
+        Purpose::Recorded => 0,
+        Purpose::Attached => 1,
+        Purpose::Verification => 2,
+    };
+    let first = recording
+        .runs
+        .iter()
+        .min_by_key(|(id, run)| (rank(run.purpose), run.started, *id));
+    first.map(|(_, run)| &run.container)
+}
+
+/// The user's own options, one with its value each, without those that the profiles replace.
+fn own_options(words: &[String]) -> Vec<Vec<String>> {
+    let mut options: Vec<Vec<String>> = Vec::new();
+    for word in words {
+        match options.last_mut() {
+            // A value follows its option as a word of its own, unless the option holds it.
+            Some(last) if !word.starts_with("--") || takes_value(last) => last.push(word.clone()),
+            _ => options.push(vec![word.clone()]),
+        }
+    }
+    options.retain(|option| !replaced(option));
+    options
+}
+
+/// Whether the last word of `option` is an option that still wants its value (which may look like an option).
+fn takes_value(option: &[String]) -> bool {
+    matches!(option, [name] if !name.contains('=') && name != "--read-only")
+}
+
+fn replaced(option: &[String]) -> bool {
+    let (name, value) = match option {
+        [name, value, ..] => (name.as_str(), value.as_str()),
+        [name] => name.split_once('=').unwrap_or((name, "")),
+        [] => return true,
+    };
+    match name {
+        "--cap-add" | "--cap-drop" => true,
+        "--security-opt" => {
+            let key = value.split(['=', ':']).next().unwrap_or_default();
+            matches!(key, "seccomp" | "apparmor" | "no-new-privileges")
+        }
+        _ => false,
+    }
+}
+
+/// The command to give after the image: what ran, behind the entrypoint, where the image's own `CMD` would differ.
+fn command(facts: &ContainerFacts, options: &[Vec<String>], config: &Config) -> Vec<String> {
+    let entrypoint = options.iter().find_map(|option| match option.as_slice() {
+        [name, value] if name == "--entrypoint" => Some(value.as_str()),
+        [word] => word.strip_prefix("--entrypoint="),
+        _ => None,
+    });
+    let (before, default) = match entrypoint {
+        // An entrypoint of the user's own resets the image's command.
+        Some(entrypoint) => (vec![entrypoint.to_owned()], Vec::new()),
+        None => (config.entrypoint(), config.cmd()),
+    };
+    match facts.command.strip_prefix(before.as_slice()) {
+        Some(rest) if rest != default => rest.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn quoted(text: &str, what: &'static str) -> Result<String, Error> {
+    if text.contains('\0') {
+        return Err(Error::Nul {
+            what,
+            text: text.to_owned(),
+        });
+    }
+    Ok(word(text).into_owned())
+}

@@ -1,0 +1,397 @@
+//! One plan through every artifact.
+
+use serde_json::{Map, Value, json};
+
+use super::simulate::Simulator;
+use super::*;
+use crate::image::{Config, Entry, Rootfs, Store};
+use crate::path::RootPath;
+use crate::plan::filter::{Answer, Filter};
+use crate::plan::tables::Tables;
+use crate::plan::{AllowedCapability, Reason, Totals, syscalls};
+use crate::recording::{Abi, Actor, Phase, Run, SyscallUse, tests::run};
+
+struct Nothing;
+
+impl Store for Nothing {
+    fn open(&self, _: &RootPath, _: &Entry) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+fn image(config: Value) -> Image {
+    let config = Config(Map::from_iter([("config".to_owned(), config)]));
+    Image {
+        id: crate::digest::Digest::of(b"image"),
+        reference: "app:1".into(),
+        config,
+        rootfs: Rootfs::new(std::collections::BTreeMap::new(), std::sync::Arc::new(Nothing)),
+    }
+}
+
+fn call(abi: Abi, name: &str) -> SyscallUse {
+    SyscallUse {
+        abi,
+        number: 0,
+        name: name.into(),
+        phase: Phase::StartUp,
+        actor: Actor::App,
+        program: None,
+        count: 1,
+        failed: 0,
+        first_failure: None,
+    }
+}
+
+/// A recording of one run under Docker 20.10's default filter.
+fn recorded(calls: &[(Abi, &str)], change: impl FnOnce(&mut Run)) -> Recording {
+    let mut run = run(1);
+    run.host.machine = "x86_64".into();
+    run.host.kernel = "6.18".into();
+    run.engine.name = "docker".into();
+    run.engine.version = "20.10.24".into();
+    run.runtime.name = "runc".into();
+    run.syscalls = calls.iter().map(|(abi, name)| call(*abi, name)).collect();
+    change(&mut run);
+    let mut recording = Recording::new(run.image.clone());
+    recording.insert(run).unwrap();
+    recording
+}
+
+fn plan(recording: &Recording) -> Plan {
+    let reasons = vec![Reason::Assumed { why: "a test".into() }];
+    Plan {
+        version: crate::plan::VERSION,
+        image: recording.image.clone(),
+        reference: "app:1".into(),
+        runs: recording.runs.keys().cloned().collect(),
+        files: std::collections::BTreeMap::new(),
+        syscalls: syscalls::allowed(recording, Tables::built_in()).0,
+        capabilities: vec![AllowedCapability {
+            name: "CAP_CHOWN".into(),
+            reasons,
+        }],
+        refused_capabilities: vec![],
+        privilege_gain: vec![],
+        notes: vec![],
+        before: Totals::default(),
+        after: Totals::default(),
+    }
+}
+
+fn options() -> Options {
+    Options {
+        profile_name: profile_name("app:1"),
+        tags: vec!["app-slim:1".into()],
+    }
+}
+
+fn render(artifact: &dyn Artifact, plan: &Plan, recording: &Recording, config: Value) -> Vec<u8> {
+    let (image, options) = (image(config), options());
+    artifact
+        .render(&Context {
+            plan,
+            recording,
+            image: &image,
+            options: &options,
+        })
+        .unwrap()
+}
+
+fn text(artifact: &dyn Artifact, plan: &Plan, recording: &Recording, config: Value) -> String {
+    String::from_utf8(render(artifact, plan, recording, config)).unwrap()
+}
+
+mod seccomp_profile {
+    use libseccomp::{ScmpArch, ScmpSyscall};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn profile(recording: &Recording) -> Vec<u8> {
+        render(&Seccomp, &plan(recording), recording, json!({}))
+    }
+
+    /// Every call that libseccomp knows on x86-64: number and name.
+    fn known() -> Vec<(u32, String)> {
+        (0..1024)
+            .filter_map(|number: i32| {
+                let name = ScmpSyscall::from_raw_syscall(number)
+                    .get_name_by_arch(ScmpArch::X8664)
+                    .ok()?;
+                Some((u32::try_from(number).ok()?, name))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn it_is_sorted_grouped_and_commented() {
+        let recording = recorded(
+            &[
+                (Abi::Native, "read"),
+                (Abi::Native, "clone"),
+                (Abi::Native, "accept4"),
+            ],
+            |_| {},
+        );
+        insta::assert_snapshot!(String::from_utf8(profile(&recording)).unwrap());
+    }
+
+    #[test]
+    fn clone3_keeps_its_errno_and_clone_its_condition() {
+        let simulator = Simulator::new(&profile(&recorded(&[(Abi::Native, "clone")], |_| {}))).unwrap();
+        let answer = |number, first| {
+            simulator
+                .answer(Abi::Native, number, &[first, 0, 0, 0, 0, 0])
+                .unwrap()
+        };
+        let (clone, clone3, mount) = (56, 435, 165);
+        assert_eq!(answer(clone, 0x0120_0011), Answer::Allow);
+        assert_eq!(answer(clone, 0x1000_0000), Answer::Errno(1), "CLONE_NEWUSER");
+        assert_eq!(answer(clone3, 0), Answer::Errno(38));
+        assert_eq!(answer(mount, 0), Answer::Errno(1));
+    }
+
+    #[test]
+    fn compat_and_x32_are_refused_unless_recorded() {
+        let native = Simulator::new(&profile(&recorded(&[(Abi::Native, "read")], |_| {}))).unwrap();
+        let (read, compat_read) = (0, 3);
+        assert_eq!(native.answer(Abi::Native, read, &[0; 6]).unwrap(), Answer::Allow);
+        assert_eq!(
+            native.answer(Abi::Compat, compat_read, &[0; 6]).unwrap(),
+            Answer::Refuse
+        );
+        assert_ne!(native.answer(Abi::X32, read, &[0; 6]).unwrap(), Answer::Allow);
+
+        let compat = Simulator::new(&profile(&recorded(&[(Abi::Compat, "read")], |_| {}))).unwrap();
+        assert_eq!(
+            compat.answer(Abi::Compat, compat_read, &[0; 6]).unwrap(),
+            Answer::Allow
+        );
+        assert_ne!(compat.answer(Abi::X32, read, &[0; 6]).unwrap(), Answer::Allow);
+    }
+
+    #[test]
+    fn equal_plans_give_equal_bytes() {
+        let calls = [(Abi::Native, "read"), (Abi::Native, "socket")];
+        assert_eq!(
+            profile(&recorded(&calls, |_| {})),
+            profile(&recorded(&calls, |_| {}))
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// Through the compiled program: what the plan allows is allowed, every other call is not, and nothing is
+        /// that the container's own filter denied.
+        #[test]
+        fn just_the_allowed_calls_pass(
+            picked in proptest::sample::subsequence(known(), 0..120),
+            arg in prop_oneof![Just(0u64), Just(8), Just(0x1000_0000), any::<u64>()],
+        ) {
+            let calls: Vec<_> = picked.iter().map(|(_, name)| (Abi::Native, name.as_str())).collect();
+            let recording = recorded(&calls, |_| {});
+            let plan = plan(&recording);
+            let simulator = Simulator::new(&render(&Seccomp, &plan, &recording, json!({}))).unwrap();
+            let own = Tables::built_in().default_filter(recording.runs.values().next().unwrap()).unwrap();
+            let args = [arg, 0, 0, 0, 0, 0];
+            for (number, name) in known() {
+                let answer = simulator.answer(Abi::Native, number, &args).unwrap();
+                let allowed = plan.syscalls.iter().find(|c| c.name == name);
+                let expected = allowed.is_some_and(|c| {
+                    c.only.is_empty() || c.only.iter().any(|all| all.iter().all(|c| c.holds(&args)))
+                });
+                prop_assert_eq!(answer == Answer::Allow, expected, "{}", name);
+                if answer == Answer::Allow {
+                    prop_assert_eq!(own.answer(&name, &args), Answer::Allow, "{}", name);
+                }
+                if picked.iter().any(|(n, _)| *n == number) {
+                    // Recorded as having succeeded: it goes through as far as the container's filter let it.
+                    prop_assert_eq!(answer == Answer::Allow, own.answer(&name, &args) == Answer::Allow, "{}", name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn engines_default_profiles_compile() {
+        for filter in &Tables::built_in().filters {
+            let run = recorded(&[], |_| {}).runs.pop_first().unwrap().1;
+            let container = crate::plan::filter::Container {
+                machine: &run.host.machine,
+                kernel: "6.18",
+                capabilities: &[],
+            };
+            let resolved = Filter::from_engine(&filter.profile, container).unwrap();
+            assert_eq!(
+                resolved.answer("openat", &[0; 6]),
+                Answer::Allow,
+                "{} {:?}",
+                filter.engine,
+                filter.since
+            );
+            assert_ne!(
+                resolved.answer("bpf", &[0; 6]),
+                Answer::Allow,
+                "{} {:?}",
+                filter.engine,
+                filter.since
+            );
+        }
+    }
+}
+
+mod command_line {
+    use super::*;
+
+    #[test]
+    fn it_holds_everything() {
+        let recording = recorded(&[(Abi::Native, "read")], |run| {
+            run.container.options = [
+                "--env",
+                "TOKEN",
+                "--volume",
+                "/data:/it's here",
+                "--cap-add",
+                "SYS_ADMIN",
+                "--security-opt",
+                "seccomp=unconfined",
+                "--security-opt=label=disable",
+                "--read-only",
+                "--cap-drop=ALL",
+            ]
+            .map(String::from)
+            .to_vec();
+            run.container.command = ["/entry", "serve", "$(reboot)"].map(String::from).to_vec();
+        });
+        let config = json!({"Entrypoint": ["/entry"], "Cmd": ["serve"]});
+        insta::assert_snapshot!(text(&RunSh, &plan(&recording), &recording, config));
+    }
+
+    #[test]
+    fn a_program_that_gains_privilege_is_named_and_keeps_it() {
+        let recording = recorded(&[], |_| {});
+        let mut plan = plan(&recording);
+        plan.privilege_gain = vec![RootPath::new("/bin/su\nrm -rf")];
+        let script = text(&RunSh, &plan, &recording, json!({}));
+        assert!(
+            script.contains("# needs privilege gain: /bin/su\\nrm -rf\n"),
+            "{script}"
+        );
+        assert!(!script.contains("no-new-privileges"), "{script}");
+    }
+
+    #[test]
+    fn the_images_own_command_is_not_repeated() {
+        let config = json!({"Entrypoint": ["/entry"], "Cmd": ["serve"]});
+        for (command, options, end) in [
+            (vec!["/entry", "serve"], vec![], "app-slim:1\n"),
+            (vec!["/entry", "check", "-v"], vec![], "app-slim:1 check -v\n"),
+            (
+                vec!["/bin/sh", "-c", "true"],
+                vec!["--entrypoint", "/bin/sh"],
+                "app-slim:1 -c true\n",
+            ),
+            (vec![], vec![], "app-slim:1\n"),
+        ] {
+            let recording = recorded(&[], |run| {
+                run.container.command = command.into_iter().map(String::from).collect();
+                run.container.options = options.into_iter().map(String::from).collect();
+            });
+            let script = text(&RunSh, &plan(&recording), &recording, config.clone());
+            assert!(script.ends_with(end), "{script}");
+        }
+    }
+
+    /// The script as a shell runs it, with a `docker` that prints its arguments.
+    #[test]
+    fn the_words_arrive_as_they_were_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let nasty = "a 'b' \"c\" $d `e` \\ \n *";
+        let recording = recorded(&[], |run| {
+            run.container.options = vec!["--label".into(), format!("x={nasty}")];
+            run.container.command = vec![nasty.into()];
+        });
+        let (image, options) = (image(json!({})), options());
+        write_all(&plan(&recording), &recording, &image, dir.path(), &options).unwrap();
+        let docker = dir.path().join("docker");
+        std::fs::write(&docker, "#!/bin/sh\nprintf '%s\\0' \"$@\"\n").unwrap();
+        std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let out = std::process::Command::new(dir.path().join("run.sh"))
+            .arg("--name=a b")
+            .env("DOCKER", &docker)
+            .output()
+            .unwrap();
+        let words: Vec<_> = out
+            .stdout
+            .split(|b| *b == 0)
+            .map(|w| String::from_utf8_lossy(w))
+            .collect();
+        let seccomp = format!("seccomp={}/seccomp.json", dir.path().display());
+        let label = format!("x={nasty}");
+        assert_eq!(
+            words,
+            [
+                "run",
+                "--security-opt",
+                &seccomp,
+                "--cap-drop",
+                "ALL",
+                "--cap-add",
+                "CHOWN",
+                "--security-opt",
+                "no-new-privileges",
+                "--label",
+                &label,
+                "--name=a b",
+                "app-slim:1",
+                nasty,
+                ""
+            ],
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+
+    #[test]
+    fn a_nul_is_refused() {
+        let recording = recorded(&[], |run| {
+            run.container.options = vec!["--label".into(), "a\0b".into()]
+        });
+        let (image, options, plan) = (image(json!({})), options(), plan(&recording));
+        let context = Context {
+            plan: &plan,
+            recording: &recording,
+            image: &image,
+            options: &options,
+        };
+        assert!(matches!(RunSh.render(&context), Err(Error::Nul { .. })));
+    }
+}
+
+#[test]
+fn files_are_written_whole_and_with_their_mode() {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = recorded(&[(Abi::Native, "read")], |_| {});
+    let (image, options) = (image(json!({})), options());
+    for _ in 0..2 {
+        let paths = write_all(&plan(&recording), &recording, &image, dir.path(), &options).unwrap();
+        let modes: Vec<_> = paths
+            .iter()
+            .map(|p| {
+                (
+                    p.file_name().unwrap().to_str().unwrap(),
+                    p.metadata().unwrap().permissions().mode() & 0o777,
+                )
+            })
+            .collect();
+        assert_eq!(modes, [("seccomp.json", 0o644), ("run.sh", 0o755)]);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+    let gone = dir.path().join("none");
+    assert!(matches!(
+        write_all(&plan(&recording), &recording, &image, &gone, &options),
+        Err(Error::Write { .. })
+    ));
+}
