@@ -82,12 +82,15 @@ pub struct HttpResponse {
     pub version: String,
     /// The headers in the order they came, credentials by name only.
     pub headers: Vec<Header>,
-    /// The body.
+    /// The body, decoded.
     pub body: Body,
+    /// Whether the body came to its end: not where the connection broke, or where a stream went on and was cut.
+    pub complete: bool,
 }
 
 /// A header. The value of one that carries credentials (`authorization`, `cookie`, `set-cookie`, `proxy-authorization`,
-/// or one that the probe file takes from the environment) is not kept.
+/// what has token, secret, api-key, password, session or csrf in its name, or one that the probe file takes from the
+/// environment) is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Header {
     /// The name, in lower case.

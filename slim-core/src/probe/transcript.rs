@@ -1,0 +1,207 @@
+//! Questions and answers as they are recorded.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::http::{self, Answer, Dialect, KEPT, Request};
+use crate::digest::Digest;
+use crate::recording::{
+    Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, Origin, TcpExchange,
+};
+
+use super::ExecOutput;
+
+/// All kept bodies together are at most this many bytes; of further ones the digest is kept.
+const ALL_BODIES: usize = 128 << 20;
+
+/// What a recording leaves out and a replay in the same process needs: the values of credential headers, and request
+/// bodies that are too large to keep. It is not serialised, and `Debug` shows none of it.
+#[derive(Clone, Default)]
+pub struct Unrecorded {
+    /// Header values by the exchange's sequence number and the header's place in it.
+    headers: BTreeMap<(u32, usize), String>,
+    /// Request bodies.
+    bodies: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl fmt::Debug for Unrecorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Unrecorded({} values, {} bodies)",
+            self.headers.len(),
+            self.bodies.len()
+        )
+    }
+}
+
+/// The exchanges so far.
+#[derive(Default)]
+pub(super) struct Transcript {
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) bodies: BTreeMap<Digest, Vec<u8>>,
+    pub(super) unrecorded: Unrecorded,
+    pub(super) summary: Vec<String>,
+    size: usize,
+}
+
+impl Transcript {
+    fn push(&mut self, origin: Origin, kind: ExchangeKind) {
+        self.exchanges.push(Exchange {
+            sequence: self.next(),
+            origin,
+            kind,
+        });
+    }
+
+    fn next(&self) -> u32 {
+        u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Keeps the bytes beside the recording if there is room.
+    fn keep(&mut self, bytes: &[u8]) -> Body {
+        let body = body(bytes);
+        self.keep_as(body, bytes)
+    }
+
+    fn keep_as(&mut self, mut body: Body, bytes: &[u8]) -> Body {
+        if body.kept && !self.bodies.contains_key(&body.digest) {
+            body.kept = self.size + bytes.len() <= ALL_BODIES;
+            if body.kept {
+                self.size += bytes.len();
+                self.bodies.insert(body.digest.clone(), bytes.to_vec());
+            }
+        }
+        body
+    }
+
+    /// Records a request and its answer. The headers whose value came from the environment are in `secret`.
+    pub(super) fn http(
+        &mut self,
+        origin: Origin,
+        port: u16,
+        request: &Request,
+        secret: &[usize],
+        answer: Option<&Answer>,
+        required: bool,
+    ) {
+        let sequence = self.next();
+        let mut headers = Vec::new();
+        for (place, (name, value)) in request.headers.iter().enumerate() {
+            let mut header = http::header(name, value);
+            if secret.contains(&place) {
+                header.value = None;
+            }
+            if header.value.is_none() {
+                let key = (sequence, place);
+                self.unrecorded.headers.insert(key, value.clone());
+            }
+            headers.push(header);
+        }
+        let body = request.body.as_ref().map(|bytes| {
+            let body = self.keep(bytes);
+            if !body.kept {
+                self.unrecorded.bodies.insert(body.digest.clone(), bytes.clone());
+            }
+            body
+        });
+        let response = answer.map(|answer| {
+            let mut response = answer.response.clone();
+            response.body = self.keep_as(response.body, &answer.bytes);
+            response
+        });
+        self.push(
+            origin,
+            ExchangeKind::Http(HttpExchange {
+                tls: request.dialect == Dialect::Tls,
+                port,
+                method: request.method.clone(),
+                path: request.path.clone(),
+                headers,
+                body,
+                response,
+                required,
+            }),
+        );
+    }
+
+    /// Records what was sent to a TCP port and what came back.
+    pub(super) fn tcp(&mut self, origin: Origin, port: u16, sent: Option<&[u8]>, received: &[u8]) {
+        let sent = sent.filter(|sent| !sent.is_empty()).map(|sent| self.keep(sent));
+        let received = self.keep(received);
+        self.push(origin, ExchangeKind::Tcp(TcpExchange { port, sent, received }));
+    }
+
+    /// Records a command, or the job itself.
+    pub(super) fn exec(&mut self, origin: Origin, command: &[String], output: &ExecOutput) {
+        let stdout = self.keep(&output.stdout);
+        let stderr = self.keep(&output.stderr);
+        self.push(
+            origin,
+            ExchangeKind::Exec(ExecExchange {
+                command: command.to_vec(),
+                exit_code: output.exit_code,
+                stdout,
+                stderr,
+            }),
+        );
+    }
+}
+
+/// The body of these bytes, kept if they are few enough.
+pub(super) fn body(bytes: &[u8]) -> Body {
+    Body {
+        digest: Digest::of(bytes),
+        size: bytes.len() as u64,
+        kept: bytes.len() <= KEPT,
+    }
+}
+
+/// The request part of a recorded exchange, to be sent again; none if what the recording leaves out is not at hand.
+pub(super) fn request(
+    exchange: &HttpExchange,
+    sequence: u32,
+    bodies: &BTreeMap<Digest, Vec<u8>>,
+    unrecorded: &Unrecorded,
+    patience: std::time::Duration,
+) -> Option<Request> {
+    let value = |(place, header): (usize, &Header)| {
+        let value = header
+            .value
+            .as_ref()
+            .or_else(|| unrecorded.headers.get(&(sequence, place)))?;
+        Some((header.name.clone(), value.clone()))
+    };
+    let headers = exchange
+        .headers
+        .iter()
+        .enumerate()
+        .map(value)
+        .collect::<Option<_>>()?;
+    let body = match &exchange.body {
+        None => None,
+        Some(body) => Some(
+            bodies
+                .get(&body.digest)
+                .or_else(|| unrecorded.bodies.get(&body.digest))?
+                .clone(),
+        ),
+    };
+    let version = exchange
+        .response
+        .as_ref()
+        .map(|response| response.version.as_str());
+    let dialect = match (exchange.tls, version) {
+        (true, _) => Dialect::Tls,
+        (false, Some("HTTP/2.0")) => Dialect::PlainHttp2,
+        (false, _) => Dialect::Plain,
+    };
+    Some(Request {
+        dialect,
+        method: exchange.method.clone(),
+        path: exchange.path.clone(),
+        headers,
+        body,
+        patience,
+    })
+}
