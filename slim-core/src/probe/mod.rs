@@ -228,7 +228,7 @@ pub enum Error {
     /// It neither listens nor exits.
     #[error(
         "the container listens on no TCP port and did not exit within {} s; choose what exercises it: --port PORT if it is to \
-         listen, --until-exit with a longer --job-deadline for a job, --probe exec to run a command in it, --for 30s to \
+         listen, --until-exit with a longer --job-timeout for a job, --probe exec to run a command in it, --for 30s to \
          watch it for a time, or --until-interrupt to watch it until Ctrl-C",
         seconds
     )]
@@ -238,7 +238,7 @@ pub enum Error {
     },
     /// It is to run until it exits, and does not.
     #[error(
-        "the container did not exit within {seconds} s; pass a longer --job-deadline, or --for 30s to watch it for a time"
+        "the container did not exit within {seconds} s; pass a longer --job-timeout, or --for 30s to watch it for a time"
     )]
     StillRunning {
         /// How long was waited.

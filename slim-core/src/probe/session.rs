@@ -45,11 +45,14 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
     let session = Session::new(target, options);
     let mut transcript = Transcript::default();
     let probing = session.probe(&mut transcript);
-    let (mut kind, mut exit_code) = tokio::select! {
-        end = probing => end?,
-        () = target.interrupted(), if options.until_interrupt => (Kind::None, None),
+    let (mut kind, mut exit_code, interrupted) = tokio::select! {
+        end = probing => {
+            let (kind, code) = end?;
+            (kind, code, false)
+        }
+        () = target.interrupted(), if options.until_interrupt => (Kind::None, None, true),
     };
-    if exit_code.is_none() {
+    if exit_code.is_none() && !interrupted {
         exit_code = session.watch(&kind).await?;
         if exit_code.is_some() && kind == Kind::None && transcript.exchanges.is_empty() {
             kind = Kind::Job;
@@ -288,7 +291,7 @@ impl<'a> Session<'a> {
             }
             self.only_inside(&candidates, &missing, first_seen, &settled)?;
             if Instant::now() >= deadline && !self.patient(&candidates) {
-                return Err(self.not_ready(&candidates, &missing, &mut last));
+                return Err(self.not_ready(&candidates, &missing, &last));
             }
             let rest = sleep(pause.min(PAUSES.1));
             pause = (pause * 2).min(PAUSES.1);
@@ -371,12 +374,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn not_ready(
-        &self,
-        candidates: &Candidates,
-        missing: &[u16],
-        last: &mut BTreeMap<u16, Attempt>,
-    ) -> Error {
+    fn not_ready(&self, candidates: &Candidates, missing: &[u16], last: &BTreeMap<u16, Attempt>) -> Error {
         let options = self.options;
         let seconds = options.readiness_deadline.as_secs();
         // The most telling one: an answer, then a connection, then nothing.
@@ -391,7 +389,7 @@ impl<'a> Session<'a> {
             }
         }
         for port in missing {
-            if let Some(Attempt::Closed(why)) = last.remove(port) {
+            if let Some(Attempt::Closed(why)) = last.get(port) {
                 let dialect = Dialect::Plain;
                 return Error::Unanswered {
                     request: match options.mode {
@@ -399,7 +397,7 @@ impl<'a> Session<'a> {
                         _ => format!("port {port} accepts connections"),
                     },
                     seconds,
-                    last: why,
+                    last: why.clone(),
                 };
             }
         }
@@ -427,8 +425,8 @@ impl<'a> Session<'a> {
                 remedy: "name one with --port, or see the container's log".into(),
             };
         }
-        let why = match missing.first().and_then(|port| last.remove(port)) {
-            Some(Attempt::Refused(why)) => why,
+        let why = match missing.first().and_then(|port| last.get(port)) {
+            Some(Attempt::Refused(why)) => why.clone(),
             _ => "no connection".into(),
         };
         Error::NotReady {
@@ -436,7 +434,7 @@ impl<'a> Session<'a> {
             seconds,
             last: why,
             remedy: "see the container's log; if it listens elsewhere, name the port with --port; if it is a job, pass \
-                     --until-exit; if it is only slow, pass a longer --deadline"
+                     --until-exit; if it is only slow, pass a longer --ready-timeout"
                 .into(),
         }
     }
@@ -731,7 +729,7 @@ impl<'a> Session<'a> {
                 break;
             }
             if Instant::now() >= deadline {
-                return Err(self.not_ready(&candidates, &known, &mut BTreeMap::new()));
+                return Err(self.not_ready(&candidates, &known, &BTreeMap::new()));
             }
             self.target.progress(&format!(
                 "waiting for {} before the command is run",

@@ -1,0 +1,775 @@
+//! The probe against real servers on loopback: what a container would be is a [`Local`] here.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use slim_core::probe::{BoxError, Error, ExecOutput, Kind, Mode, Options, Probed, Target, replay, run};
+use slim_core::recording::{
+    Actor, Exchange, ExchangeKind, HttpExchange, Phase, SocketAction, SocketUse, TcpExchange,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio_rustls::TlsAcceptor;
+
+/// A stand-in for a container: its ports are servers of this test.
+struct Local {
+    ports: BTreeMap<u16, SocketAddr>,
+    exposed: Vec<u16>,
+    listening: Mutex<Vec<SocketUse>>,
+    exit: watch::Sender<Option<i64>>,
+    interrupt: Notify,
+    first_answers: AtomicUsize,
+    execs: AtomicUsize,
+    exec_fails: usize,
+}
+
+impl Local {
+    fn new(ports: &[(u16, SocketAddr)]) -> Self {
+        Self {
+            ports: ports.iter().copied().collect(),
+            exposed: ports.iter().map(|(port, _)| *port).collect(),
+            listening: Mutex::default(),
+            exit: watch::Sender::new(None),
+            interrupt: Notify::new(),
+            first_answers: AtomicUsize::new(0),
+            execs: AtomicUsize::new(0),
+            exec_fails: 0,
+        }
+    }
+
+    fn listens(&self, address: &str, port: u16) {
+        self.listening.lock().unwrap().push(SocketUse {
+            action: SocketAction::Listen,
+            family: "inet".into(),
+            kind: "stream".into(),
+            protocol: 6,
+            address: address.into(),
+            port,
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+        });
+    }
+
+    fn exits_after(self: &Arc<Self>, code: i64, delay: Duration) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            this.exit.send_replace(Some(code));
+        });
+    }
+}
+
+#[async_trait]
+impl Target for Local {
+    async fn running(&self) -> Result<bool, BoxError> {
+        Ok(self.exit.borrow().is_none())
+    }
+    fn listening(&self) -> Vec<SocketUse> {
+        self.listening.lock().unwrap().clone()
+    }
+    fn exposed(&self) -> Vec<(u16, String)> {
+        self.exposed.iter().map(|port| (*port, "tcp".into())).collect()
+    }
+    async fn endpoint(&self, port: u16) -> Option<SocketAddr> {
+        self.ports.get(&port).copied()
+    }
+    async fn exec(&self, command: &[String]) -> Result<ExecOutput, BoxError> {
+        let before = self.execs.fetch_add(1, Ordering::Relaxed);
+        let output = tokio::process::Command::new(&command[0])
+            .args(&command[1..])
+            .output()
+            .await?;
+        let failed = i64::from(before < self.exec_fails);
+        Ok(ExecOutput {
+            exit_code: i64::from(output.status.code().unwrap_or(-1)) + failed,
+            stdout: output.stdout,
+            stderr: output.stderr,
+        })
+    }
+    async fn wait(&self) -> Result<i64, BoxError> {
+        let mut exit = self.exit.subscribe();
+        let code = *exit.wait_for(Option::is_some).await?;
+        Ok(code.unwrap_or_default())
+    }
+    async fn output(&self) -> ExecOutput {
+        ExecOutput {
+            stdout: b"done\n".to_vec(),
+            ..ExecOutput::default()
+        }
+    }
+    fn first_answer(&self) {
+        self.first_answers.fetch_add(1, Ordering::Relaxed);
+    }
+    async fn interrupted(&self) {
+        self.interrupt.notified().await;
+    }
+    fn progress(&self, message: &str) {
+        println!("  {message}");
+    }
+}
+
+/// What a test's server answers: all of an answer for a request's head and body; nothing closes the connection.
+type Answers = Arc<dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync>;
+
+fn answer(status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
+    Some(text.into_bytes())
+}
+
+fn page(body: &str) -> Option<Vec<u8>> {
+    answer("200 OK", "content-type: text/html\r\n", body)
+}
+
+/// Serves HTTP on a port of its own.
+async fn serve(answers: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    serve_on(listener, Arc::new(answers));
+    address
+}
+
+fn serve_on(listener: TcpListener, answers: Answers) {
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(converse(stream, answers.clone()));
+        }
+    });
+}
+
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, answers: Answers) {
+    while let Some(request) = read_request(&mut stream).await {
+        let Some(bytes) = answers(&request) else {
+            return;
+        };
+        if stream.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut text = Vec::new();
+    loop {
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).await.ok()?;
+        if count == 0 {
+            return None;
+        }
+        text.extend_from_slice(&buffer[..count]);
+        let shown = String::from_utf8_lossy(&text).into_owned();
+        // At a TLS hello or other bytes an HTTP server hangs up.
+        if !shown.starts_with(|c: char| c.is_ascii_uppercase()) || shown.starts_with("PRI * HTTP/2") {
+            return None;
+        }
+        let Some((head, body)) = shown.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head
+            .lines()
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length: ")?
+                    .parse()
+                    .ok()
+            })
+            .unwrap_or(0);
+        if body.len() >= length {
+            return Some(shown);
+        }
+    }
+}
+
+/// An address where nothing listens.
+async fn nowhere() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn quick() -> Options {
+    Options {
+        readiness_deadline: Duration::from_secs(2),
+        job_deadline: Duration::from_secs(2),
+        ..Options::default()
+    }
+}
+
+fn http(exchange: &Exchange) -> &HttpExchange {
+    match &exchange.kind {
+        ExchangeKind::Http(http) => http,
+        other => panic!("not HTTP: {other:?}"),
+    }
+}
+
+fn tcp(exchange: &Exchange) -> &TcpExchange {
+    match &exchange.kind {
+        ExchangeKind::Tcp(tcp) => tcp,
+        other => panic!("not TCP: {other:?}"),
+    }
+}
+
+/// `GET /path 200`, one for each exchange.
+fn lines(probed: &Probed) -> Vec<String> {
+    let line = |exchange: &Exchange| {
+        let http = http(exchange);
+        let status = http.response.as_ref().map(|response| response.status);
+        let status = status.map_or("-".into(), |status| status.to_string());
+        format!("{} {} {status}", http.method, http.path)
+    };
+    probed.exchanges.iter().map(line).collect()
+}
+
+fn path(request: &str) -> &str {
+    request.split(' ').nth(1).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_site_is_crawled_and_answers_the_same_again() {
+    let server = serve(|request| match path(request) {
+        "/" => page(
+            r#"<link rel=stylesheet href=/style.css><a href="/about">about</a><a href="/broken">x</a>
+               <a href="http://example.com/">away</a><img src=logo.png>"#,
+        ),
+        "/style.css" => answer(
+            "200 OK",
+            "content-type: text/css\r\n",
+            "a{background:url(bg.png)}",
+        ),
+        "/about" => page(r#"<a href="/deeper">deeper</a>"#),
+        "/deeper" => page(r#"<a href="/deepest">deepest</a><img src="/deep.png">"#),
+        "/old" => answer("301 Moved", "location: /new\r\nset-cookie: id=secret\r\n", ""),
+        "/new" => page("new"),
+        "/broken" => answer("500 Oh", "", "broken"),
+        _ => answer("404 Not Found", "", "none"),
+    })
+    .await;
+    let target = Local::new(&[(8080, server)]);
+    let options = Options {
+        http_paths: vec!["/old".into()],
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    assert_eq!(probed.kind, Kind::Http { ports: vec![8080] });
+    assert_eq!(
+        lines(&probed),
+        [
+            "GET / 200",
+            "GET /old 301",
+            "GET /style.css 200",
+            "GET /about 200",
+            "GET /broken 500",
+            "GET /logo.png 404",
+            "GET /new 200",
+            "GET /bg.png 404",
+            "GET /deeper 200",
+            "GET /deep.png 404",
+        ]
+    );
+    assert_eq!(target.first_answers.load(Ordering::Relaxed), 1);
+    let old = http(&probed.exchanges[1]).response.as_ref().unwrap();
+    let cookie = old.headers.iter().find(|header| header.name == "set-cookie");
+    assert_eq!(cookie.unwrap().value, None);
+    let root = http(&probed.exchanges[0]).response.as_ref().unwrap();
+    assert!(root.complete && root.body.kept);
+    assert!(probed.bodies[&root.body.digest].starts_with(b"<link rel=stylesheet"));
+
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again, probed.exchanges);
+}
+
+#[tokio::test]
+async fn a_crawl_is_bounded_in_pages() {
+    // Every page links to a new one and to two new images.
+    let server = serve(|request| {
+        let path = path(request).trim_end_matches('/');
+        if path.ends_with(".png") {
+            return answer("200 OK", "content-type: image/png\r\n", "");
+        }
+        page(&format!(
+            r#"<a href="{path}/a">a</a><img src="{path}/1.png"><img src="{path}/2.png">"#
+        ))
+    })
+    .await;
+    let options = Options {
+        crawl_depth: 1000,
+        crawl_pages: 3,
+        ..quick()
+    };
+    let probed = run(&Local::new(&[(80, server)]), &options).await.unwrap();
+    let pages = lines(&probed)
+        .iter()
+        .filter(|line| !line.contains(".png"))
+        .count();
+    assert_eq!(pages, 1 + 3);
+    assert_eq!(probed.exchanges.len(), 4 + 4 * 2, "{:?}", lines(&probed));
+    let options = Options {
+        crawl_depth: 0,
+        ..quick()
+    };
+    let probed = run(&Local::new(&[(80, server)]), &options).await.unwrap();
+    assert_eq!(lines(&probed), ["GET / 200"]);
+}
+
+/// A certificate that nobody signed, by the `openssl` command.
+fn self_signed(protocols: &[&str]) -> TlsAcceptor {
+    let dir = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+        ])
+        .args([
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-subj",
+            "/CN=another.example",
+        ])
+        .current_dir(dir.path())
+        .output()
+        .expect("this test needs the openssl command (apt-get install openssl)");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let certificate = CertificateDer::from_pem_file(dir.path().join("cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(dir.path().join("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Answers every request over HTTP/2 with a page that names the path.
+async fn converse_http2(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else {
+        return;
+    };
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let head = http::Response::builder()
+            .header("content-type", "text/html")
+            .body(())
+            .unwrap();
+        let mut body = respond.send_response(head, false).unwrap();
+        let text = format!("<a href=/next>{}</a>", request.uri().path());
+        body.send_data(text.into(), true).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn https_with_a_self_signed_certificate_and_http2() {
+    for (protocols, version) in [(vec!["h2", "http/1.1"], "HTTP/2.0"), (vec![], "HTTP/1.1")] {
+        let acceptor = self_signed(&protocols);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                        converse_http2(stream).await;
+                    } else {
+                        converse(stream, Arc::new(|_| page("<a href=/next>x</a>"))).await;
+                    }
+                });
+            }
+        });
+        let target = Local::new(&[(8443, address)]);
+        let probed = run(&target, &quick()).await.unwrap();
+        assert_eq!(lines(&probed), ["GET / 200", "GET /next 200"]);
+        let root = http(&probed.exchanges[0]);
+        assert!(root.tls);
+        assert_eq!(root.response.as_ref().unwrap().version, version);
+        let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+        assert_eq!(again, probed.exchanges);
+    }
+}
+
+#[tokio::test]
+async fn http2_in_the_clear() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(converse_http2(stream));
+        }
+    });
+    let target = Local::new(&[(50051, address)]);
+    let probed = run(&target, &quick()).await.unwrap();
+    let root = http(&probed.exchanges[0]);
+    assert!(!root.tls);
+    assert_eq!(root.response.as_ref().unwrap().version, "HTTP/2.0");
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again, probed.exchanges);
+}
+
+#[tokio::test]
+async fn errors_while_starting_are_waited_out() {
+    let asked = AtomicUsize::new(0);
+    let server = serve(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => None,
+        1..6 => answer("503 Starting", "", ""),
+        _ => page("ready"),
+    })
+    .await;
+    let options = Options {
+        mode: Mode::Http,
+        ..quick()
+    };
+    let probed = run(&Local::new(&[(80, server)]), &options).await.unwrap();
+    assert_eq!(lines(&probed), ["GET / 200"]);
+}
+
+#[tokio::test]
+async fn a_late_listener_is_waited_for() {
+    let address = nowhere().await;
+    let target = Local::new(&[(80, address)]);
+    let server = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        serve_on(
+            TcpListener::bind(address).await.unwrap(),
+            Arc::new(|_| page("late")),
+        );
+    };
+    let options = quick();
+    let (probed, ()) = tokio::join!(run(&target, &options), server);
+    assert_eq!(lines(&probed.unwrap()), ["GET / 200"]);
+}
+
+#[tokio::test]
+async fn a_first_answer_that_takes_its_time_is_http() {
+    let asked = AtomicUsize::new(0);
+    let server = serve(move |_| {
+        if asked.fetch_add(1, Ordering::Relaxed) == 0 {
+            std::thread::sleep(Duration::from_secs(4));
+        }
+        page("compiled")
+    })
+    .await;
+    let probed = run(&Local::new(&[(80, server)]), &Options::default())
+        .await
+        .unwrap();
+    assert_eq!(lines(&probed), ["GET / 200"]);
+}
+
+#[tokio::test]
+async fn a_root_that_stays_5xx_fails() {
+    let server = serve(|_| answer("500 Oh", "", "")).await;
+    let error = run(&Local::new(&[(80, server)]), &quick()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "GET http://localhost:80/: still 500 after 2 s; see the container's log, or exercise it with --probe exec or --for"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_closed_without_an_answer_fails() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await.unwrap());
+        }
+    });
+    let target = Local::new(&[(80, address)]);
+    let error = run(&target, &quick()).await.unwrap_err();
+    let begins = "port 80 accepts connections: no answer after 2 s: ";
+    assert!(error.to_string().starts_with(begins), "{error}");
+    let options = Options {
+        mode: Mode::Http,
+        ..quick()
+    };
+    let error = run(&target, &options).await.unwrap_err();
+    let begins = "GET http://localhost:80/: no answer after 2 s: ";
+    assert!(error.to_string().starts_with(begins), "{error}");
+}
+
+#[tokio::test]
+async fn an_explicit_5xx_fails_and_a_crawled_one_does_not() {
+    let server = serve(|request| match path(request) {
+        "/" => page("<a href=/bad>bad</a>"),
+        _ => answer("500 Oh", "", ""),
+    })
+    .await;
+    let target = Local::new(&[(80, server)]);
+    let probed = run(&target, &quick()).await.unwrap();
+    assert_eq!(lines(&probed), ["GET / 200", "GET /bad 500"]);
+    let options = Options {
+        http_paths: vec!["/bad".into()],
+        ..quick()
+    };
+    let error = run(&target, &options).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "GET http://localhost:80/bad: still 500 after 2 s; see the container's log"
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_greets_is_probed_as_tcp() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let _ = stream.write_all(b"hello, who is there?\r\n").await;
+                let mut buffer = [0; 100];
+                while let Ok(count) = stream.read(&mut buffer).await
+                    && count > 0
+                {
+                    let _ = stream.write_all(&buffer[..count]).await;
+                }
+            });
+        }
+    });
+    let target = Local::new(&[(7000, address)]);
+    let probed = run(&target, &quick()).await.unwrap();
+    assert_eq!(probed.kind, Kind::Tcp { ports: vec![7000] });
+    assert_eq!(
+        probed.summary,
+        ["port 7000 speaks neither HTTP nor HTTPS: probed as TCP"]
+    );
+    let exchange = tcp(&probed.exchanges[0]);
+    assert_eq!(exchange.sent, None);
+    assert_eq!(
+        probed.bodies[&exchange.received.digest],
+        b"hello, who is there?\r\n"
+    );
+
+    let options = Options {
+        mode: Mode::Tcp,
+        tcp_send: Some(b"me\r\n".to_vec()),
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    let exchange = tcp(&probed.exchanges[0]);
+    assert_eq!(
+        probed.bodies[&exchange.received.digest],
+        b"hello, who is there?\r\nme\r\n"
+    );
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again, probed.exchanges);
+}
+
+#[tokio::test]
+async fn a_known_port_hears_its_own_hello() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = heard.clone();
+    tokio::spawn(async move {
+        let mut connections = 0;
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 100];
+            let count = stream.read(&mut buffer).await.unwrap();
+            log.lock().unwrap().push(buffer[..count].to_vec());
+            connections += 1;
+            let answer: &[u8] = if connections < 3 {
+                b"-LOADING\r\n"
+            } else {
+                b"+PONG\r\n"
+            };
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    let probed = run(&Local::new(&[(6379, address)]), &quick()).await.unwrap();
+    assert_eq!(probed.summary, ["port 6379 speaks Redis: probed as TCP"]);
+    let received = &tcp(&probed.exchanges[0]).received;
+    assert_eq!(probed.bodies[&received.digest], b"+PONG\r\n");
+    // It never had to hear HTTP.
+    assert_eq!(*heard.lock().unwrap(), vec![b"PING\r\n".to_vec(); 3]);
+}
+
+#[tokio::test]
+async fn a_job_runs_until_it_exits() {
+    let target = Arc::new(Local::new(&[]));
+    target.exits_after(0, Duration::from_millis(100));
+    let probed = run(&*target, &quick()).await.unwrap();
+    assert_eq!((&probed.kind, probed.exit_code), (&Kind::Job, Some(0)));
+    let ExchangeKind::Exec(job) = &probed.exchanges[0].kind else {
+        panic!("a job is recorded as a command");
+    };
+    assert!(job.command.is_empty() && job.exit_code == 0);
+    assert_eq!(probed.bodies[&job.stdout.digest], b"done\n");
+    let again = replay(&*target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again, probed.exchanges);
+}
+
+#[tokio::test]
+async fn a_job_must_exit_as_expected() {
+    let target = Arc::new(Local::new(&[]));
+    target.exits_after(3, Duration::ZERO);
+    let error = run(&*target, &quick()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the job exited with 3, expected 0; see its log, or pass --expect-exit 3 if that is right"
+    );
+    let options = Options {
+        expect_exit: Some(3),
+        ..quick()
+    };
+    assert_eq!(run(&*target, &options).await.unwrap().exit_code, Some(3));
+}
+
+#[tokio::test]
+async fn one_that_neither_listens_nor_exits_is_told_the_choices() {
+    let error = run(&Local::new(&[]), &quick()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the container listens on no TCP port and did not exit within 2 s; choose what exercises it: --port PORT if it is to \
+         listen, --until-exit with a longer --job-timeout for a job, --probe exec to run a command in it, --for 30s to watch \
+         it for a time, or --until-interrupt to watch it until Ctrl-C"
+    );
+    let options = Options {
+        min_duration: Some(Duration::from_millis(300)),
+        ..quick()
+    };
+    let begun = Instant::now();
+    let probed = run(&Local::new(&[]), &options).await.unwrap();
+    assert_eq!(probed.kind, Kind::None);
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn a_server_that_exits_while_starting_fails_at_once() {
+    let target = Arc::new(Local::new(&[(80, nowhere().await)]));
+    target.exits_after(1, Duration::from_millis(100));
+    let begun = Instant::now();
+    let error = run(&*target, &Options::default()).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(
+        error.to_string(),
+        "the container exited with 1 while port 80 was waited for; see its log; if it is a job, pass --until-exit"
+    );
+}
+
+#[tokio::test]
+async fn ports_that_nobody_listens_on_cost_little() {
+    let server = serve(|_| page("hi")).await;
+    let target = Local::new(&[(80, server), (443, nowhere().await)]);
+    target.listens("0.0.0.0", 80);
+    let begun = Instant::now();
+    let probed = run(&target, &Options::default()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(
+        probed.summary,
+        ["port 443 is exposed, but nothing listens on it: not probed"]
+    );
+    // A given port must answer.
+    let options = Options {
+        ports: vec![443],
+        ..quick()
+    };
+    let error = run(&target, &options).await.unwrap_err();
+    let begins = "nothing answered on port 443 within 2 s (Connection refused (os error 111)); see the container's log";
+    assert!(error.to_string().starts_with(begins), "{error}");
+}
+
+#[tokio::test]
+async fn a_port_seen_by_the_tracer_is_asked() {
+    let server = serve(|_| page("hi")).await;
+    let mut target = Local::new(&[(5000, server)]);
+    target.exposed.clear();
+    target.listens("0.0.0.0", 5000);
+    let probed = run(&target, &quick()).await.unwrap();
+    assert_eq!(probed.kind, Kind::Http { ports: vec![5000] });
+}
+
+#[tokio::test]
+async fn a_listener_for_the_container_alone_is_named() {
+    // An address of a container's own; it is never connected to.
+    let mut target = Local::new(&[(5000, "192.0.2.1:5000".parse().unwrap())]);
+    target.exposed.clear();
+    target.listens("127.0.0.1", 5000);
+    let error = run(&target, &quick()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the container listens on 127.0.0.1 port 5000, which is reached from inside the container only; make the app listen on \
+         0.0.0.0, run it with --network host, or exercise it with --probe exec"
+    );
+}
+
+#[tokio::test]
+async fn a_command_is_run_once_the_container_is_ready() {
+    let mut target = Local::new(&[]);
+    target.exec_fails = 1;
+    let options = Options {
+        mode: Mode::Exec,
+        exec: Some(vec!["echo".into(), "a b".into()]),
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    assert_eq!(probed.kind, Kind::Exec);
+    let ExchangeKind::Exec(exec) = &probed.exchanges[0].kind else {
+        panic!("not a command");
+    };
+    assert_eq!(probed.bodies[&exec.stdout.digest], b"a b\n");
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again, probed.exchanges);
+
+    let options = Options {
+        exec: Some(vec!["sh".into(), "-c".into(), "echo no >&2; exit 4".into()]),
+        ..options
+    };
+    let error = run(&target, &options).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "\"sh -c echo no >&2; exit 4\" in the container exited with 4, expected 0: no"
+    );
+}
+
+#[tokio::test]
+async fn watching_ends_as_asked() {
+    let target = Arc::new(Local::new(&[]));
+    let none = |options: Options| Options {
+        mode: Mode::None,
+        ..options
+    };
+    let error = run(&*target, &none(quick())).await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("--probe none needs an end"),
+        "{error}"
+    );
+
+    target.interrupt.notify_one();
+    let options = none(Options {
+        until_interrupt: true,
+        ..quick()
+    });
+    let watching = tokio::time::timeout(Duration::from_secs(5), run(&*target, &options));
+    assert_eq!(watching.await.unwrap().unwrap().kind, Kind::None);
+
+    let options = none(Options {
+        until_exit: true,
+        ..quick()
+    });
+    let error = run(&*target, &options).await.unwrap_err();
+    assert!(matches!(error, Error::StillRunning { seconds: 2 }), "{error}");
+    target.exits_after(0, Duration::from_millis(100));
+    let probed = run(&*target, &options).await.unwrap();
+    assert_eq!((probed.kind, probed.exit_code), (Kind::Job, Some(0)));
+}
