@@ -14,6 +14,8 @@ mod tar;
 pub use archive::Archive;
 pub use config::{Config, Healthcheck, config_from};
 pub use error::Error;
+#[cfg(test)]
+pub(crate) use rootfs::memory;
 pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};
 
 use crate::digest::Digest;

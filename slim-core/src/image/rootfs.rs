@@ -97,6 +97,21 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// What the storage says.
     fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Reads up to `length` bytes at `offset` of the regular file `entry` at `path`: fewer at its end, none beyond it.
+    ///
+    /// Storage that can seek should say so here; the default reads its way there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    fn read_at(&self, path: &RootPath, entry: &Entry, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut reader = self.open(path, entry)?;
+        let mut bytes = Vec::new();
+        if io::copy(&mut reader.by_ref().take(offset), &mut io::sink())? == offset {
+            reader.take(length as u64).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    }
 }
 
 /// The merged file system of an image: path to entry, and a store for the bytes.
@@ -213,8 +228,21 @@ impl Rootfs {
 
     /// Follows `path` (any bytes a program wrote, `..` included) from the directory `base`, which is itself resolved.
     pub fn resolve_from(&self, base: &RootPath, path: &[u8], follow_last: bool) -> Resolved {
+        self.resolve_within(&RootPath::root(), base, path, follow_last)
+    }
+
+    /// As [`Rootfs::resolve_from`] for a process whose root is the directory `root` (chroot; taken as it is, without
+    /// following links in it): absolute paths, absolute link targets and `..` stay below it, `base` is a path of the
+    /// whole image.
+    pub fn resolve_within(
+        &self,
+        root: &RootPath,
+        base: &RootPath,
+        path: &[u8],
+        follow_last: bool,
+    ) -> Resolved {
         let mut links = Vec::new();
-        let mut here = RootPath::root();
+        let mut here = root.clone();
         // The names still to walk, last first.
         let mut todo: Vec<Vec<u8>> = Vec::new();
         let push = |todo: &mut Vec<Vec<u8>>, path: &[u8]| {
@@ -226,14 +254,20 @@ impl Rootfs {
         };
         push(&mut todo, path);
         if !path.starts_with(b"/") {
-            push(&mut todo, base.as_bytes());
+            match base.as_bytes().strip_prefix(root.as_bytes()) {
+                Some(inner) if base.starts_with(root) => push(&mut todo, inner),
+                // A directory outside of its root that the process kept open.
+                _ => here = base.clone(),
+            }
         }
         let must_be_directory = path.ends_with(b"/");
         while let Some(name) = todo.pop() {
             match name.as_slice() {
                 b"." => continue,
                 b".." => {
-                    here = here.parent().unwrap_or(here);
+                    if here != *root {
+                        here = here.parent().unwrap_or(here);
+                    }
                     continue;
                 }
                 _ => {}
@@ -259,7 +293,7 @@ impl Rootfs {
                     }
                     links.push(next);
                     if target.as_bytes().starts_with(b"/") {
-                        here = RootPath::root();
+                        here = root.clone();
                     }
                     push(&mut todo, target.as_bytes());
                 }
@@ -285,6 +319,10 @@ impl Rootfs {
     /// # Errors
     /// `NotFound` if there is none, `InvalidInput` if it is not a regular file, and what the storage says.
     pub fn open(&self, path: &RootPath) -> io::Result<Box<dyn Read + Send>> {
+        self.store.open(path, self.regular(path)?)
+    }
+
+    fn regular(&self, path: &RootPath) -> io::Result<&Entry> {
         let entry = self
             .entries
             .get(path)
@@ -295,7 +333,15 @@ impl Rootfs {
                 format!("{path}: not a regular file"),
             ));
         }
-        self.store.open(path, entry)
+        Ok(entry)
+    }
+
+    /// Reads up to `length` bytes at `offset` of the regular file at exactly `path`: fewer at its end.
+    ///
+    /// # Errors
+    /// As [`Rootfs::open`].
+    pub fn read_at(&self, path: &RootPath, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.store.read_at(path, self.regular(path)?, offset, length)
     }
 
     /// Reads the regular file at exactly `path`, at most `limit` bytes of it.
@@ -401,6 +447,33 @@ mod tests {
         let rootfs = tree(&[("/data/deep/x", b""), ("/data/y", b""), ("/l", b"-> /data/deep")]);
         let resolved = rootfs.resolve_from(&RootPath::root(), b"l/../y", true);
         assert_eq!(resolved.path, RootPath::new("/data/y"));
+    }
+
+    #[test]
+    fn a_changed_root_is_not_left() {
+        let rootfs = tree(&[
+            ("/jail/etc/passwd", b""),
+            ("/jail/abs", b"-> /etc/passwd"),
+            ("/jail/up", b"-> ../../../etc/passwd"),
+            ("/etc/passwd", b""),
+        ]);
+        let jail = RootPath::new("/jail");
+        for asked in ["/abs", "/up", "/../etc/passwd", "etc/../../etc/passwd"] {
+            let resolved = rootfs.resolve_within(&jail, &jail, asked.as_bytes(), true);
+            assert_eq!(resolved.path, RootPath::new("/jail/etc/passwd"), "{asked}");
+        }
+        let outside = rootfs.resolve_within(&jail, &RootPath::new("/etc"), b"passwd", true);
+        assert_eq!(outside.path, RootPath::new("/etc/passwd"));
+    }
+
+    #[test]
+    fn a_region_ends_with_the_file() {
+        let rootfs = tree(&[("/f", b"0123456789")]);
+        let read = |offset, length| rootfs.read_at(&"/f".into(), offset, length).unwrap();
+        assert_eq!(read(2, 3), b"234");
+        assert_eq!(read(8, 9), b"89");
+        assert_eq!(read(11, 1), b"");
+        assert!(rootfs.read_at(&RootPath::root(), 0, 1).is_err());
     }
 
     #[test]

@@ -84,6 +84,10 @@ pub enum Cause {
         program: Option<RootPath>,
         /// How.
         access: BTreeSet<Access>,
+        /// The error numbers of failed attempts; 2 (ENOENT) and 20 (ENOTDIR) where something below it was looked for
+        /// in vain.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        errors: BTreeSet<u16>,
         /// As the program wrote it, where that differs from the path.
         asked: Option<RawPath>,
     },

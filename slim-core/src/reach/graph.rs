@@ -1,0 +1,232 @@
+//! The graph's kept nodes, and the work-list that follows edges until nothing new is reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use super::Reached;
+use crate::image::{Entry, Outcome, Resolved, Rootfs};
+use crate::path::RootPath;
+use crate::plan::{Cause, EdgeKind, Kept};
+
+/// As many causes as are kept of one path: a directory has one from every file in it, and few tell more than many.
+const MAX_CAUSES: usize = 8;
+/// As many notes as a person reads.
+const MAX_NOTES: usize = 20;
+
+/// One kind of edge: what a kept path needs beside itself.
+///
+/// A resolver sees every kept path once, from any thread and in any order, so what it answers depends on the path and
+/// the image alone. Then more observations never keep less.
+pub(super) trait Resolver: Sync {
+    /// Adds what `node` needs to `needs`.
+    ///
+    /// # Errors
+    /// Those of reading the node's bytes.
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()>;
+
+    /// What can be said only when everything kept is known.
+    fn notes(&self, _kept: &BTreeMap<RootPath, Kept>) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A kept path with what resolvers ask about it.
+pub(super) struct Node<'a> {
+    /// Its path, without links on the way.
+    pub(super) path: &'a RootPath,
+    /// Its entry.
+    pub(super) entry: &'a Entry,
+    rootfs: &'a Rootfs,
+    head: OnceLock<Vec<u8>>,
+}
+
+/// As much as the kernel reads of a file to see what it executes (`BINPRM_BUF_SIZE` in `include/uapi/linux/binfmts.h`).
+pub(super) const HEAD: usize = 256;
+
+/// Names of files that are no code unless they may be executed: their bytes are not looked at.
+const NO_CODE: [&[u8]; 30] = [
+    b"c", b"conf", b"css", b"csv", b"gif", b"gz", b"h", b"html", b"ico", b"jpg", b"js", b"json", b"map",
+    b"md", b"mjs", b"mo", b"pem", b"php", b"pl", b"pm", b"png", b"py", b"pyc", b"rb", b"svg", b"ts", b"txt",
+    b"woff2", b"xml", b"yml",
+];
+
+impl Node<'_> {
+    /// The first [`HEAD`] bytes (fewer of a shorter file); none for what is no code by its kind or name.
+    pub(super) fn head(&self) -> io::Result<&[u8]> {
+        if let Some(head) = self.head.get() {
+            return Ok(head);
+        }
+        let executable = self.entry.mode & 0o111 != 0;
+        let data = self.path.extension().is_some_and(|e| NO_CODE.contains(&e));
+        let head = if self.entry.size() == 0 || (data && !executable) {
+            Vec::new()
+        } else {
+            self.rootfs.read(self.path, HEAD as u64)?
+        };
+        Ok(self.head.get_or_init(|| head))
+    }
+}
+
+/// What is needed, in the order it was found.
+pub(super) struct Needs<'a> {
+    rootfs: &'a Rootfs,
+    marks: Vec<(RootPath, Cause)>,
+    notes: Vec<String>,
+}
+
+impl<'a> Needs<'a> {
+    /// Nothing yet.
+    pub(super) fn new(rootfs: &'a Rootfs) -> Self {
+        Self {
+            rootfs,
+            marks: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The image's file system.
+    pub(super) fn rootfs(&self) -> &'a Rootfs {
+        self.rootfs
+    }
+
+    /// `path` is needed.
+    pub(super) fn mark(&mut self, path: &RootPath, cause: Cause) {
+        self.marks.push((path.clone(), cause));
+    }
+
+    /// `path`, an entry of the image, is needed by `from`.
+    pub(super) fn edge(&mut self, path: &RootPath, edge: EdgeKind, from: &RootPath, detail: Option<String>) {
+        if path != from {
+            let from = from.clone();
+            self.mark(path, Cause::Edge { edge, from, detail });
+        }
+    }
+
+    /// What a look-up led to is needed, for `cause`, and every link that it took.
+    ///
+    /// If it led nowhere, what stands on the way is: the directory in which a name is missing, the file that is taken
+    /// for a directory, the links that never end. So it goes on leading nowhere, with the same error.
+    pub(super) fn follow(&mut self, resolved: &Resolved, cause: &Cause) {
+        let end = match resolved.outcome {
+            Outcome::TooManyLinks => None,
+            _ => self.nearest(&resolved.path),
+        };
+        let asking = |path: &RootPath| matches!(cause, Cause::Edge { from, .. } if from == path);
+        if let Some(end) = end.as_ref().filter(|end| !asking(end)) {
+            self.mark(end, cause.clone());
+        }
+        for link in resolved.links.iter().filter(|link| !asking(link)) {
+            match &end {
+                Some(end) => self.edge(link, EdgeKind::Link, end, None),
+                None => self.mark(link, cause.clone()),
+            }
+        }
+    }
+
+    /// `path` if it is in the image, else the nearest directory above it that is; not the root, which is always kept.
+    pub(super) fn nearest(&self, path: &RootPath) -> Option<RootPath> {
+        std::iter::once(path.clone())
+            .chain(path.ancestors())
+            .find(|path| self.rootfs.get(path).is_some())
+            .filter(|path| !path.is_root())
+    }
+
+    /// Something that the user should know.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+}
+
+/// The kept nodes.
+pub(super) struct Graph<'a> {
+    rootfs: &'a Rootfs,
+    kept: BTreeMap<RootPath, Kept>,
+    frontier: BTreeSet<RootPath>,
+    notes: BTreeSet<String>,
+}
+
+impl<'a> Graph<'a> {
+    /// A graph that keeps the root and nothing else.
+    pub(super) fn new(rootfs: &'a Rootfs) -> Self {
+        let mut graph = Self {
+            rootfs,
+            kept: BTreeMap::new(),
+            frontier: BTreeSet::new(),
+            notes: BTreeSet::new(),
+        };
+        let why = "the root directory".to_owned();
+        graph.mark(RootPath::root(), Cause::Always { why });
+        graph
+    }
+
+    /// Keeps each path for its cause. A path that is not in the image cannot be kept.
+    ///
+    /// The first cause of a path is the one that it was first reached by, so following first causes always ends.
+    pub(super) fn mark_all(&mut self, needs: Needs<'_>) {
+        for (path, cause) in needs.marks {
+            self.mark(path, cause);
+        }
+        self.notes.extend(needs.notes);
+    }
+
+    fn mark(&mut self, path: RootPath, cause: Cause) {
+        if let Some(kept) = self.kept.get_mut(&path) {
+            if kept.causes.len() < MAX_CAUSES && !kept.causes.contains(&cause) {
+                kept.causes.push(cause);
+            }
+        } else if self.rootfs.get(&path).is_some() {
+            self.frontier.insert(path.clone());
+            self.kept.insert(path, Kept { causes: vec![cause] });
+        }
+    }
+
+    /// Applies `resolvers` to every kept path until nothing new is reached.
+    pub(super) fn close(mut self, resolvers: &[&dyn Resolver]) -> Reached {
+        while !self.frontier.is_empty() {
+            let level: Vec<RootPath> = std::mem::take(&mut self.frontier).into_iter().collect();
+            let rootfs = self.rootfs;
+            let needs: Vec<Needs<'_>> = level
+                .par_iter()
+                .filter_map(|path| Some(visit(rootfs, path, rootfs.get(path)?, resolvers)))
+                .collect();
+            for needs in needs {
+                self.mark_all(needs);
+            }
+        }
+        for resolver in resolvers {
+            self.notes.extend(resolver.notes(&self.kept));
+        }
+        let more = self.notes.len().saturating_sub(MAX_NOTES);
+        let mut notes: Vec<String> = self.notes.into_iter().take(MAX_NOTES).collect();
+        if more > 0 {
+            notes.push(format!("… and {more} more like these"));
+        }
+        Reached {
+            files: self.kept,
+            notes,
+        }
+    }
+}
+
+/// What one kept path needs, by all resolvers in order.
+fn visit<'a>(rootfs: &'a Rootfs, path: &RootPath, entry: &Entry, resolvers: &[&dyn Resolver]) -> Needs<'a> {
+    let mut needs = Needs::new(rootfs);
+    let node = Node {
+        path,
+        entry,
+        rootfs,
+        head: OnceLock::new(),
+    };
+    for resolver in resolvers {
+        if let Err(error) = resolver.resolve(&node, &mut needs) {
+            needs.note(format!(
+                "{path}: could not be read, so what it needs is not known: {error}"
+            ));
+            break;
+        }
+    }
+    needs
+}

@@ -1,0 +1,27 @@
+//! Symbolic links: what a kept one leads to, over all links on the way.
+
+use std::io;
+
+use super::graph::{Needs, Node, Resolver};
+use crate::image::Kind;
+use crate::plan::{Cause, EdgeKind};
+
+/// Keeps targets; a dangling link stays dangling, next to the directory in which its target may come to be.
+pub(super) struct Links;
+
+impl Resolver for Links {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        if let Kind::Symlink { target } = &node.entry.kind {
+            let resolved = needs.rootfs().resolve(node.path, true);
+            needs.follow(
+                &resolved,
+                &Cause::Edge {
+                    edge: EdgeKind::Target,
+                    from: node.path.clone(),
+                    detail: Some(target.to_string()),
+                },
+            );
+        }
+        Ok(())
+    }
+}

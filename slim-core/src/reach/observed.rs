@@ -1,0 +1,271 @@
+//! Roots: what the recording saw used.
+//!
+//! - A path that is there is kept as it is in the image: a file with its content, a directory as an entry alone.
+//! - A path that is not there (the run created it, or looked for it in vain) keeps the directory in which it was
+//!   created or missing, so that it can be created, or go on missing with the same error.
+//! - A failed look-up of something that is there keeps it: the same error needs the same entry.
+//! - Links on the way come from the asked path, followed in the index, even where the kernel told the end.
+//! - What was removed or replaced was there before, and will be there again.
+//! - Below a mount the image was hidden: the mount point alone is kept. A volume is seeded from the image, so there
+//!   the image's file counts.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::graph::Needs;
+use crate::digest::Digest;
+use crate::image::{Outcome, Resolved, Rootfs};
+use crate::path::{RawPath, RootPath};
+use crate::plan::{Cause, EdgeKind};
+use crate::recording::{Access, Actor, FileUse, MountKind, Phase, Recording, Run};
+
+/// Mount points that every runtime fills, for recordings that don't list them.
+///
+/// Source: OCI runtime specification, "Default Filesystems"; the files are what Docker and Podman bind.
+const SYSTEM_MOUNTS: [&str; 6] = [
+    "/proc",
+    "/sys",
+    "/dev",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+];
+
+/// Whether the recording saw an application at work: a program of the container was executed, and files were used.
+pub fn observed_anything(recording: &Recording) -> bool {
+    recording.runs.values().any(|run| {
+        !run.programs.is_empty()
+            && run
+                .files
+                .iter()
+                .any(|file| file.actor == Actor::App && file.on_root && !file.access.is_empty())
+    })
+}
+
+/// Roots for everything that the recording saw.
+pub(super) fn roots<'a>(rootfs: &'a Rootfs, recording: &Recording) -> Needs<'a> {
+    let mut seen = Seen::default();
+    for (id, run) in &recording.runs {
+        let mounts = Mounts::of(run);
+        for file in &run.files {
+            Look {
+                rootfs,
+                mounts: &mounts,
+                run: id,
+                file,
+            }
+            .observe(&mut seen);
+        }
+        for program in &run.programs {
+            let executed = [(&program.path, Access::Execute)];
+            let interpreted = program.interpreter.as_ref().map(|path| (path, Access::Interpret));
+            for (path, access) in executed.into_iter().chain(interpreted) {
+                // The file uses say the same with more detail, unless the kernel could not.
+                if !seen.files.contains_key(path) && mounts.hides(path).is_none() {
+                    seen.programs.push((
+                        path.clone(),
+                        Cause::Observed {
+                            run: id.clone(),
+                            phase: program.phase,
+                            actor: Actor::App,
+                            program: None,
+                            access: BTreeSet::from([access]),
+                            errors: BTreeSet::new(),
+                            asked: None,
+                        },
+                    ));
+                }
+            }
+        }
+    }
+    seen.into_needs(rootfs)
+}
+
+/// One observer of a path; the order is that of the evidence: the application before the runtime, early before late.
+type Observer = (Reverse<Actor>, Phase, Digest, Option<RootPath>, Option<RawPath>);
+
+/// What it did, and the error numbers where it failed.
+type Done = (BTreeSet<Access>, BTreeSet<u16>);
+
+/// What was seen.
+#[derive(Default)]
+struct Seen {
+    files: BTreeMap<RootPath, BTreeMap<Observer, Done>>,
+    /// A link, and what it led to.
+    links: BTreeSet<(RootPath, RootPath)>,
+    programs: Vec<(RootPath, Cause)>,
+}
+
+impl Seen {
+    fn into_needs(self, rootfs: &Rootfs) -> Needs<'_> {
+        let mut needs = Needs::new(rootfs);
+        for (path, observers) in self.files {
+            for ((Reverse(actor), phase, run, program, asked), (access, errors)) in observers {
+                needs.mark(
+                    &path,
+                    Cause::Observed {
+                        run,
+                        phase,
+                        actor,
+                        program,
+                        access,
+                        errors,
+                        asked,
+                    },
+                );
+            }
+        }
+        for (path, cause) in self.programs {
+            needs.mark(&path, cause);
+        }
+        for (link, end) in self.links {
+            needs.edge(&link, EdgeKind::Link, &end, None);
+        }
+        needs
+    }
+}
+
+/// One file use, looked at in the image.
+struct Look<'a> {
+    rootfs: &'a Rootfs,
+    mounts: &'a Mounts,
+    run: &'a Digest,
+    file: &'a FileUse,
+}
+
+impl Look<'_> {
+    fn observe(&self, seen: &mut Seen) {
+        let asked = self.asked();
+        if !self.file.truth {
+            let resolved =
+                asked.unwrap_or_else(|| self.rootfs.resolve(&self.file.path, !self.file.no_follow));
+            let end = self.keep(&resolved.path, resolved.outcome != Outcome::TooManyLinks, seen);
+            self.keep_links(&resolved.links, end.as_ref(), seen);
+            return;
+        }
+        let end = self.keep(&self.file.path, true, seen);
+        if let Some(asked) = asked {
+            self.keep_links(&asked.links, end.as_ref(), seen);
+        }
+    }
+
+    /// Where the asked path leads in the image.
+    fn asked(&self) -> Option<Resolved> {
+        let root = RootPath::root();
+        let follow = !self.file.no_follow;
+        let asked = self.file.asked.as_ref()?.as_bytes();
+        let resolved = match (&self.file.base, asked.starts_with(b"/")) {
+            (base, true) => {
+                let root = base.as_ref().unwrap_or(&root);
+                self.rootfs.resolve_within(root, root, asked, follow)
+            }
+            (Some(base), false) => self.rootfs.resolve_from(base, asked, follow),
+            // Where it started is not known: all there is is the joined path, or the kernel's word.
+            (None, false) => return None,
+        };
+        if resolved.outcome == Outcome::Missing {
+            // The run may have made the directory that it started in, and have left it again by "..": what is left of
+            // the name is lexically normal by now.
+            let again = self.rootfs.resolve(&resolved.path, follow);
+            if again.outcome == Outcome::Found {
+                let links = [resolved.links, again.links].concat();
+                return Some(Resolved { links, ..again });
+            }
+        }
+        Some(resolved)
+    }
+
+    /// Keeps what stands for `path` in the image, and says what that is.
+    fn keep(&self, path: &RootPath, exists: bool, seen: &mut Seen) -> Option<RootPath> {
+        if !exists {
+            return None;
+        }
+        let place = self.place(path)?;
+        let differs = |asked: &&RawPath| asked.as_bytes() != place.as_bytes();
+        let observer = (
+            Reverse(self.file.actor),
+            self.file.phase,
+            self.run.clone(),
+            self.file.program.clone(),
+            self.file.asked.as_ref().filter(differs).cloned(),
+        );
+        let (access, errors) = seen
+            .files
+            .entry(place.clone())
+            .or_default()
+            .entry(observer)
+            .or_default();
+        access.extend(&self.file.access);
+        errors.extend(&self.file.errors);
+        Some(place)
+    }
+
+    /// What is kept for `path`: itself, the mount point above it, or the nearest directory that is there.
+    fn place(&self, path: &RootPath) -> Option<RootPath> {
+        let FileUse { truth, on_root, .. } = *self.file;
+        if !(truth && on_root) {
+            if let Some(mount) = self.mounts.hides(path) {
+                return self.rootfs.get(mount).map(|_| mount.clone());
+            }
+            let volume = self.mounts.covers(path).is_some();
+            // A mount that nobody listed hides the image; so does the host's own root, which a runtime leaves.
+            if !on_root && !volume && (truth || self.file.actor == Actor::Runtime) {
+                return self
+                    .nearest(path)
+                    .filter(|path| self.rootfs.get(path).is_some_and(|e| e.is_dir()));
+            }
+        }
+        self.nearest(path)
+    }
+
+    fn nearest(&self, path: &RootPath) -> Option<RootPath> {
+        Needs::new(self.rootfs).nearest(path)
+    }
+
+    fn keep_links(&self, links: &[RootPath], end: Option<&RootPath>, seen: &mut Seen) {
+        for link in links {
+            match end {
+                // A link that a mount hid was not followed.
+                Some(end) if self.mounts.hides(link).is_none() => {
+                    seen.links.insert((link.clone(), end.clone()));
+                }
+                Some(_) => {}
+                None => {
+                    self.keep(link, true, seen);
+                }
+            }
+        }
+    }
+}
+
+/// What was mounted over the image.
+struct Mounts(BTreeMap<RootPath, MountKind>);
+
+impl Mounts {
+    fn of(run: &Run) -> Self {
+        let system = SYSTEM_MOUNTS.map(|path| (RootPath::new(path), MountKind::System));
+        let listed = run.container.mounts.iter().map(|m| (m.target.clone(), m.kind));
+        Self(
+            system
+                .into_iter()
+                .chain(listed)
+                .filter(|(path, _)| !path.is_root())
+                .collect(),
+        )
+    }
+
+    /// The innermost mount point that `path` is or lies below.
+    fn covers(&self, path: &RootPath) -> Option<(&RootPath, MountKind)> {
+        std::iter::once(path.clone())
+            .chain(path.ancestors())
+            .find_map(|above| self.0.get_key_value(&above))
+            .map(|(path, kind)| (path, *kind))
+    }
+
+    /// The mount point under which `path` of the image was not seen.
+    fn hides(&self, path: &RootPath) -> Option<&RootPath> {
+        self.covers(path)
+            .filter(|(_, kind)| *kind != MountKind::Volume)
+            .map(|(path, _)| path)
+    }
+}
