@@ -1,2 +1,95 @@
-//! Development tasks.
-fn main() {}
+//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | bench | docs | ebpf | stop`.
+//!
+//! xtask builds on a machine that has Rust and a linker and nothing else, because installing the rest is its first task.
+
+mod bench;
+mod demo;
+mod docs;
+mod ebpf;
+mod engine;
+mod packages;
+mod samples;
+mod setup;
+mod sh;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The tasks of this workspace")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing, start a Docker engine if none answers, and make the base image
+    Setup {
+        /// Also what the tests need: the eBPF toolchain and the tools that tests compare with
+        #[arg(long)]
+        tests: bool,
+    },
+    /// Build the images in samples/ as slim-sample-NAME
+    Samples {
+        /// Only these
+        names: Vec<String>,
+    },
+    /// Set up, build a sample, run `slim build` on it and show the result
+    Demo,
+    /// Set up and run every check and every test, end-to-end tests included
+    Test {
+        /// Only `cargo test` with these arguments, after the same set-up (for example `-- -p slim-tests trace`)
+        #[arg(last = true)]
+        cargo_test: Vec<String>,
+    },
+    /// Measure what tracing costs; the result is Markdown on stdout
+    Bench {
+        /// Runs of each kind; the figures are their medians
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
+    /// Write the generated documents in docs/
+    Docs {
+        /// Write nothing; fail if a document is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the eBPF object that slim-core embeds
+    Ebpf {
+        /// Write nothing; fail if source and committed object do not agree
+        #[arg(long)]
+        check: bool,
+    },
+    /// End the Docker engine that `setup` started
+    Stop,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Setup { tests } => setup::run(if tests {
+            packages::For::Tests
+        } else {
+            packages::For::Demo
+        })
+        .map(drop),
+        Task::Samples { names } => {
+            setup::run(packages::For::Demo).and_then(|docker| samples::build(&docker, &names))
+        }
+        Task::Demo => demo::run(),
+        Task::Test { cargo_test } => test::run(&cargo_test),
+        Task::Bench { runs } => bench::run(runs),
+        Task::Docs { check } => docs::run(check),
+        Task::Ebpf { check } => ebpf::run(check),
+        Task::Stop => engine::stop(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `cargo xtask docs`: the documents that slim writes about itself. `slim internal-docs DIR` writes them; this keeps
+//! docs/ equal to them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::sh;
+
+/// Writes the generated documents to docs/, or with `check` compares them.
+///
+/// # Errors
+///
+/// With `check`, when one differs or is missing; otherwise when one cannot be written.
+pub(crate) fn run(check: bool) -> Result<()> {
+    let slim = build_slim("dev")?;
+    let scratch = sh::target_directory()?.join("xtask-docs");
+    if scratch.exists() {
+        std::fs::remove_dir_all(&scratch)
+            .with_context(|| format!("could not empty {}", scratch.display()))?;
+    }
+    std::fs::create_dir_all(&scratch).with_context(|| format!("could not create {}", scratch.display()))?;
+    sh::run(
+        std::process::Command::new(&slim)
+            .arg("internal-docs")
+            .arg(&scratch),
+    )?;
+
+    let docs = sh::workspace().join("docs");
+    let mut stale = Vec::new();
+    for file in files(&scratch)? {
+        let name = file.file_name().context("a generated document has no name")?;
+        let fresh = std::fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
+        let committed = docs.join(name);
+        if std::fs::read(&committed).is_ok_and(|bytes| bytes == fresh) {
+            continue;
+        }
+        if check {
+            stale.push(format!("docs/{}", name.to_string_lossy()));
+        } else {
+            std::fs::create_dir_all(&docs).context("could not create docs/")?;
+            std::fs::write(&committed, fresh)
+                .with_context(|| format!("could not write {}", committed.display()))?;
+            eprintln!("wrote docs/{}", name.to_string_lossy());
+        }
+    }
+    if !stale.is_empty() {
+        bail!(
+            "not up to date: {}; run `cargo xtask docs` and commit the result",
+            stale.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        files.push(
+            entry
+                .context("could not read a generated document's name")?
+                .path(),
+        );
+    }
+    files.sort();
+    if files.is_empty() {
+        bail!("`slim internal-docs` wrote nothing");
+    }
+    Ok(files)
+}
+
+/// Builds the program `slim` in a profile (`dev` or `release`) and says where it is.
+///
+/// # Errors
+///
+/// When cargo fails.
+pub(crate) fn build_slim(profile: &str) -> Result<PathBuf> {
+    sh::run(sh::cargo().args(["build", "--package", "slim-cli", "--profile", profile]))?;
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(sh::target_directory()?.join(folder).join("slim"))
+}

@@ -1,0 +1,135 @@
+//! The Debian packages that the tasks need, and their installation.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::sh;
+
+/// What the machine is being prepared for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Building slim and running it on a sample.
+    Demo,
+    /// That, and everything the tests and benchmarks compare with.
+    Tests,
+}
+
+/// Package, what it is for.
+const DEMO: &[(&str, &str)] = &[
+    ("gcc", "linking, and the C parts of slim's dependencies"),
+    ("libc6-dev", "linking"),
+    ("libseccomp-dev", "building slim"),
+    ("pkg-config", "finding libseccomp"),
+    ("docker.io", "the engine and its client"),
+    ("iptables", "the engine's network"),
+    ("ca-certificates", "pulling images"),
+    (
+        "debootstrap",
+        "making debian:bookworm where no registry can be reached",
+    ),
+];
+
+/// Package, what it is for.
+const TESTS: &[(&str, &str)] = &[
+    ("apparmor", "its parser checks generated profiles"),
+    ("attr", "extended attributes in test images"),
+    ("libcap2-bin", "file capabilities in test images"),
+    ("strace", "benchmarks compare with it"),
+    ("wrk", "benchmarks load nginx with it"),
+    (
+        "rustc-web",
+        "compiling the eBPF program (a Rust that has core for BPF)",
+    ),
+    ("cargo-web", "compiling the eBPF program"),
+    ("libstd-rust-web-dev-bpf", "compiling the eBPF program"),
+    ("llvm-22-dev", "linking the eBPF program"),
+    ("libpolly-22-dev", "linking the eBPF program"),
+    ("zlib1g-dev", "building bpf-linker"),
+    ("g++", "building bpf-linker"),
+];
+
+/// Installs what is missing, saying so first.
+///
+/// # Errors
+///
+/// Not on Debian or a system with its package tools, or when apt-get fails: the message lists the packages.
+pub(crate) fn install(purpose: For) -> Result<()> {
+    let mut wanted = DEMO.to_vec();
+    if purpose == For::Tests {
+        wanted.extend(TESTS);
+    }
+    if sh::which("dpkg-query").is_none() || sh::which("apt-get").is_none() {
+        let list: Vec<String> = wanted
+            .iter()
+            .map(|(name, why)| format!("  {name}: {why}"))
+            .collect();
+        bail!(
+            "this machine has no apt-get; install the equivalents of these Debian packages, then run the commands of \
+             CONTRIBUTING.md by hand:\n{}",
+            list.join("\n")
+        );
+    }
+    let missing: Vec<_> = wanted
+        .into_iter()
+        .filter(|(name, _)| !is_installed(name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    eprintln!("These Debian packages are missing and will be installed with apt-get:");
+    for (name, why) in &missing {
+        eprintln!("  {name}: {why}");
+    }
+    let apt = || {
+        let mut command = sh::root("apt-get");
+        command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["--yes", "--quiet=2"]);
+        command
+    };
+    sh::run(apt().arg("update"))?;
+    sh::run(
+        apt()
+            .args(["install", "--no-install-recommends"])
+            .args(missing.iter().map(|(name, _)| name)),
+    )
+}
+
+fn is_installed(package: &str) -> bool {
+    let status =
+        sh::output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
+    status.is_ok_and(|status| status == "installed")
+}
+
+/// The version of bpf-linker that links the committed object.
+const BPF_LINKER: &str = "0.13.0";
+
+/// Builds bpf-linker when it is missing. It is linked against the LLVM of the compiler in `TESTS`.
+///
+/// # Errors
+///
+/// When cargo fails to install it.
+pub(crate) fn install_bpf_linker() -> Result<()> {
+    if sh::which("bpf-linker").is_some() {
+        return Ok(());
+    }
+    eprintln!("bpf-linker is missing and will be built (about a minute):");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = sh::cargo();
+    command.args([
+        "install",
+        "--quiet",
+        "--locked",
+        "bpf-linker",
+        "--version",
+        BPF_LINKER,
+    ]);
+    command.args(["--no-default-features", "--features", "llvm-22"]);
+    // Its build script finds LLVM by `llvm-config`. The target directory of this workspace would be scanned by its own
+    // build otherwise.
+    command
+        .env("PATH", format!("/usr/lib/llvm-22/bin:{path}"))
+        .env_remove("CARGO_TARGET_DIR");
+    sh::run(&mut command)
+}

@@ -1,0 +1,158 @@
+//! `cargo xtask test`: every check and every test, and at the end what ran, how long it took and what was left out.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::engine::Docker;
+use crate::packages::For;
+use crate::{docs, ebpf, samples, setup, sh};
+
+/// What became of a step.
+enum Outcome {
+    Passed,
+    Failed(String),
+    Skipped(&'static str),
+}
+
+/// Runs the steps in order, all of them even when one fails.
+struct Steps {
+    done: Vec<(&'static str, Duration, Outcome)>,
+}
+
+impl Steps {
+    fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) -> bool {
+        eprintln!("\n== {name}");
+        let start = Instant::now();
+        let outcome = match step() {
+            Ok(()) => Outcome::Passed,
+            Err(error) => {
+                eprintln!("xtask: {error:#}");
+                Outcome::Failed(format!("{error:#}"))
+            }
+        };
+        let passed = matches!(outcome, Outcome::Passed);
+        self.done.push((name, start.elapsed(), outcome));
+        passed
+    }
+
+    fn skip(&mut self, name: &'static str, why: &'static str) {
+        self.done.push((name, Duration::ZERO, Outcome::Skipped(why)));
+    }
+
+    /// Prints the table and fails if a step did.
+    fn finish(self) -> Result<()> {
+        eprintln!("\n== summary");
+        let mut failed = Vec::new();
+        for (name, time, outcome) in &self.done {
+            let outcome = match outcome {
+                Outcome::Passed => "passed".to_owned(),
+                Outcome::Skipped(why) => format!("skipped: {why}"),
+                Outcome::Failed(error) => {
+                    failed.push(*name);
+                    format!("FAILED: {}", error.lines().next().unwrap_or_default())
+                }
+            };
+            eprintln!("{:>7.1} s  {name:<22} {outcome}", time.as_secs_f64());
+        }
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            bail!("failed: {}", failed.join(", "))
+        }
+    }
+}
+
+/// Runs everything; with arguments, only `cargo test ARGUMENTS` after the same set-up.
+///
+/// # Errors
+///
+/// When a step failed; the summary has said which.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut steps = Steps { done: Vec::new() };
+    let mut docker = None;
+    let ready = steps.run("set-up", || {
+        docker = Some(setup::run(For::Tests)?);
+        Ok(())
+    });
+    // Nothing below can be told apart from a machine that is not ready.
+    let Some(docker) = docker.filter(|_| ready) else {
+        return steps.finish();
+    };
+
+    // The end-to-end tests run the program that was built, as a user would.
+    let built = steps.run("build", || {
+        docs::build_slim("dev")?;
+        sh::run(sh::cargo().args(["test", "--workspace", "--no-run", "--quiet"]))
+    });
+    let sampled = steps.run("samples", || samples::build(&docker, &[]));
+    let all = ["--workspace".to_owned(), "--no-fail-fast".to_owned()];
+    let tests = |steps: &mut Steps, arguments: &[String]| {
+        if built && sampled {
+            steps.run("tests", || cargo_test(&docker, arguments));
+        } else {
+            steps.skip("tests", "what they run could not be built");
+        }
+    };
+    if !arguments.is_empty() {
+        tests(&mut steps, arguments);
+        return steps.finish();
+    }
+
+    steps.run("format", || {
+        sh::run(sh::cargo().args(["fmt", "--all", "--check"]))
+    });
+    steps.run("lints", || {
+        sh::run(sh::cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+    });
+    steps.run("documentation", || {
+        let mut doc = sh::cargo();
+        doc.args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--quiet",
+        ]);
+        sh::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+    });
+    steps.run("generated documents", || docs::run(true));
+    steps.run("eBPF object", || ebpf::run(true));
+    if sh::succeeds(Command::new("cargo").args(["deny", "--version"])) {
+        // Licences, sources and duplicates are in the lock file; the advisory database needs the network.
+        steps.run("dependencies", || {
+            sh::run(sh::cargo().args(["deny", "--all-features", "check", "bans", "licenses", "sources"]))
+        });
+    } else {
+        steps.skip(
+            "dependencies",
+            "cargo-deny is not installed (cargo install cargo-deny)",
+        );
+    }
+    tests(&mut steps, &all);
+    steps.finish()
+}
+
+fn cargo_test(docker: &Docker, arguments: &[String]) -> Result<()> {
+    let mut command = sh::cargo();
+    command
+        .arg("test")
+        .args(arguments)
+        .env("SLIM_TEST_DOCKER", docker.client());
+    if !sh::is_root() {
+        // Tracing needs root: the test programs run as root, the compiler does not.
+        let triple = sh::output(Command::new("rustc").args(["--print", "host-tuple"]))?;
+        let variable = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace('-', "_"));
+        command.env(variable, "sudo --preserve-env");
+    }
+    sh::run(&mut command)
+}
