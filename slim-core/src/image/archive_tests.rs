@@ -151,7 +151,8 @@ fn no_name_leaves_the_root() {
 
 #[test]
 fn hostile_structure_is_refused() {
-    let cases: [(&[(&str, u8, &[u8])], &str); 6] = [
+    type Members<'a> = &'a [(&'a str, u8, &'a [u8])];
+    let cases: [(Members<'_>, &str); 6] = [
         (
             &[("l", b'2', b"l"), ("l/x", b'0', b"")],
             "too many symbolic links",

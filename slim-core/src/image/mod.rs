@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod merge;
 pub mod overlay;
+pub mod packages;
 mod rootfs;
 mod tar;
 

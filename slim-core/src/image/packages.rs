@@ -1,0 +1,281 @@
+//! Which package of the distribution a file belongs to.
+//!
+//! Read from the databases in the image: dpkg (`/var/lib/dpkg`, and `status.d` of distroless images) and apk
+//! (`/lib/apk/db/installed`). A database names paths as the package was built; where a directory has become a link
+//! since (`/bin` to `/usr/bin`), the name is followed to where the file is.
+//!
+//! Source: `dpkg-query(1)`, `deb-control(5)`; Alpine Package Keeper, "Installed database".
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Rootfs;
+use crate::path::RootPath;
+
+/// No real database comes near these: one document, all of them, and the paths in them.
+const MAX_DOCUMENT: u64 = 64 << 20;
+const MAX_BYTES: u64 = 512 << 20;
+const MAX_PATHS: usize = 4 << 20;
+
+/// The owners of an image's files.
+#[derive(Clone, Debug, Default)]
+pub struct Packages {
+    /// Sorted.
+    names: Vec<String>,
+    owners: HashMap<RootPath, u32>,
+}
+
+/// Reads the databases of `rootfs`. What is missing or malformed in them owns nothing.
+pub fn owners(rootfs: &Rootfs) -> Packages {
+    let mut reader = Reader {
+        rootfs,
+        budget: MAX_BYTES,
+        paths: 0,
+        directories: HashMap::new(),
+        found: Vec::new(),
+    };
+    reader.dpkg();
+    reader.distroless();
+    reader.apk();
+    let names: BTreeSet<String> = reader.found.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let mut owners: HashMap<RootPath, u32> = HashMap::new();
+    for (name, paths) in reader.found {
+        let number = names.binary_search(&name).unwrap_or(0);
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        for path in paths {
+            // Of several owners, the first by name.
+            let owner = owners.entry(path).or_insert(number);
+            *owner = number.min(*owner);
+        }
+    }
+    Packages { names, owners }
+}
+
+impl Packages {
+    /// The package that the file at `path` belongs to. Directories belong to none.
+    pub fn owner(&self, path: &RootPath) -> Option<&str> {
+        let number = *self.owners.get(path)?;
+        self.names.get(usize::try_from(number).ok()?).map(String::as_str)
+    }
+
+    /// How many packages have a file among `paths`.
+    pub fn count<'a>(&self, paths: impl IntoIterator<Item = &'a RootPath>) -> u64 {
+        let owners: BTreeSet<u32> = paths
+            .into_iter()
+            .filter_map(|path| self.owners.get(path).copied())
+            .collect();
+        owners.len() as u64
+    }
+}
+
+struct Reader<'a> {
+    rootfs: &'a Rootfs,
+    budget: u64,
+    paths: usize,
+    /// Where a directory's name leads; many files share one.
+    directories: HashMap<Vec<u8>, RootPath>,
+    found: Vec<(String, Vec<RootPath>)>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, path: &RootPath) -> Option<Vec<u8>> {
+        let path = self.rootfs.resolve(path, true).path;
+        let size = self.rootfs.get(&path)?.size();
+        if size > MAX_DOCUMENT || size > self.budget {
+            return None;
+        }
+        self.budget -= size;
+        self.rootfs.read(&path, size).ok()
+    }
+
+    /// The file that a database's name leads to, if the image has it and it is no directory.
+    fn file(&mut self, name: &[u8]) -> Option<RootPath> {
+        if self.paths >= MAX_PATHS {
+            return None;
+        }
+        self.paths += 1;
+        let slash = name.iter().rposition(|&b| b == b'/');
+        let (directory, last) = match slash {
+            Some(slash) => (&name[..slash], &name[slash + 1..]),
+            None => (b"".as_slice(), name),
+        };
+        if last.is_empty() || last == b"." || last == b".." {
+            return None;
+        }
+        let rootfs = self.rootfs;
+        let directory = match self.directories.get(directory) {
+            Some(real) => real,
+            None => {
+                let real = rootfs.resolve(&RootPath::new(directory), true).path;
+                self.directories.entry(directory.to_vec()).or_insert(real)
+            }
+        };
+        let path = directory.join(last);
+        self.rootfs
+            .get(&path)
+            .is_some_and(|entry| !entry.is_dir())
+            .then_some(path)
+    }
+
+    fn add<'b>(&mut self, package: &[u8], names: impl Iterator<Item = &'b [u8]>) {
+        let paths = names.filter_map(|name| self.file(name)).collect();
+        let package = crate::path::encode(package).into_owned();
+        self.found.push((package, paths));
+    }
+
+    /// The names of a directory's files, as (path, name).
+    fn names(&self, directory: &str) -> Vec<(RootPath, Vec<u8>)> {
+        let directory = self.rootfs.resolve(&RootPath::new(directory), true).path;
+        self.rootfs
+            .children(&directory)
+            .filter_map(|(path, _)| Some((path.clone(), path.name()?.to_vec())))
+            .collect()
+    }
+
+    fn dpkg(&mut self) {
+        let Some(status) = self.read(&"/var/lib/dpkg/status".into()) else {
+            return;
+        };
+        let installed: BTreeSet<&[u8]> = stanzas(&status)
+            .filter(|stanza| field(stanza, b"Status").is_some_and(|status| status.ends_with(b" installed")))
+            .filter_map(|stanza| field(stanza, b"Package"))
+            .collect();
+        for (path, name) in self.names("/var/lib/dpkg/info") {
+            let Some(name) = name.strip_suffix(b".list") else {
+                continue;
+            };
+            // Packages that may be installed for several architectures have one in the name.
+            let package = name.split(|&b| b == b':').next().unwrap_or(name);
+            if installed.contains(package)
+                && let Some(list) = self.read(&path)
+            {
+                self.add(package, lines(&list));
+            }
+        }
+    }
+
+    /// Distroless images have one status document a package, and checksums instead of lists.
+    fn distroless(&mut self) {
+        for (path, name) in self.names("/var/lib/dpkg/status.d") {
+            if name.ends_with(b".md5sums") {
+                continue;
+            }
+            let Some(status) = self.read(&path) else { continue };
+            let Some(package) = field(&status, b"Package") else {
+                continue;
+            };
+            let mut sums = path.as_bytes().to_vec();
+            sums.extend_from_slice(b".md5sums");
+            let sums = self.read(&RootPath::new(sums)).unwrap_or_default();
+            // Sum, two blanks, name.
+            self.add(package, lines(&sums).filter_map(|line| line.get(34..)));
+        }
+    }
+
+    fn apk(&mut self) {
+        let database = ["/lib/apk/db/installed", "/usr/lib/apk/db/installed"]
+            .into_iter()
+            .find_map(|path| self.read(&path.into()));
+        for stanza in stanzas(&database.unwrap_or_default()) {
+            let Some(package) = lines(stanza).find_map(|line| line.strip_prefix(b"P:")) else {
+                continue;
+            };
+            let mut directory: &[u8] = b"";
+            let mut names: Vec<Vec<u8>> = Vec::new();
+            for line in lines(stanza) {
+                match line {
+                    [b'F', b':', name @ ..] => directory = name,
+                    [b'R', b':', name @ ..] => names.push([directory, b"/", name].concat()),
+                    _ => {}
+                }
+            }
+            self.add(package, names.iter().map(Vec::as_slice));
+        }
+    }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&b| b == b'\n').filter(|line| !line.is_empty())
+}
+
+/// Blocks of lines between empty ones.
+fn stanzas(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while rest.first() == Some(&b'\n') {
+            rest = &rest[1..];
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest
+            .windows(2)
+            .position(|pair| pair == b"\n\n")
+            .unwrap_or(rest.len());
+        let (stanza, tail) = rest.split_at(end);
+        rest = tail;
+        Some(stanza)
+    })
+}
+
+/// A field of a control stanza (`Package: bash`).
+fn field<'a>(stanza: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    lines(stanza).find_map(|line| {
+        let value = line.strip_prefix(name)?.strip_prefix(b":")?;
+        Some(value.trim_ascii())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rootfs::memory::tree;
+    use super::*;
+
+    #[test]
+    fn dpkg_knows_its_files_behind_merged_directories() {
+        let rootfs = tree(&[
+            ("/bin", b"-> usr/bin"),
+            ("/usr/bin/bash", b"elf"),
+            ("/usr/bin/gone", b""),
+            ("/usr/lib/libc.so.6", b"elf"),
+            ("/lib", b"-> usr/lib"),
+            (
+                "/var/lib/dpkg/status",
+                b"Package: bash\nStatus: install ok installed\n\nPackage: libc6\nStatus: install ok installed\n\n\
+                  Package: old\nStatus: deinstall ok config-files\n",
+            ),
+            ("/var/lib/dpkg/info/bash.list", b"/.\n/bin\n/bin/bash\n/usr/share/doc/bash/missing\n"),
+            ("/var/lib/dpkg/info/libc6:amd64.list", b"/lib\n/lib/libc.so.6\n"),
+            ("/var/lib/dpkg/info/old.list", b"/usr/bin/gone\n"),
+        ]);
+        let packages = owners(&rootfs);
+        assert_eq!(packages.owner(&"/usr/bin/bash".into()), Some("bash"));
+        assert_eq!(packages.owner(&"/usr/lib/libc.so.6".into()), Some("libc6"));
+        assert_eq!(packages.owner(&"/usr/bin/gone".into()), None);
+        assert_eq!(packages.owner(&"/usr/bin".into()), None);
+        assert_eq!(packages.count(rootfs.iter().map(|(path, _)| path)), 2);
+        assert_eq!(packages.count([&"/usr/bin/bash".into()]), 1);
+    }
+
+    #[test]
+    fn distroless_and_apk_are_read() {
+        let rootfs = tree(&[
+            ("/usr/bin/tool", b""),
+            ("/etc/conf", b""),
+            ("/top", b""),
+            ("/var/lib/dpkg/status.d/tool", b"Package: tool\nVersion: 1\n"),
+            (
+                "/var/lib/dpkg/status.d/tool.md5sums",
+                b"d41d8cd98f00b204e9800998ecf8427e  usr/bin/tool\nshort\n",
+            ),
+            (
+                "/lib/apk/db/installed",
+                b"C:x\nP:conf\nV:1\nF:etc\nR:conf\nZ:y\n\nP:base\nF:\nR:top\n\n",
+            ),
+        ]);
+        let packages = owners(&rootfs);
+        assert_eq!(packages.owner(&"/usr/bin/tool".into()), Some("tool"));
+        assert_eq!(packages.owner(&"/etc/conf".into()), Some("conf"));
+        assert_eq!(packages.owner(&"/top".into()), Some("base"));
+    }
+}
