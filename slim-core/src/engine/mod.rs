@@ -3,6 +3,8 @@
 //! An [`Engine`] creates containers from an image's own configuration plus what the user asks for, by the names of
 //! `docker run`'s options, and touches nothing else: nothing is injected, nothing is privileged.
 
+pub mod docker;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -217,4 +219,139 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The engine's address cannot be used.
+    #[error("{source_name} names an engine that slim cannot use, {value:?}: {problem}")]
+    Address {
+        /// Where the address comes from (`DOCKER_HOST`, a context).
+        source_name: String,
+        /// The address.
+        value: String,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
+    /// The engine is too old.
+    #[error(
+        "the engine at {address} ({version}) speaks API {api}; slim needs 1.41 (Docker 20.10) or later: update the engine"
+    )]
+    TooOld {
+        /// Where it is.
+        address: String,
+        /// The engine's version.
+        version: String,
+        /// Its API version.
+        api: String,
+    },
+    /// The engine's containers run on another kernel than slim.
+    #[error(
+        "the engine at {address} runs its containers on another kernel ({theirs}) than slim ({ours}), so they cannot be \
+         traced from here: run slim on the engine's own machine"
+    )]
+    OtherKernel {
+        /// Where it is.
+        address: String,
+        /// The engine's kernel.
+        theirs: String,
+        /// This machine's kernel.
+        ours: String,
+    },
+    /// An option is malformed.
+    #[error("--{flag} {value:?}: {problem}")]
+    Option {
+        /// The option's name without dashes.
+        flag: &'static str,
+        /// What was given.
+        value: String,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
+    /// The image is not there.
+    #[error("the engine has no image {reference:?}: check the name, or let it be pulled with --pull missing")]
+    NoImage {
+        /// The image as it was named.
+        reference: String,
+    },
+    /// The image could not be pulled.
+    #[error(
+        "cannot pull {reference:?}: {reason}; check the name and the network (\"docker pull {reference}\" shows more), \
+         or use an image that is there with --pull never"
+    )]
+    Pull {
+        /// The image as it was named.
+        reference: String,
+        /// The engine's message.
+        reason: String,
+    },
+    /// The image is for another platform.
+    #[error("{reference} is an image for {theirs}; this machine runs {ours}: build or pull it for that platform")]
+    Platform {
+        /// The image as it was named.
+        reference: String,
+        /// The image's platform.
+        theirs: String,
+        /// This machine's.
+        ours: String,
+    },
+    /// The image's config or layers cannot be read.
+    #[error("cannot read the image {reference}: {reason}")]
+    ImageUnreadable {
+        /// The image as it was named.
+        reference: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The container did not start.
+    #[error("the container did not start: {what}; {advice} (the engine says: {message})")]
+    Start {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        advice: String,
+        /// The engine's message.
+        message: String,
+    },
+    /// The container is gone.
+    #[error("the container {container} is gone: it was removed while slim worked with it")]
+    Gone {
+        /// Its name or id.
+        container: String,
+    },
+    /// A command could not be executed in the container.
+    #[error("cannot execute {command:?} in the container: {reason}")]
+    Exec {
+        /// The command.
+        command: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The engine refused something.
+    #[error("the engine cannot {action}: {message}")]
+    Refused {
+        /// What was asked of it.
+        action: String,
+        /// Its message.
+        message: String,
+    },
+    /// The connection to the engine broke, or it answered what it should not.
+    #[error("the engine did not answer as expected while slim wanted to {action}: {reason}")]
+    Broken {
+        /// What was asked of it.
+        action: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A file of this machine cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether it means that this machine cannot trace the engine's containers (exit code 5).
+    pub fn cannot_trace(&self) -> bool {
+        matches!(self, Self::OtherKernel { .. })
+    }
 }

@@ -1,0 +1,216 @@
+//! What a container was given: from the runtime's own configuration where it can be read, else from the engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use bollard::models::{ContainerInspectResponse, HostConfig};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::options::effective_capabilities;
+use crate::path::RootPath;
+use crate::recording::{ContainerFacts, MountFact, MountKind};
+
+/// A bundle's configuration is some ten kilobytes; more than this is not one.
+const MAX_CONFIG: u64 = 16 << 20;
+
+/// Where containerd keeps the bundles of the containers of Docker: the system's and the one that dockerd starts.
+const BUNDLES: [&str; 2] = [
+    "/run/containerd/io.containerd.runtime.v2.task/moby",
+    "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
+];
+
+/// The parts of `config.json` that are used.
+///
+/// Source: OCI runtime specification, `config.md` and `config-linux.md`.
+#[derive(Debug, Default, Deserialize)]
+struct Bundle {
+    #[serde(default)]
+    process: Process,
+    #[serde(default)]
+    root: Root,
+    #[serde(default)]
+    mounts: Vec<Mount>,
+    #[serde(default)]
+    linux: Linux,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Process {
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    cwd: String,
+    #[serde(default)]
+    capabilities: Option<Capabilities>,
+    #[serde(default)]
+    no_new_privileges: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Capabilities {
+    #[serde(default)]
+    bounding: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Root {
+    #[serde(default)]
+    readonly: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Mount {
+    destination: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Linux {
+    #[serde(default)]
+    seccomp: Option<Value>,
+}
+
+/// What `container` was given. `seccomp_default` says whether the engine has a default filter.
+pub(super) fn facts(found: &ContainerInspectResponse, seccomp_default: bool) -> ContainerFacts {
+    let id = found.id.as_deref().unwrap_or_default();
+    let pid = found.state.as_ref().and_then(|s| s.pid).unwrap_or(0);
+    combine(found, read(id, pid), seccomp_default)
+}
+
+/// The bundle of a running container: where containerd keeps it, or where its shim, the parent of its PID 1, works.
+fn read(id: &str, pid: i64) -> Option<Bundle> {
+    if id.len() != 64 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut directories: Vec<PathBuf> = BUNDLES.iter().map(|d| Path::new(d).join(id)).collect();
+    if pid > 0
+        && let Some(shim) = parent(pid)
+        && let Ok(directory) = fs::read_link(format!("/proc/{shim}/cwd"))
+        && directory.ends_with(id)
+    {
+        directories.push(directory);
+    }
+    directories.iter().find_map(|d| read_config(&d.join("config.json")))
+}
+
+fn parent(pid: i64) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|l| l.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+fn read_config(path: &Path) -> Option<Bundle> {
+    let file = fs::File::open(path).ok()?;
+    let mut text = Vec::new();
+    file.take(MAX_CONFIG + 1).read_to_end(&mut text).ok()?;
+    if text.len() as u64 > MAX_CONFIG {
+        tracing::warn!("{} is too long to be a container's configuration", path.display());
+        return None;
+    }
+    match serde_json::from_slice(&text) {
+        Ok(bundle) => Some(bundle),
+        Err(error) => {
+            tracing::warn!("{}: {error}", path.display());
+            None
+        }
+    }
+}
+
+fn combine(found: &ContainerInspectResponse, bundle: Option<Bundle>, seccomp_default: bool) -> ContainerFacts {
+    let empty = HostConfig::default();
+    let host = found.host_config.as_ref().unwrap_or(&empty);
+    let config = found.config.clone().unwrap_or_default();
+    let security = host.security_opt.clone().unwrap_or_default();
+    let privileged = host.privileged.unwrap_or(false);
+    let unconfined = privileged || security.iter().any(|o| matches!(o.as_str(), "seccomp=unconfined" | "seccomp:unconfined"));
+    let own_filter = security.iter().any(|o| o.starts_with("seccomp"));
+
+    let mut kinds = BTreeMap::new();
+    for mount in found.mounts.iter().flatten() {
+        let kind = match mount.typ.as_deref() {
+            Some("bind") => MountKind::Bind,
+            Some("volume") => MountKind::Volume,
+            Some("tmpfs") => MountKind::Tmpfs,
+            _ => MountKind::System,
+        };
+        kinds.insert(mount.destination.clone().unwrap_or_default(), kind);
+    }
+    for target in host.tmpfs.iter().flatten().map(|(target, _)| target) {
+        kinds.insert(target.clone(), MountKind::Tmpfs);
+    }
+    let system: Vec<String> = match &bundle {
+        Some(bundle) => bundle.mounts.iter().map(|m| m.destination.clone()).collect(),
+        None => SYSTEM_MOUNTS.iter().map(|&m| m.to_owned()).collect(),
+    };
+    for target in system {
+        // The user's own have a kind already, as they were written: compare without a trailing slash.
+        let known = kinds.keys().any(|k| k.trim_end_matches('/') == target.trim_end_matches('/'));
+        if !known {
+            kinds.insert(target, MountKind::System);
+        }
+    }
+    let mounts: BTreeSet<MountFact> = kinds
+        .into_iter()
+        .map(|(target, kind)| MountFact {
+            target: RootPath::new(target.into_bytes()),
+            kind,
+        })
+        .collect();
+
+    let mut facts = ContainerFacts {
+        command: found.path.iter().chain(found.args.iter().flatten()).cloned().collect(),
+        user: config.user.unwrap_or_default(),
+        workdir: config.working_dir.unwrap_or_default(),
+        mounts: mounts.into_iter().collect(),
+        network: match host.network_mode.as_deref() {
+            None | Some("" | "default") => "bridge".to_owned(),
+            Some(mode) => mode.to_owned(),
+        },
+        ..ContainerFacts::default()
+    };
+    match bundle {
+        Some(bundle) => {
+            if !bundle.process.args.is_empty() {
+                facts.command = bundle.process.args;
+            }
+            facts.workdir = bundle.process.cwd;
+            facts.capabilities = bundle.process.capabilities.unwrap_or_default().bounding;
+            facts.no_new_privileges = bundle.process.no_new_privileges;
+            facts.read_only = bundle.root.readonly;
+            facts.seccomp_unconfined = bundle.linux.seccomp.is_none();
+            facts.seccomp = bundle.linux.seccomp;
+        }
+        None => {
+            let add = host.cap_add.clone().unwrap_or_default();
+            let drop = host.cap_drop.clone().unwrap_or_default();
+            facts.capabilities = effective_capabilities(&add, &drop);
+            facts.no_new_privileges = security
+                .iter()
+                .any(|o| matches!(o.as_str(), "no-new-privileges" | "no-new-privileges=true" | "no-new-privileges:true"));
+            facts.read_only = host.readonly_rootfs.unwrap_or(false);
+            facts.seccomp_unconfined = unconfined || (!seccomp_default && !own_filter);
+        }
+    }
+    if facts.workdir.is_empty() {
+        facts.workdir = "/".to_owned();
+    }
+    facts.capabilities.sort();
+    facts.capabilities.dedup();
+    facts
+}
+
+/// What Docker mounts into every container (moby `oci/defaults.go` and `daemon/oci_linux.go`).
+const SYSTEM_MOUNTS: [&str; 10] = [
+    "/proc",
+    "/dev",
+    "/dev/pts",
+    "/dev/shm",
+    "/dev/mqueue",
+    "/sys",
+    "/sys/fs/cgroup",
+    "/etc/resolv.conf",
+    "/etc/hostname",
+    "/etc/hosts",
+];

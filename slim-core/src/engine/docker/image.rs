@@ -1,0 +1,289 @@
+//! Images of the engine: found, pulled, read and loaded.
+
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+
+use bollard::errors::Error as ApiError;
+use bollard::models::ImageInspect;
+use bollard::query_parameters as query;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::io::AsyncReadExt;
+
+use super::{Docker, check_name, reason, refused, split_tag, status};
+use crate::digest::Digest;
+use crate::engine::{Error, Loaded, Progress, Pull};
+use crate::image::{Config, Image};
+
+/// An image's config may be this long.
+const MAX_CONFIG: u64 = 16 << 20;
+
+/// As much of an archive is read at a time.
+const CHUNK: usize = 256 << 10;
+
+impl Docker {
+    /// [`crate::engine::Engine::image`].
+    pub(super) async fn read_image(
+        &self,
+        reference: &str,
+        pull: Pull,
+        progress: Option<Progress>,
+    ) -> Result<Image, Error> {
+        let found = match pull {
+            Pull::Always => {
+                self.pull(reference, progress).await?;
+                self.inspect_image(reference).await?
+            }
+            Pull::Never => self.inspect_image(reference).await?,
+            Pull::Missing => match self.inspect_image(reference).await {
+                Err(Error::NoImage { .. }) => {
+                    self.pull(reference, progress).await?;
+                    self.inspect_image(reference).await?
+                }
+                other => other?,
+            },
+        };
+        let unreadable = |reason: String| Error::ImageUnreadable {
+            reference: reference.to_owned(),
+            reason,
+        };
+        check_platform(reference, &found)?;
+        let name = found.id.clone().ok_or_else(|| unreadable("the engine does not say its id".to_owned()))?;
+        let id: Digest = name.parse().map_err(|e| unreadable(format!("{e}")))?;
+        let config = self
+            .stored_config(&id)
+            .ok_or_else(|| unreadable("its config is not in the engine's directory".to_owned()))?;
+        let rootfs = self.index(reference, &found).await?;
+        Ok(Image {
+            id,
+            reference: reference.to_owned(),
+            config,
+            rootfs,
+        })
+    }
+
+    /// What the engine knows of an image.
+    pub(super) async fn inspect_image(&self, reference: &str) -> Result<ImageInspect, Error> {
+        let action = format!("inspect the image {reference}");
+        check_name(&action, reference)?;
+        self.client()
+            .inspect_image(reference)
+            .await
+            .map_err(|error| match status(&error) {
+                Some(404) => Error::NoImage {
+                    reference: reference.to_owned(),
+                },
+                _ => refused(&action, error),
+            })
+    }
+
+    /// The engine's name of an image: its config's digest, unless it stores images under another one.
+    pub(super) fn name_of(&self, id: &Digest) -> String {
+        let names = self.0.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        names.get(id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
+    async fn pull(&self, reference: &str, progress: Option<Progress>) -> Result<(), Error> {
+        let fail = |reason: String| Error::Pull {
+            reference: reference.to_owned(),
+            reason,
+        };
+        check_name(&format!("pull {reference}"), reference)?;
+        let options = query::CreateImageOptionsBuilder::default();
+        let options = if reference.contains('@') {
+            options.from_image(reference)
+        } else {
+            let (name, tag) = split_tag(reference);
+            options.from_image(name).tag(tag)
+        };
+        let mut stream = std::pin::pin!(self.client().create_image(Some(options.build()), None, None));
+        // Every layer reports for itself; what is shown is their sum.
+        let mut layers = std::collections::BTreeMap::new();
+        while let Some(step) = stream.next().await {
+            let step = step.map_err(|e| fail(reason(&e)))?;
+            if let Some(error) = step.error_detail {
+                return Err(fail(error.message.unwrap_or_default()));
+            }
+            if let (Some(progress), Some(layer), Some(detail), Some("Downloading")) =
+                (&progress, step.id, step.progress_detail, step.status.as_deref())
+                && let (Some(done), Some(total)) = (detail.current, detail.total)
+            {
+                layers.insert(layer, (done.unsigned_abs(), total.unsigned_abs()));
+                let done = layers.values().map(|l| l.0).sum();
+                let total = layers.values().map(|l| l.1).sum();
+                // Nobody watches any more: that is no reason to stop.
+                let _ = progress.send((done, Some(total)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The config where the engine stores it, if that is on this machine and its digest is right.
+    fn stored_config(&self, id: &Digest) -> Option<Config> {
+        let description = &self.0.description;
+        let path = description
+            .root_directory
+            .join("image")
+            .join(&description.driver)
+            .join("imagedb/content/sha256")
+            .join(id.hex());
+        let mut bytes = Vec::new();
+        std::fs::File::open(path).ok()?.take(MAX_CONFIG).read_to_end(&mut bytes).ok()?;
+        if Digest::of(&bytes) != *id {
+            return None;
+        }
+        serde_json::from_slice(&bytes).map(Config).ok()
+    }
+
+    async fn index(&self, reference: &str, found: &ImageInspect) -> Result<crate::image::Rootfs, Error> {
+        let _ = (reference, layers(found));
+        Ok(crate::image::Rootfs::new(Default::default(), std::sync::Arc::new(Nowhere)))
+    }
+
+    /// [`crate::engine::Engine::load`].
+    pub(super) async fn load_archive(
+        &self,
+        archive: &Path,
+        tags: &[String],
+        progress: Option<Progress>,
+    ) -> Result<Loaded, Error> {
+        let fail = |source| Error::File {
+            path: archive.to_owned(),
+            source,
+        };
+        let action = format!("load the image in {}", archive.display());
+        for tag in tags {
+            check_name(&action, tag)?;
+        }
+        let path = archive.to_owned();
+        let config = tokio::task::spawn_blocking(move || config_digest(&path))
+            .await
+            .map_err(|e| fail(std::io::Error::other(e)))?
+            .map_err(fail)?;
+        let file = tokio::fs::File::open(archive).await.map_err(fail)?;
+        let total = file.metadata().await.map_err(fail)?.len();
+        let chunks = futures_util::stream::unfold((file, 0u64), move |(mut file, done)| {
+            let progress = progress.clone();
+            async move {
+                let mut chunk = vec![0; CHUNK];
+                let read = match file.read(&mut chunk).await {
+                    Ok(0) => return None,
+                    Ok(read) => read,
+                    Err(error) => return Some((Err(error), (file, done))),
+                };
+                chunk.truncate(read);
+                let done = done + read as u64;
+                if let Some(progress) = &progress {
+                    let _ = progress.send((done, Some(total)));
+                }
+                Some((Ok(Bytes::from(chunk)), (file, done)))
+            }
+        });
+        let client = self.client().clone().with_timeout(super::LOAD_ANSWER);
+        let options = query::ImportImageOptionsBuilder::default().quiet(true).build();
+        let mut answers = std::pin::pin!(client.import_image_stream(options, chunks, None));
+        let mut said = String::new();
+        while let Some(answer) = answers.next().await {
+            let answer = answer.map_err(|e| refused(&action, e))?;
+            if let Some(error) = answer.error_detail {
+                return Err(Error::Refused {
+                    action,
+                    message: error.message.unwrap_or_default(),
+                });
+            }
+            said += &answer.stream.unwrap_or_default();
+        }
+        // Engines that store images by manifest know it by that digest: "Loaded image ID: …" or "Loaded image: …".
+        let mut name = config.to_string();
+        if let Err(Error::NoImage { .. }) = self.inspect_image(&name).await {
+            name = said
+                .lines()
+                .find_map(|l| l.split_once("Loaded image ID: ").or_else(|| l.split_once("Loaded image: ")))
+                .map(|(_, name)| name.trim().to_owned())
+                .ok_or_else(|| Error::Broken {
+                    action: action.clone(),
+                    reason: format!("it does not say what it loaded: {said:?}"),
+                })?;
+            let mut names = self.0.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            names.insert(config.clone(), name.clone());
+        }
+        for tag in tags {
+            self.tag(&name, tag).await?;
+        }
+        Ok(Loaded { id: config })
+    }
+}
+
+#[derive(Debug)]
+struct Nowhere;
+
+impl crate::image::Store for Nowhere {
+    fn open(&self, _: &crate::path::RootPath, _: &crate::image::Entry) -> std::io::Result<Box<dyn Read + Send>> {
+        Err(std::io::Error::other("the image's layers are not read"))
+    }
+}
+
+/// The layers' directories, lowest first, where the storage driver is overlay2.
+fn layers(found: &ImageInspect) -> Option<Vec<PathBuf>> {
+    let driver = found.graph_driver.as_ref().filter(|d| d.name == "overlay2")?;
+    let upper = driver.data.get("UpperDir")?;
+    let lower = driver.data.get("LowerDir").map(String::as_str).unwrap_or_default();
+    let mut list: Vec<PathBuf> = lower.split(':').filter(|d| !d.is_empty()).rev().map(PathBuf::from).collect();
+    list.push(upper.into());
+    Some(list)
+}
+
+fn check_platform(reference: &str, found: &ImageInspect) -> Result<(), Error> {
+    // Go's names of the architectures that slim is built for.
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let theirs = (found.os.as_deref().unwrap_or(""), found.architecture.as_deref().unwrap_or(""));
+    if theirs == ("linux", architecture) {
+        return Ok(());
+    }
+    Err(Error::Platform {
+        reference: reference.to_owned(),
+        theirs: format!("{}/{}", theirs.0, theirs.1),
+        ours: format!("linux/{architecture}"),
+    })
+}
+
+/// The digest of the config in a `docker save` archive: `manifest.json` names it.
+///
+/// Source: Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format".
+fn config_digest(path: &Path) -> std::io::Result<Digest> {
+    #[derive(serde::Deserialize)]
+    struct Item {
+        #[serde(rename = "Config")]
+        config: String,
+    }
+    let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
+    let mut file = std::fs::File::open(path)?;
+    let manifest = entry(&mut file, "manifest.json")?.ok_or_else(|| wrong("the archive has no manifest.json"))?;
+    let items: Vec<Item> = serde_json::from_slice(&manifest)?;
+    let [item] = &items[..] else {
+        return Err(wrong("the archive does not hold exactly one image"));
+    };
+    let config = entry(&mut file, &item.config)?.ok_or_else(|| wrong("the archive lacks its image's config"))?;
+    Ok(Digest::of(&config))
+}
+
+/// The content of one small file of a tar archive.
+fn entry(file: &mut std::fs::File, name: &str) -> std::io::Result<Option<Vec<u8>>> {
+    file.rewind()?;
+    for found in tar::Archive::new(file).entries_with_seek()? {
+        let found = found?;
+        if found.path_bytes().as_ref() == name.as_bytes() {
+            let mut bytes = Vec::new();
+            found.take(MAX_CONFIG).read_to_end(&mut bytes)?;
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}
+
+#[allow(unused)]
+fn unused(_: ApiError) {}
