@@ -282,7 +282,9 @@ pub enum Error {
         reason: String,
     },
     /// The image is for another platform.
-    #[error("{reference} is an image for {theirs}; this machine runs {ours}: build or pull it for that platform")]
+    #[error(
+        "{reference} is an image for {theirs}; this machine runs {ours}: build or pull it for that platform"
+    )]
     Platform {
         /// The image as it was named.
         reference: String,

@@ -120,7 +120,9 @@ impl Surroundings<'_> {
             return Ok(None);
         };
         let config: Option<ConfigFile> = read_json(&path)?;
-        Ok(config.and_then(|c| c.current_context).filter(|name| !name.is_empty()))
+        Ok(config
+            .and_then(|c| c.current_context)
+            .filter(|name| !name.is_empty()))
     }
 
     /// The context `name`: its directories are named by the SHA-256 of its name.
@@ -180,7 +182,10 @@ impl Surroundings<'_> {
 /// Reads a JSON file; none if it does not exist.
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     use std::io::{self, Read};
-    let fail = |source| Error::File { path: path.to_owned(), source };
+    let fail = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
     let file = match fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -188,7 +193,9 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, E
     };
     let mut text = Vec::new();
     file.take(MAX_CONFIG).read_to_end(&mut text).map_err(fail)?;
-    serde_json::from_slice(&text).map(Some).map_err(|e| fail(e.into()))
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|e| fail(e.into()))
 }
 
 /// `unix://PATH`, `tcp://HOST[:PORT]`, `http://`, `https://`; `ssh://` is refused.
@@ -246,7 +253,11 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn find(explicit: Option<&str>, variables: &[(&str, &str)], home: Option<&Path>) -> Result<Address, Error> {
+    fn find(
+        explicit: Option<&str>,
+        variables: &[(&str, &str)],
+        home: Option<&Path>,
+    ) -> Result<Address, Error> {
         let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
         Surroundings {
             variable: &|name| variables.get(name).map(|&v| v.to_owned()),
@@ -267,7 +278,10 @@ mod tests {
         let vars = [("DOCKER_HOST", "tcp://10.0.0.1:4000")];
         let explicit = find(Some("unix:///run/x.sock"), &vars, None).expect("an address");
         assert_eq!(explicit.to_string(), "unix:///run/x.sock");
-        assert_eq!(find(None, &vars, None).expect("an address").to_string(), "tcp://10.0.0.1:4000");
+        assert_eq!(
+            find(None, &vars, None).expect("an address").to_string(),
+            "tcp://10.0.0.1:4000"
+        );
         let empty = find(None, &[("DOCKER_HOST", "")], None).expect("an address");
         assert_eq!(empty, Address::Unix(DEFAULT_SOCKET.into()));
     }
@@ -298,7 +312,11 @@ mod tests {
             ("unix://relative", &[], "expected unix:///"),
             ("tcp://a/b", &[], "tcp://HOST:PORT"),
             ("https://engine", &[], "DOCKER_TLS_VERIFY=1"),
-            ("tcp://engine", &[("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", path)], "ca.pem"),
+            (
+                "tcp://engine",
+                &[("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", path)],
+                "ca.pem",
+            ),
         ] {
             let error = find(Some(host), vars, None).expect_err(host).to_string();
             assert!(error.contains(says) && error.contains(host), "{error}");
@@ -312,7 +330,11 @@ mod tests {
         let id = hex::encode(Sha256::digest("far"));
         let meta = docker.join("contexts/meta").join(&id);
         fs::create_dir_all(&meta).expect("a directory");
-        fs::write(docker.join("config.json"), r#"{"currentContext":"far","auths":{}}"#).expect("a file");
+        fs::write(
+            docker.join("config.json"),
+            r#"{"currentContext":"far","auths":{}}"#,
+        )
+        .expect("a file");
         let write = |host: &str, skip: bool| {
             let json = format!(
                 r#"{{"Name":"far","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}","SkipTLSVerify":{skip}}}}}}}"#
@@ -327,7 +349,8 @@ mod tests {
         assert_eq!(host.to_string(), "unix:///x");
         let default = find(None, &[("DOCKER_CONTEXT", "default")], Some(home.path())).expect("an address");
         assert_eq!(default, Address::Unix(DEFAULT_SOCKET.into()));
-        let missing = find(None, &[("DOCKER_CONTEXT", "nope")], Some(home.path())).expect_err("no such context");
+        let missing =
+            find(None, &[("DOCKER_CONTEXT", "nope")], Some(home.path())).expect_err("no such context");
         assert!(missing.to_string().contains("docker context ls"), "{missing}");
         // Certificates lie beside it.
         write("tcp://far:2376", false);
@@ -338,6 +361,9 @@ mod tests {
         assert!(find(None, &[], Some(home.path())).is_err());
         // A broken file is an error, not a default.
         fs::write(docker.join("config.json"), "{").expect("a file");
-        assert!(matches!(find(None, &[], Some(home.path())), Err(Error::File { .. })));
+        assert!(matches!(
+            find(None, &[], Some(home.path())),
+            Err(Error::File { .. })
+        ));
     }
 }

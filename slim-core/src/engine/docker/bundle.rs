@@ -93,12 +93,19 @@ fn read(id: &str, pid: i64) -> Option<Bundle> {
     {
         directories.push(directory);
     }
-    directories.iter().find_map(|d| read_config(&d.join("config.json")))
+    directories
+        .iter()
+        .find_map(|d| read_config(&d.join("config.json")))
 }
 
 fn parent(pid: i64) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|l| l.strip_prefix("PPid:"))?.trim().parse().ok()
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix("PPid:"))?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn read_config(path: &Path) -> Option<Bundle> {
@@ -118,13 +125,20 @@ fn read_config(path: &Path) -> Option<Bundle> {
     }
 }
 
-fn combine(found: &ContainerInspectResponse, bundle: Option<Bundle>, seccomp_default: bool) -> ContainerFacts {
+fn combine(
+    found: &ContainerInspectResponse,
+    bundle: Option<Bundle>,
+    seccomp_default: bool,
+) -> ContainerFacts {
     let empty = HostConfig::default();
     let host = found.host_config.as_ref().unwrap_or(&empty);
     let config = found.config.clone().unwrap_or_default();
     let security = host.security_opt.clone().unwrap_or_default();
     let privileged = host.privileged.unwrap_or(false);
-    let unconfined = privileged || security.iter().any(|o| matches!(o.as_str(), "seccomp=unconfined" | "seccomp:unconfined"));
+    let unconfined = privileged
+        || security
+            .iter()
+            .any(|o| matches!(o.as_str(), "seccomp=unconfined" | "seccomp:unconfined"));
     let own_filter = security.iter().any(|o| o.starts_with("seccomp"));
 
     let mut kinds = BTreeMap::new();
@@ -146,7 +160,9 @@ fn combine(found: &ContainerInspectResponse, bundle: Option<Bundle>, seccomp_def
     };
     for target in system {
         // The user's own have a kind already, as they were written: compare without a trailing slash.
-        let known = kinds.keys().any(|k| k.trim_end_matches('/') == target.trim_end_matches('/'));
+        let known = kinds
+            .keys()
+            .any(|k| k.trim_end_matches('/') == target.trim_end_matches('/'));
         if !known {
             kinds.insert(target, MountKind::System);
         }
@@ -160,7 +176,12 @@ fn combine(found: &ContainerInspectResponse, bundle: Option<Bundle>, seccomp_def
         .collect();
 
     let mut facts = ContainerFacts {
-        command: found.path.iter().chain(found.args.iter().flatten()).cloned().collect(),
+        command: found
+            .path
+            .iter()
+            .chain(found.args.iter().flatten())
+            .cloned()
+            .collect(),
         user: config.user.unwrap_or_default(),
         workdir: config.working_dir.unwrap_or_default(),
         mounts: mounts.into_iter().collect(),
@@ -186,9 +207,12 @@ fn combine(found: &ContainerInspectResponse, bundle: Option<Bundle>, seccomp_def
             let add = host.cap_add.clone().unwrap_or_default();
             let drop = host.cap_drop.clone().unwrap_or_default();
             facts.capabilities = effective_capabilities(&add, &drop);
-            facts.no_new_privileges = security
-                .iter()
-                .any(|o| matches!(o.as_str(), "no-new-privileges" | "no-new-privileges=true" | "no-new-privileges:true"));
+            facts.no_new_privileges = security.iter().any(|o| {
+                matches!(
+                    o.as_str(),
+                    "no-new-privileges" | "no-new-privileges=true" | "no-new-privileges:true"
+                )
+            });
             facts.read_only = host.readonly_rootfs.unwrap_or(false);
             facts.seccomp_unconfined = unconfined || (!seccomp_default && !own_filter);
         }

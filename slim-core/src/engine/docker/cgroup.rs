@@ -64,8 +64,14 @@ impl Files {
             let file = |name: &str| Some(directory.join(name)).filter(|f| f.exists());
             let has = |name: &str| unified || controllers.contains(&name);
             if has("memory") {
-                files.memory_peak = files.memory_peak.or_else(|| file("memory.peak")).or_else(|| file("memory.max_usage_in_bytes"));
-                files.memory_now = files.memory_now.or_else(|| file("memory.current")).or_else(|| file("memory.usage_in_bytes"));
+                files.memory_peak = files
+                    .memory_peak
+                    .or_else(|| file("memory.peak"))
+                    .or_else(|| file("memory.max_usage_in_bytes"));
+                files.memory_now = files
+                    .memory_now
+                    .or_else(|| file("memory.current"))
+                    .or_else(|| file("memory.usage_in_bytes"));
             }
             if has("pids") {
                 files.pids_peak = files.pids_peak.or_else(|| file("pids.peak"));
@@ -96,7 +102,11 @@ impl Files {
         let (file, unified) = self.cpu.as_ref()?;
         let text = fs::read_to_string(file).ok()?;
         if *unified {
-            text.lines().find_map(|l| l.strip_prefix("usage_usec "))?.trim().parse().ok()
+            text.lines()
+                .find_map(|l| l.strip_prefix("usage_usec "))?
+                .trim()
+                .parse()
+                .ok()
         } else {
             Some(text.trim().parse::<u64>().ok()? / 1000)
         }
@@ -196,9 +206,19 @@ mod tests {
             ("cpu.stat", "usage_usec 1500\nuser_usec 1\n"),
         ];
         hierarchy(root.path(), "system.slice/docker-abc.scope", &files);
-        let mounts = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw,nsdelegate\n", root.path().display());
+        let mounts = format!(
+            "1 2 0:3 / {} rw - cgroup2 cgroup2 rw,nsdelegate\n",
+            root.path().display()
+        );
         let found = Files::locate("abc", &mounts, "0::/system.slice/docker-abc.scope\n");
-        assert_eq!(found.peaks(), Peaks { memory: Some(4096), pids: Some(7), cpu_milli: None });
+        assert_eq!(
+            found.peaks(),
+            Peaks {
+                memory: Some(4096),
+                pids: Some(7),
+                cpu_milli: None
+            }
+        );
         assert_eq!(found.cpu_time(), Some(1500));
         // The path is found without a process too, and nothing is found of another container.
         assert_eq!(Files::locate("abc", &mounts, ""), found);
@@ -209,17 +229,36 @@ mod tests {
     fn hybrid() {
         let root = tempfile::tempdir().expect("a directory");
         let at = |name: &str| root.path().join(name);
-        hierarchy(&at("memory"), "docker/abc", &[("memory.max_usage_in_bytes", "8192\n")]);
+        hierarchy(
+            &at("memory"),
+            "docker/abc",
+            &[("memory.max_usage_in_bytes", "8192\n")],
+        );
         hierarchy(&at("pids"), "docker/abc", &[("pids.current", "3\n")]);
         hierarchy(&at("cpuacct"), "docker/abc", &[("cpuacct.usage", "2500000\n")]);
-        hierarchy(&at("unified"), "docker/abc", &[("cgroup.procs", "1\n"), ("cpu.stat", "usage_usec 9\n")]);
+        hierarchy(
+            &at("unified"),
+            "docker/abc",
+            &[("cgroup.procs", "1\n"), ("cpu.stat", "usage_usec 9\n")],
+        );
         let line = |kind: &str, name: &str| {
             format!("1 2 0:3 / {} rw - {kind} cgroup rw,{name}\n", at(name).display())
         };
         let v2 = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw\n", at("unified").display());
         let mounts = v2 + &line("cgroup", "memory") + &line("cgroup", "pids") + &line("cgroup", "cpuacct");
-        let found = Files::locate("abc", &mounts, "3:memory:/docker/abc\n2:pids:/docker/abc\n0::/docker/abc\n");
-        assert_eq!(found.peaks(), Peaks { memory: Some(8192), pids: Some(3), cpu_milli: None });
+        let found = Files::locate(
+            "abc",
+            &mounts,
+            "3:memory:/docker/abc\n2:pids:/docker/abc\n0::/docker/abc\n",
+        );
+        assert_eq!(
+            found.peaks(),
+            Peaks {
+                memory: Some(8192),
+                pids: Some(3),
+                cpu_milli: None
+            }
+        );
         assert_eq!(found.cpu_time(), Some(2500));
     }
 

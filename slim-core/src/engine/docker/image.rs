@@ -2,18 +2,19 @@
 
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
-use bollard::errors::Error as ApiError;
 use bollard::models::ImageInspect;
 use bollard::query_parameters as query;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
 
 use super::{Docker, check_name, reason, refused, split_tag, status};
 use crate::digest::Digest;
 use crate::engine::{Error, Loaded, Progress, Pull};
-use crate::image::{Config, Image};
+use crate::image::{Archive, Config, Image, overlay};
 
 /// An image's config may be this long.
 const MAX_CONFIG: u64 = 16 << 20;
@@ -48,18 +49,62 @@ impl Docker {
             reason,
         };
         check_platform(reference, &found)?;
-        let name = found.id.clone().ok_or_else(|| unreadable("the engine does not say its id".to_owned()))?;
-        let id: Digest = name.parse().map_err(|e| unreadable(format!("{e}")))?;
-        let config = self
-            .stored_config(&id)
-            .ok_or_else(|| unreadable("its config is not in the engine's directory".to_owned()))?;
-        let rootfs = self.index(reference, &found).await?;
+        let name = found.id.clone().unwrap_or_default();
+        // The fast path: config and layers lie open on this machine.
+        if let (Ok(id), Some(layers)) = (name.parse::<Digest>(), layers(&found))
+            && let Some(config) = self.stored_config(&id)
+        {
+            let index = tokio::task::spawn_blocking(move || overlay::index(&layers)).await;
+            match index.map_err(|e| unreadable(e.to_string()))? {
+                Ok(rootfs) => {
+                    return Ok(Image {
+                        id,
+                        reference: reference.to_owned(),
+                        config,
+                        rootfs,
+                    });
+                }
+                Err(error) => tracing::debug!("{error}; reading the image through the engine"),
+            }
+        }
+        let archive = self.read_archive(reference).await?;
+        if archive.id.as_str() != name {
+            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.insert(archive.id.clone(), name);
+        }
         Ok(Image {
-            id,
+            id: archive.id,
             reference: reference.to_owned(),
-            config,
-            rootfs,
+            config: archive.config,
+            rootfs: archive.rootfs,
         })
+    }
+
+    /// The image through the engine, as `docker save` gives it.
+    async fn read_archive(&self, reference: &str) -> Result<Archive, Error> {
+        let unreadable = |reason: String| Error::ImageUnreadable {
+            reference: reference.to_owned(),
+            reason,
+        };
+        let (sender, receiver) = mpsc::channel(16);
+        let reader = tokio::task::spawn_blocking(move || {
+            Archive::read(Received {
+                receiver,
+                chunk: Bytes::new(),
+            })
+        });
+        let mut stream = std::pin::pin!(self.client().export_image(reference));
+        while let Some(part) = stream.next().await {
+            let part = part.map_err(|e| std::io::Error::other(reason(&e)));
+            let last = part.is_err();
+            // The reader has an error, or all that it needs.
+            if sender.send(part).await.is_err() || last {
+                break;
+            }
+        }
+        drop(sender);
+        let archive = reader.await.map_err(|e| unreadable(e.to_string()))?;
+        archive.map_err(|e| unreadable(e.to_string()))
     }
 
     /// What the engine knows of an image.
@@ -79,7 +124,7 @@ impl Docker {
 
     /// The engine's name of an image: its config's digest, unless it stores images under another one.
     pub(super) fn name_of(&self, id: &Digest) -> String {
-        let names = self.0.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.get(id).cloned().unwrap_or_else(|| id.to_string())
     }
 
@@ -128,16 +173,15 @@ impl Docker {
             .join("imagedb/content/sha256")
             .join(id.hex());
         let mut bytes = Vec::new();
-        std::fs::File::open(path).ok()?.take(MAX_CONFIG).read_to_end(&mut bytes).ok()?;
+        std::fs::File::open(path)
+            .ok()?
+            .take(MAX_CONFIG)
+            .read_to_end(&mut bytes)
+            .ok()?;
         if Digest::of(&bytes) != *id {
             return None;
         }
         serde_json::from_slice(&bytes).map(Config).ok()
-    }
-
-    async fn index(&self, reference: &str, found: &ImageInspect) -> Result<crate::image::Rootfs, Error> {
-        let _ = (reference, layers(found));
-        Ok(crate::image::Rootfs::new(Default::default(), std::sync::Arc::new(Nowhere)))
     }
 
     /// [`crate::engine::Engine::load`].
@@ -198,13 +242,16 @@ impl Docker {
         if let Err(Error::NoImage { .. }) = self.inspect_image(&name).await {
             name = said
                 .lines()
-                .find_map(|l| l.split_once("Loaded image ID: ").or_else(|| l.split_once("Loaded image: ")))
+                .find_map(|l| {
+                    l.split_once("Loaded image ID: ")
+                        .or_else(|| l.split_once("Loaded image: "))
+                })
                 .map(|(_, name)| name.trim().to_owned())
                 .ok_or_else(|| Error::Broken {
                     action: action.clone(),
                     reason: format!("it does not say what it loaded: {said:?}"),
                 })?;
-            let mut names = self.0.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
             names.insert(config.clone(), name.clone());
         }
         for tag in tags {
@@ -214,12 +261,23 @@ impl Docker {
     }
 }
 
-#[derive(Debug)]
-struct Nowhere;
+/// What arrives in a channel, as a reader for a thread that may wait.
+struct Received {
+    receiver: mpsc::Receiver<std::io::Result<Bytes>>,
+    chunk: Bytes,
+}
 
-impl crate::image::Store for Nowhere {
-    fn open(&self, _: &crate::path::RootPath, _: &crate::image::Entry) -> std::io::Result<Box<dyn Read + Send>> {
-        Err(std::io::Error::other("the image's layers are not read"))
+impl Read for Received {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.receiver.blocking_recv() {
+                None => return Ok(0),
+                Some(chunk) => self.chunk = chunk?,
+            }
+        }
+        let length = buffer.len().min(self.chunk.len());
+        buffer[..length].copy_from_slice(&self.chunk.split_to(length));
+        Ok(length)
     }
 }
 
@@ -227,8 +285,17 @@ impl crate::image::Store for Nowhere {
 fn layers(found: &ImageInspect) -> Option<Vec<PathBuf>> {
     let driver = found.graph_driver.as_ref().filter(|d| d.name == "overlay2")?;
     let upper = driver.data.get("UpperDir")?;
-    let lower = driver.data.get("LowerDir").map(String::as_str).unwrap_or_default();
-    let mut list: Vec<PathBuf> = lower.split(':').filter(|d| !d.is_empty()).rev().map(PathBuf::from).collect();
+    let lower = driver
+        .data
+        .get("LowerDir")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let mut list: Vec<PathBuf> = lower
+        .split(':')
+        .filter(|d| !d.is_empty())
+        .rev()
+        .map(PathBuf::from)
+        .collect();
     list.push(upper.into());
     Some(list)
 }
@@ -240,7 +307,10 @@ fn check_platform(reference: &str, found: &ImageInspect) -> Result<(), Error> {
         "aarch64" => "arm64",
         other => other,
     };
-    let theirs = (found.os.as_deref().unwrap_or(""), found.architecture.as_deref().unwrap_or(""));
+    let theirs = (
+        found.os.as_deref().unwrap_or(""),
+        found.architecture.as_deref().unwrap_or(""),
+    );
     if theirs == ("linux", architecture) {
         return Ok(());
     }
@@ -262,12 +332,14 @@ fn config_digest(path: &Path) -> std::io::Result<Digest> {
     }
     let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
     let mut file = std::fs::File::open(path)?;
-    let manifest = entry(&mut file, "manifest.json")?.ok_or_else(|| wrong("the archive has no manifest.json"))?;
+    let manifest =
+        entry(&mut file, "manifest.json")?.ok_or_else(|| wrong("the archive has no manifest.json"))?;
     let items: Vec<Item> = serde_json::from_slice(&manifest)?;
     let [item] = &items[..] else {
         return Err(wrong("the archive does not hold exactly one image"));
     };
-    let config = entry(&mut file, &item.config)?.ok_or_else(|| wrong("the archive lacks its image's config"))?;
+    let config =
+        entry(&mut file, &item.config)?.ok_or_else(|| wrong("the archive lacks its image's config"))?;
     Ok(Digest::of(&config))
 }
 
@@ -284,6 +356,3 @@ fn entry(file: &mut std::fs::File, name: &str) -> std::io::Result<Option<Vec<u8>
     }
     Ok(None)
 }
-
-#[allow(unused)]
-fn unused(_: ApiError) {}

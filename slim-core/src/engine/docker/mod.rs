@@ -20,7 +20,8 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::StartExecResults;
 use bollard::models::{
-    ContainerInspectResponse, ExecConfig, PortBinding, PortMap, SystemInfo, SystemVersion, VolumeCreateRequest,
+    ContainerInspectResponse, ExecConfig, PortBinding, PortMap, SystemInfo, SystemVersion,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters as query;
 use futures_util::StreamExt;
@@ -67,7 +68,11 @@ struct Description {
 impl Description {
     fn new(info: SystemInfo, version: &SystemVersion) -> Self {
         let security = info.security_options.unwrap_or_default();
-        let has = |name: &str| security.iter().any(|o| o.split(',').any(|part| part == format!("name={name}")));
+        let has = |name: &str| {
+            security
+                .iter()
+                .any(|o| o.split(',').any(|part| part == format!("name={name}")))
+        };
         Self {
             kernel: info.kernel_version.unwrap_or_default(),
             host_name: info.name.unwrap_or_default(),
@@ -158,9 +163,16 @@ impl Docker {
         let newest = bollard::API_DEFAULT_VERSION;
         let seconds = ANSWER.as_secs();
         let client = match &address {
-            Address::Unix(path) => bollard::Docker::connect_with_unix(&path.to_string_lossy(), seconds, newest),
-            Address::Tcp { authority, tls: None } => bollard::Docker::connect_with_http(authority, seconds, newest),
-            Address::Tcp { authority, tls: Some(tls) } => {
+            Address::Unix(path) => {
+                bollard::Docker::connect_with_unix(&path.to_string_lossy(), seconds, newest)
+            }
+            Address::Tcp { authority, tls: None } => {
+                bollard::Docker::connect_with_http(authority, seconds, newest)
+            }
+            Address::Tcp {
+                authority,
+                tls: Some(tls),
+            } => {
                 // An error means that one is installed already.
                 let _ = rustls::crypto::ring::default_provider().install_default();
                 bollard::Docker::connect_with_ssl(authority, &tls.key, &tls.cert, &tls.ca, seconds, newest)
@@ -278,7 +290,10 @@ impl Docker {
         check_name(&action, reference)?;
         check_name(&action, tag)?;
         let (repo, tag) = split_tag(tag);
-        let options = query::TagImageOptionsBuilder::default().repo(repo).tag(tag).build();
+        let options = query::TagImageOptionsBuilder::default()
+            .repo(repo)
+            .tag(tag)
+            .build();
         self.client()
             .tag_image(reference, Some(options))
             .await
@@ -319,7 +334,10 @@ impl Docker {
     /// The file cannot be written, or as [`Engine::state`].
     pub async fn save_logs(&self, container: &Container, path: &Path) -> Result<u64, Error> {
         use tokio::io::AsyncWriteExt;
-        let fail = |source| Error::File { path: path.to_owned(), source };
+        let fail = |source| Error::File {
+            path: path.to_owned(),
+            source,
+        };
         let mut file = tokio::fs::File::create(path).await.map_err(fail)?;
         let options = query::LogsOptionsBuilder::default()
             .stdout(true)
@@ -329,7 +347,9 @@ impl Docker {
         let mut stream = std::pin::pin!(self.client().logs(&container.id, Some(options)));
         let mut written = 0;
         while let Some(part) = stream.next().await {
-            let bytes = part.map_err(|e| self.container_error("read the log", container, e))?.into_bytes();
+            let bytes = part
+                .map_err(|e| self.container_error("read the log", container, e))?
+                .into_bytes();
             let room = usize::try_from(MAX_LOG - written).unwrap_or(usize::MAX);
             let bytes = &bytes[..bytes.len().min(room)];
             file.write_all(bytes).await.map_err(fail)?;
@@ -351,7 +371,10 @@ impl Docker {
         let names: Vec<String> = self.created().containers.keys().cloned().collect();
         let mut result = Ok(());
         for name in names {
-            let container = Container { id: name.clone(), name };
+            let container = Container {
+                id: name.clone(),
+                name,
+            };
             result = result.and(self.remove(&container).await);
         }
         result
@@ -402,7 +425,10 @@ impl Docker {
                 Err(error) if status(&error) == Some(404) => {}
                 Err(error) => return Err(refused(&format!("inspect the volume {name}"), error)),
             }
-            volume.labels.get_or_insert_default().extend(self.labels("volume"));
+            volume
+                .labels
+                .get_or_insert_default()
+                .extend(self.labels("volume"));
             if let Some(mine) = self.created().containers.get_mut(container) {
                 mine.volumes.push(name.clone());
             }
@@ -444,7 +470,9 @@ impl Docker {
     }
 
     async fn signal(&self, container: &Container, signal: &str) -> Result<(), Error> {
-        let options = query::KillContainerOptionsBuilder::default().signal(signal).build();
+        let options = query::KillContainerOptionsBuilder::default()
+            .signal(signal)
+            .build();
         match self.client().kill_container(&container.id, Some(options)).await {
             Ok(()) => Ok(()),
             // It does not run: it ended by itself meanwhile.
@@ -466,12 +494,17 @@ impl Drop for Guard {
         // A destructor may run inside an async task, where it cannot wait: another thread can.
         let docker = self.0.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let work = async { tokio::time::timeout(Duration::from_secs(30), docker.remove_all_mine()).await };
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let work =
+                async { tokio::time::timeout(Duration::from_secs(30), docker.remove_all_mine()).await };
             match runtime.block_on(work) {
                 Ok(Err(error)) => tracing::warn!("{error}"),
                 Ok(Ok(())) => {}
-                Err(_) => tracing::warn!("the engine did not remove slim's containers in time; the next run will"),
+                Err(_) => {
+                    tracing::warn!("the engine did not remove slim's containers in time; the next run will")
+                }
             }
             Ok::<(), std::io::Error>(())
         });
@@ -494,13 +527,20 @@ impl Engine for Docker {
             path: ".".into(),
             source,
         })?;
-        let here = options::Here {
-            directory: &directory,
-            lookup: &|name| std::env::var(name).ok(),
-        };
-        let request = options::request(options, &here)?;
+        let request = options::request(
+            options,
+            &options::Here {
+                directory: &directory,
+                lookup: &|name| std::env::var(name).ok(),
+            },
+        )?;
         let owner = &self.0.owner;
-        let name = format!("slim-{}-{}-{}", owner.pid, owner.start, NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "slim-{}-{}-{}",
+            owner.pid,
+            owner.start,
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         self.created().containers.insert(
             name.clone(),
             Mine {
@@ -511,14 +551,20 @@ impl Engine for Docker {
         );
         let mut body = request.body;
         body.image = Some(self.name_of(&image.id));
-        body.labels.get_or_insert_default().extend(self.labels("container"));
+        body.labels
+            .get_or_insert_default()
+            .extend(self.labels("container"));
         let host = body.host_config.get_or_insert_default();
         if !["json-file", "local", "journald"].contains(&self.0.description.logging_driver.as_str()) {
             // The other drivers cannot give the log back.
             host.log_config.get_or_insert_default().typ = Some("json-file".to_owned());
         }
         let network = host.network_mode.as_deref().unwrap_or("bridge");
-        if self.0.description.rootless && network != "host" && network != "none" && !network.starts_with("container:") {
+        if self.0.description.rootless
+            && network != "host"
+            && network != "none"
+            && !network.starts_with("container:")
+        {
             // Addresses of a rootless engine's containers are in a name space of its own.
             let ports = host.port_bindings.get_or_insert_default();
             for port in image.config.exposed_ports() {
@@ -532,7 +578,9 @@ impl Engine for Docker {
         }
         let made = async {
             self.make_volumes(&name, request.volumes).await?;
-            let query = query::CreateContainerOptionsBuilder::default().name(&name).build();
+            let query = query::CreateContainerOptionsBuilder::default()
+                .name(&name)
+                .build();
             self.client()
                 .create_container(Some(query), body)
                 .await
@@ -557,13 +605,12 @@ impl Engine for Docker {
             .start_container(&container.id, None)
             .await
             .map_err(|error| match error {
-                ApiError::DockerResponseServerError { status_code: 404, message }
-                    if message.starts_with("No such container") =>
-                {
-                    Error::Gone {
-                        container: container.name.clone(),
-                    }
-                }
+                ApiError::DockerResponseServerError {
+                    status_code: 404,
+                    message,
+                } if message.starts_with("No such container") => Error::Gone {
+                    container: container.name.clone(),
+                },
                 ApiError::DockerResponseServerError { message, .. } => start::explain(&message),
                 other => refused(&format!("start the container {}", container.name), other),
             })?;
@@ -613,13 +660,18 @@ impl Engine for Docker {
             facts.env_names.clone_from(&mine.env_names);
             facts.options.clone_from(&mine.words);
         }
-        let runtime = found.host_config.and_then(|h| h.runtime).filter(|r| !r.is_empty());
+        let runtime = found
+            .host_config
+            .and_then(|h| h.runtime)
+            .filter(|r| !r.is_empty());
         let name = runtime.unwrap_or_else(|| self.0.description.default_runtime.clone());
         Ok((facts, self.runtime(&name).await))
     }
 
     async fn wait(&self, container: &Container) -> Result<Outcome, Error> {
-        let options = query::WaitContainerOptionsBuilder::default().condition("not-running").build();
+        let options = query::WaitContainerOptionsBuilder::default()
+            .condition("not-running")
+            .build();
         let mut stream = std::pin::pin!(self.client().wait_container(&container.id, Some(options)));
         match stream.next().await {
             None | Some(Ok(_) | Err(ApiError::DockerContainerWaitError { .. })) => {}
@@ -635,7 +687,8 @@ impl Engine for Docker {
             by_slim.stopped_by_slim = true;
             if seconds > 0 {
                 let signal = found.config.and_then(|c| c.stop_signal).filter(|s| !s.is_empty());
-                self.signal(container, signal.as_deref().unwrap_or("SIGTERM")).await?;
+                self.signal(container, signal.as_deref().unwrap_or("SIGTERM"))
+                    .await?;
             }
             let limit = Duration::from_secs(seconds.into());
             if seconds == 0 || tokio::time::timeout(limit, self.wait(container)).await.is_err() {
@@ -653,7 +706,10 @@ impl Engine for Docker {
     }
 
     async fn logs(&self, container: &Container, limit: usize) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        let options = query::LogsOptionsBuilder::default().stdout(true).stderr(true).build();
+        let options = query::LogsOptionsBuilder::default()
+            .stdout(true)
+            .stderr(true)
+            .build();
         let mut stream = std::pin::pin!(self.client().logs(&container.id, Some(options)));
         let (mut out, mut err) = (Vec::new(), Vec::new());
         while let Some(part) = stream.next().await {
@@ -694,7 +750,12 @@ impl Engine for Docker {
             Some(409) => failed(format!("the container does not run ({})", reason(&error))),
             _ => failed(reason(&error)),
         };
-        let id = self.client().create_exec(&container.id, config).await.map_err(explain)?.id;
+        let id = self
+            .client()
+            .create_exec(&container.id, config)
+            .await
+            .map_err(explain)?
+            .id;
         let started = self.client().start_exec(&id, None).await.map_err(explain)?;
         let mut result = ExecResult::default();
         let mut console = Vec::new();
@@ -717,7 +778,9 @@ impl Engine for Docker {
             match state.exit_code {
                 Some(code) if state.running != Some(true) => break code,
                 _ if Instant::now() > ended => {
-                    return Err(failed("it closed its output, but the engine does not say how it ended".to_owned()));
+                    return Err(failed(
+                        "it closed its output, but the engine does not say how it ended".to_owned(),
+                    ));
                 }
                 _ => tokio::time::sleep(pause).await,
             }
@@ -753,10 +816,17 @@ impl Engine for Docker {
     }
 
     async fn remove(&self, container: &Container) -> Result<(), Error> {
-        let options = query::RemoveContainerOptionsBuilder::default().v(true).force(true).build();
+        let options = query::RemoveContainerOptionsBuilder::default()
+            .v(true)
+            .force(true)
+            .build();
         let mut attempt = 0;
         loop {
-            match self.client().remove_container(&container.id, Some(options.clone())).await {
+            match self
+                .client()
+                .remove_container(&container.id, Some(options.clone()))
+                .await
+            {
                 Ok(()) => break,
                 Err(error) if status(&error) == Some(404) => break,
                 // Somebody else removes it at this moment; or the engine still unmounts it.
@@ -765,7 +835,12 @@ impl Engine for Docker {
                     attempt += 1;
                     tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
                 }
-                Err(error) => return Err(refused(&format!("remove the container {}", container.name), error)),
+                Err(error) => {
+                    return Err(refused(
+                        &format!("remove the container {}", container.name),
+                        error,
+                    ));
+                }
             }
         }
         for volume in self.forget(container) {
@@ -774,7 +849,12 @@ impl Engine for Docker {
         Ok(())
     }
 
-    async fn load(&self, archive: &Path, tags: &[String], progress: Option<Progress>) -> Result<Loaded, Error> {
+    async fn load(
+        &self,
+        archive: &Path,
+        tags: &[String],
+        progress: Option<Progress>,
+    ) -> Result<Loaded, Error> {
         self.load_archive(archive, tags, progress).await
     }
 
@@ -804,18 +884,30 @@ impl Docker {
         };
         let list = |e| refused("list what slim left behind", e);
 
-        let options = query::ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let options = query::ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
         for found in self.client().list_containers(Some(options)).await.map_err(list)? {
             if dead(found.labels.as_ref()) {
                 let id = found.id.unwrap_or_default();
-                let name = found.names.and_then(|n| n.into_iter().next()).unwrap_or_else(|| id.clone());
+                let name = found
+                    .names
+                    .and_then(|n| n.into_iter().next())
+                    .unwrap_or_else(|| id.clone());
                 let name = name.trim_start_matches('/').to_owned();
-                self.remove(&Container { id, name: name.clone() }).await?;
+                self.remove(&Container {
+                    id,
+                    name: name.clone(),
+                })
+                .await?;
                 done.push(format!("container {name}"));
             }
         }
 
-        let options = query::ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let options = query::ListVolumesOptionsBuilder::default()
+            .filters(&filters)
+            .build();
         let volumes = self.client().list_volumes(Some(options)).await.map_err(list)?;
         for found in volumes.volumes.unwrap_or_default() {
             if dead(Some(&found.labels)) {
@@ -824,21 +916,31 @@ impl Docker {
             }
         }
 
-        let options = query::ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let options = query::ListNetworksOptionsBuilder::default()
+            .filters(&filters)
+            .build();
         for found in self.client().list_networks(Some(options)).await.map_err(list)? {
             if dead(found.labels.as_ref()) {
                 let id = found.id.unwrap_or_default();
                 match self.client().remove_network(&id).await {
-                    Err(e) if status(&e) != Some(404) => return Err(refused(&format!("remove the network {id}"), e)),
+                    Err(e) if status(&e) != Some(404) => {
+                        return Err(refused(&format!("remove the network {id}"), e));
+                    }
                     _ => done.push(format!("network {}", found.name.unwrap_or(id))),
                 }
             }
         }
 
-        let options = query::ListImagesOptionsBuilder::default().filters(&filters).build();
+        let options = query::ListImagesOptionsBuilder::default()
+            .filters(&filters)
+            .build();
         for found in self.client().list_images(Some(options)).await.map_err(list)? {
             if dead(Some(&found.labels)) {
-                let tags: Vec<&String> = found.repo_tags.iter().filter(|t| !t.starts_with("<none>")).collect();
+                let tags: Vec<&String> = found
+                    .repo_tags
+                    .iter()
+                    .filter(|t| !t.starts_with("<none>"))
+                    .collect();
                 for name in if tags.is_empty() { vec![&found.id] } else { tags } {
                     self.remove_image(name).await?;
                     done.push(format!("image {name}"));
@@ -874,7 +976,10 @@ impl Docker {
 
     /// Peaks by the engine's own statistics, where the cgroup is out of reach.
     async fn stats(&self, container: &Container) -> Result<Peaks, Error> {
-        let options = query::StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+        let options = query::StatsOptionsBuilder::default()
+            .stream(false)
+            .one_shot(true)
+            .build();
         let mut stream = std::pin::pin!(self.client().stats(&container.id, Some(options)));
         let Some(stats) = stream.next().await else {
             return Ok(Peaks::default());
@@ -913,7 +1018,9 @@ fn split_tag(reference: &str) -> (&str, &str) {
 /// Names go into the path of a request: only what a reference, a name or an id is made of.
 fn check_name(action: &str, name: &str) -> Result<(), Error> {
     let harmless = |b: u8| b.is_ascii_alphanumeric() || b"_.-/:@".contains(&b);
-    let dots = name.split('/').any(|part| part.is_empty() || part == "." || part == "..");
+    let dots = name
+        .split('/')
+        .any(|part| part.is_empty() || part == "." || part == "..");
     if name.is_empty() || name.len() > 512 || !name.bytes().all(harmless) || dots {
         return Err(Error::Refused {
             action: action.to_owned(),

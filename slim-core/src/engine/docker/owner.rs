@@ -138,7 +138,11 @@ mod tests {
     #[test]
     fn a_process_of_another_name_space_counts_as_living() {
         let me = Owner::current();
-        let elsewhere = Owner { pid: u32::MAX, pid_namespace: me.pid_namespace + 1, ..me };
+        let elsewhere = Owner {
+            pid: u32::MAX,
+            pid_namespace: me.pid_namespace + 1,
+            ..me
+        };
         assert!(!elsewhere.is_dead());
     }
 

@@ -10,53 +10,60 @@ const LINES: usize = 20;
 pub(super) fn explain(message: &str) -> Error {
     let message = shorten(message);
     let has = |text: &str| message.contains(text);
-    let (what, advice) = if has("executable file not found") || (has("exec: ") && has("no such file or directory")) {
-        (
-            "its entrypoint or command is not in the image",
-            "check ENTRYPOINT and CMD of the image, --entrypoint and the command after --",
-        )
-    } else if has("unable to apply caps") || has("operation not permitted: unknown") && has("caps") {
-        (
-            "the engine cannot give it the capabilities that were asked for",
-            "this machine lacks one of them: name those that are needed instead of --cap-add ALL",
-        )
-    } else if has("exec format error") {
-        (
-            "its program is for another architecture, or a script without #! line",
-            "check the image's platform and the entrypoint's first line",
-        )
-    } else if has("permission denied") && has("exec: ") {
-        (
-            "its entrypoint is not executable",
-            "check the file's mode, and that it is not a directory",
-        )
-    } else if has("address already in use") || has("port is already allocated") {
-        (
-            "a published port is in use on this machine",
-            "end what listens there, or publish another port (--publish PORT alone takes a free one)",
-        )
-    } else if has("unable to find user") || has("unable to find group") || has("no matching entries in passwd") {
-        (
-            "its user is not in the image's /etc/passwd or /etc/group",
-            "use a numeric --user UID:GID, or one that the image has",
-        )
-    } else if has("not a directory") && has("mount") {
-        (
-            "a mount's source and target are not of one kind",
-            "a directory cannot be mounted onto a file; check --volume and --mount",
-        )
-    } else if has("read-only file system") {
-        (
-            "something has to be written where the file system is read-only",
-            "mount points must exist in an image that runs with --read-only",
-        )
-    } else if has("network") && has("not found") {
-        ("its network does not exist", "create it, or name another with --network")
-    } else if has("cannot allocate memory") || has("no space left on device") {
-        ("the machine is out of memory or disk", "free some and try again")
-    } else {
-        ("the engine reports an error", "the message says more")
-    };
+    let (what, advice) =
+        if has("executable file not found") || (has("exec: ") && has("no such file or directory")) {
+            (
+                "its entrypoint or command is not in the image",
+                "check ENTRYPOINT and CMD of the image, --entrypoint and the command after --",
+            )
+        } else if has("unable to apply caps") || has("operation not permitted: unknown") && has("caps") {
+            (
+                "the engine cannot give it the capabilities that were asked for",
+                "this machine lacks one of them: name those that are needed instead of --cap-add ALL",
+            )
+        } else if has("exec format error") {
+            (
+                "its program is for another architecture, or a script without #! line",
+                "check the image's platform and the entrypoint's first line",
+            )
+        } else if has("permission denied") && has("exec: ") {
+            (
+                "its entrypoint is not executable",
+                "check the file's mode, and that it is not a directory",
+            )
+        } else if has("address already in use") || has("port is already allocated") {
+            (
+                "a published port is in use on this machine",
+                "end what listens there, or publish another port (--publish PORT alone takes a free one)",
+            )
+        } else if has("unable to find user")
+            || has("unable to find group")
+            || has("no matching entries in passwd")
+        {
+            (
+                "its user is not in the image's /etc/passwd or /etc/group",
+                "use a numeric --user UID:GID, or one that the image has",
+            )
+        } else if has("not a directory") && has("mount") {
+            (
+                "a mount's source and target are not of one kind",
+                "a directory cannot be mounted onto a file; check --volume and --mount",
+            )
+        } else if has("read-only file system") {
+            (
+                "something has to be written where the file system is read-only",
+                "mount points must exist in an image that runs with --read-only",
+            )
+        } else if has("network") && has("not found") {
+            (
+                "its network does not exist",
+                "create it, or name another with --network",
+            )
+        } else if has("cannot allocate memory") || has("no space left on device") {
+            ("the machine is out of memory or disk", "free some and try again")
+        } else {
+            ("the engine reports an error", "the message says more")
+        };
     Error::Start {
         what: what.to_owned(),
         advice: advice.to_owned(),
@@ -88,17 +95,26 @@ pub(super) fn describe_end(outcome: &Outcome, stdout: &[u8], stderr: &[u8]) -> S
         Outcome { oom_killed: true, .. } => {
             "the kernel killed it for want of memory (OOM): give it more with --memory".to_owned()
         }
-        Outcome { killed: true, .. } => "slim killed it, as it did not end on its stop signal in time".to_owned(),
+        Outcome { killed: true, .. } => {
+            "slim killed it, as it did not end on its stop signal in time".to_owned()
+        }
         Outcome { exit_code: None, .. } => "it still runs".to_owned(),
-        Outcome { exit_code: Some(0), .. } => "it ended by itself with exit code 0".to_owned(),
-        Outcome { exit_code: Some(code), .. } => {
+        Outcome {
+            exit_code: Some(0), ..
+        } => "it ended by itself with exit code 0".to_owned(),
+        Outcome {
+            exit_code: Some(code),
+            ..
+        } => {
             let meaning = match code {
                 125 => " (the engine could not run it)".to_owned(),
                 126 => " (a command could not be executed)".to_owned(),
                 127 => " (a command was not found)".to_owned(),
                 129..=192 => {
                     let number = code - 128;
-                    let name = i32::try_from(number).ok().and_then(|n| nix::sys::signal::Signal::try_from(n).ok());
+                    let name = i32::try_from(number)
+                        .ok()
+                        .and_then(|n| nix::sys::signal::Signal::try_from(n).ok());
                     name.map_or_else(
                         || format!(" (signal {number})"),
                         |signal| format!(" ({})", signal.as_str()),
@@ -119,7 +135,13 @@ pub(super) fn describe_end(outcome: &Outcome, stdout: &[u8], stderr: &[u8]) -> S
         for line in &lines[lines.len().saturating_sub(LINES)..] {
             text += "\n  ";
             // What the app prints is shown to a terminal: nothing in it may command one.
-            text.extend(line.chars().take(400).map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }));
+            text.extend(line.chars().take(400).map(|c| {
+                if c.is_control() && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            }));
         }
     }
     text
@@ -149,7 +171,12 @@ mod tests {
 
     #[test]
     fn ends_are_described() {
-        let end = |exit_code, oom_killed, killed| Outcome { exit_code, oom_killed, stopped_by_slim: killed, killed };
+        let end = |exit_code, oom_killed, killed| Outcome {
+            exit_code,
+            oom_killed,
+            stopped_by_slim: killed,
+            killed,
+        };
         let text = [
             describe_end(&end(Some(0), false, false), b"", b""),
             describe_end(&end(Some(139), false, false), b"", b"panic: \x1b[31mred\n\n"),

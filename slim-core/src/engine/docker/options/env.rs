@@ -30,7 +30,11 @@ pub(super) fn environment(
             None => (option.as_str(), None),
         };
         if name.is_empty() || option.contains('\0') {
-            return Err(wrong("env", option, "expected NAME=VALUE, or NAME to pass on slim's own"));
+            return Err(wrong(
+                "env",
+                option,
+                "expected NAME=VALUE, or NAME to pass on slim's own",
+            ));
         }
         all.push(match value {
             Some(_) => option.clone(),
@@ -46,10 +50,15 @@ pub(super) fn environment(
 /// Source: docker/cli `opts.parseKeyValueFile`.
 fn env_file(path: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, Error> {
     use std::io::Read;
-    let fail = |source| Error::File { path: path.into(), source };
+    let fail = |source| Error::File {
+        path: path.into(),
+        source,
+    };
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(fail)?;
-    file.take(MAX_ENV_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(MAX_ENV_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
     if bytes.len() as u64 > MAX_ENV_FILE {
         return Err(wrong("env-file", path, "the file is longer than 16 MiB"));
     }
@@ -117,13 +126,25 @@ mod tests {
     fn files_come_first_and_names_alone_are_looked_up() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("env");
-        fs::write(&path, "\u{feff}# comment\n\n  A=1 \nB=\"x = y\"\r\nMINE\nOTHER\nE=\n").expect("a file");
+        fs::write(
+            &path,
+            "\u{feff}# comment\n\n  A=1 \nB=\"x = y\"\r\nMINE\nOTHER\nE=\n",
+        )
+        .expect("a file");
         let path = path.to_str().expect("UTF-8").to_owned();
         let options = ["A=2".to_owned(), "MINE".to_owned(), "GONE".to_owned()];
         let all = environment(&[path], &options, &mine).expect("an environment");
         assert_eq!(
             all,
-            ["A=1 ", "B=\"x = y\"", "MINE=from slim", "E=", "A=2", "MINE=from slim", "GONE"]
+            [
+                "A=1 ",
+                "B=\"x = y\"",
+                "MINE=from slim",
+                "E=",
+                "A=2",
+                "MINE=from slim",
+                "GONE"
+            ]
         );
     }
 
@@ -131,7 +152,10 @@ mod tests {
     fn what_is_wrong_is_said() {
         let none = |_: &str| None;
         let error = environment(&[], &["=x".to_owned()], &none).expect_err("no name");
-        assert!(error.to_string().starts_with("--env \"=x\": expected NAME=VALUE"), "{error}");
+        assert!(
+            error.to_string().starts_with("--env \"=x\": expected NAME=VALUE"),
+            "{error}"
+        );
         assert_eq!(parse_env_file("A=1\nA B=2\n", &none).expect_err("a space").0, 2);
         assert_eq!(parse_env_file("=1", &none).expect_err("no name").0, 1);
         assert!(matches!(

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, MountType, NetworkingConfig, PortBinding,
-    VolumeCreateRequest,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, MountType, NetworkingConfig,
+    PortBinding, VolumeCreateRequest,
 };
 
 use super::owner::{KIND_LABEL, OWNER_LABEL};
@@ -219,7 +219,11 @@ pub(super) fn request(options: &ContainerOptions, here: &Here<'_>) -> Result<Req
     }
     if let Some(workdir) = &options.workdir {
         if !workdir.starts_with('/') {
-            return Err(wrong("workdir", workdir, "expected an absolute path in the container"));
+            return Err(wrong(
+                "workdir",
+                workdir,
+                "expected an absolute path in the container",
+            ));
         }
         words.add("workdir", workdir);
         body.working_dir = Some(workdir.clone());
@@ -234,9 +238,13 @@ pub(super) fn request(options: &ContainerOptions, here: &Here<'_>) -> Result<Req
         host.readonly_rootfs = Some(true);
     }
     if let Some(memory) = &options.memory {
-        let value = bytes(memory)
-            .filter(|&b| b > 0)
-            .ok_or_else(|| wrong("memory", memory, "expected a size in bytes, or with a unit as 512m or 1.5g"))?;
+        let value = bytes(memory).filter(|&b| b > 0).ok_or_else(|| {
+            wrong(
+                "memory",
+                memory,
+                "expected a size in bytes, or with a unit as 512m or 1.5g",
+            )
+        })?;
         words.add("memory", memory);
         host.memory = Some(value);
     }
@@ -305,7 +313,9 @@ fn bytes(text: &str) -> Option<i64> {
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let number: f64 = number.starts_with(|c: char| c.is_ascii_digit()).then(|| number.parse().ok())??;
+    let number: f64 = number
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then(|| number.parse().ok())??;
     let power = match unit.trim_start() {
         "" | "b" => 0,
         unit => {
@@ -323,12 +333,15 @@ fn bytes(text: &str) -> Option<i64> {
 fn network(text: &str) -> Result<(String, Option<EndpointSettings>), Error> {
     let bad = |problem: &str| wrong("network", text, problem);
     if text.is_empty() || text == "container:" {
-        return Err(bad("expected bridge, host, none, container:NAME or a network's name"));
+        return Err(bad(
+            "expected bridge, host, none, container:NAME or a network's name",
+        ));
     }
     if !text.contains('=') {
         return Ok((text.to_owned(), None));
     }
-    const EXPECTED: &str = "expected a network's name, or name=NETWORK[,alias=NAME][,ip=ADDRESS][,ip6=ADDRESS]";
+    const EXPECTED: &str =
+        "expected a network's name, or name=NETWORK[,alias=NAME][,ip=ADDRESS][,ip6=ADDRESS]";
     let (mut name, mut aliases) = (None, Vec::new());
     let mut ipam = EndpointIpamConfig::default();
     for field in mounts::csv(text).ok_or_else(|| bad(EXPECTED))? {
@@ -358,7 +371,8 @@ fn check_hostname(text: &str) -> Result<(), Error> {
         !l.is_empty()
             && !l.starts_with('-')
             && !l.ends_with('-')
-            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && l.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if text.len() > 64 || !text.split('.').all(label) {
         return Err(wrong(
@@ -382,7 +396,11 @@ fn capabilities(flag: &'static str, names: &[String]) -> Result<Vec<String>, Err
             } else if CAPABILITIES.contains(&bare) {
                 Ok(format!("CAP_{bare}"))
             } else {
-                Err(wrong(flag, text, "no such capability; expected ALL or a name as NET_ADMIN (capabilities(7))"))
+                Err(wrong(
+                    flag,
+                    text,
+                    "no such capability; expected ALL or a name as NET_ADMIN (capabilities(7))",
+                ))
             }
         })
         .collect()
@@ -449,23 +467,39 @@ fn security(options: &[String], host: &mut HostConfig, words: &mut Words) -> Res
 
 fn seccomp_file(option: &str, path: &str) -> Result<String, Error> {
     use std::io::Read;
-    let fail = |source| Error::File { path: path.into(), source };
+    let fail = |source| Error::File {
+        path: path.into(),
+        source,
+    };
     let mut text = Vec::new();
     let file = fs::File::open(path).map_err(fail)?;
     file.take(MAX_SECCOMP).read_to_end(&mut text).map_err(fail)?;
     let profile: serde_json::Value = serde_json::from_slice(&text)
         .map_err(|e| wrong("security-opt", option, format!("{path} is not JSON: {e}")))?;
     if !profile.is_object() {
-        return Err(wrong("security-opt", option, format!("{path} is not a seccomp profile: expected a JSON object")));
+        return Err(wrong(
+            "security-opt",
+            option,
+            format!("{path} is not a seccomp profile: expected a JSON object"),
+        ));
     }
     Ok(profile.to_string())
 }
 
 /// `NAME:ADDRESS` or `NAME=ADDRESS`; the address may be in brackets, or `host-gateway`.
 fn extra_host(text: &str) -> Result<String, Error> {
-    let bad = || wrong("add-host", text, "expected NAME:ADDRESS, with an IP address or host-gateway");
+    let bad = || {
+        wrong(
+            "add-host",
+            text,
+            "expected NAME:ADDRESS, with an IP address or host-gateway",
+        )
+    };
     let (name, address) = text.split_once(['=', ':']).ok_or_else(bad)?;
-    let address = address.strip_prefix('[').and_then(|a| a.strip_suffix(']')).unwrap_or(address);
+    let address = address
+        .strip_prefix('[')
+        .and_then(|a| a.strip_suffix(']'))
+        .unwrap_or(address);
     let harmless = |b: u8| b.is_ascii_graphic() && b != b'#';
     if name.is_empty() || !name.bytes().all(harmless) {
         return Err(bad());
@@ -499,7 +533,13 @@ mod tests {
     fn nothing_asked_is_nothing_set() {
         let request = ask(&ContainerOptions::default()).expect("no options");
         let host_config = Some(HostConfig::default());
-        assert_eq!(request.body, ContainerCreateBody { host_config, ..Default::default() });
+        assert_eq!(
+            request.body,
+            ContainerCreateBody {
+                host_config,
+                ..Default::default()
+            }
+        );
         assert!(request.words.is_empty() && request.volumes.is_empty());
     }
 
@@ -531,7 +571,10 @@ mod tests {
             ..ContainerOptions::default()
         };
         let request = ask(&options).expect("options");
-        let (body, host) = (request.body.clone(), request.body.host_config.expect("a host configuration"));
+        let (body, host) = (
+            request.body.clone(),
+            request.body.host_config.expect("a host configuration"),
+        );
         assert_eq!(body.cmd, Some(options.command));
         assert_eq!(body.entrypoint, Some(vec![String::new()]));
         assert_eq!(body.volumes, Some(list(&["/anon"])));
@@ -544,9 +587,16 @@ mod tests {
         assert_eq!(host.privileged, None);
         assert_eq!(
             host.security_opt,
-            Some(list(&["no-new-privileges", "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}", "label=disable"]))
+            Some(list(&[
+                "no-new-privileges",
+                "seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
+                "label=disable"
+            ]))
         );
-        assert_eq!(host.extra_hosts, Some(list(&["db:10.0.0.1", "v6:::1", "gw:host-gateway"])));
+        assert_eq!(
+            host.extra_hosts,
+            Some(list(&["db:10.0.0.1", "v6:::1", "gw:host-gateway"]))
+        );
         let ports = host.port_bindings.expect("ports");
         let eighty = ports["80/tcp"].as_ref().expect("bindings");
         assert_eq!(eighty.len(), 2);
@@ -569,16 +619,46 @@ mod tests {
     fn errors_name_the_flag_and_what_is_expected() {
         let base = ContainerOptions::default;
         let cases = [
-            ContainerOptions { user: Some("a:b:c".into()), ..base() },
-            ContainerOptions { workdir: Some("srv".into()), ..base() },
-            ContainerOptions { hostname: Some("-x".into()), ..base() },
-            ContainerOptions { memory: Some("lots".into()), ..base() },
-            ContainerOptions { cap_add: list(&["CAP_FLY"]), ..base() },
-            ContainerOptions { security_opt: list(&["foo=x"]), ..base() },
-            ContainerOptions { security_opt: list(&["seccomp=/dev/null"]), ..base() },
-            ContainerOptions { add_host: list(&["db:nowhere"]), ..base() },
-            ContainerOptions { network: Some(String::new()), ..base() },
-            ContainerOptions { network: Some("name=a,b".into()), ..base() },
+            ContainerOptions {
+                user: Some("a:b:c".into()),
+                ..base()
+            },
+            ContainerOptions {
+                workdir: Some("srv".into()),
+                ..base()
+            },
+            ContainerOptions {
+                hostname: Some("-x".into()),
+                ..base()
+            },
+            ContainerOptions {
+                memory: Some("lots".into()),
+                ..base()
+            },
+            ContainerOptions {
+                cap_add: list(&["CAP_FLY"]),
+                ..base()
+            },
+            ContainerOptions {
+                security_opt: list(&["foo=x"]),
+                ..base()
+            },
+            ContainerOptions {
+                security_opt: list(&["seccomp=/dev/null"]),
+                ..base()
+            },
+            ContainerOptions {
+                add_host: list(&["db:nowhere"]),
+                ..base()
+            },
+            ContainerOptions {
+                network: Some(String::new()),
+                ..base()
+            },
+            ContainerOptions {
+                network: Some("name=a,b".into()),
+                ..base()
+            },
         ];
         let mut text = String::new();
         for case in cases {
@@ -611,9 +691,18 @@ mod tests {
     #[test]
     fn capability_sets() {
         assert_eq!(effective_capabilities(&[], &[]).len(), 14);
-        assert_eq!(effective_capabilities(&[], &list(&["CAP_CHOWN", "kill"])).len(), 12);
-        assert_eq!(effective_capabilities(&list(&["SYS_TIME"]), &list(&["ALL"])), ["CAP_SYS_TIME"]);
-        assert_eq!(effective_capabilities(&list(&["ALL"]), &list(&["CAP_BPF"])).len(), 40);
+        assert_eq!(
+            effective_capabilities(&[], &list(&["CAP_CHOWN", "kill"])).len(),
+            12
+        );
+        assert_eq!(
+            effective_capabilities(&list(&["SYS_TIME"]), &list(&["ALL"])),
+            ["CAP_SYS_TIME"]
+        );
+        assert_eq!(
+            effective_capabilities(&list(&["ALL"]), &list(&["CAP_BPF"])).len(),
+            40
+        );
     }
 
     proptest! {

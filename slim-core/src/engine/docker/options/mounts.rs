@@ -45,8 +45,20 @@ pub(super) fn volume(text: &str, directory: &Path) -> Result<Volume, Error> {
     check_target("volume", text, target)?;
     for option in options.into_iter().flat_map(|o| o.split(',')) {
         let known = [
-            "ro", "rw", "z", "Z", "nocopy", "shared", "rshared", "slave", "rslave", "private", "rprivate",
-            "consistent", "cached", "delegated",
+            "ro",
+            "rw",
+            "z",
+            "Z",
+            "nocopy",
+            "shared",
+            "rshared",
+            "slave",
+            "rslave",
+            "private",
+            "rprivate",
+            "consistent",
+            "cached",
+            "delegated",
         ];
         if !known.contains(&option) {
             let problem = format!("unknown option {option:?}; expected one of {}", known.join(", "));
@@ -106,14 +118,22 @@ fn absolute(flag: &'static str, text: &str, source: &str, directory: &Path) -> R
         .into_string()
         .map_err(|_| wrong(flag, text, "the path of the current directory is not UTF-8"))?;
     if path.contains(':') && flag == "volume" {
-        return Err(wrong(flag, text, format!("{path} has a colon in it; use --mount")));
+        return Err(wrong(
+            flag,
+            text,
+            format!("{path} has a colon in it; use --mount"),
+        ));
     }
     Ok(path)
 }
 
 fn check_target(flag: &'static str, text: &str, target: &str) -> Result<(), Error> {
     if !target.starts_with('/') || target.contains('\0') {
-        return Err(wrong(flag, text, format!("the target {target:?} is not an absolute path")));
+        return Err(wrong(
+            flag,
+            text,
+            format!("the target {target:?} is not an absolute path"),
+        ));
     }
     if target.bytes().all(|b| b == b'/') {
         return Err(wrong(flag, text, "the target must not be the root directory"));
@@ -235,8 +255,10 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
             "tmpfs-size" => {
                 for_kinds.push(("tmpfs", "tmpfs-size"));
                 let value = needed()?;
-                tmpfs.size_bytes =
-                    Some(bytes(value).ok_or_else(|| bad(format!("tmpfs-size={value}: expected a size, as 64m")))?);
+                tmpfs.size_bytes = Some(
+                    bytes(value)
+                        .ok_or_else(|| bad(format!("tmpfs-size={value}: expected a size, as 64m")))?,
+                );
             }
             "tmpfs-mode" => {
                 for_kinds.push(("tmpfs", "tmpfs-mode"));
@@ -277,7 +299,9 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
                 source
             };
             if !source.starts_with('/') {
-                return Err(bad(format!("source={source}: expected a path, absolute or starting with ./")));
+                return Err(bad(format!(
+                    "source={source}: expected a path, absolute or starting with ./"
+                )));
             }
             mount.typ = Some(MountType::BIND);
             mount.source = Some(source);
@@ -285,14 +309,17 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
         }
         "volume" => {
             if let Some(name) = source.as_deref().filter(|name| !is_volume_name(name)) {
-                return Err(bad(format!("source={name} is not a volume's name; a path needs type=bind")));
+                return Err(bad(format!(
+                    "source={name} is not a volume's name; a path needs type=bind"
+                )));
             }
             mount.typ = Some(MountType::VOLUME);
             mount.source = source;
-            let driver_config = (driver.is_some() || !driver_options.is_empty()).then(|| MountVolumeOptionsDriverConfig {
-                name: driver,
-                options: Some(driver_options),
-            });
+            let driver_config =
+                (driver.is_some() || !driver_options.is_empty()).then(|| MountVolumeOptionsDriverConfig {
+                    name: driver,
+                    options: Some(driver_options),
+                });
             mount.volume_options = Some(MountVolumeOptions {
                 no_copy,
                 labels: Some(labels),
@@ -320,7 +347,9 @@ pub(super) fn csv(text: &str) -> Option<Vec<String>> {
     let mut fields = vec![String::new()];
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
-        let field = fields.last_mut().expect("the list starts with one field and only grows");
+        let field = fields
+            .last_mut()
+            .expect("the list starts with one field and only grows");
         match c {
             ',' => fields.push(String::new()),
             '"' if field.is_empty() => loop {
@@ -352,28 +381,72 @@ mod tests {
     fn volumes() {
         let parse = |text| volume(text, here()).ok();
         assert_eq!(parse("/data"), Some(Volume::Anonymous("/data".into())));
-        assert_eq!(parse("/src:/dst:ro,z"), Some(Volume::Bind("/src:/dst:ro,z".into())));
+        assert_eq!(
+            parse("/src:/dst:ro,z"),
+            Some(Volume::Bind("/src:/dst:ro,z".into()))
+        );
         assert_eq!(parse(".:/dst"), Some(Volume::Bind("/here/it:/dst".into())));
-        assert_eq!(parse("../a:/dst:ro"), Some(Volume::Bind("/here/a:/dst:ro".into())));
+        assert_eq!(
+            parse("../a:/dst:ro"),
+            Some(Volume::Bind("/here/a:/dst:ro".into()))
+        );
         let bind = "db:/var/lib/db:nocopy".to_owned();
-        assert_eq!(parse("db:/var/lib/db:nocopy"), Some(Volume::Named { name: "db".into(), bind }));
-        for bad in ["", "data", "/a:b", "/a:/", "//", "a/b:/x", "/a:/b:rx", "/a:/b:ro:x", "/a:/b:", ":/a", "/a:"] {
+        assert_eq!(
+            parse("db:/var/lib/db:nocopy"),
+            Some(Volume::Named {
+                name: "db".into(),
+                bind
+            })
+        );
+        for bad in [
+            "",
+            "data",
+            "/a:b",
+            "/a:/",
+            "//",
+            "a/b:/x",
+            "/a:/b:rx",
+            "/a:/b:ro:x",
+            "/a:/b:",
+            ":/a",
+            "/a:",
+        ] {
             assert!(volume(bad, here()).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn mounts() {
-        let m = mount("type=bind,src=./conf,\"dst=/etc/a,b\",readonly,bind-propagation=rslave", here()).expect("a mount");
+        let m = mount(
+            "type=bind,src=./conf,\"dst=/etc/a,b\",readonly,bind-propagation=rslave",
+            here(),
+        )
+        .expect("a mount");
         assert_eq!(m.typ, Some(MountType::BIND));
-        assert_eq!((m.source.as_deref(), m.target.as_deref()), (Some("/here/it/conf"), Some("/etc/a,b")));
+        assert_eq!(
+            (m.source.as_deref(), m.target.as_deref()),
+            (Some("/here/it/conf"), Some("/etc/a,b"))
+        );
         assert_eq!(m.read_only, Some(true));
-        assert_eq!(m.bind_options.and_then(|o| o.propagation), Some(Propagation::RSLAVE));
-        let m = mount("source=db,target=/db,volume-opt=type=nfs,volume-driver=local,volume-label=a=b", here()).expect("a mount");
+        assert_eq!(
+            m.bind_options.and_then(|o| o.propagation),
+            Some(Propagation::RSLAVE)
+        );
+        let m = mount(
+            "source=db,target=/db,volume-opt=type=nfs,volume-driver=local,volume-label=a=b",
+            here(),
+        )
+        .expect("a mount");
         let options = m.volume_options.expect("options");
         assert_eq!(m.typ, Some(MountType::VOLUME));
-        assert_eq!(options.labels.and_then(|l| l.get("a").cloned()).as_deref(), Some("b"));
-        assert_eq!(options.driver_config.and_then(|d| d.name).as_deref(), Some("local"));
+        assert_eq!(
+            options.labels.and_then(|l| l.get("a").cloned()).as_deref(),
+            Some("b")
+        );
+        assert_eq!(
+            options.driver_config.and_then(|d| d.name).as_deref(),
+            Some("local")
+        );
         let m = mount("type=tmpfs,destination=/t,tmpfs-size=64m,tmpfs-mode=1770", here()).expect("a mount");
         let options = m.tmpfs_options.expect("options");
         assert_eq!((options.size_bytes, options.mode), (Some(64 << 20), Some(0o1770)));
@@ -405,7 +478,10 @@ mod tests {
     fn tmpfs_options_are_the_kernels() {
         let pair = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
         assert_eq!(tmpfs("/run").ok(), pair("/run", ""));
-        assert_eq!(tmpfs("/run:size=1m,mode=755").ok(), pair("/run", "size=1m,mode=755"));
+        assert_eq!(
+            tmpfs("/run:size=1m,mode=755").ok(),
+            pair("/run", "size=1m,mode=755")
+        );
         assert!(tmpfs("run").is_err() && tmpfs("/").is_err());
     }
 

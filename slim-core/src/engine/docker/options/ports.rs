@@ -84,7 +84,9 @@ fn parse(given: &str, text: &str) -> Result<Vec<Published>, Error> {
         && host_last - host_first + 1 != count
         && count != 1
     {
-        return Err(bad("the ranges of host and container ports have different lengths"));
+        return Err(bad(
+            "the ranges of host and container ports have different lengths",
+        ));
     }
     Ok((0..count)
         .map(|i| Published {
@@ -121,7 +123,14 @@ mod tests {
         match publish(text) {
             Ok(list) => list
                 .iter()
-                .map(|p| format!("{}|{}>{}", p.address.as_deref().unwrap_or("*"), p.host, p.container))
+                .map(|p| {
+                    format!(
+                        "{}|{}>{}",
+                        p.address.as_deref().unwrap_or("*"),
+                        p.host,
+                        p.container
+                    )
+                })
                 .collect::<Vec<_>>()
                 .join(" "),
             Err(error) => error.to_string(),
@@ -141,7 +150,18 @@ mod tests {
         assert_eq!(line("90-91"), "*|>90/tcp *|>91/tcp");
         assert_eq!(line("target=80,published=8080,protocol=udp"), "*|8080>80/udp");
         for bad in [
-            "", "0", "65536", "a:80", "80:", "80/icmp", "1-2:1-3", "3-2", "localhost:80:80", "[::1]80", "+80", "1:2:3:4:5",
+            "",
+            "0",
+            "65536",
+            "a:80",
+            "80:",
+            "80/icmp",
+            "1-2:1-3",
+            "3-2",
+            "localhost:80:80",
+            "[::1]80",
+            "+80",
+            "1:2:3:4:5",
         ] {
             assert!(publish(bad).is_err(), "{bad:?}: {}", line(bad));
         }
