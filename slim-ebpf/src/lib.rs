@@ -1,2 +1,585 @@
-//! The types that slim's eBPF program and its user side share.
+//! What slim's eBPF program and its user side agree on: the layout of maps and of the records in the ring buffer.
+//!
+//! Everything is `repr(C)` without padding, in the machine's byte order.
 #![no_std]
+
+/// How many system call numbers one row of [`COUNTS`](Counts) holds; higher ones are counted in the map of rare calls.
+pub const NUMBERS: usize = 512;
+
+/// Call counts of one slot, by native system call number.
+pub type Counts = [u64; NUMBERS];
+
+/// The number that an x32 call carries beside its own.
+pub const X32_BIT: u32 = 0x4000_0000;
+
+/// Longest string that is copied from the application, with its NUL: `PATH_MAX`.
+pub const PATH_MAX: usize = 4096;
+
+/// Size of a buffer that a record is built in: the greatest value that a per-CPU array takes.
+pub const BUFFER: usize = 32768;
+
+/// Where the head of a record stands in its buffer. Walked paths grow downwards from here, the asked string upwards
+/// behind the head. Such a record starts with two words: how far behind them its head stands, and [`HEADED`].
+pub const HEAD: usize = 8704;
+
+/// The second word of a record whose head does not stand at its beginning.
+pub const HEADED: u32 = u32::MAX;
+
+/// ABI codes: a call's [`Key::abi`](RareKey::abi).
+pub mod abi {
+    /// The machine's own.
+    pub const NATIVE: u32 = 0;
+    /// 32-bit compatibility.
+    pub const COMPAT: u32 = 1;
+    /// x32.
+    pub const X32: u32 = 2;
+}
+
+/// Actor codes.
+pub mod actor {
+    /// The container runtime.
+    pub const RUNTIME: u32 = 0;
+    /// The application.
+    pub const APP: u32 = 1;
+}
+
+/// Record kinds: the first word of every record's head.
+pub mod event {
+    /// A [`FileEvent`](super::FileEvent).
+    pub const FILE: u32 = 1;
+    /// An [`ExecEvent`](super::ExecEvent).
+    pub const EXEC: u32 = 2;
+    /// A [`ForkEvent`](super::ForkEvent).
+    pub const FORK: u32 = 3;
+    /// A [`SocketEvent`](super::SocketEvent).
+    pub const SOCKET: u32 = 4;
+}
+
+/// What a record's head says about the paths around it.
+pub mod mark {
+    /// There is a walked path of the file itself.
+    pub const TRUTH: u32 = 1;
+    /// The file lies on the container's root file system.
+    pub const ON_ROOT: u32 = 2;
+    /// The file's path does not end at the container's root (a pipe, a memfd, a file of the host).
+    pub const OUTSIDE: u32 = 4;
+    /// There is a walked path of the directory that the asked path starts at.
+    pub const BASE: u32 = 8;
+    /// That directory does not lie below the container's root.
+    pub const BASE_OUTSIDE: u32 = 16;
+    /// A walked path was too deep; it is not given.
+    pub const DEEP: u32 = 32;
+    /// There is an asked path.
+    pub const ASKED: u32 = 64;
+    /// The file was created by this call.
+    pub const CREATED: u32 = 128;
+    /// An executed file was a script: the walked path is its interpreter's.
+    pub const SCRIPT: u32 = 256;
+    /// The execution gained privilege.
+    pub const GAIN: u32 = 512;
+    /// The file is a directory.
+    pub const DIRECTORY: u32 = 1024;
+}
+
+/// How a call names its files: a row of the table that the user side writes and the program follows.
+///
+/// Argument positions count from 1; 0 is none.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What the program does with it: [`call`].
+    pub kind: u8,
+    /// Argument with the path.
+    pub path: u8,
+    /// Argument with the directory that a relative path starts at; none: the working directory.
+    pub dir: u8,
+    /// Argument with the second path (`rename`, `link`).
+    pub path2: u8,
+    /// Argument with the directory of the second path.
+    pub dir2: u8,
+    /// Argument with the descriptor of the file itself; [`call::RESULT`]: the result.
+    pub fd: u8,
+    /// Argument with flags.
+    pub flags: u8,
+    /// What it means if the path is empty or NULL: [`call::ITSELF`], [`call::KNOWN`] or neither.
+    pub empty: u8,
+    /// Which bits of the flags matter.
+    pub mask: u32,
+}
+
+/// Values of [`Call`].
+pub mod call {
+    /// An empty path means the descriptor in [`Call::dir`](super::Call::dir).
+    pub const ITSELF: u8 = 1;
+    /// It does, and that was told when it was opened.
+    pub const KNOWN: u8 = 2;
+    /// The result is the descriptor.
+    pub const RESULT: u8 = 7;
+    /// Not looked at beyond counting.
+    pub const NONE: u8 = 0;
+    /// Paths and descriptors as the row says.
+    pub const FILE: u8 = 1;
+    /// The flags are the first word behind the pointer in the flags argument (`openat2`).
+    pub const HOW: u8 = 2;
+    /// `mmap`: only with `PROT_EXEC` and a file.
+    pub const MAP: u8 = 3;
+    /// `socket`.
+    pub const SOCKET: u8 = 4;
+    /// A socket call with a descriptor first, and an address at `path` whose length is at `dir`, if any.
+    pub const ADDRESS: u8 = 5;
+    /// A socket call with a descriptor first, and a message header at `path`.
+    pub const MESSAGE: u8 = 6;
+}
+
+/// What the user side tells the program while it runs.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The phase's number.
+    pub phase: u32,
+    /// Whether a container is waited for.
+    pub wanted: u32,
+}
+
+/// The length of an engine's container id.
+pub const ID: usize = 64;
+
+/// What the program knows, and the user side reads.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// The container's cgroup; 0 as long as it was not seen.
+    pub cgroup: u64,
+    /// How deep it lies.
+    pub level: u32,
+    /// Whether an application's program was executed.
+    pub app: u32,
+    /// The dentry of the container's root directory; 0 as long as it is not known.
+    pub root: u64,
+    /// The dentry of the host's root directory.
+    pub host: u64,
+    /// The id of the next program. 0 stands for none.
+    pub programs: u32,
+    /// The next free slot. 0 is where counts go when there is none left.
+    pub slots: u32,
+    /// `net.ipv4.ip_unprivileged_port_start` of the container, plus one; 0 if not known.
+    pub unprivileged_port_start: u32,
+    /// Keeps the size a multiple of 8.
+    pub unused: u32,
+    /// What was lost.
+    pub lost: Lost,
+    /// The cgroup's path as `cgroup_mkdir` named it, NUL-terminated.
+    pub path: [u8; 512],
+}
+
+/// What was lost, by cause.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Ring-buffer reservations that failed.
+    pub ring: u64,
+    /// Insertions that failed.
+    pub map: u64,
+    /// Strings that the kernel read and the program could not.
+    pub string: u64,
+    /// Paths too deep to be walked.
+    pub deep: u64,
+}
+
+/// A task of the container.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Where its calls are counted in [`Task::phase`].
+    pub slot: u32,
+    /// The phase that the slot belongs to; [`NO_PHASE`] before the first call.
+    pub phase: u32,
+    /// Runtime or app.
+    pub actor: u32,
+    /// The program it runs, 0 before the first execution that was seen.
+    pub program: u32,
+}
+
+/// No phase yet.
+pub const NO_PHASE: u32 = u32::MAX;
+
+/// What a slot stands for.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SlotKey {
+    /// The program.
+    pub program: u32,
+    /// The phase.
+    pub phase: u32,
+    /// The actor.
+    pub actor: u32,
+}
+
+/// Key of the map of rare calls: failed ones and those of another ABI.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RareKey {
+    /// The slot.
+    pub slot: u32,
+    /// The ABI.
+    pub abi: u32,
+    /// The number, without the x32 bit.
+    pub number: u32,
+}
+
+/// Value of the map of rare calls.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Rare {
+    /// How often, where it is not counted by slot (another ABI, a high number).
+    pub count: u64,
+    /// How often it failed.
+    pub failed: u64,
+    /// The first error number.
+    pub errno: u64,
+    /// The arguments of the first failure.
+    pub args: [u64; 6],
+}
+
+/// Key of the map of capabilities.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CapabilityKey {
+    /// The slot.
+    pub slot: u32,
+    /// The capability's number.
+    pub capability: u32,
+    /// Whether it was granted.
+    pub granted: u32,
+    /// The ABI of the call.
+    pub abi: u32,
+    /// The number of the call; [`u32::MAX`] outside of one.
+    pub number: u32,
+}
+
+/// The key that makes a record unique: a keyed hash of all that it says.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Unique {
+    /// One half.
+    pub a: u64,
+    /// The other.
+    pub b: u64,
+}
+
+/// A file was used. Before the head: the path of the directory the asked one starts at, then the file's own; behind
+/// it: the asked path, NUL-terminated.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FileEvent {
+    /// [`event::FILE`].
+    pub kind: u32,
+    /// The call's number.
+    pub number: u32,
+    /// The ABI.
+    pub abi: u32,
+    /// 0 for the call's first path, 1 for its second.
+    pub side: u32,
+    /// The slot.
+    pub slot: u32,
+    /// The error number, 0 for success.
+    pub errno: u32,
+    /// The flags that matter.
+    pub flags: u64,
+    /// [`mark`].
+    pub marks: u32,
+    /// Length of the asked path.
+    pub asked: u32,
+    /// Length of the walked path of the file.
+    pub truth: u32,
+    /// Length of the walked path of the directory.
+    pub base: u32,
+    /// Identity of the directory that the asked path starts at.
+    pub start: [u64; 2],
+    /// Identity of the file: parent, and hash of its name.
+    pub file: [u64; 2],
+}
+
+/// A program was executed. Before the head: the working directory, then the executed file (for a script its
+/// interpreter); behind it: the path as asked, NUL-terminated.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ExecEvent {
+    /// [`event::EXEC`].
+    pub kind: u32,
+    /// The process.
+    pub pid: u32,
+    /// The program's id.
+    pub program: u32,
+    /// The slot of the task before.
+    pub slot: u32,
+    /// The actor from now on.
+    pub actor: u32,
+    /// [`mark`].
+    pub marks: u32,
+    /// Length of the asked path.
+    pub asked: u32,
+    /// Length of the walked path of the file.
+    pub truth: u32,
+    /// Length of the walked path of the directory.
+    pub base: u32,
+    /// The phase.
+    pub phase: u32,
+    /// Identity of the working directory.
+    pub start: [u64; 2],
+    /// Identity of the file.
+    pub file: [u64; 2],
+    /// The interpreter as the script names it, NUL-terminated.
+    pub interpreter: [u8; 256],
+}
+
+/// A process was made.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ForkEvent {
+    /// [`event::FORK`].
+    pub kind: u32,
+    /// Its parent.
+    pub parent: u32,
+    /// The process.
+    pub pid: u32,
+    /// The parent's program.
+    pub program: u32,
+}
+
+/// A socket was used.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[repr(align(8))]
+pub struct SocketEvent {
+    /// [`event::SOCKET`].
+    pub kind: u32,
+    /// The call's number.
+    pub number: u32,
+    /// The ABI.
+    pub abi: u32,
+    /// The slot.
+    pub slot: u32,
+    /// The error number, 0 for success.
+    pub errno: u32,
+    /// The address family.
+    pub family: u32,
+    /// The type.
+    pub socket: u32,
+    /// The protocol.
+    pub protocol: u32,
+    /// The local port.
+    pub port: u32,
+    /// How many bytes of [`SocketEvent::address`] the application gave.
+    pub length: u32,
+    /// The local address, IPv4 in the first word.
+    pub local: [u32; 4],
+    /// The address as the application gave it (`struct sockaddr`).
+    pub address: [u8; 112],
+}
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $field:ident: $structure:literal $path:literal,)*) => {
+        /// Where members lie in the running kernel's structures, in bytes.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Offsets { $($(#[$doc])* pub $field: u32,)* }
+
+        impl Offsets {
+            /// Each member: its name here, the structure and the path to it.
+            pub const MEMBERS: &[(&str, &str, &str)] = &[$((stringify!($field), $structure, $path),)*];
+
+            /// All absent.
+            pub const fn absent() -> Self {
+                Self { $($field: ABSENT,)* }
+            }
+
+            /// The offsets, in the order of [`Self::MEMBERS`].
+            pub fn slots(&mut self) -> [&mut u32; Self::MEMBERS.len()] {
+                [$(&mut self.$field,)*]
+            }
+        }
+    };
+}
+
+/// The offset of a member that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+offsets! {
+    /// Flags of the entry, the compat one among them.
+    task_status: "task_struct" "thread_info.status",
+    /// Thread id.
+    task_pid: "task_struct" "pid",
+    /// Process id.
+    task_tgid: "task_struct" "tgid",
+    /// Parent process.
+    task_parent: "task_struct" "real_parent",
+    /// Open files.
+    task_files: "task_struct" "files",
+    /// Root and working directory.
+    task_fs: "task_struct" "fs",
+    /// The credentials it acts under.
+    task_cred: "task_struct" "cred",
+    /// Its own credentials.
+    task_real_cred: "task_struct" "real_cred",
+    /// Name spaces.
+    task_nsproxy: "task_struct" "nsproxy",
+    /// The network's.
+    nsproxy_net: "nsproxy" "net_ns",
+    /// First port for everybody.
+    net_ports: "net" "ipv4.sysctl_ip_prot_sock",
+    /// The table of descriptors.
+    files_table: "files_struct" "fdt",
+    /// Its length.
+    table_length: "fdtable" "max_fds",
+    /// Its entries.
+    table_files: "fdtable" "fd",
+    /// Where a file is.
+    file_path: "file" "f_path",
+    /// How it is open.
+    file_mode: "file" "f_mode",
+    /// A socket's file holds the socket here.
+    file_private: "file" "private_data",
+    /// A path's mount.
+    path_mount: "path" "mnt",
+    /// A path's dentry.
+    path_dentry: "path" "dentry",
+    /// The root.
+    fs_root: "fs_struct" "root",
+    /// The working directory.
+    fs_pwd: "fs_struct" "pwd",
+    /// The directory.
+    dentry_parent: "dentry" "d_parent",
+    /// The name.
+    dentry_name: "dentry" "d_name",
+    /// The inode.
+    dentry_inode: "dentry" "d_inode",
+    /// A name's hash and length.
+    name_hash: "qstr" "hash_len",
+    /// A name's length.
+    name_length: "qstr" "len",
+    /// A name's bytes.
+    name_bytes: "qstr" "name",
+    /// The inode's number.
+    inode_number: "inode" "i_ino",
+    /// Its kind and mode.
+    inode_mode: "inode" "i_mode",
+    /// A mount's root.
+    mount_root: "vfsmount" "mnt_root",
+    /// The part of a mount that paths point to.
+    mount_inner: "mount" "mnt",
+    /// The mount it is mounted on.
+    mount_parent: "mount" "mnt_parent",
+    /// Where there.
+    mount_point: "mount" "mnt_mountpoint",
+    /// The executed file.
+    exec_file: "linux_binprm" "file",
+    /// The asked path.
+    exec_name: "linux_binprm" "filename",
+    /// The interpreter's path.
+    exec_interpreter: "linux_binprm" "interp",
+    /// A cgroup's node.
+    cgroup_node: "cgroup" "kn",
+    /// A cgroup's depth.
+    cgroup_level: "cgroup" "level",
+    /// A cgroup's hierarchy.
+    cgroup_root: "cgroup" "root",
+    /// 0 for cgroup2.
+    hierarchy: "cgroup_root" "hierarchy_id",
+    /// A node's number.
+    node_id: "kernfs_node" "id",
+    /// A node's name.
+    node_name: "kernfs_node" "name",
+    /// Registers: the system call's number.
+    regs_number: "pt_regs" "orig_ax",
+    /// Registers.
+    regs_di: "pt_regs" "di",
+    /// Registers.
+    regs_si: "pt_regs" "si",
+    /// Registers.
+    regs_dx: "pt_regs" "dx",
+    /// Registers.
+    regs_r10: "pt_regs" "r10",
+    /// Registers.
+    regs_r8: "pt_regs" "r8",
+    /// Registers.
+    regs_r9: "pt_regs" "r9",
+    /// Registers.
+    regs_bx: "pt_regs" "bx",
+    /// Registers.
+    regs_cx: "pt_regs" "cx",
+    /// Registers.
+    regs_bp: "pt_regs" "bp",
+    /// A socket's protocol part.
+    socket_sock: "socket" "sk",
+    /// Address family.
+    sock_family: "sock" "__sk_common.skc_family",
+    /// Local port, in the machine's order.
+    sock_port: "sock" "__sk_common.skc_num",
+    /// Local address.
+    sock_local: "sock" "__sk_common.skc_rcv_saddr",
+    /// Local IPv6 address.
+    sock_local6: "sock" "__sk_common.skc_v6_rcv_saddr",
+    /// Type.
+    sock_type: "sock" "sk_type",
+    /// Protocol.
+    sock_protocol: "sock" "sk_protocol",
+}
+
+/// What the user side fixes before the program is loaded.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Random: nobody can make two records look alike.
+    pub seed: [u64; 2],
+    /// The id that the container's cgroup is named after.
+    pub id: [u8; ID],
+    /// Bit offset of `linux_binprm.secureexec`; [`ABSENT`] if this kernel has none.
+    pub secureexec: u32,
+    /// Rows of [`Counts`] per slot, less one; a power of two less one.
+    pub shards: u32,
+    /// How many slots there are.
+    pub slots: u32,
+    /// The number of `rt_sigreturn`, native and compat.
+    pub sigreturn: [u32; 2],
+    /// The numbers of `exit` and `exit_group`, native and compat.
+    pub exit: [u32; 4],
+    /// The numbers of `execve` and `execveat`, native and compat.
+    pub exec: [u32; 4],
+    /// The process that loads the program.
+    pub loader: u32,
+}
+
+/// The shared types in aya's maps: plain data, any bytes are valid.
+#[cfg(feature = "user")]
+mod pod {
+    use super::*;
+
+    macro_rules! pod {
+        ($($type:ty),*) => { $(
+            // SAFETY: `repr(C)`, made of integers only, without padding and without pointers.
+            unsafe impl aya::Pod for $type {}
+        )* };
+    }
+    pod!(
+        Call,
+        Control,
+        State,
+        Task,
+        SlotKey,
+        RareKey,
+        Rare,
+        CapabilityKey,
+        Unique,
+        Offsets,
+        Config,
+        FileEvent,
+        ExecEvent,
+        ForkEvent,
+        SocketEvent
+    );
+}
+
+/// The compiled program, as committed (`slim.bpf.o`; `cargo xtask ebpf` makes it).
+#[cfg(feature = "user")]
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!("../slim.bpf.o");

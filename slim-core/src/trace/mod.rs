@@ -1,1 +1,965 @@
-//! The tracer.
+//! The tracer: watches one container from the kernel.
+//!
+//! # Mechanism
+//!
+//! A program of raw tracepoints (`slim-ebpf/program`) counts system calls and gathers files, sockets, capabilities and
+//! executed programs in the kernel. Only what is new crosses into user space, through one ring buffer. The container is
+//! not touched: no sensor, no changed entrypoint, no privilege.
+//!
+//! - `sys_exit` carries nearly everything: number, arguments, result, strings (resident by then), and where a
+//!   descriptor remains the file itself. `sched_process_exec`, `sched_process_exit` and `sched_process_fork` add what
+//!   never returns and who descends from whom; `cap_capable` (kernels since 6.14) the capabilities.
+//! - The container is found without a race: its cgroup does not exist before the engine's `start`, and `cgroup_mkdir`
+//!   names it after the container's id. Every task in it and below it is looked at from its first instruction there.
+//! - A task is the runtime's until it executes a file in the container's mounts with another root directory than the
+//!   host's; from then on it is the application's, and so is what it forks.
+//! - Offsets of kernel structures come from the running kernel's BTF.
+//!
+//! # Kernel
+//!
+//! 6.1 or later with BTF (`/sys/kernel/btf/vmlinux`) and a mounted cgroup2, as root (or with CAP_BPF, CAP_PERFMON and
+//! CAP_SYS_PTRACE). Older ones miss helpers in tracing programs (`bpf_get_current_ancestor_cgroup_id` 5.14, `bpf_loop`
+//! 5.17) and are refused by the verifier, which [`check`] and [`Tracer::start`] then say.
+//!
+//! # Another object
+//!
+//! The compiled program is part of this library. `SLIM_EBPF_OBJECT=FILE` loads another one instead: a rebuilt one, to
+//! run the tests on it.
+
+mod btf;
+mod cgroup;
+mod gather;
+mod raw;
+mod table;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use aya::maps::{Array, HashMap, MapData, RingBuf};
+use aya::programs::RawTracePoint;
+use aya::{Ebpf, EbpfLoader};
+use libseccomp::ScmpArch;
+use slim_ebpf::{CapabilityKey, Config, Control, Counts, ID, Rare, RareKey, SlotKey, State, Task, actor};
+
+pub use btf::BtfError;
+
+use crate::path::RootPath;
+use crate::recording::{
+    Abi, Actor, Alarm, CapabilityUse, Failure, FileUse, Losses, Measured, Peaks, Phase, PhaseMark, Process,
+    Program, SocketAction, SocketUse, SyscallUse,
+};
+use gather::{Gathered, Slot};
+use table::Row;
+
+/// Sizes. A recording with losses says which one to raise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Size of the ring buffer in bytes; rounded up to a power of two of pages.
+    pub ring_bytes: u32,
+    /// How many distinct records (file uses, sockets) fit; other maps are sized after it.
+    pub map_entries: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 8 << 20,
+            map_entries: 1 << 17,
+        }
+    }
+}
+
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The container with this full id (64 digits), whose cgroup is not made yet.
+    Container(String),
+    /// A cgroup2 directory that exists: its tasks count as the application's.
+    Cgroup(PathBuf),
+}
+
+/// Why tracing is not possible or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel publishes no type information.
+    #[error(
+        "{}: {source}; a kernel built with CONFIG_DEBUG_INFO_BTF is needed",
+        btf::VMLINUX
+    )]
+    NoBtf {
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The kernel's structures are not as needed.
+    #[error("{0}; slim supports Linux 6.1 and later")]
+    Btf(#[from] BtfError),
+    /// There is no cgroup2.
+    #[error("no cgroup2 file system is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup/unified")]
+    NoCgroup2,
+    /// The object of `SLIM_EBPF_OBJECT` could not be read.
+    #[error("{}: {source} (named by SLIM_EBPF_OBJECT)", path.display())]
+    Object {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The kernel refused to load maps or the program.
+    #[error(
+        "the kernel refused the eBPF program ({what}): {reason}; run as root (or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE) on Linux 6.1 or later"
+    )]
+    Refused {
+        /// What was refused.
+        what: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The host's root directory was not found.
+    #[error("the eBPF program loaded but did not run; slim's own root directory was not seen")]
+    Silent,
+    /// The id is not an engine's full id.
+    #[error("{0:?} is not a full container id (64 hexadecimal digits)")]
+    NotAnId(String),
+    /// The directory is not a cgroup2 directory.
+    #[error("{}: not a directory of the cgroup2 mount {}", path.display(), mount.display())]
+    NotACgroup {
+        /// The directory.
+        path: PathBuf,
+        /// The mount.
+        mount: PathBuf,
+    },
+    /// A map could not be read or written.
+    #[error("reading the eBPF map {map}: {reason}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+    /// Program and user side do not fit together.
+    #[error("{0} records of the eBPF program were not understood: the loaded object is not of this version")]
+    Strange(u64),
+    /// The thread that reads the ring buffer failed.
+    #[error("the reader of the ring buffer failed: {0}")]
+    Reader(String),
+}
+
+impl Error {
+    /// Whether this machine cannot trace at all (exit code 5), rather than something having gone wrong this time.
+    pub fn cannot_trace(&self) -> bool {
+        matches!(
+            self,
+            Self::NoBtf { .. } | Self::Btf(_) | Self::NoCgroup2 | Self::Refused { .. } | Self::Silent
+        )
+    }
+}
+
+/// One thing that tracing needs, and whether this machine has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// Whether it is there.
+    pub ok: bool,
+    /// Whether tracing does without it.
+    pub optional: bool,
+    /// What was found, or what is wrong.
+    pub found: String,
+    /// What to do about it; empty if nothing.
+    pub remedy: String,
+}
+
+/// What a container did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// System calls.
+    pub syscalls: Vec<SyscallUse>,
+    /// Files.
+    pub files: Vec<FileUse>,
+    /// Capabilities that were asked for.
+    pub capabilities: Vec<CapabilityUse>,
+    /// Whether they could be measured.
+    pub capabilities_measured: Measured,
+    /// Sockets.
+    pub sockets: Vec<SocketUse>,
+    /// Executed programs.
+    pub programs: Vec<Program>,
+    /// The process tree.
+    pub processes: Vec<Process>,
+    /// What this recording cannot see into.
+    pub alarms: BTreeSet<Alarm>,
+    /// What was lost.
+    pub losses: Losses,
+    /// When each phase began, since [`Tracer::start`].
+    pub phases: Vec<PhaseMark>,
+    /// Resource peaks, as far as the tracer knows them.
+    pub peaks: Peaks,
+    /// `net.ipv4.ip_unprivileged_port_start` in the container's network.
+    pub unprivileged_port_start: Option<u16>,
+}
+
+/// A loaded and attached tracer.
+pub struct Tracer {
+    ebpf: Ebpf,
+    control: Mutex<Array<MapData, Control>>,
+    state: Array<MapData, State>,
+    shards: u32,
+    slots: u32,
+    capabilities: Measured,
+    attached: Option<PathBuf>,
+    mount: PathBuf,
+    started: Instant,
+    phases: Mutex<Vec<PhaseMark>>,
+    gathered: Arc<Mutex<Gathered>>,
+    stop: Arc<AtomicBool>,
+    reader: Option<JoinHandle<Result<(), String>>>,
+}
+
+/// The tracepoints and their programs; the container's cgroup is looked for last, when everything else is in place.
+const TRACEPOINTS: &[&str] = &[
+    "sys_exit",
+    "sched_process_fork",
+    "sched_process_exec",
+    "sched_process_exit",
+    "cap_capable",
+    "cgroup_mkdir",
+];
+
+/// A tracepoint that older kernels do not have.
+const CAPABLE: &str = "cap_capable";
+
+impl Tracer {
+    /// Loads and attaches the program. For [`Scope::Container`], call it before the engine's `start`.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
+    pub fn start(scope: Scope, options: Options) -> Result<Self, Error> {
+        let id = match &scope {
+            Scope::Container(id) => container_id(id)?,
+            Scope::Cgroup(_) => [0; ID],
+        };
+        let mount = cgroup::mount().ok_or(Error::NoCgroup2)?;
+        let loaded = load(id, options)?;
+        let Loaded {
+            mut ebpf,
+            shards,
+            slots,
+        } = loaded;
+
+        let rows = table::by_number();
+        let mut calls: Array<MapData, slim_ebpf::Call> = take(&mut ebpf, "CALLS")?;
+        for (number, row) in (0u32..).zip(&rows) {
+            if let Some(row) = row {
+                calls.set(number, row.call, 0).map_err(map_error("CALLS"))?;
+            }
+        }
+        let mut control: Array<MapData, Control> = take(&mut ebpf, "CONTROL")?;
+        let mut state: Array<MapData, State> = take(&mut ebpf, "STATE")?;
+        let mut initial = empty_state();
+        let mut attached = None;
+        if let Scope::Cgroup(path) = &scope {
+            let (path, number, level) = existing(path, &mount)?;
+            (initial.cgroup, initial.level) = (number, level);
+            attached = Some(path);
+        }
+        state.set(0, initial, 0).map_err(map_error("STATE"))?;
+        find_host(&mut ebpf, &state)?;
+        let wanted = u32::from(matches!(scope, Scope::Container(_)));
+        let phase = gather::phase_number(Phase::StartUp);
+        control
+            .set(0, Control { phase, wanted }, 0)
+            .map_err(map_error("CONTROL"))?;
+
+        if let Some(path) = &attached {
+            let mut tasks: HashMap<MapData, u32, Task> = take(&mut ebpf, "TASKS")?;
+            for (_, thread) in cgroup::threads(path) {
+                let task = Task {
+                    slot: 0,
+                    phase: slim_ebpf::NO_PHASE,
+                    actor: actor::APP,
+                    program: 0,
+                };
+                tasks.insert(thread, task, 0).map_err(map_error("TASKS"))?;
+            }
+        }
+
+        let ring: RingBuf<MapData> = take(&mut ebpf, "RING")?;
+        let gathered = Arc::new(Mutex::new(Gathered::default()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let reader = std::thread::Builder::new()
+            .name("slim-ring".into())
+            .spawn({
+                let (gathered, stop) = (gathered.clone(), stop.clone());
+                move || read_ring(ring, &rows, &gathered, &stop)
+            })
+            .map_err(|error| Error::Reader(error.to_string()))?;
+
+        let mut capabilities = Measured::Measured;
+        for &name in TRACEPOINTS {
+            match attach(&mut ebpf, name, name) {
+                Ok(()) => {}
+                Err(_) if name == CAPABLE => capabilities = Measured::NotMeasured,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self {
+            ebpf,
+            control: Mutex::new(control),
+            state,
+            shards,
+            slots,
+            capabilities,
+            attached,
+            mount,
+            started: Instant::now(),
+            phases: Mutex::new(vec![PhaseMark {
+                phase: Phase::StartUp,
+                at_ms: 0,
+            }]),
+            gathered,
+            stop,
+            reader: Some(reader),
+        })
+    }
+
+    /// Whether the container's cgroup was seen. If not, after the engine's `start`: the engine runs on another kernel.
+    pub fn scoped(&self) -> bool {
+        self.state.get(&0, 0).is_ok_and(|state| state.cgroup != 0)
+    }
+
+    /// Whether a program of the application was executed.
+    pub fn app_started(&self) -> bool {
+        self.state.get(&0, 0).is_ok_and(|state| state.app != 0)
+    }
+
+    /// Says that a phase begins.
+    ///
+    /// # Errors
+    /// [`Error::Map`].
+    pub fn mark(&self, phase: Phase) -> Result<(), Error> {
+        let mut map = lock(&self.control);
+        let mut control = map.get(&0, 0).map_err(map_error("CONTROL"))?;
+        control.phase = gather::phase_number(phase);
+        map.set(0, control, 0).map_err(map_error("CONTROL"))?;
+        let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        lock(&self.phases).push(PhaseMark { phase, at_ms });
+        Ok(())
+    }
+
+    /// What the application listens on by now (UDP: is bound to).
+    pub fn listening(&self) -> Vec<SocketUse> {
+        let Ok(slots) = self.slot_keys() else {
+            return Vec::new();
+        };
+        let gathered = lock(&self.gathered);
+        let slots = gathered.slots(&slots);
+        gathered
+            .sockets(&slots)
+            .into_iter()
+            .filter(|socket| {
+                socket.actor == Actor::App
+                    && (socket.action == SocketAction::Listen
+                        || (socket.action == SocketAction::Bind && socket.kind == "dgram"))
+            })
+            .collect()
+    }
+
+    fn slot_keys(&self) -> Result<Vec<(SlotKey, u32)>, Error> {
+        let map: HashMap<&MapData, SlotKey, u32> = borrow(&self.ebpf, "SLOTS")?;
+        entries(&map, "SLOTS")
+    }
+
+    /// The container's cgroup directory, once it was seen.
+    pub fn cgroup(&self) -> Option<PathBuf> {
+        if let Some(path) = &self.attached {
+            return Some(path.clone());
+        }
+        let state = self.state.get(&0, 0).ok()?;
+        let path = state.path.split(|&b| b == 0).next().filter(|p| !p.is_empty())?;
+        let path = std::str::from_utf8(path).ok()?;
+        Some(self.mount.join(path.trim_start_matches('/')))
+    }
+
+    /// Detaches, drains everything, and adds it up. Call it after the container has ended; of one that goes on running,
+    /// the calls that its threads are blocked in are read from `/proc`.
+    ///
+    /// # Errors
+    /// [`Error::Map`], [`Error::Reader`], [`Error::Strange`].
+    pub fn finish(mut self) -> Result<Observed, Error> {
+        let cgroup = self.cgroup();
+        if let (Some(cgroup), None) = (&cgroup, &self.attached) {
+            // The engine says that a container has ended when its first process has; the others are on their way.
+            let deadline = Instant::now() + Duration::from_secs(1);
+            while cgroup::populated(cgroup) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        let tasks: std::collections::HashMap<u32, Task> = {
+            let map: HashMap<&MapData, u32, Task> = borrow(&self.ebpf, "TASKS")?;
+            entries(&map, "TASKS")?.into_iter().collect()
+        };
+        let blocked: Vec<(u32, u32)> = cgroup
+            .iter()
+            .flat_map(|path| cgroup::threads(path))
+            .filter_map(|(pid, thread)| Some((tasks.get(&thread)?.slot, cgroup::blocked(pid, thread)?)))
+            .collect();
+
+        let mut losses = self.detach()?;
+        self.stop.store(true, Ordering::Release);
+        if let Some(reader) = self.reader.take() {
+            reader
+                .join()
+                .map_err(|_| Error::Reader("it panicked".into()))?
+                .map_err(Error::Reader)?;
+        }
+        let state = self.state.get(&0, 0).map_err(map_error("STATE"))?;
+        losses.ring = state.lost.ring;
+        losses.map = state.lost.map;
+        losses.string = state.lost.string;
+        losses.deep_path = state.lost.deep;
+
+        let keys = self.slot_keys()?;
+        let gathered = std::mem::take(&mut *lock(&self.gathered));
+        if gathered.strange != 0 {
+            return Err(Error::Strange(gathered.strange));
+        }
+        let slots = gathered.slots(&keys);
+        let syscalls = self.syscalls(&slots, &blocked)?;
+        let alarms = alarms(&syscalls);
+        let capabilities = self.capabilities(&slots)?;
+        let mounts = gathered.mounts();
+        let phases = std::mem::take(&mut *lock(&self.phases));
+        Ok(Observed {
+            alarms,
+            capabilities,
+            capabilities_measured: self.capabilities,
+            files: gathered.files(&slots, |path| !mounts.iter().any(|mount| path.starts_with(mount))),
+            sockets: gathered.sockets(&slots),
+            programs: gathered.executed(),
+            processes: gathered.processes(),
+            syscalls,
+            losses,
+            phases,
+            peaks: Peaks::default(),
+            unprivileged_port_start: state
+                .unprivileged_port_start
+                .checked_sub(1)
+                .and_then(|port| u16::try_from(port).ok()),
+        })
+    }
+
+    /// Unloads every program, and says how often one was skipped because it was running.
+    fn detach(&mut self) -> Result<Losses, Error> {
+        let mut losses = Losses::default();
+        for &name in TRACEPOINTS {
+            let Some(program) = self.ebpf.program_mut(name) else {
+                continue;
+            };
+            let Ok(program) = <&mut RawTracePoint>::try_from(program) else {
+                continue;
+            };
+            if let Ok(fd) = program.fd() {
+                losses.recursion += raw::recursion_misses(fd.as_fd()).map_err(|error| Error::Map {
+                    map: "program info",
+                    reason: error.to_string(),
+                })?;
+                let _ = program.unload();
+            }
+        }
+        Ok(losses)
+    }
+
+    fn syscalls(
+        &self,
+        slots: &std::collections::HashMap<u32, Slot>,
+        blocked: &[(u32, u32)],
+    ) -> Result<Vec<SyscallUse>, Error> {
+        type Key = (Abi, u32, Phase, Actor, Option<RootPath>);
+        let mut uses = BTreeMap::<Key, (u64, u64, Option<Failure>)>::new();
+        let unknown = Slot {
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+        };
+        let key = |slot: u32, abi: Abi, number: u32| -> Key {
+            let slot = slots.get(&slot).unwrap_or(&unknown);
+            (abi, number, slot.phase, slot.actor, slot.program.clone())
+        };
+        let counts: Array<&MapData, Counts> = borrow(&self.ebpf, "COUNTS")?;
+        let used = self
+            .state
+            .get(&0, 0)
+            .map_err(map_error("STATE"))?
+            .slots
+            .min(self.slots);
+        for slot in 0..used {
+            for shard in 0..self.shards {
+                let row = counts
+                    .get(&(slot * self.shards + shard), 0)
+                    .map_err(map_error("COUNTS"))?;
+                for (number, &count) in (0u32..).zip(&row) {
+                    if count != 0 {
+                        uses.entry(key(slot, Abi::Native, number)).or_default().0 += count;
+                    }
+                }
+            }
+        }
+        let rare: HashMap<&MapData, RareKey, Rare> = borrow(&self.ebpf, "RARE")?;
+        let mut rare = entries(&rare, "RARE")?;
+        rare.sort_by_key(|(key, _)| *key);
+        for (rare_key, rare) in rare {
+            let abi = table::abi_of(rare_key.abi);
+            let entry = uses.entry(key(rare_key.slot, abi, rare_key.number)).or_default();
+            entry.0 += rare.count;
+            entry.1 += rare.failed;
+            if rare.failed != 0 && entry.2.is_none() {
+                entry.2 = Some(Failure {
+                    errno: u16::try_from(rare.errno).unwrap_or(u16::MAX),
+                    args: rare.args,
+                });
+            }
+        }
+        for &(slot, number) in blocked {
+            uses.entry(key(slot, Abi::Native, number)).or_default().0 += 1;
+        }
+        Ok(uses
+            .into_iter()
+            .map(
+                |((abi, number, phase, actor, program), (count, failed, first_failure))| SyscallUse {
+                    abi,
+                    number,
+                    name: table::name(abi, number),
+                    phase,
+                    actor,
+                    program,
+                    count,
+                    failed,
+                    first_failure,
+                },
+            )
+            .collect())
+    }
+
+    fn capabilities(
+        &self,
+        slots: &std::collections::HashMap<u32, Slot>,
+    ) -> Result<Vec<CapabilityUse>, Error> {
+        let map: HashMap<&MapData, CapabilityKey, u64> = borrow(&self.ebpf, "CAPABILITIES")?;
+        let mut uses = BTreeMap::<_, u64>::new();
+        for (key, count) in entries(&map, "CAPABILITIES")? {
+            let Some(slot) = slots.get(&key.slot) else {
+                continue;
+            };
+            let syscall = (key.number != u32::MAX).then(|| table::name(table::abi_of(key.abi), key.number));
+            *uses
+                .entry((
+                    table::capability(key.capability),
+                    key.granted != 0,
+                    slot.phase,
+                    slot.actor,
+                    slot.program.clone(),
+                    syscall,
+                ))
+                .or_default() += count;
+        }
+        Ok(uses
+            .into_iter()
+            .map(
+                |((capability, granted, phase, actor, program, syscall), count)| CapabilityUse {
+                    capability,
+                    granted,
+                    phase,
+                    actor,
+                    program,
+                    syscall,
+                    count,
+                },
+            )
+            .collect())
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(reader) = self.reader.take() {
+            // It ends at its next look at the flag; what it gathered is not wanted any more.
+            let _ = reader.join();
+        }
+    }
+}
+
+/// What this machine has of what tracing needs, for `slim doctor`.
+pub fn check() -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut check = |name, optional, result: Result<String, (String, &str)>| {
+        let (ok, found, remedy) = match result {
+            Ok(found) => (true, found, String::new()),
+            Err((found, remedy)) => (false, found, remedy.to_owned()),
+        };
+        checks.push(Check {
+            name,
+            ok,
+            optional,
+            found,
+            remedy,
+        });
+    };
+    let release = nix::sys::utsname::uname().map_or_else(
+        |_| String::new(),
+        |name| name.release().to_string_lossy().into_owned(),
+    );
+    let mut parts = release
+        .split(['.', '-'])
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    check(
+        "kernel",
+        true,
+        if version >= (6, 1) {
+            Ok(release)
+        } else {
+            Err((release, "tested on Linux 6.1 and later: use a newer kernel"))
+        },
+    );
+    check(
+        "root",
+        true,
+        if nix::unistd::geteuid().is_root() {
+            Ok("running as root".into())
+        } else {
+            Err((
+                "not running as root".into(),
+                "run slim with sudo, or give it CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE",
+            ))
+        },
+    );
+    check(
+        "cgroup2",
+        false,
+        match cgroup::mount() {
+            Some(path) => Ok(path.display().to_string()),
+            None => Err((
+                "not mounted".into(),
+                "mount -t cgroup2 none /sys/fs/cgroup/unified",
+            )),
+        },
+    );
+    check(
+        "BTF",
+        false,
+        match std::fs::read(btf::VMLINUX) {
+            Err(error) => Err((error.to_string(), "use a kernel built with CONFIG_DEBUG_INFO_BTF")),
+            Ok(bytes) => match btf::Btf::parse(&bytes).and_then(|btf| btf.offsets()) {
+                Ok(_) => Ok(format!("{} members found", slim_ebpf::Offsets::MEMBERS.len())),
+                Err(error) => Err((error.to_string(), "use Linux 6.1 or later")),
+            },
+        },
+    );
+    match load([0; ID], Options::default()) {
+        Err(error) => check(
+            "eBPF program",
+            false,
+            Err((error.to_string(), "run as root on Linux 6.1 or later")),
+        ),
+        Ok(mut loaded) => {
+            let mut refused = None;
+            let mut capable = Ok(CAPABLE.to_owned());
+            for &name in TRACEPOINTS {
+                match attach(&mut loaded.ebpf, name, name) {
+                    Ok(()) => {}
+                    Err(error) if name == CAPABLE => {
+                        capable = Err((
+                            error.to_string(),
+                            "Linux 6.14 has this tracepoint; without it the container's own set of capabilities stands in",
+                        ));
+                    }
+                    Err(error) => {
+                        refused.get_or_insert(error.to_string());
+                    }
+                }
+            }
+            check(
+                "eBPF program",
+                false,
+                match refused {
+                    None => Ok("loads and attaches".into()),
+                    Some(error) => Err((error, "run as root on Linux 6.1 or later")),
+                },
+            );
+            check("capabilities", true, capable);
+        }
+    }
+    checks
+}
+
+/// How many system calls the native ABI of this machine has names for.
+pub fn known_syscalls() -> u32 {
+    table::known()
+}
+
+struct Loaded {
+    ebpf: Ebpf,
+    shards: u32,
+    slots: u32,
+}
+
+/// Loads the object with sizes and offsets; nothing is attached yet.
+fn load(id: [u8; ID], options: Options) -> Result<Loaded, Error> {
+    let types = std::fs::read(btf::VMLINUX).map_err(|source| Error::NoBtf { source })?;
+    let btf = btf::Btf::parse(&types)?;
+    let offsets = btf.offsets()?;
+    let secureexec = btf
+        .bit_offset("linux_binprm", "secureexec")
+        .unwrap_or(slim_ebpf::ABSENT);
+    drop(btf);
+    drop(types);
+
+    // Counters are spread over CPUs so that they do not fight for one cache line.
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let shards = cpus.next_power_of_two().min(8) as u32;
+    let entries = options.map_entries.max(64);
+    let slots = (entries / 128).clamp(16, 4096);
+    let number = |name, arch| {
+        table::number(name, arch)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(u32::MAX)
+    };
+    let both = |a, b| {
+        [
+            number(a, ScmpArch::X8664),
+            number(b, ScmpArch::X8664),
+            number(a, ScmpArch::X86),
+            number(b, ScmpArch::X86),
+        ]
+    };
+    let config = Config {
+        seed: seed()?,
+        id,
+        secureexec,
+        shards: shards - 1,
+        slots,
+        sigreturn: [
+            number("rt_sigreturn", ScmpArch::X8664),
+            number("rt_sigreturn", ScmpArch::X86),
+        ],
+        exit: both("exit", "exit_group"),
+        exec: both("execve", "execveat"),
+        loader: std::process::id(),
+    };
+    let ring = options.ring_bytes.clamp(4096, 1 << 30).next_power_of_two();
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(None)
+        .override_global("OFFSETS", &offsets, true)
+        .override_global("CONFIG", &config, true)
+        .map_max_entries("TASKS", (entries / 4).max(1024))
+        .map_max_entries("PROGRAMS", (entries / 16).max(64))
+        .map_max_entries("SLOTS", slots)
+        .map_max_entries("COUNTS", slots * shards)
+        .map_max_entries("RARE", (entries / 8).max(64))
+        .map_max_entries("CAPABILITIES", (entries / 16).max(64))
+        .map_max_entries("TOLD", entries)
+        .map_max_entries("RING", ring);
+    let object: Cow<'static, [u8]> = match std::env::var_os("SLIM_EBPF_OBJECT") {
+        None => Cow::Borrowed(slim_ebpf::OBJECT),
+        Some(path) => {
+            let path = PathBuf::from(path);
+            Cow::Owned(std::fs::read(&path).map_err(|source| Error::Object { path, source })?)
+        }
+    };
+    let ebpf = loader.load(&object).map_err(|error| refused("maps", &error))?;
+    Ok(Loaded { ebpf, shards, slots })
+}
+
+fn refused(what: &str, error: &dyn std::error::Error) -> Error {
+    // The verifier's log is long; its end says what it objects to.
+    fn ends(text: &str) -> String {
+        let lines: Vec<_> = text.lines().collect();
+        match lines.as_slice() {
+            [first, .., _] if lines.len() > 24 => {
+                let first: String = first.chars().take(160).collect();
+                format!("{first} … {}", lines[lines.len() - 20..].join("\n"))
+            }
+            _ => text.to_owned(),
+        }
+    }
+    let mut reason = ends(&error.to_string());
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        reason.push_str(": ");
+        reason.push_str(&ends(&inner.to_string()));
+        cause = inner.source();
+    }
+    Error::Refused {
+        what: what.to_owned(),
+        reason,
+    }
+}
+
+fn attach(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), Error> {
+    let what = |reason: &str| Error::Refused {
+        what: program.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let raw: &mut RawTracePoint = ebpf
+        .program_mut(program)
+        .ok_or_else(|| what("the object has no such program"))?
+        .try_into()
+        .map_err(|_| what("it is not for a raw tracepoint"))?;
+    raw.load().map_err(|error| refused(program, &error))?;
+    raw.attach(tracepoint).map_err(|error| refused(program, &error))?;
+    Ok(())
+}
+
+/// Lets the program see the root directory of process 1, through a call of this process.
+fn find_host(ebpf: &mut Ebpf, state: &Array<MapData, State>) -> Result<(), Error> {
+    attach(ebpf, "find_host", "sys_exit")?;
+    let _ = nix::unistd::getppid();
+    let found = state.get(&0, 0).map_err(map_error("STATE"))?.host != 0;
+    if let Some(program) = ebpf.program_mut("find_host")
+        && let Ok(program) = <&mut RawTracePoint>::try_from(program)
+    {
+        let _ = program.unload();
+    }
+    if found { Ok(()) } else { Err(Error::Silent) }
+}
+
+fn empty_state() -> State {
+    State {
+        cgroup: 0,
+        level: 0,
+        app: 0,
+        root: 0,
+        host: 0,
+        programs: 1,
+        slots: 1,
+        unprivileged_port_start: 0,
+        unused: 0,
+        lost: slim_ebpf::Lost::default(),
+        path: [0; 512],
+    }
+}
+
+fn container_id(id: &str) -> Result<[u8; ID], Error> {
+    id.as_bytes()
+        .try_into()
+        .ok()
+        .filter(|id: &[u8; ID]| id.iter().all(u8::is_ascii_hexdigit))
+        .ok_or_else(|| Error::NotAnId(id.to_owned()))
+}
+
+/// An existing cgroup's directory, number and depth.
+fn existing(path: &Path, mount: &Path) -> Result<(PathBuf, u64, u32), Error> {
+    let not = || Error::NotACgroup {
+        path: path.to_owned(),
+        mount: mount.to_owned(),
+    };
+    let path = path.canonicalize().map_err(|_| not())?;
+    let inner = path.strip_prefix(mount).map_err(|_| not())?;
+    let metadata = path.metadata().map_err(|_| not())?;
+    if !path.join("cgroup.procs").exists() {
+        return Err(not());
+    }
+    let level = u32::try_from(inner.components().count()).map_err(|_| not())?;
+    Ok((path.clone(), metadata.ino(), level))
+}
+
+fn seed() -> Result<[u64; 2], Error> {
+    use std::io::Read;
+    let mut bytes = [0u8; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| Error::Reader(format!("/dev/urandom: {error}")))?;
+    raw::read(&bytes, 0).ok_or_else(|| Error::Reader("/dev/urandom is short".into()))
+}
+
+fn map_error<E: std::fmt::Display>(map: &'static str) -> impl Fn(E) -> Error {
+    move |error| Error::Map {
+        map,
+        reason: error.to_string(),
+    }
+}
+
+fn take<T: TryFrom<aya::maps::Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Error> {
+    ebpf.take_map(name)
+        .and_then(|map| T::try_from(map).ok())
+        .ok_or_else(|| Error::Map {
+            map: name,
+            reason: "the object has no such map".into(),
+        })
+}
+
+fn borrow<'a, T: TryFrom<&'a aya::maps::Map>>(ebpf: &'a Ebpf, name: &'static str) -> Result<T, Error> {
+    ebpf.map(name)
+        .and_then(|map| T::try_from(map).ok())
+        .ok_or_else(|| Error::Map {
+            map: name,
+            reason: "the object has no such map".into(),
+        })
+}
+
+fn entries<K: aya::Pod, V: aya::Pod>(
+    map: &HashMap<&MapData, K, V>,
+    name: &'static str,
+) -> Result<Vec<(K, V)>, Error> {
+    map.iter().collect::<Result<_, _>>().map_err(map_error(name))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A reader that panicked left whole records only.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes records until told to stop, and then what is left.
+fn read_ring(
+    mut ring: RingBuf<MapData>,
+    rows: &[Option<&'static Row>],
+    gathered: &Mutex<Gathered>,
+    stop: &AtomicBool,
+) -> Result<(), String> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    loop {
+        // Looked at before draining: what was told before the stop is still taken.
+        let last = stop.load(Ordering::Acquire);
+        {
+            let mut gathered = lock(gathered);
+            while let Some(record) = ring.next() {
+                gathered.take(&record, rows);
+            }
+        }
+        if last {
+            return Ok(());
+        }
+        let mut fds = [PollFd::new(ring.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::from(50u8)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// What the calls say that a recording cannot see into.
+fn alarms(syscalls: &[SyscallUse]) -> BTreeSet<Alarm> {
+    syscalls
+        .iter()
+        .filter(|call| call.actor == Actor::App && call.count > call.failed)
+        .filter_map(|call| match call.name.as_str() {
+            "io_uring_setup" => Some(Alarm::IoUring {
+                program: call.program.clone(),
+            }),
+            "open_by_handle_at" => Some(Alarm::FileHandle {
+                program: call.program.clone(),
+            }),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,562 @@
+//! What the program's records add up to.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, SlotKey, SocketEvent, event, mark};
+
+use super::table::{self, Row};
+use super::{cgroup, raw};
+use crate::path::{RawPath, RootPath, encode};
+use crate::recording::{Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
+
+/// Everything told through the ring so far.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// Programs by id.
+    pub(super) programs: HashMap<u32, RootPath>,
+    files: Vec<(u32, FileUse)>,
+    sockets: BTreeSet<(u32, Socket)>,
+    executed: BTreeMap<(RootPath, Option<RootPath>), (bool, Phase, u64)>,
+    processes: BTreeMap<u32, Lineage>,
+    mounts: Option<Vec<RootPath>>,
+    /// Records that could not be understood: program and user side differ.
+    pub(super) strange: u64,
+}
+
+#[derive(Default)]
+struct Lineage {
+    parent: Option<u32>,
+    programs: Vec<RootPath>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Socket {
+    action: SocketAction,
+    family: u32,
+    kind: u32,
+    protocol: u16,
+    address: String,
+    port: u16,
+}
+
+/// What a slot stands for, resolved.
+#[derive(Clone)]
+pub(super) struct Slot {
+    pub(super) phase: Phase,
+    pub(super) actor: Actor,
+    pub(super) program: Option<RootPath>,
+}
+
+/// The phase that a number stands for.
+pub(super) fn phase_of(number: u32) -> Phase {
+    match number {
+        1 => Phase::Serving,
+        2 => Phase::Shutdown,
+        3 => Phase::Verification,
+        _ => Phase::StartUp,
+    }
+}
+
+/// The number that stands for a phase.
+pub(super) fn phase_number(phase: Phase) -> u32 {
+    match phase {
+        Phase::StartUp => 0,
+        Phase::Serving => 1,
+        Phase::Shutdown => 2,
+        Phase::Verification => 3,
+    }
+}
+
+pub(super) fn actor_of(number: u32) -> Actor {
+    if number == slim_ebpf::actor::APP {
+        Actor::App
+    } else {
+        Actor::Runtime
+    }
+}
+
+/// A record's head, and the strings around it.
+struct Parts<'a, T> {
+    head: T,
+    base: &'a [u8],
+    truth: &'a [u8],
+    asked: &'a [u8],
+}
+
+/// A head with strings around it.
+trait Head: aya::Pod {
+    /// Lengths of base, truth and asked path.
+    fn lengths(&self) -> (usize, usize, usize);
+}
+
+impl Head for FileEvent {
+    fn lengths(&self) -> (usize, usize, usize) {
+        (self.base as usize, self.truth as usize, self.asked as usize)
+    }
+}
+
+impl Head for ExecEvent {
+    fn lengths(&self) -> (usize, usize, usize) {
+        (self.base as usize, self.truth as usize, self.asked as usize)
+    }
+}
+
+impl Gathered {
+    /// Takes one record in. `rows` is the table by number.
+    pub(super) fn take(&mut self, record: &[u8], rows: &[Option<&'static Row>]) {
+        if self.understand(record, rows).is_none() {
+            self.strange += 1;
+        }
+    }
+
+    fn understand(&mut self, record: &[u8], rows: &[Option<&'static Row>]) -> Option<()> {
+        let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
+        if word(4)? == HEADED {
+            let at = 8usize.checked_add(word(0)? as usize)?;
+            match word(at)? {
+                event::FILE => self.file(&parts::<FileEvent>(record, at)?, rows)?,
+                event::EXEC => self.exec(&parts::<ExecEvent>(record, at)?),
+                _ => return None,
+            }
+        } else {
+            match word(0)? {
+                event::FORK => self.fork(raw::read(record, 0)?),
+                event::SOCKET => self.socket(&raw::read(record, 0)?),
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    fn fork(&mut self, event: ForkEvent) {
+        self.processes.entry(event.parent).or_default();
+        // A process id may be used again: what it was before stays with it.
+        self.processes
+            .entry(event.pid)
+            .or_default()
+            .parent
+            .get_or_insert(event.parent);
+    }
+
+    fn exec(&mut self, parts: &Parts<'_, ExecEvent>) {
+        let head = &parts.head;
+        let inside = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
+        if !inside {
+            // The runtime executes itself: from memory or from the host.
+            self.processes.entry(head.pid).or_default();
+            return;
+        }
+        let truth = RootPath::new(parts.truth);
+        let base = base_of(head.marks, parts.base);
+        let script = head.marks & mark::SCRIPT != 0;
+        let asked = (head.marks & mark::ASKED != 0).then(|| RawPath::from(parts.asked));
+        let phase = phase_of(head.phase);
+        let actor = actor_of(head.actor);
+        let path = match &asked {
+            Some(asked) if script => joined(asked, base.as_ref()),
+            _ => truth.clone(),
+        };
+        self.programs.insert(head.program, path.clone());
+        let on_root = head.marks & mark::ON_ROOT != 0;
+        let file = |path: RootPath, sure: bool, asked: Option<RawPath>, access: Access| FileUse {
+            path,
+            truth: sure,
+            base: base.clone().filter(|_| asked.is_some()),
+            asked,
+            access: BTreeSet::from([access]),
+            errors: BTreeSet::new(),
+            on_root,
+            no_follow: false,
+            phase,
+            actor,
+            program: None,
+        };
+        if script {
+            let named = head.interpreter.split(|&b| b == 0).next().unwrap_or_default();
+            let named = (!named.is_empty()).then(|| RawPath::from(named));
+            self.files
+                .push((head.slot, file(path.clone(), false, asked, Access::Execute)));
+            self.files
+                .push((head.slot, file(truth.clone(), true, named, Access::Interpret)));
+        } else {
+            self.files
+                .push((head.slot, file(truth.clone(), true, asked, Access::Execute)));
+        }
+        let gain = head.marks & mark::GAIN != 0;
+        let entry = self
+            .executed
+            .entry((path.clone(), script.then_some(truth)))
+            .or_insert((gain, phase, 0));
+        entry.0 |= gain;
+        entry.1 = entry.1.min(phase);
+        entry.2 += 1;
+        self.processes.entry(head.pid).or_default().programs.push(path);
+        if self.mounts.is_none() && actor == Actor::App {
+            let points = cgroup::mount_points(head.pid);
+            if !points.is_empty() {
+                self.mounts = Some(points.iter().map(RootPath::new).collect());
+            }
+        }
+    }
+
+    fn file(&mut self, parts: &Parts<'_, FileEvent>, rows: &[Option<&'static Row>]) -> Option<()> {
+        let head = &parts.head;
+        let index = head.number as usize
+            + if head.abi == slim_ebpf::abi::COMPAT {
+                slim_ebpf::NUMBERS
+            } else {
+                0
+            };
+        let row = (*rows.get(index)?)?;
+        let base = base_of(head.marks, parts.base);
+        let asked = (head.marks & mark::ASKED != 0).then(|| RawPath::from(parts.asked));
+        let truth = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
+        let path = if truth {
+            RootPath::new(parts.truth)
+        } else if let Some(asked) = &asked {
+            if head.marks & mark::BASE_OUTSIDE != 0 {
+                // Starts at a directory that is not the container's.
+                return Some(());
+            }
+            joined(asked, base.as_ref())
+        } else {
+            // A pipe, a memfd, or too deep (which is counted).
+            return Some(());
+        };
+        let mut access = BTreeSet::new();
+        let mut errors = BTreeSet::new();
+        if head.errno == 0 {
+            access = row.access(head.side, head.flags, head.marks & mark::CREATED != 0);
+        } else {
+            errors.insert(u16::try_from(head.errno).ok()?);
+        }
+        self.files.push((
+            head.slot,
+            FileUse {
+                path,
+                truth,
+                no_follow: row.stops_at_link(head.side, head.flags),
+                asked,
+                base,
+                access,
+                errors,
+                on_root: truth && head.marks & mark::ON_ROOT != 0,
+                phase: Phase::StartUp,
+                actor: Actor::App,
+                program: None,
+            },
+        ));
+        Some(())
+    }
+
+    fn socket(&mut self, event: &SocketEvent) {
+        let abi = table::abi_of(event.abi);
+        let action = match table::name(abi, event.number).as_str() {
+            "socket" => SocketAction::Create,
+            "bind" => SocketAction::Bind,
+            "listen" => SocketAction::Listen,
+            "connect" => SocketAction::Connect,
+            _ => SocketAction::Send,
+        };
+        const UNREACHED: [u32; 7] = [
+            115, // EINPROGRESS
+            111, // ECONNREFUSED
+            110, // ETIMEDOUT
+            113, // EHOSTUNREACH
+            101, // ENETUNREACH
+            104, // ECONNRESET
+            4,   // EINTR: a blocking connect goes on
+        ];
+        if event.errno != 0 && !(action == SocketAction::Connect && UNREACHED.contains(&event.errno)) {
+            self.unix_path(event, action);
+            return;
+        }
+        self.unix_path(event, action);
+        let given = &event.address[..(event.length as usize).min(event.address.len())];
+        let (address, port) = match (action, event.family) {
+            (SocketAction::Create, _) => (String::new(), 0),
+            (SocketAction::Bind | SocketAction::Listen, 2) => (
+                Ipv4Addr::from(event.local[0].to_ne_bytes()).to_string(),
+                event.port as u16,
+            ),
+            (SocketAction::Bind | SocketAction::Listen, 10) => (
+                ipv6(event.local.map(u32::to_ne_bytes).as_flattened()),
+                event.port as u16,
+            ),
+            _ => address(given),
+        };
+        self.sockets.insert((
+            event.slot,
+            Socket {
+                action,
+                family: event.family,
+                kind: event.socket,
+                protocol: event.protocol as u16,
+                address,
+                port,
+            },
+        ));
+    }
+
+    /// A unix socket with a path is a file too.
+    fn unix_path(&mut self, event: &SocketEvent, action: SocketAction) {
+        let access = match action {
+            SocketAction::Bind => Access::BindSocket,
+            SocketAction::Connect | SocketAction::Send => Access::ConnectSocket,
+            SocketAction::Create | SocketAction::Listen => return,
+        };
+        let given = &event.address[..(event.length as usize).min(event.address.len())];
+        let Some(path) = unix(given).filter(|path| !path.is_empty() && path[0] != 0) else {
+            return;
+        };
+        let asked = RawPath::from(path);
+        self.files.push((
+            event.slot,
+            FileUse {
+                path: joined(&asked, None),
+                truth: false,
+                asked: Some(asked),
+                base: None,
+                access: if event.errno == 0 {
+                    BTreeSet::from([access])
+                } else {
+                    BTreeSet::new()
+                },
+                errors: (event.errno != 0)
+                    .then_some(event.errno as u16)
+                    .into_iter()
+                    .collect(),
+                on_root: false,
+                no_follow: action == SocketAction::Bind,
+                phase: Phase::StartUp,
+                actor: Actor::App,
+                program: None,
+            },
+        ));
+    }
+
+    /// The files, each with what its slot stands for. `on_root` says whether a path that was only asked for lies on the
+    /// root file system.
+    pub(super) fn files(
+        &self,
+        slots: &HashMap<u32, Slot>,
+        on_root: impl Fn(&RootPath) -> bool,
+    ) -> Vec<FileUse> {
+        let mut merged = BTreeMap::<_, (BTreeSet<Access>, BTreeSet<u16>)>::new();
+        for (slot, file) in &self.files {
+            let slot = slots.get(slot);
+            let mut file = file.clone();
+            let executed = file.access.contains(&Access::Execute) || file.access.contains(&Access::Interpret);
+            if let Some(slot) = slot {
+                file.phase = slot.phase;
+                file.program = slot.program.clone();
+                if !executed {
+                    file.actor = slot.actor;
+                }
+            }
+            if !file.truth {
+                file.on_root = on_root(&file.path);
+            }
+            let (access, errors) = (std::mem::take(&mut file.access), std::mem::take(&mut file.errors));
+            let entry = merged.entry(file).or_default();
+            entry.0.extend(access);
+            entry.1.extend(errors);
+        }
+        merged
+            .into_iter()
+            .map(|(file, (access, errors))| FileUse {
+                access,
+                errors,
+                ..file
+            })
+            .collect()
+    }
+
+    /// What is mounted in the container; what every container has mounted if it ended before it could be asked.
+    pub(super) fn mounts(&self) -> Vec<RootPath> {
+        const USUAL: [&str; 6] = [
+            "/proc",
+            "/sys",
+            "/dev",
+            "/etc/resolv.conf",
+            "/etc/hostname",
+            "/etc/hosts",
+        ];
+        match &self.mounts {
+            Some(mounts) => mounts.clone(),
+            None => USUAL.iter().map(RootPath::new).collect(),
+        }
+    }
+
+    /// The sockets.
+    pub(super) fn sockets(&self, slots: &HashMap<u32, Slot>) -> Vec<SocketUse> {
+        let mut out: Vec<_> = self
+            .sockets
+            .iter()
+            .filter_map(|(slot, socket)| Some(socket.shown(slots.get(slot)?)))
+            .collect();
+        out.sort();
+        out.dedup();
+        out
+    }
+
+    /// The programs.
+    pub(super) fn executed(&self) -> Vec<Program> {
+        self.executed
+            .iter()
+            .map(|((path, interpreter), (privilege_gain, phase, count))| Program {
+                path: path.clone(),
+                interpreter: interpreter.clone(),
+                privilege_gain: *privilege_gain,
+                phase: *phase,
+                count: *count,
+            })
+            .collect()
+    }
+
+    /// The process tree.
+    pub(super) fn processes(&self) -> Vec<Process> {
+        self.processes
+            .iter()
+            .map(|(&pid, lineage)| Process {
+                pid,
+                parent: lineage.parent,
+                programs: lineage.programs.clone(),
+            })
+            .collect()
+    }
+
+    /// What slots stand for.
+    pub(super) fn slots(&self, keys: &[(SlotKey, u32)]) -> HashMap<u32, Slot> {
+        keys.iter()
+            .map(|(key, slot)| {
+                (
+                    *slot,
+                    Slot {
+                        phase: phase_of(key.phase),
+                        actor: actor_of(key.actor),
+                        program: self.programs.get(&key.program).cloned(),
+                    },
+                )
+            })
+            .collect()
+    }
+}
+
+impl Socket {
+    fn shown(&self, slot: &Slot) -> SocketUse {
+        SocketUse {
+            action: self.action,
+            family: match self.family {
+                1 => "unix".into(),
+                2 => "inet".into(),
+                10 => "inet6".into(),
+                16 => "netlink".into(),
+                17 => "packet".into(),
+                other => other.to_string(),
+            },
+            kind: match self.kind {
+                1 => "stream".into(),
+                2 => "dgram".into(),
+                3 => "raw".into(),
+                5 => "seqpacket".into(),
+                other => other.to_string(),
+            },
+            protocol: self.protocol,
+            address: self.address.clone(),
+            port: self.port,
+            phase: slot.phase,
+            actor: slot.actor,
+            program: slot.program.clone(),
+        }
+    }
+}
+
+/// The base directory that a record names, if it is the container's.
+fn base_of(marks: u32, base: &[u8]) -> Option<RootPath> {
+    (marks & mark::BASE != 0 && marks & mark::BASE_OUTSIDE == 0).then(|| RootPath::new(base))
+}
+
+/// An asked path from where it starts: an absolute one below the base too, which then is a changed root.
+fn joined(asked: &RawPath, base: Option<&RootPath>) -> RootPath {
+    match base {
+        None => RootPath::new(asked.as_bytes()),
+        Some(base) if asked.as_bytes().starts_with(b"/") => {
+            // `..` does not climb above a changed root.
+            base.join(RootPath::new(asked.as_bytes()).relative())
+        }
+        Some(base) => base.join(asked.as_bytes()),
+    }
+}
+
+/// A `struct sockaddr` as text, and its port.
+fn address(given: &[u8]) -> (String, u16) {
+    let Some(family) = given
+        .get(..2)
+        .and_then(|b| b.try_into().ok())
+        .map(u16::from_ne_bytes)
+    else {
+        return (String::new(), 0);
+    };
+    let port = || {
+        given
+            .get(2..4)
+            .and_then(|b| b.try_into().ok())
+            .map_or(0, u16::from_be_bytes)
+    };
+    match family {
+        1 => {
+            let path = unix(given).unwrap_or_default();
+            match path.split_first() {
+                Some((0, name)) => (format!("@{}", encode(name)), 0),
+                _ => (encode(path).into_owned(), 0),
+            }
+        }
+        2 => {
+            let ip = given.get(4..8).and_then(|b| <[u8; 4]>::try_from(b).ok());
+            (
+                ip.map(|ip| Ipv4Addr::from(ip).to_string()).unwrap_or_default(),
+                port(),
+            )
+        }
+        10 => (given.get(8..24).map(ipv6).unwrap_or_default(), port()),
+        _ => (String::new(), 0),
+    }
+}
+
+fn ipv6(bytes: &[u8]) -> String {
+    <[u8; 16]>::try_from(bytes)
+        .map(|ip| Ipv6Addr::from(ip).to_string())
+        .unwrap_or_default()
+}
+
+/// The path of a unix address; an abstract one begins with NUL.
+fn unix(given: &[u8]) -> Option<&[u8]> {
+    let family = given
+        .get(..2)
+        .and_then(|b| b.try_into().ok())
+        .map(u16::from_ne_bytes)?;
+    if family != 1 {
+        return None;
+    }
+    let path = &given[2..];
+    Some(match path.first() {
+        Some(0) => path,
+        _ => path.split(|&b| b == 0).next().unwrap_or_default(),
+    })
+}
+
+fn parts<T: Head>(record: &[u8], at: usize) -> Option<Parts<'_, T>> {
+    let head: T = raw::read(record, at)?;
+    let (base, truth, asked) = head.lengths();
+    let behind = at + size_of::<T>();
+    let before = at.checked_sub(truth)?;
+    let first = before.checked_sub(base)?;
+    Some(Parts {
+        head,
+        base: record.get(first..before)?,
+        truth: record.get(before..at)?,
+        asked: record.get(behind..behind.checked_add(asked)?)?,
+    })
+}

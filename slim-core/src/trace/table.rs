@@ -1,0 +1,426 @@
+//! How system calls name files and sockets: the rows that the program follows, and what its records then mean.
+
+use std::collections::BTreeSet;
+
+use libseccomp::{ScmpArch, ScmpSyscall};
+use slim_ebpf::{Call, NUMBERS, X32_BIT, abi, call};
+
+use crate::recording::{Abi, Access};
+
+/// What a call does to the file it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Does {
+    /// The open family: the flags say it.
+    Open,
+    /// Always this.
+    This(Access),
+}
+
+/// Whether a final symbolic link is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follow {
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+    /// Unless this flag is set.
+    Unless(u64),
+    /// Only if this flag is set.
+    If(u64),
+}
+
+/// One system call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// Its name, as libseccomp has it.
+    pub(super) name: &'static str,
+    /// What the program is told.
+    pub(super) call: Call,
+    /// What it does to its first path (or descriptor).
+    pub(super) does: Does,
+    /// What it does to its second path.
+    pub(super) second: Option<Access>,
+    /// For its first path; a second one's final link is never followed.
+    pub(super) follow: Follow,
+}
+
+const O_ACCMODE: u64 = 3;
+const O_CREAT: u64 = 0o100;
+const O_EXCL: u64 = 0o200;
+const O_TRUNC: u64 = 0o1000;
+const O_DIRECTORY: u64 = 0o200_000;
+const O_NOFOLLOW: u64 = 0o400_000;
+const O_PATH: u64 = 0o10_000_000;
+const TMPFILE: u64 = 0o20_000_000;
+const OPEN: u32 =
+    (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_DIRECTORY | O_NOFOLLOW | O_PATH | TMPFILE) as u32;
+
+const SYMLINK_NOFOLLOW: u64 = 0x100;
+const SYMLINK_FOLLOW: u64 = 0x400;
+
+impl Row {
+    const fn new(name: &'static str, does: Does) -> Self {
+        Self {
+            name,
+            call: Call {
+                kind: call::FILE,
+                path: 0,
+                dir: 0,
+                path2: 0,
+                dir2: 0,
+                fd: 0,
+                flags: 0,
+                empty: 0,
+                mask: 0,
+            },
+            does,
+            second: None,
+            follow: Follow::Always,
+        }
+    }
+
+    /// A path argument.
+    const fn path(name: &'static str, path: u8, access: Access) -> Self {
+        let mut row = Self::new(name, Does::This(access));
+        row.call.path = path;
+        row
+    }
+
+    /// A directory descriptor and a path argument.
+    const fn at(name: &'static str, dir: u8, path: u8, access: Access) -> Self {
+        let mut row = Self::path(name, path, access);
+        row.call.dir = dir;
+        row
+    }
+
+    /// A descriptor argument.
+    const fn fd(name: &'static str, fd: u8, access: Access) -> Self {
+        let mut row = Self::new(name, Does::This(access));
+        row.call.fd = fd;
+        row
+    }
+
+    /// A call that opens: the result is the descriptor.
+    const fn open(name: &'static str, dir: u8, path: u8, flags: u8, kind: u8) -> Self {
+        let mut row = Self::at(name, dir, path, Access::Read);
+        row.does = Does::Open;
+        row.follow = Follow::Unless(O_NOFOLLOW);
+        row.call.kind = kind;
+        row.call.fd = call::RESULT;
+        row.call.flags = flags;
+        row.call.mask = OPEN;
+        row
+    }
+
+    const fn no_follow(mut self) -> Self {
+        self.follow = Follow::Never;
+        self
+    }
+
+    /// `flags` is the argument with `AT_…` flags; an empty path means the directory descriptor itself.
+    const fn flags(mut self, flags: u8) -> Self {
+        self.call.flags = flags;
+        self.call.mask = (SYMLINK_NOFOLLOW | SYMLINK_FOLLOW) as u32;
+        if matches!(self.follow, Follow::Always) {
+            self.follow = Follow::Unless(SYMLINK_NOFOLLOW);
+        }
+        self.call.empty = call::ITSELF;
+        self
+    }
+
+    const fn empty(mut self) -> Self {
+        self.call.empty = call::ITSELF;
+        self
+    }
+
+    /// What an empty path stands for is known from its opening.
+    const fn known(mut self) -> Self {
+        self.call.empty = call::KNOWN;
+        self
+    }
+
+    const fn second(mut self, dir: u8, path: u8, access: Access) -> Self {
+        self.call.dir2 = dir;
+        self.call.path2 = path;
+        self.second = Some(access);
+        self
+    }
+
+    /// A socket call: the address's argument and that of its length; `local` to have the local address told.
+    const fn socket(name: &'static str, kind: u8, address: u8, length: u8, local: u8) -> Self {
+        let mut row = Self::new(name, Does::This(Access::ConnectSocket));
+        row.call.kind = kind;
+        row.call.path = address;
+        row.call.dir = length;
+        row.call.flags = local;
+        row
+    }
+}
+
+use Access::{
+    Attributes, ChangeDirectory, Create, Execute, List, Lock, Map, Permission, ReadLink, Remove, Stat, Write,
+};
+
+/// The calls, of all ABIs.
+pub(super) const ROWS: &[Row] = &[
+    Row::open("open", 0, 1, 2, call::FILE),
+    Row::open("openat", 1, 2, 3, call::FILE),
+    Row::open("openat2", 1, 2, 3, call::HOW),
+    {
+        let mut row = Row::open("creat", 0, 1, 0, call::FILE);
+        row.does = Does::This(Write);
+        row.follow = Follow::Always;
+        row
+    },
+    Row::at("open_tree", 1, 2, Access::OpenPath).flags(3),
+    Row::path("stat", 1, Stat),
+    Row::path("stat64", 1, Stat),
+    Row::path("lstat", 1, Stat).no_follow(),
+    Row::path("lstat64", 1, Stat).no_follow(),
+    Row::at("newfstatat", 1, 2, Stat).flags(4).known(),
+    Row::at("fstatat64", 1, 2, Stat).flags(4).known(),
+    Row::at("statx", 1, 2, Stat).flags(3).known(),
+    Row::path("statfs", 1, Stat),
+    Row::path("statfs64", 1, Stat),
+    Row::path("access", 1, Permission),
+    Row::at("faccessat", 1, 2, Permission),
+    Row::at("faccessat2", 1, 2, Permission).flags(4),
+    Row::path("readlink", 1, ReadLink).no_follow(),
+    Row::at("readlinkat", 1, 2, ReadLink).no_follow().empty(),
+    Row::path("chdir", 1, ChangeDirectory),
+    Row::fd("fchdir", 1, ChangeDirectory),
+    Row::path("chroot", 1, ChangeDirectory),
+    Row::fd("getdents", 1, List),
+    Row::fd("getdents64", 1, List),
+    Row::path("execve", 1, Execute),
+    Row::at("execveat", 1, 2, Execute).flags(5),
+    Row::path("mkdir", 1, Create).no_follow(),
+    Row::at("mkdirat", 1, 2, Create).no_follow(),
+    Row::path("mknod", 1, Create).no_follow(),
+    Row::at("mknodat", 1, 2, Create).no_follow(),
+    Row::path("rename", 1, Remove).no_follow().second(0, 2, Create),
+    Row::at("renameat", 1, 2, Remove).no_follow().second(3, 4, Create),
+    Row::at("renameat2", 1, 2, Remove)
+        .no_follow()
+        .second(3, 4, Create),
+    Row::path("link", 1, Stat).no_follow().second(0, 2, Create),
+    {
+        let mut row = Row::at("linkat", 1, 2, Stat).flags(5).second(3, 4, Create);
+        row.follow = Follow::If(SYMLINK_FOLLOW);
+        row
+    },
+    Row::path("symlink", 2, Create).no_follow(),
+    Row::at("symlinkat", 2, 3, Create).no_follow(),
+    Row::path("unlink", 1, Remove).no_follow(),
+    Row::path("rmdir", 1, Remove).no_follow(),
+    Row::at("unlinkat", 1, 2, Remove).no_follow(),
+    Row::path("chmod", 1, Attributes),
+    Row::fd("fchmod", 1, Attributes),
+    Row::at("fchmodat", 1, 2, Attributes),
+    Row::at("fchmodat2", 1, 2, Attributes).flags(4),
+    Row::path("chown", 1, Attributes),
+    Row::path("chown32", 1, Attributes),
+    Row::path("lchown", 1, Attributes).no_follow(),
+    Row::path("lchown32", 1, Attributes).no_follow(),
+    Row::fd("fchown", 1, Attributes),
+    Row::fd("fchown32", 1, Attributes),
+    Row::at("fchownat", 1, 2, Attributes).flags(5),
+    Row::path("utime", 1, Attributes),
+    Row::path("utimes", 1, Attributes),
+    Row::at("futimesat", 1, 2, Attributes).empty(),
+    Row::at("utimensat", 1, 2, Attributes).flags(4),
+    Row::at("utimensat_time64", 1, 2, Attributes).flags(4),
+    Row::path("setxattr", 1, Attributes),
+    Row::path("lsetxattr", 1, Attributes).no_follow(),
+    Row::fd("fsetxattr", 1, Attributes),
+    Row::path("removexattr", 1, Attributes),
+    Row::path("lremovexattr", 1, Attributes).no_follow(),
+    Row::fd("fremovexattr", 1, Attributes),
+    Row::path("getxattr", 1, Stat),
+    Row::path("lgetxattr", 1, Stat).no_follow(),
+    Row::path("listxattr", 1, Stat),
+    Row::path("llistxattr", 1, Stat).no_follow(),
+    Row::path("truncate", 1, Write),
+    Row::path("truncate64", 1, Write),
+    Row::fd("ftruncate", 1, Write),
+    Row::fd("ftruncate64", 1, Write),
+    Row::fd("fallocate", 1, Write),
+    Row::fd("flock", 1, Lock),
+    Row::path("inotify_add_watch", 2, Stat),
+    Row::at("name_to_handle_at", 1, 2, Stat).flags(5),
+    Row::path("acct", 1, Write),
+    Row::path("swapon", 1, Write),
+    {
+        let mut row = Row::fd("mmap", 5, Map);
+        row.call.kind = call::MAP;
+        row.call.flags = 3;
+        row.call.mask = 4;
+        row
+    },
+    {
+        let mut row = Row::fd("mmap2", 5, Map);
+        row.call.kind = call::MAP;
+        row.call.flags = 3;
+        row.call.mask = 4;
+        row
+    },
+    Row::socket("socket", call::SOCKET, 0, 0, 0),
+    Row::socket("bind", call::ADDRESS, 2, 3, 1),
+    Row::socket("listen", call::ADDRESS, 0, 0, 1),
+    Row::socket("connect", call::ADDRESS, 2, 3, 0),
+    Row::socket("sendto", call::ADDRESS, 5, 6, 0),
+    Row::socket("sendmsg", call::MESSAGE, 2, 0, 0),
+    Row::socket("sendmmsg", call::MESSAGE, 2, 0, 0),
+];
+
+/// The rows by native and compat number, as the program looks them up.
+pub(super) fn by_number() -> Vec<Option<&'static Row>> {
+    let mut rows = vec![None; 2 * NUMBERS];
+    for row in ROWS {
+        for (base, arch) in [(0, ScmpArch::X8664), (NUMBERS, ScmpArch::X86)] {
+            // i386's mmap takes a structure; its stat family of old has rows of its own names.
+            if base != 0 && row.name == "mmap" {
+                continue;
+            }
+            if let Some(number) = number(row.name, arch).filter(|&n| n < NUMBERS) {
+                rows[base + number] = Some(row);
+            }
+        }
+    }
+    rows
+}
+
+/// A call's number in an ABI.
+pub(super) fn number(name: &str, arch: ScmpArch) -> Option<usize> {
+    let call = ScmpSyscall::from_name_by_arch(name, arch).ok()?;
+    usize::try_from(i32::from(call)).ok()
+}
+
+/// A call's name, `#N` if libseccomp has none.
+pub(super) fn name(abi: Abi, number: u32) -> String {
+    let (arch, raw) = match abi {
+        Abi::Native => (ScmpArch::X8664, number),
+        Abi::Compat => (ScmpArch::X86, number),
+        Abi::X32 => (ScmpArch::X32, number | X32_BIT),
+    };
+    i32::try_from(raw)
+        .ok()
+        .and_then(|raw| ScmpSyscall::from(raw).get_name_by_arch(arch).ok())
+        .unwrap_or_else(|| format!("#{number}"))
+}
+
+/// The ABI that a code stands for.
+pub(super) fn abi_of(code: u32) -> Abi {
+    match code {
+        abi::COMPAT => Abi::Compat,
+        abi::X32 => Abi::X32,
+        _ => Abi::Native,
+    }
+}
+
+/// How many system calls of the native ABI have a name.
+pub(super) fn known() -> u32 {
+    (0..1024)
+        .filter(|&n| !name(Abi::Native, n).starts_with('#'))
+        .count() as u32
+}
+
+impl Row {
+    /// What was done to the path of this side.
+    pub(super) fn access(&self, side: u32, flags: u64, created: bool) -> BTreeSet<Access> {
+        let mut set = BTreeSet::new();
+        if side == 1 {
+            set.extend(self.second);
+            return set;
+        }
+        match self.does {
+            Does::This(access) => {
+                set.insert(access);
+            }
+            Does::Open if flags & O_PATH != 0 => {
+                set.insert(Access::OpenPath);
+            }
+            Does::Open => {
+                if flags & O_ACCMODE != 1 {
+                    set.insert(Access::Read);
+                }
+                if flags & O_ACCMODE != 0 || flags & O_TRUNC != 0 {
+                    set.insert(Write);
+                }
+            }
+        }
+        if created {
+            set.insert(Create);
+        }
+        set
+    }
+
+    /// Whether a final link of the path of this side is not followed.
+    pub(super) fn stops_at_link(&self, side: u32, flags: u64) -> bool {
+        if side == 1 {
+            return true;
+        }
+        match self.follow {
+            Follow::Always => false,
+            Follow::Never => true,
+            // O_CREAT | O_EXCL does not follow either.
+            Follow::Unless(flag) => {
+                flags & flag != 0
+                    || (self.does == Does::Open && flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL)
+            }
+            Follow::If(flag) => flags & flag == 0,
+        }
+    }
+}
+
+/// Names of capabilities by number (include/uapi/linux/capability.h).
+const CAPABILITIES: [&str; 41] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+/// A capability's name, `#N` if it has none.
+pub(super) fn capability(number: u32) -> String {
+    CAPABILITIES
+        .get(number as usize)
+        .map_or_else(|| format!("#{number}"), |&name| name.to_owned())
+}

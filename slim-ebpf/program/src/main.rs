@@ -1,0 +1,30 @@
+//! slim's eBPF program: what a container's tasks do, gathered and de-duplicated in the kernel.
+//!
+//! Raw tracepoints only, since those work on every supported kernel. Where members of the kernel's structures lie is
+//! told by the user side ([`slim_ebpf::Offsets`]), which reads the running kernel's BTF.
+#![no_std]
+#![no_main]
+#![feature(core_intrinsics)]
+#![allow(internal_features, reason = "the one atomic addition that BPF has is no method of its atomic types")]
+#![allow(unused_unsafe, reason = "the macros that read offsets are used inside unsafe blocks too")]
+
+mod calls;
+mod capabilities;
+mod emit;
+mod files;
+mod kernel;
+mod maps;
+mod scope;
+mod sockets;
+mod tasks;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // Nothing here can panic; the verifier would refuse the loop.
+    loop {}
+}
+
+/// Some helpers are for programs under a GPL-compatible licence.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,158 @@
+//! Which tasks are looked at: those in the container's cgroup and below it.
+
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use slim_ebpf::{ID, Lost, State};
+
+use crate::kernel::{config, copy, current, follow, off, read, task_root};
+use crate::maps::{CONTROL, STATE};
+
+/// The state, if the running task belongs to the container.
+#[inline(always)]
+pub fn inside() -> Option<*mut State> {
+    let state = STATE.get_ptr_mut(0)?;
+    let cgroup = unsafe { (*state).cgroup };
+    if cgroup == 0 {
+        return None;
+    }
+    let level = unsafe { (*state).level };
+    let here = unsafe { generated::bpf_get_current_ancestor_cgroup_id(level as i32) };
+    (here == cgroup).then_some(state)
+}
+
+/// The thread id of the running task.
+#[inline(always)]
+pub fn thread() -> u32 {
+    bpf_get_current_pid_tgid() as u32
+}
+
+/// The process id of the running task.
+#[inline(always)]
+pub fn process() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// Adds one to a counter of losses.
+#[inline(always)]
+pub fn lost(which: impl FnOnce(&mut Lost) -> *mut u64) {
+    if let Some(state) = STATE.get_ptr_mut(0) {
+        add(which(unsafe { &mut (*state).lost }));
+    }
+}
+
+/// Adds one, whoever else does.
+#[inline(always)]
+pub fn add(counter: *mut u64) {
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, 1) };
+}
+
+/// Adds one, and returns what it was. (`core::sync::atomic` has no `fetch_add` for a target without compare-and-swap.)
+/// LLVM 22 turns a relaxed one into the instruction that returns nothing, whether the result is used or not.
+#[inline(always)]
+pub fn fetch_add<T: Copy + From<u8>>(counter: *mut T) -> T {
+    unsafe { atomic_xadd::<T, T, { AtomicOrdering::AcqRel }>(counter, T::from(1)) }
+}
+
+/// The container's cgroup is made: it is named after the container's id (`ID`, `docker-ID.scope`, `libpod-ID.scope`;
+/// `libpod-conmon-ID.scope` is podman's monitor). Fires once per hierarchy; cgroup2's is number 0.
+#[raw_tracepoint(tracepoint = "cgroup_mkdir")]
+pub fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
+    let _ = made(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[inline(always)]
+fn made(cgroup: u64, path: u64) -> Option<()> {
+    if unsafe { (*CONTROL.get_ptr(0)?).wanted } == 0 {
+        return None;
+    }
+    let hierarchy = follow(cgroup + off!(cgroup_root))? + off!(hierarchy);
+    if read::<i32>(hierarchy)? != 0 {
+        return None;
+    }
+    let node = follow(cgroup + off!(cgroup_node))?;
+    let name = follow(node + off!(node_name))?;
+    if !named(name) {
+        return None;
+    }
+    let state = STATE.get_ptr_mut(0)?;
+    unsafe {
+        generated::bpf_probe_read_kernel_str((&raw mut (*state).path).cast(), 512, path as *const _);
+        (*state).level = read(cgroup + off!(cgroup_level))?;
+        (*state).cgroup = read(node + off!(node_id))?;
+    }
+    Some(())
+}
+
+/// Whether a cgroup's name ends with the container's id, perhaps with `.scope`.
+#[inline(always)]
+fn named(name: u64) -> bool {
+    let mut text = [0u8; 128];
+    let length = unsafe {
+        generated::bpf_probe_read_kernel_str(text.as_mut_ptr().cast(), text.len() as u32, name as *const _)
+    };
+    let length = length as u64;
+    // With the NUL.
+    if length < ID as u64 + 1 || length > 128 {
+        return false;
+    }
+    let mut end = length - 1;
+    let mut tail = [0u8; 6];
+    if !copy(tail.as_mut_ptr(), 6, name + end - 6) {
+        return false;
+    }
+    if tail == *b".scope" {
+        end -= 6;
+    }
+    if end < ID as u64 {
+        return false;
+    }
+    let begin = end - ID as u64;
+    if begin >= 7 {
+        let mut before = [0u8; 7];
+        if !copy(before.as_mut_ptr(), 7, name + begin - 7) || before == *b"conmon-" {
+            return false;
+        }
+    }
+    let mut i = 0;
+    while i < ID / 8 {
+        let Some(word) = read::<u64>(name + begin + i as u64 * 8) else {
+            return false;
+        };
+        let wanted = unsafe { core::ptr::read_volatile((&raw const crate::kernel::CONFIG.id).cast::<u64>().add(i)) };
+        if word != wanted {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Run once by the user side in its own process, before anything is watched: finds the host's root directory, which
+/// is that of process 1.
+#[raw_tracepoint(tracepoint = "sys_exit")]
+pub fn find_host(_: RawTracePointContext) -> i32 {
+    let _ = find();
+    0
+}
+
+#[inline(always)]
+fn find() -> Option<()> {
+    let state = STATE.get_ptr_mut(0)?;
+    if unsafe { (*state).host } != 0 || process() != config!(loader) {
+        return None;
+    }
+    let mut task = current();
+    let mut i = 0;
+    while i < 64 {
+        if read::<u32>(task + off!(task_tgid))? <= 1 {
+            break;
+        }
+        task = follow(task + off!(task_parent))?;
+        i += 1;
+    }
+    unsafe { (*state).host = task_root(task)?.dentry };
+    Some(())
+}

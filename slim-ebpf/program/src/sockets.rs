@@ -1,0 +1,108 @@
+//! Sockets: what is listened on, and what is connected to.
+
+use aya_ebpf::helpers::{bpf_probe_read_user, generated};
+use slim_ebpf::{SocketEvent, call, event};
+
+use crate::emit::{self, Hash};
+use crate::files::argument;
+use crate::kernel::{bound, follow, off, read, task_file};
+use crate::maps::AT_HAND;
+
+const AF_INET: u32 = 2;
+const AF_INET6: u32 = 10;
+
+/// The call at hand is about a socket.
+///
+/// Not static, so that the verifier looks at it once and on its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn used() -> u32 {
+    u32::from(look().is_some())
+}
+
+#[inline(always)]
+fn look() -> Option<()> {
+    let call = unsafe { &*AT_HAND.get_ptr(0)? };
+    let row = &call.row;
+    let mut event = SocketEvent {
+        kind: event::SOCKET,
+        number: call.number,
+        abi: call.abi,
+        slot: call.slot,
+        errno: call.errno,
+        family: 0,
+        socket: 0,
+        protocol: 0,
+        port: 0,
+        length: 0,
+        local: [0; 4],
+        address: [0; 112],
+    };
+    if row.kind == call::SOCKET {
+        event.family = call.args[1] as u32;
+        // Without SOCK_NONBLOCK and SOCK_CLOEXEC.
+        event.socket = call.args[2] as u32 & 0xf;
+        event.protocol = call.args[3] as u32;
+    } else {
+        let mut from = argument(call, row.path);
+        let mut length = argument(call, row.dir) as u32;
+        if row.kind == call::MESSAGE {
+            // struct msghdr begins with the name and its length, in the caller's word size.
+            if call.abi == slim_ebpf::abi::NATIVE {
+                length = unsafe { bpf_probe_read_user((from + 8) as *const u32) }.ok()?;
+                from = unsafe { bpf_probe_read_user(from as *const u64) }.ok()?;
+            } else {
+                length = unsafe { bpf_probe_read_user((from + 4) as *const u32) }.ok()?;
+                from = u64::from(unsafe { bpf_probe_read_user(from as *const u32) }.ok()?);
+            }
+        }
+        if row.path != 0 {
+            if from == 0 || length == 0 {
+                return None;
+            }
+            let length = bound(length.min(110), 0x7f);
+            let failed = unsafe {
+                generated::bpf_probe_read_user(event.address.as_mut_ptr().cast(), length, from as *const _)
+            };
+            if failed != 0 {
+                return None;
+            }
+            event.length = length;
+        }
+        let file = task_file(call.task, call.args[1] as u32)?;
+        let socket = follow(file + off!(file_private))?;
+        let sock = follow(socket + off!(socket_sock))?;
+        event.family = u32::from(read::<u16>(sock + off!(sock_family))?);
+        event.socket = u32::from(read::<u16>(sock + off!(sock_type))?);
+        event.protocol = u32::from(read::<u16>(sock + off!(sock_protocol))?);
+        if call.errno == 0 && row.flags != 0 {
+            // Bound or listening: the kernel knows where.
+            match event.family {
+                AF_INET => {
+                    event.port = u32::from(read::<u16>(sock + off!(sock_port))?);
+                    event.local[0] = read(sock + off!(sock_local))?;
+                }
+                AF_INET6 => {
+                    event.port = u32::from(read::<u16>(sock + off!(sock_port))?);
+                    event.local = read(sock + off!(sock_local6))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut hash = Hash::new();
+    let words = (&raw const event).cast::<u64>();
+    let mut i = 0;
+    while i < size_of::<SocketEvent>() / 8 {
+        hash.add(unsafe { words.add(i).read_unaligned() });
+        i += 1;
+    }
+    let unique = hash.finish();
+    if emit::told(&unique) || !emit::claim(&unique) {
+        return None;
+    }
+    if !emit::send_plain(&event) {
+        emit::unclaim(&unique);
+    }
+    Some(())
+}

@@ -1,0 +1,304 @@
+//! The container's tasks: who is runtime and who is application, which program runs, which slot its calls belong to.
+
+use aya_ebpf::helpers::generated;
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use slim_ebpf::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, SlotKey, State, Task, actor, event, mark};
+
+use crate::calls;
+use crate::emit::{self, Hash, Record};
+use crate::kernel::{
+    config, current, directory_identity, file_identity, file_place, follow, off, read, task_pwd, task_root,
+};
+use crate::maps::{CONTROL, PROGRAMS, SLOTS, STATE, TASKS};
+use crate::scope;
+
+const NOEXIST: u64 = 1;
+
+/// The running task's entry. A task without one has joined the cgroup: the runtime brought it in.
+#[inline(always)]
+pub fn entry(thread: u32) -> Option<*mut Task> {
+    if let Some(task) = TASKS.get_ptr_mut(thread) {
+        return Some(task);
+    }
+    let new = Task {
+        slot: 0,
+        phase: NO_PHASE,
+        actor: actor::RUNTIME,
+        program: 0,
+    };
+    if TASKS.insert(thread, new, NOEXIST).is_err() {
+        scope::lost(|lost| &raw mut lost.map);
+    }
+    TASKS.get_ptr_mut(thread)
+}
+
+/// The slot of a task in the phase that it is.
+#[inline(always)]
+pub fn slot(task: *mut Task) -> u32 {
+    let phase = match CONTROL.get_ptr(0) {
+        Some(control) => unsafe { (*control).phase },
+        None => return 0,
+    };
+    unsafe {
+        if (*task).phase != phase {
+            (*task).slot = slot_of((*task).program, phase, (*task).actor);
+            (*task).phase = phase;
+        }
+        (*task).slot
+    }
+}
+
+/// The slot for these three: the one they have, or a new one.
+#[inline(never)]
+fn slot_of(program: u32, phase: u32, actor: u32) -> u32 {
+    let key = SlotKey { program, phase, actor };
+    if let Some(slot) = SLOTS.get_ptr(key) {
+        return unsafe { *slot };
+    }
+    let Some(state) = STATE.get_ptr_mut(0) else {
+        return 0;
+    };
+    let next = scope::fetch_add(unsafe { &raw mut (*state).slots });
+    if next >= config!(slots) {
+        scope::lost(|lost| &raw mut lost.map);
+        return 0;
+    }
+    let _ = SLOTS.insert(key, next, NOEXIST);
+    // Another CPU may have been faster.
+    match SLOTS.get_ptr(key) {
+        Some(slot) => unsafe { *slot },
+        None => {
+            scope::lost(|lost| &raw mut lost.map);
+            0
+        }
+    }
+}
+
+/// A task makes another: the new one is what its maker is.
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+pub fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
+    let _ = forked(ctx.arg(1));
+    0
+}
+
+#[inline(always)]
+fn forked(child: u64) -> Option<()> {
+    scope::inside()?;
+    let parent = unsafe { *entry(scope::thread())? };
+    let thread: u32 = read(child + off!(task_pid))?;
+    let process: u32 = read(child + off!(task_tgid))?;
+    if TASKS.insert(thread, parent, 0).is_err() {
+        scope::lost(|lost| &raw mut lost.map);
+    }
+    if process != scope::process() {
+        emit::send_plain(&ForkEvent {
+            kind: event::FORK,
+            parent: scope::process(),
+            pid: process,
+            program: parent.program,
+        });
+    }
+    Some(())
+}
+
+/// A task ends: it may be inside `exit`, which never returns.
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+pub fn sched_process_exit(_: RawTracePointContext) -> i32 {
+    let _ = exited();
+    0
+}
+
+#[inline(always)]
+fn exited() -> Option<()> {
+    scope::inside()?;
+    let thread = scope::thread();
+    let task = entry(thread)?;
+    let slot = slot(task);
+    let regs = unsafe { generated::bpf_task_pt_regs(generated::bpf_get_current_task_btf()) } as u64;
+    let number = read::<i64>(regs + off!(regs_number))?;
+    calls::never_returned(slot, number);
+    let _ = TASKS.remove(thread);
+    Some(())
+}
+
+/// A program was executed.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
+    let _ = executed(ctx.arg(1), ctx.arg(2));
+    0
+}
+
+#[inline(always)]
+fn executed(old: u32, binary: u64) -> Option<()> {
+    let state = scope::inside()?;
+    let thread = scope::thread();
+    // The executing thread takes the process's id over.
+    if old != thread {
+        if let Some(task) = TASKS.get_ptr(old) {
+            let task = unsafe { *task };
+            let _ = TASKS.insert(thread, task, 0);
+            let _ = TASKS.remove(old);
+        }
+    }
+    let task = entry(thread)?;
+    let before = slot(task);
+    calls::executed(before);
+
+    let current = current();
+    let root = task_root(current)?.dentry;
+    let file = follow(binary + off!(exec_file))?;
+    let place = file_place(file)?;
+    let inside = enters(state, root);
+    if inside && unsafe { (*state).root } == 0 {
+        unsafe { (*state).root = root };
+        ports(state, current);
+    }
+
+    let name = read::<u64>(binary + off!(exec_name))?;
+    let interpreter = read::<u64>(binary + off!(exec_interpreter))?;
+    let script = name != interpreter;
+
+    let mut record = Record::new::<ExecEvent>()?;
+    let head = record.head::<ExecEvent>();
+    let start = match task_pwd(current) {
+        Some(pwd) => directory_identity(pwd.dentry),
+        None => [0; 2],
+    };
+    let file = file_identity(place.dentry);
+    let mut marks = 0;
+    let asked = match record.ask_kernel(name) {
+        Ok(length) => {
+            marks |= mark::ASKED;
+            length
+        }
+        Err(()) => {
+            scope::lost(|lost| &raw mut lost.string);
+            0
+        }
+    };
+    let mut hash = Hash::new();
+    hash.add(file[0]);
+    hash.add(file[1]);
+    if script {
+        marks |= mark::SCRIPT;
+        hash.add(start[0]);
+        hash.add(start[1]);
+        record.hash_asked(&mut hash, asked);
+        unsafe {
+            generated::bpf_probe_read_kernel_str(
+                (&raw mut (*head).interpreter).cast(),
+                256,
+                interpreter as *const _,
+            );
+        }
+    } else {
+        unsafe { (*head).interpreter[0] = 0 };
+    }
+    if gained(binary) {
+        marks |= mark::GAIN;
+    }
+    let program = program_of(state, hash);
+
+    let end = container_root(state, root);
+    let truth = record.walk(place, end);
+    marks |= emit::truth_marks(&truth);
+    // A memfd, or a file of the host: still the runtime.
+    let application = inside && truth.inside;
+    let base = if asked > 0 && record.first() == b'/' {
+        0
+    } else if let Some(pwd) = task_pwd(current) {
+        let base = record.walk(pwd, end);
+        marks |= emit::base_marks(&base);
+        base.length
+    } else {
+        0
+    };
+
+    unsafe {
+        if application {
+            (*task).actor = actor::APP;
+            (*state).app = 1;
+        }
+        (*task).program = program;
+        (*task).phase = NO_PHASE;
+        (*head).kind = event::EXEC;
+        (*head).pid = scope::process();
+        (*head).program = program;
+        (*head).slot = before;
+        (*head).actor = (*task).actor;
+        (*head).marks = marks;
+        (*head).asked = asked;
+        (*head).truth = truth.length;
+        (*head).base = base;
+        (*head).phase = match CONTROL.get_ptr(0) {
+            Some(control) => (*control).phase,
+            None => 0,
+        };
+        (*head).start = start;
+        (*head).file = file;
+    }
+    record.send(asked);
+    Some(())
+}
+
+/// Whether a task with this root is in the container: its root is not the host's.
+#[inline(always)]
+fn enters(state: *mut State, root: u64) -> bool {
+    let host = unsafe { (*state).host };
+    host != 0 && root != host
+}
+
+/// Where walks end: at the container's root, and before that is known at the task's own.
+#[inline(always)]
+pub fn container_root(state: *mut State, root: u64) -> u64 {
+    match unsafe { (*state).root } {
+        0 => root,
+        known => known,
+    }
+}
+
+/// Whether the execution gained privilege.
+#[inline(always)]
+fn gained(binary: u64) -> bool {
+    let bit = config!(secureexec);
+    if bit == ABSENT {
+        return false;
+    }
+    match read::<u8>(binary + u64::from(bit / 8)) {
+        Some(byte) => byte >> (bit & 7) & 1 == 1,
+        None => false,
+    }
+}
+
+/// The first port that every user may bind, in the task's network.
+#[inline(always)]
+fn ports(state: *mut State, task: u64) {
+    if off!(net_ports) == u64::from(ABSENT) {
+        return;
+    }
+    let net = follow(task + off!(task_nsproxy)).and_then(|proxy| follow(proxy + off!(nsproxy_net)));
+    if let Some(first) = net.and_then(|net| read::<i32>(net + off!(net_ports))) {
+        unsafe { (*state).unprivileged_port_start = (first as u32).wrapping_add(1) };
+    }
+}
+
+/// The id of a program: the one it has, or a new one.
+#[inline(always)]
+fn program_of(state: *mut State, hash: Hash) -> u32 {
+    let key = hash.finish();
+    if let Some(program) = PROGRAMS.get_ptr(key) {
+        return unsafe { *program };
+    }
+    let next = scope::fetch_add(unsafe { &raw mut (*state).programs });
+    if PROGRAMS.insert(key, next, NOEXIST) == Ok(()) {
+        return next;
+    }
+    match PROGRAMS.get_ptr(key) {
+        Some(program) => unsafe { *program },
+        None => {
+            scope::lost(|lost| &raw mut lost.map);
+            0
+        }
+    }
+}
