@@ -3,6 +3,7 @@
 //! An [`Artifact`] is one output format: one module, one function of the plan and what it was made from. Recorded
 //! text is hostile, and is escaped where it becomes a profile or a shell line.
 
+mod apparmor;
 pub mod capabilities;
 mod run_sh;
 mod seccomp;
@@ -14,6 +15,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+pub use apparmor::{AppArmor, escape as apparmor_escape};
 pub use run_sh::RunSh;
 pub use seccomp::Seccomp;
 pub use shell::word as shell_word;
@@ -29,6 +31,19 @@ pub struct Options {
     pub profile_name: String,
     /// The slim image's tags; the first one is run. Empty where only profiles were made: then the image itself is run.
     pub tags: Vec<String>,
+}
+
+impl Options {
+    /// The profile's name, if it means just itself in profiles and on command lines.
+    fn checked_profile_name(&self) -> Result<&str, Error> {
+        let name = self.profile_name.as_str();
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
+            Ok(name)
+        } else {
+            Err(Error::ProfileName(name.to_owned()))
+        }
+    }
 }
 
 /// What artifacts are made from.
@@ -65,7 +80,7 @@ pub trait Artifact {
 }
 
 /// Every artifact that [`write_all`] writes.
-pub const ARTIFACTS: [&dyn Artifact; 2] = [&Seccomp, &RunSh];
+pub const ARTIFACTS: [&dyn Artifact; 3] = [&Seccomp, &AppArmor, &RunSh];
 
 /// Why a profile could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +108,11 @@ pub enum Error {
         /// The text.
         text: String,
     },
+    /// The profile's name means more than itself to some tool.
+    #[error(
+        "AppArmor profile name {0:?}: it must be letters, digits, '.', '_' and '-', and start with a letter or digit"
+    )]
+    ProfileName(String),
     /// A profile cannot be simulated.
     #[error("cannot simulate the seccomp profile: {0}")]
     Simulate(String),

@@ -1,7 +1,7 @@
 //! `run.sh`: the `docker run` line with all of it.
 
 use super::shell::{line, word};
-use super::{Artifact, Context, Error, Seccomp, capabilities};
+use super::{AppArmor, Artifact, Context, Error, Seccomp, capabilities};
 use crate::image::Config;
 use crate::recording::{ContainerFacts, Purpose, Recording};
 
@@ -41,11 +41,7 @@ impl Artifact for RunSh {
         }
 
         out.push_str("set -eu\ndir=$(CDPATH='' cd -- \"$(dirname -- \"$0\")\" && pwd)\n");
-        if context.options.profile_name.is_empty() {
-            out.push_str("apparmor=\n");
-        } else {
-            out.push_str(&apparmor(&context.options.profile_name)?);
-        }
+        out.push_str(&apparmor(context.options.checked_profile_name()?));
 
         let mut options: Vec<Vec<String>> = Vec::new();
         options.extend(capabilities::options(plan).chunks(2).map(<[String]>::to_vec));
@@ -82,18 +78,18 @@ impl Artifact for RunSh {
 }
 
 /// Sets `$apparmor` to the profile's name if the host has loaded it; says how to where it could.
-fn apparmor(name: &str) -> Result<String, Error> {
-    let name = quoted(name, "the profile's name")?;
-    Ok(format!(
+fn apparmor(name: &str) -> String {
+    format!(
         r#"apparmor={name}
 if ! grep -qsF "$apparmor (" /sys/kernel/security/apparmor/profiles; then
   if grep -qs Y /sys/module/apparmor/parameters/enabled; then
-    echo "run.sh: AppArmor profile not loaded: apparmor_parser -r $dir/apparmor.profile" >&2
+    echo "run.sh: AppArmor profile not loaded: apparmor_parser -r '$dir/{file}'" >&2
   fi
   apparmor=
 fi
-"#
-    ))
+"#,
+        file = AppArmor.file_name()
+    )
 }
 
 /// What the container was given: the earliest recorded run's word.

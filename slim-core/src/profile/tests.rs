@@ -370,6 +370,169 @@ mod command_line {
     }
 }
 
+mod apparmor_profile {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::path::RawPath;
+    use crate::plan::{Cause, EdgeKind, Kept};
+    use crate::recording::{Access, FileUse, MountFact, MountKind, Program, SocketAction, SocketUse};
+
+    fn used(path: &[u8], access: &[Access]) -> FileUse {
+        FileUse {
+            path: RootPath::new(path),
+            truth: true,
+            asked: None,
+            base: None,
+            access: access.iter().copied().collect(),
+            errors: BTreeSet::new(),
+            on_root: true,
+            no_follow: false,
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+        }
+    }
+
+    fn socket(family: &str, kind: &str) -> SocketUse {
+        SocketUse {
+            action: SocketAction::Create,
+            family: family.into(),
+            kind: kind.into(),
+            protocol: 0,
+            address: String::new(),
+            port: 0,
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+        }
+    }
+
+    fn example() -> (Plan, Recording, Image) {
+        let recording = recorded(&[(Abi::Native, "read")], |run| {
+            let mount = |target: &str, kind| MountFact {
+                target: target.into(),
+                kind,
+            };
+            run.container.mounts = vec![
+                mount("/data", MountKind::Volume),
+                mount("/dev", MountKind::System),
+                mount("/dev/shm", MountKind::System),
+                mount("/proc", MountKind::System),
+            ];
+            let mut asked = used(b"/bin/sh", &[Access::Execute]);
+            asked.truth = false;
+            asked.asked = Some(RawPath(b"/bin/sh".to_vec()));
+            let mut runtime = used(b"/etc/passwd", &[Access::Read]);
+            runtime.actor = Actor::Runtime;
+            run.files = vec![
+                asked,
+                runtime,
+                used(b"/usr/lib/libc.so.6", &[Access::Map]),
+                used(b"/usr/share", &[Access::List]),
+                used(b"/etc/hosts", &[Access::Stat, Access::Permission]),
+                used(b"/etc/app \"x\", {a,b}*.conf", &[Access::Read]),
+                used(b"/caf\xff\n", &[Access::Read]),
+                used(b"/proc/7/maps", &[Access::Read]),
+                used(b"/dev/urandom", &[Access::Read]),
+                used(b"/dev/shm/sem.1", &[Access::Create]),
+                used(b"/data/db/1.dat", &[Access::Write]),
+                used(b"/tmp/app.Xy12", &[Access::Create]),
+                used(b"/etc/generated.conf", &[Access::Create]),
+                used(b"/var/log/app/access.log", &[Access::Write]),
+            ];
+            run.programs = vec![Program {
+                path: "/entry.sh".into(),
+                interpreter: Some("/bin/sh".into()),
+                privilege_gain: false,
+                phase: Phase::StartUp,
+                count: 1,
+            }];
+            run.sockets = vec![
+                socket("inet", "stream"),
+                socket("netlink", "raw"),
+                socket("unix", "dgram"),
+                socket("77", ""),
+            ];
+        });
+        let mut plan = plan(&recording);
+        let library = Cause::Edge {
+            edge: EdgeKind::Library,
+            from: "/usr/bin/dash".into(),
+            detail: None,
+        };
+        let always = Cause::Always { why: "a test".into() };
+        for (path, cause) in [
+            ("/usr/lib/libm.so.6", library),
+            ("/bin", always.clone()),
+            ("/etc/ssl/cert.pem", always),
+        ] {
+            plan.files.insert(path.into(), Kept { causes: vec![cause] });
+        }
+        let mut image = image(json!({}));
+        image.rootfs = crate::image::memory::tree(&[
+            ("/bin", b"-> usr/bin"),
+            ("/usr/bin/sh", b"-> dash"),
+            ("/usr/bin/dash", b""),
+            ("/usr/lib/libc.so.6", b""),
+            ("/usr/lib/libm.so.6", b""),
+            ("/usr/share/", b""),
+            ("/entry.sh", b""),
+            ("/etc/ssl/cert.pem", b""),
+            ("/tmp/", b""),
+            ("/var/log/app/access.log", b""),
+        ]);
+        (plan, recording, image)
+    }
+
+    #[test]
+    fn it_allows_what_was_used_and_what_that_needs() {
+        let (plan, recording, image) = example();
+        let options = options();
+        let context = Context {
+            plan: &plan,
+            recording: &recording,
+            image: &image,
+            options: &options,
+        };
+        let profile = String::from_utf8(AppArmor.render(&context).unwrap()).unwrap();
+        insta::assert_snapshot!(profile);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("apparmor.profile");
+        std::fs::write(&file, profile).unwrap();
+        match std::process::Command::new("apparmor_parser")
+            .args(["-Q", "-K"])
+            .arg(&file)
+            .output()
+        {
+            Ok(out) => assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr)),
+            Err(_) => eprintln!("not parsed: apparmor_parser is not installed (package apparmor)"),
+        }
+    }
+
+    #[test]
+    fn a_name_that_means_more_than_itself_is_refused() {
+        let (plan, recording, image) = example();
+        for name in ["", "/usr/bin/**", "a b", "a{b}", "x\nprofile y {"] {
+            let options = Options {
+                profile_name: name.into(),
+                tags: vec![],
+            };
+            let context = Context {
+                plan: &plan,
+                recording: &recording,
+                image: &image,
+                options: &options,
+            };
+            assert!(
+                matches!(AppArmor.render(&context), Err(Error::ProfileName(_))),
+                "{name}"
+            );
+        }
+        assert_eq!(profile_name("host:5000/a b/c:1"), "slim-host-5000-a-b-c-1");
+    }
+}
+
 #[test]
 fn files_are_written_whole_and_with_their_mode() {
     let dir = tempfile::tempdir().unwrap();
@@ -386,8 +549,15 @@ fn files_are_written_whole_and_with_their_mode() {
                 )
             })
             .collect();
-        assert_eq!(modes, [("seccomp.json", 0o644), ("run.sh", 0o755)]);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+        assert_eq!(
+            modes,
+            [
+                ("seccomp.json", 0o644),
+                ("apparmor.profile", 0o644),
+                ("run.sh", 0o755)
+            ]
+        );
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
     }
     let gone = dir.path().join("none");
     assert!(matches!(
