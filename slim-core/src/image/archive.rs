@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::config::MAX_CONFIG;
 use super::merge::{Layer, Merged, directory, merge, remove_below};
-use super::tar::{Content, Member, Members, Type};
+use super::tar::{Content, ContentReader, Member, Members, Type};
 use super::{Config, Entry, Error, Kind, Rootfs, Store, config_from};
 use crate::digest::Digest;
 use crate::path::{RawPath, RootPath};
@@ -117,18 +117,32 @@ struct Spooled {
     places: Vec<Option<Content>>,
 }
 
-impl Store for Spooled {
-    fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>> {
+impl Spooled {
+    fn content(&self, path: &RootPath, entry: &Entry) -> io::Result<ContentReader> {
         let place = usize::try_from(entry.inode)
             .ok()
             .and_then(|inode| self.places.get(inode)?.as_ref());
         match (place, self.files.get(entry.layer)) {
-            (Some(content), Some(file)) => Ok(Box::new(content.open(file.clone()))),
+            (Some(content), Some(file)) => Ok(content.open(file.clone())),
             _ => Err(io::Error::new(
                 io::ErrorKind::NotFound,
                 format!("{path}: its layer has no bytes for it"),
             )),
         }
+    }
+}
+
+impl Store for Spooled {
+    fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.content(path, entry)?))
+    }
+
+    fn read_at(&self, path: &RootPath, entry: &Entry, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut content = self.content(path, entry)?;
+        content.skip_to(offset);
+        let mut bytes = Vec::new();
+        content.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 

@@ -261,6 +261,13 @@ fn every_format_of_sparse_files_is_read() {
             rootfs.read(&"/sparse".into(), u64::MAX).unwrap() == expected,
             "{format}"
         );
+        for at in [0, 69_990, 74_990, 2_735_000, 2_999_990, 3_000_000] {
+            let end = expected.len().min(at + 100);
+            assert!(
+                rootfs.read_at(&"/sparse".into(), at as u64, 100).unwrap() == expected[at..end],
+                "{format} at {at}"
+            );
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -245,8 +245,8 @@ struct Directories {
     roots: Vec<OwnedFd>,
 }
 
-impl Store for Directories {
-    fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>> {
+impl Directories {
+    fn file(&self, path: &RootPath, entry: &Entry) -> io::Result<File> {
         let root = self.roots.get(entry.layer).ok_or(io::ErrorKind::NotFound)?;
         // A pipe put there since the index was made must not block.
         let file = open_in(root, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
@@ -256,7 +256,21 @@ impl Store for Directories {
                 format!("{path}: no longer a regular file in the layer's directory"),
             ));
         }
-        Ok(Box::new(file))
+        Ok(file)
+    }
+}
+
+impl Store for Directories {
+    fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(self.file(path, entry)?))
+    }
+
+    fn read_at(&self, path: &RootPath, entry: &Entry, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = self.file(path, entry)?;
+        file.seek(io::SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 
@@ -291,6 +305,8 @@ mod tests {
         );
         assert_eq!(rootfs.read(&"/d/one".into(), 99).unwrap(), b"high");
         assert_eq!(rootfs.read(&"/d/two".into(), 99).unwrap(), b"low");
+        assert_eq!(rootfs.read_at(&"/d/one".into(), 1, 2).unwrap(), b"ig");
+        assert_eq!(rootfs.read_at(&"/d/one".into(), 9, 2).unwrap(), b"");
         let get = |path: &str| rootfs.get(&path.into()).unwrap();
         assert_eq!(get("/d").mode, 0o1777);
         assert_eq!(get("/d/two").inode, get("/d/three").inode);

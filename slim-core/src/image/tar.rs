@@ -95,6 +95,13 @@ pub(super) struct ContentReader {
     stored: u64,
 }
 
+impl ContentReader {
+    /// Goes on at `position`, which only grows.
+    pub(super) fn skip_to(&mut self, position: u64) {
+        self.position = position.clamp(self.position, self.content.size);
+    }
+}
+
 impl Read for ContentReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.content.size - self.position;

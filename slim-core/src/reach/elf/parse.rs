@@ -394,6 +394,20 @@ pub(crate) mod tests {
         }
 
         #[test]
+        fn a_damaged_real_file_never_panics(damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..100)) {
+            // What is read of it: headers at the start, and the dynamic section and its strings, wherever they are.
+            let mut bytes = std::fs::read("/bin/true").unwrap();
+            let size = bytes.len();
+            for (n, (place, byte)) in damage.into_iter().enumerate() {
+                let place = place.index(if n % 2 == 0 { 4096.min(size) } else { size });
+                bytes[place] = byte;
+            }
+            if let Some(elf) = parse(&slice(&bytes)).unwrap() {
+                prop_assert!(elf.needed.len() <= 4096);
+            }
+        }
+
+        #[test]
         fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut elf = b"\x7fELF\x02\x01".to_vec();
             elf.extend(bytes);
