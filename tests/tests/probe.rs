@@ -1,5 +1,7 @@
 //! The probe against real servers on loopback: what a container would be is a [`Local`] here.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -772,4 +774,136 @@ async fn watching_ends_as_asked() {
     target.exits_after(0, Duration::from_millis(100));
     let probed = run(&*target, &options).await.unwrap();
     assert_eq!((probed.kind, probed.exit_code), (Kind::Job, Some(0)));
+}
+
+/// A file that is gone with the test.
+fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+#[tokio::test]
+async fn a_probe_file_is_asked_in_order_and_judged() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let server = serve(move |request| match path(request) {
+        "/" => answer("503 No", "", "always"),
+        // The header's value comes from the environment; replayed, it must be there again.
+        "/login" if request.contains("x-key: /") && request.ends_with("{\"user\":\"me\"}") => {
+            answer("201 Created", "x-answer: yes\r\n", "welcome")
+        }
+        "/login" => answer("403 Forbidden", "", "who?"),
+        "/slow" if asked.fetch_add(1, Ordering::Relaxed) < 2 => answer("500 Oh", "", ""),
+        _ => page("there"),
+    })
+    .await;
+    let target = Local::new(&[(8080, server)]);
+    let (_dir, path) = file(
+        "probe.yaml",
+        "- {path: /, expect: {status: 503}}\n\
+         - path: /login\n  headers: {X-Key: \"${PATH}\"}\n  json: {user: me}\n  \
+           expect: {status: [200, 201], body-contains: come, header: {x-answer: yes}}\n\
+         - {path: /slow, port: 8080}\n",
+    );
+    let options = Options {
+        probe_file: Some(path),
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    assert_eq!(
+        lines(&probed),
+        ["GET / 503", "GET / 503", "POST /login 201", "GET /slow 200"]
+    );
+    let key = &http(&probed.exchanges[2]).headers[0];
+    assert_eq!((key.name.as_str(), &key.value), ("x-key", &None));
+    assert!(!format!("{probed:?}").contains(&std::env::var("PATH").unwrap()));
+    assert_eq!(probed.replay(&target).await.unwrap(), probed.exchanges);
+    // From the recording alone the request cannot be asked again.
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    let left: Vec<u32> = again.iter().map(|exchange| exchange.sequence).collect();
+    assert_eq!(left, [0, 1, 3]);
+}
+
+#[tokio::test]
+async fn an_expectation_that_is_not_met_fails() {
+    let server = serve(|_| page("hello")).await;
+    let target = Local::new(&[(80, server)]);
+    let mut errors = Vec::new();
+    for text in [
+        "- {path: /a, expect: {status: 404}}",
+        "- {path: /b, method: DELETE, expect: {body-contains: bye}}",
+        "- {path: /c, expect: {header: {location: null}}}",
+        "- {path: /d, port: 81}",
+    ] {
+        let (_dir, path) = file("probe.yaml", text);
+        let options = Options {
+            probe_file: Some(path),
+            ..quick()
+        };
+        errors.push(run(&target, &options).await.unwrap_err().to_string());
+    }
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    GET http://localhost:80/a: expected status 404, got 200 ("hello")
+    DELETE http://localhost:80/b: expected a body that contains "bye", got "hello"
+    GET http://localhost:80/c: expected header location, got none
+    nothing answered on port 81 within 2 s (not reached from this machine); see the container's log; if it listens elsewhere, name the port with --port; if it is a job, pass --until-exit; if it is only slow, pass a longer --ready-timeout
+    "#);
+}
+
+#[tokio::test]
+async fn an_api_description_is_walked() {
+    const DESCRIPTION: &str = r#"{"openapi": "3.0.0", "servers": [{"url": "/api"}], "paths": {
+        "/pets/{id}": {"delete": {"operationId": "kill"}, "get": {},
+                       "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}}]},
+        "/pets": {"post": {"requestBody": {"content": {"application/json": {"schema":
+                    {"type": "object", "properties": {"name": {"type": "string", "example": "Rex"}}}}}}}}}}"#;
+    let server = serve(|request| match path(request) {
+        "/" => page("<a href=/api/about>about</a>"),
+        "/openapi.json" => answer("200 OK", "content-type: application/json\r\n", DESCRIPTION),
+        "/api/pets" if request.ends_with("{\"name\":\"Rex\"}") => answer("201 Created", "", ""),
+        "/api/pets/1" if request.starts_with("DELETE") => answer("500 Oh", "", ""),
+        "/api/about" => page("about"),
+        _ => answer("404 Not Found", "", ""),
+    })
+    .await;
+    let target = Local::new(&[(80, server)]);
+    let (_dir, path) = file("api.json", DESCRIPTION);
+    let mut options = Options {
+        openapi: Some("/openapi.json".into()),
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    let walked = [
+        "GET /api/pets/1 404",
+        "POST /api/pets 201",
+        "DELETE /api/pets/1 500",
+    ];
+    assert_eq!(
+        lines(&probed),
+        [
+            &["GET / 200", "GET /api/about 200", "GET /openapi.json 200"][..],
+            &walked
+        ]
+        .concat()
+    );
+    assert_eq!(
+        probed.summary,
+        [
+            "3 operations of /openapi.json were asked: 1 succeeded, 1 were refused (4xx), 1 failed (5xx), 0 were not answered"
+        ]
+    );
+    assert_eq!(probed.replay(&target).await.unwrap(), probed.exchanges);
+
+    options.openapi = Some(path.to_str().unwrap().to_owned());
+    let probed = run(&target, &options).await.unwrap();
+    assert_eq!(lines(&probed)[2..], walked);
+
+    options.openapi = Some("/nowhere.json".into());
+    let error = run(&target, &options).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "GET http://localhost:80/nowhere.json: no OpenAPI or Swagger description: answered with 404; pass the path where the \
+         app serves it, or a file (none is called /nowhere.json)"
+    );
 }

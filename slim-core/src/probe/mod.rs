@@ -5,11 +5,13 @@
 //!
 //! - `ready`: which ports there are, and what is spoken on each
 //! - [`ask`] (`http`), `tcp`: one question and its answer
-//! - `crawl`: what a page links to
+//! - `crawl`: what a page links to; `file`, `openapi`: what the user and a description name
 //! - `session`: the order of asking, and what fails the run
 
 mod crawl;
+mod file;
 mod http;
+mod openapi;
 mod ready;
 mod session;
 mod tcp;
@@ -64,9 +66,11 @@ pub struct Options {
     pub job_deadline: Duration,
     /// Paths to ask besides `/` (`--http-path`); `:PORT/PATH` names another than the first HTTP port.
     pub http_paths: Vec<String>,
-    /// Requests to send, as YAML or JSON (`--probe-file`).
+    /// Requests to send, as YAML or JSON (`--probe-file`): a list of `path`, `method`, `port`, `headers` (`${NAME}` takes a
+    /// value from the environment), one of `json`, `body` and `body-file`, and `expect` (`status`, `body-contains`, `header`).
     pub probe_file: Option<PathBuf>,
-    /// An OpenAPI 3 or Swagger 2 description: a file, or a path on the app (`--probe-openapi`).
+    /// An OpenAPI 3 or Swagger 2 description: a file, or where there is none of that name a path on the app
+    /// (`--probe-openapi`).
     pub openapi: Option<String>,
     /// What to send to a port that speaks neither HTTP nor HTTPS (`--tcp-send`).
     pub tcp_send: Option<Vec<u8>>,
@@ -78,6 +82,16 @@ pub struct Options {
     pub crawl_pages: u32,
     /// The exit code of the job or of the exec probe's command; 0 if not given.
     pub expect_exit: Option<i64>,
+}
+
+impl Options {
+    /// Finds what is wrong with the options, the probe file and a description in a file before anything is started.
+    ///
+    /// # Errors
+    /// [`Error::Options`], [`Error::ProbeFile`], [`Error::OpenApi`].
+    pub fn check(&self) -> Result<(), Error> {
+        session::Plan::of(self).map(|_| ())
+    }
 }
 
 impl Default for Options {
@@ -318,6 +332,22 @@ pub enum Error {
         command: String,
         /// The engine's message.
         source: BoxError,
+    },
+    /// The probe file cannot be read or is not one.
+    #[error("{}: {message}", path.display())]
+    ProbeFile {
+        /// The file.
+        path: PathBuf,
+        /// Which request, and what is wrong with it.
+        message: String,
+    },
+    /// The API description cannot be read or is not one.
+    #[error("{description}: no OpenAPI or Swagger description: {message}")]
+    OpenApi {
+        /// The file, or the path on the app.
+        description: String,
+        /// What is wrong with it.
+        message: String,
     },
     /// The options do not say what to do.
     #[error("{0}")]

@@ -28,12 +28,12 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// What is known by now.
-    pub(super) async fn of(target: &dyn Target, options: &Options) -> Self {
+    /// What is known by now; `given` are those that must answer.
+    pub(super) async fn of(target: &dyn Target, given: &BTreeSet<u16>) -> Self {
         let mut known: BTreeMap<u16, bool> = BTreeMap::new();
         let mut inside: BTreeMap<u16, String> = BTreeMap::new();
         let mut outside: BTreeSet<u16> = BTreeSet::new();
-        for port in &options.ports {
+        for port in given {
             known.insert(*port, false);
         }
         for (port, protocol) in target.exposed() {

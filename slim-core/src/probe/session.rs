@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use futures_util::future::{BoxFuture, Shared, join_all};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::crawl::{Role, links};
+use super::file::{self, Asked};
 use super::http::{Answer, Dialect, Failure, Request, ask};
+use super::openapi::{self, Walk};
 use super::ready::{ACCEPT, Attempt, Candidates, PATIENCE, Speaks, attempt};
 use super::tcp::{Talk, talk};
 use super::transcript::{self, Transcript};
@@ -41,8 +44,8 @@ const AT_LEAST: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`Error`]: it exits, does not answer in time, or answers an explicit request otherwise than expected.
 pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error> {
-    check(options)?;
-    let session = Session::new(target, options);
+    let plan = Plan::of(options)?;
+    let session = Session::new(target, options, &plan);
     let mut transcript = Transcript::default();
     let probing = session.probe(&mut transcript);
     let (mut kind, mut exit_code, interrupted) = tokio::select! {
@@ -84,22 +87,78 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
     })
 }
 
-/// Finds what is wrong with the options before anything is started.
-///
-/// # Errors
-/// [`Error::Options`].
-fn check(options: &Options) -> Result<(), Error> {
-    let wrong = |message: &str| Err(Error::Options(message.to_owned()));
-    if options.mode == Mode::Exec && options.exec.as_ref().is_none_or(Vec::is_empty) {
-        return wrong("--probe exec needs the command to run in the container");
+/// What there is to ask besides what the probe finds by itself.
+pub(super) struct Plan {
+    asked: Vec<Asked>,
+    openapi: Option<Description>,
+    /// Ports that must answer: the given ones, and those that requests name.
+    ports: BTreeSet<u16>,
+}
+
+enum Description {
+    File(Walk),
+    /// A path on the app.
+    Served,
+}
+
+impl Plan {
+    pub(super) fn of(options: &Options) -> Result<Self, Error> {
+        let wrong = |message: &str| Err(Error::Options(message.to_owned()));
+        if options.mode == Mode::Exec && options.exec.as_ref().is_none_or(Vec::is_empty) {
+            return wrong("--probe exec needs the command to run in the container: --exec COMMAND");
+        }
+        let ends = options.min_duration.is_some() || options.until_exit || options.until_interrupt;
+        if options.mode == Mode::None && !ends {
+            return wrong(
+                "--probe none needs an end: --for 30s, --until-exit, or --until-interrupt to stop with Ctrl-C",
+            );
+        }
+        let requests =
+            !options.http_paths.is_empty() || options.probe_file.is_some() || options.openapi.is_some();
+        if requests && !matches!(options.mode, Mode::Auto | Mode::Http) {
+            return wrong("--http-path, --probe-file and --probe-openapi need --probe auto or http");
+        }
+        let asked = match &options.probe_file {
+            Some(path) => file::load(path)?,
+            None => Vec::new(),
+        };
+        let openapi = match &options.openapi {
+            None => None,
+            Some(text) if !text.starts_with('/') || Path::new(text).is_file() => {
+                let wrong = |message: String| Error::OpenApi {
+                    description: text.clone(),
+                    message,
+                };
+                let bytes = std::fs::read(text).map_err(|error| wrong(error.to_string()))?;
+                let walk = openapi::walk(&String::from_utf8_lossy(&bytes), "/").map_err(wrong)?;
+                Some(Description::File(walk))
+            }
+            Some(_) => Some(Description::Served),
+        };
+        let paths = options.http_paths.iter();
+        let ports = options
+            .ports
+            .iter()
+            .copied()
+            .chain(asked.iter().filter_map(|asked| asked.port))
+            .chain(paths.filter_map(|path| port_and_path(path).map(|(port, _)| port)))
+            .collect();
+        Ok(Self {
+            asked,
+            openapi,
+            ports,
+        })
     }
-    let ends = options.min_duration.is_some() || options.until_exit || options.until_interrupt;
-    if options.mode == Mode::None && !ends {
-        return wrong(
-            "--probe none needs an end: --for 30s, --until-exit, or --until-interrupt to stop with Ctrl-C",
-        );
+
+    /// Whether the user expects this status of `GET /`.
+    fn expects_of_root(&self, port: u16, status: u16) -> bool {
+        self.asked.iter().any(|asked| {
+            asked.method == "GET"
+                && asked.path == "/"
+                && asked.port.is_none_or(|asked| asked == port)
+                && asked.expect.status.contains(&status)
+        })
     }
-    Ok(())
 }
 
 type Exit<'a> = Shared<BoxFuture<'a, Result<i64, String>>>;
@@ -107,6 +166,7 @@ type Exit<'a> = Shared<BoxFuture<'a, Result<i64, String>>>;
 struct Session<'a> {
     target: &'a dyn Target,
     options: &'a Options,
+    plan: &'a Plan,
     started: Instant,
     exit: Exit<'a>,
     answered: AtomicBool,
@@ -131,11 +191,12 @@ struct Site {
 }
 
 impl<'a> Session<'a> {
-    fn new(target: &'a dyn Target, options: &'a Options) -> Self {
+    fn new(target: &'a dyn Target, options: &'a Options, plan: &'a Plan) -> Self {
         let exit = async move { target.wait().await.map_err(|error: BoxError| error.to_string()) };
         Self {
             target,
             options,
+            plan,
             started: Instant::now(),
             exit: exit.boxed().shared(),
             answered: AtomicBool::new(false),
@@ -170,6 +231,10 @@ impl<'a> Session<'a> {
             }
             for site in &sites {
                 self.crawl(transcript, *site).await?;
+            }
+            if round == 0 {
+                // Last, as it also deletes.
+                self.openapi(transcript, &sites, deadline).await?;
             }
             if round == 1 {
                 break;
@@ -220,7 +285,7 @@ impl<'a> Session<'a> {
         let mut told = String::new();
         let mut pause = PAUSES.0;
         loop {
-            let candidates = Candidates::of(self.target, options).await;
+            let candidates = Candidates::of(self.target, &self.plan.ports).await;
             let open: Vec<u16> = candidates
                 .ports
                 .keys()
@@ -268,7 +333,7 @@ impl<'a> Session<'a> {
                     .all(|port| candidates.ports.get(port) == Some(&true));
                 let waited = last_settled.elapsed();
                 let enough = |port: &u16| {
-                    !options.ports.contains(port)
+                    !self.plan.ports.contains(port)
                         && match last.get(port) {
                             Some(Attempt::Failing(..)) => false,
                             Some(Attempt::Closed(_)) => waited >= DOUBT,
@@ -316,6 +381,11 @@ impl<'a> Session<'a> {
         };
         let left = deadline.saturating_duration_since(Instant::now()).max(PAUSES.1);
         let attempt = match timeout(left, attempt(endpoint, port, self.options)).await {
+            Ok(Attempt::Failing(dialect, answer))
+                if self.plan.expects_of_root(port, answer.response.status) =>
+            {
+                Attempt::Answered(Speaks::Http(dialect, answer))
+            }
             Ok(attempt) => attempt,
             Err(_) => Attempt::Closed("connected, but no answer".into()),
         };
@@ -339,7 +409,7 @@ impl<'a> Session<'a> {
         let listened = connected || candidates.ports.values().any(|seen| *seen);
         let job = options.until_exit || (settled.is_empty() && !listened && options.mode == Mode::Auto);
         let expected = options.expect_exit.unwrap_or(0);
-        if !job || !options.ports.is_empty() {
+        if !job || !self.plan.ports.is_empty() {
             return Err(Error::Exited { code, doing });
         }
         if !candidates.ports.is_empty() && !options.until_exit {
@@ -483,7 +553,7 @@ impl<'a> Session<'a> {
 
     /// Ports that are listened on by now and were not before; each is asked once.
     async fn late(&self, known: &BTreeSet<u16>) -> Result<BTreeMap<u16, Speaks>, Error> {
-        let candidates = Candidates::of(self.target, self.options).await;
+        let candidates = Candidates::of(self.target, &self.plan.ports).await;
         let fresh: Vec<u16> = candidates
             .ports
             .iter()
@@ -564,18 +634,125 @@ impl<'a> Session<'a> {
         for path in &self.options.http_paths {
             let (site, path) = self.site(sites, path)?;
             let request = Request::get(&path, site.dialect);
-            let answer = self.insist(site, &request, deadline).await?;
+            let fine = |status| status < 500;
+            let answer = self.insist(site, &request, deadline, &fine).await?;
             transcript.http(Origin::Flag, site.port, &request, &[], Some(&answer), true);
         }
+        for asked in &self.plan.asked {
+            let named = match asked.port {
+                Some(port) => format!(":{port}{}", asked.path),
+                None => asked.path.clone(),
+            };
+            let (site, path) = self.site(sites, &named)?;
+            let request = Request {
+                dialect: site.dialect,
+                method: asked.method.clone(),
+                path,
+                headers: asked.headers.clone(),
+                body: asked.body.clone(),
+                patience: PATIENCE,
+            };
+            let fine = |status| asked.expect.accepts(status);
+            let answer = self.insist(site, &request, deadline, &fine).await?;
+            if let Err((expected, got)) = asked.expect.judge(&answer) {
+                return Err(Error::Expectation {
+                    request: name(&request, site.port),
+                    expected,
+                    got,
+                });
+            }
+            transcript.http(
+                Origin::File,
+                site.port,
+                &request,
+                &asked.secret,
+                Some(&answer),
+                true,
+            );
+        }
+        Ok(())
+    }
+
+    /// Asks every operation of the API description once. Their values are made up, so no answer to them is a failure.
+    async fn openapi(
+        &self,
+        transcript: &mut Transcript,
+        sites: &[Site],
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let Some(description) = &self.plan.openapi else {
+            return Ok(());
+        };
+        let text = self.options.openapi.as_deref().unwrap_or_default();
+        let (site, path) = self.site(sites, "/").map(|(site, _)| (site, text.to_owned()))?;
+        let served;
+        let walk = match description {
+            Description::File(walk) => walk,
+            Description::Served => {
+                let request = Request::get(&path, site.dialect);
+                let answer = self
+                    .insist(site, &request, deadline, &|status| status < 500)
+                    .await?;
+                transcript.http(Origin::Flag, site.port, &request, &[], Some(&answer), true);
+                let wrong = |message: String| Error::OpenApi {
+                    description: name(&request, site.port),
+                    message,
+                };
+                let status = answer.response.status;
+                if !(200..300).contains(&status) {
+                    return Err(wrong(format!(
+                        "answered with {status}; pass the path where the app serves it, or a file (none is called {text})"
+                    )));
+                }
+                if answer.response.body.size > answer.bytes.len() as u64 {
+                    return Err(wrong("larger than 1 MiB: save it, and pass the file".into()));
+                }
+                served = openapi::walk(&String::from_utf8_lossy(&answer.bytes), &path).map_err(wrong)?;
+                &served
+            }
+        };
+        transcript.summary.extend(walk.notes.iter().cloned());
+        let mut counts = [0usize; 4];
+        for operation in &walk.operations {
+            let request = Request {
+                dialect: site.dialect,
+                method: operation.method.clone(),
+                path: operation.path.clone(),
+                headers: operation.headers.clone(),
+                body: operation.body.clone(),
+                patience: CRAWL_PATIENCE,
+            };
+            let shown = name(&request, site.port);
+            self.target.progress(&shown);
+            let asking = ask(site.endpoint, &request);
+            let answer = self
+                .unless_exited(|| format!("while {shown} was asked"), asking)
+                .await?
+                .ok();
+            let status = answer.as_ref().map(|answer| answer.response.status);
+            counts[match status {
+                Some(..400) => 0,
+                Some(400..500) => 1,
+                Some(_) => 2,
+                None => 3,
+            }] += 1;
+            let origin = Origin::OpenApi {
+                operation: operation.name.clone(),
+            };
+            transcript.http(origin, site.port, &request, &[], answer.as_ref(), false);
+        }
+        let [good, refused, failed, silent] = counts;
+        transcript.summary.push(format!(
+            "{} operations of {text} were asked: {good} succeeded, {refused} were refused (4xx), {failed} failed (5xx), {silent} \
+             were not answered",
+            walk.operations.len()
+        ));
         Ok(())
     }
 
     /// The site that `:PORT/PATH` or `/PATH` names, and the path.
     fn site(&self, sites: &[Site], text: &str) -> Result<(Site, String), Error> {
-        let named = text
-            .strip_prefix(':')
-            .and_then(|rest| rest.split_once('/'))
-            .and_then(|(port, path)| Some((port.parse::<u16>().ok()?, format!("/{path}"))));
+        let named = port_and_path(text);
         let found = match &named {
             Some((port, _)) => sites.iter().find(|site| site.port == *port),
             None => sites.first(),
@@ -596,9 +773,15 @@ impl<'a> Session<'a> {
         Ok((*site, format!("{slash}{path}")))
     }
 
-    /// Asks until the answer is none of 5xx. What may not be repeated is asked again only where the server says that it did
+    /// Asks until the answer's status is fine, 5xx being what passes. What may not be repeated is asked again only where the server says that it did
     /// nothing.
-    async fn insist(&self, site: Site, request: &Request, deadline: Instant) -> Result<Answer, Error> {
+    async fn insist(
+        &self,
+        site: Site,
+        request: &Request,
+        deadline: Instant,
+        fine: &(dyn Fn(u16) -> bool + Sync),
+    ) -> Result<Answer, Error> {
         let repeatable = !matches!(request.method.as_str(), "POST" | "PATCH");
         let mut pause = PAUSES.0;
         let shown = name(request, site.port);
@@ -610,7 +793,7 @@ impl<'a> Session<'a> {
             let late = Instant::now() >= deadline;
             let seconds = self.options.readiness_deadline.as_secs();
             match asked {
-                Ok(answer) if answer.response.status < 500 => return Ok(answer),
+                Ok(answer) if fine(answer.response.status) => return Ok(answer),
                 Ok(answer) => {
                     let status = answer.response.status;
                     if late || !(repeatable || matches!(status, 502..=504)) {
@@ -707,7 +890,7 @@ impl<'a> Session<'a> {
         let deadline = self.started + self.options.readiness_deadline;
         let mut retry_by = self.started + self.options.readiness_deadline.min(EXEC_RETRIES);
         loop {
-            let candidates = Candidates::of(self.target, self.options).await;
+            let candidates = Candidates::of(self.target, &self.plan.ports).await;
             let mut known: Vec<u16> = candidates.ports.keys().copied().collect();
             known.extend(candidates.inside.keys());
             if known.is_empty() {
@@ -847,6 +1030,12 @@ impl Request {
     }
 }
 
+/// The parts of `:PORT/PATH`.
+fn port_and_path(text: &str) -> Option<(u16, String)> {
+    let (port, path) = text.strip_prefix(':')?.split_once('/')?;
+    Some((port.parse().ok()?, format!("/{path}")))
+}
+
 fn waiting(ports_: &[u16]) -> String {
     if ports_.is_empty() {
         "before it listened anywhere".into()
@@ -905,7 +1094,12 @@ pub(super) async fn replay_with(
     unrecorded: &Unrecorded,
 ) -> Result<Vec<Exchange>, Error> {
     let options = Options::default();
-    let session = Session::new(target, &options);
+    let plan = Plan {
+        asked: Vec::new(),
+        openapi: None,
+        ports: BTreeSet::new(),
+    };
+    let session = Session::new(target, &options, &plan);
     let mut again = Vec::new();
     let mut ready: BTreeSet<u16> = BTreeSet::new();
     for exchange in exchanges {
