@@ -73,6 +73,20 @@ impl RootPath {
         Self(out)
     }
 
+    /// The path of `name` in this directory: as [`RootPath::join`], and quick where `name` is a single one.
+    pub fn child(&self, name: &[u8]) -> Self {
+        if name.contains(&b'/') || matches!(name, b"" | b"." | b"..") {
+            return self.join(name);
+        }
+        let mut out = Vec::with_capacity(self.0.len() + 1 + name.len());
+        if !self.is_root() {
+            out.extend_from_slice(&self.0);
+        }
+        out.push(b'/');
+        out.extend_from_slice(name);
+        Self(out)
+    }
+
     /// The bytes, with the leading `/`.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -290,6 +304,15 @@ mod tests {
             let raw = RawPath(bytes);
             let json = serde_json::to_string(&raw).unwrap();
             prop_assert_eq!(serde_json::from_str::<RawPath>(&json).unwrap(), raw);
+        }
+
+        #[test]
+        fn a_child_is_what_join_makes(
+            directory in prop::collection::vec(any::<u8>(), 0..9),
+            name in prop::collection::vec(prop_oneof![Just(b'/'), Just(b'.'), any::<u8>()], 0..4),
+        ) {
+            let directory = RootPath::new(&directory);
+            prop_assert_eq!(directory.child(&name), directory.join(&name));
         }
 
         #[test]

@@ -477,7 +477,7 @@ impl Builder {
             }
             return Ok(());
         }
-        let path = parent.join(name);
+        let path = parent.child(name);
         let kind = match member.kind {
             Type::Directory => Kind::Directory,
             Type::File => Kind::File {
@@ -579,7 +579,7 @@ impl Builder {
                 here = here.parent().unwrap_or(here);
                 continue;
             }
-            let next = here.join(&name);
+            let next = here.child(&name);
             match self.layer.entries.get(&next).map(|entry| &entry.kind) {
                 Some(Kind::Symlink { target }) => {
                     links += 1;

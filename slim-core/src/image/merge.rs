@@ -50,10 +50,6 @@ pub(super) fn merge(layers: Vec<Layer>) -> Merged {
     for layer in layers {
         apply(&mut entries, layer);
     }
-    // The root's own time is when the storage made its directory, not the image's.
-    if let Some(root) = entries.get_mut(&RootPath::root()) {
-        root.mtime = 0;
-    }
     let mut origins = Vec::new();
     let mut numbers = HashMap::new();
     for entry in entries.values_mut() {
@@ -62,6 +58,12 @@ pub(super) fn merge(layers: Vec<Layer>) -> Merged {
             origins.push(origin);
             origins.len() as u64 - 1
         });
+    }
+    // Every layer's directory has a root, made by the storage when it unpacked the layer: neither its time nor its
+    // layer is the image's.
+    if let Some(root) = entries.get_mut(&RootPath::root()) {
+        root.mtime = 0;
+        root.layer = 0;
     }
     Merged { entries, origins }
 }
@@ -134,7 +136,7 @@ mod tests {
         let low = layer(0, &["/", "/a/", "/a/b", "/a-b", "/a.c"]);
         let mut high = layer(1, &["/"]);
         high.hidden.insert("/a".into());
-        assert_eq!(names(&merge(vec![low, high])), ["/@1", "/a-b@0", "/a.c@0"]);
+        assert_eq!(names(&merge(vec![low, high])), ["/@0", "/a-b@0", "/a.c@0"]);
     }
 
     #[test]
@@ -142,14 +144,14 @@ mod tests {
         let low = layer(0, &["/", "/a/", "/a/b", "/a/c"]);
         let mut high = layer(1, &["/", "/a/", "/a/c"]);
         high.opaque.insert("/a".into());
-        assert_eq!(names(&merge(vec![low, high])), ["/@1", "/a@1", "/a/c@1"]);
+        assert_eq!(names(&merge(vec![low, high])), ["/@0", "/a@1", "/a/c@1"]);
     }
 
     #[test]
     fn a_file_over_a_directory_and_a_directory_over_a_file() {
         let low = layer(0, &["/", "/a/", "/a/b", "/f"]);
         let high = layer(1, &["/", "/a", "/f/", "/f/x"]);
-        assert_eq!(names(&merge(vec![low, high])), ["/@1", "/a@1", "/f@1", "/f/x@1"]);
+        assert_eq!(names(&merge(vec![low, high])), ["/@0", "/a@1", "/f@1", "/f/x@1"]);
     }
 
     #[test]
@@ -157,7 +159,7 @@ mod tests {
         let low = layer(0, &["/", "/a/", "/f"]);
         let mut high = layer(1, &["/", "/a/", "/a/x", "/f/"]);
         high.implied.extend(["/a".into(), "/f".into()]);
-        assert_eq!(names(&merge(vec![low, high])), ["/@1", "/a@0", "/a/x@1", "/f@1"]);
+        assert_eq!(names(&merge(vec![low, high])), ["/@0", "/a@0", "/a/x@1", "/f@1"]);
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn list(root: &OwnedFd, layer: usize, path: &RootPath) -> Result<Listing, Error>
         }
     }
     for name in names {
-        let path = path.join(&name);
+        let path = path.child(&name);
         let failed = |source: io::Error| Error::Io {
             what: format!("layer {layer}, {path}"),
             source,

@@ -1,6 +1,6 @@
 //! The index of an image's merged file system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -156,12 +156,16 @@ pub enum Outcome {
 impl Rootfs {
     /// An index over `entries` whose bytes are in `store`. Missing parents are added as root-owned directories (0755).
     pub fn new(mut entries: BTreeMap<RootPath, Entry>, store: Arc<dyn Store>) -> Self {
-        let missing: Vec<RootPath> = entries
-            .keys()
-            .flat_map(|path| path.ancestors().collect::<Vec<_>>())
-            .chain([RootPath::root()])
-            .filter(|path| !entries.contains_key(path))
-            .collect();
+        let mut missing = BTreeSet::new();
+        for path in entries.keys().chain([&RootPath::root().join("x")]) {
+            let above = path.ancestors().take_while(|path| !entries.contains_key(path));
+            // Where one is known to be missing, those above it are known too.
+            for path in above {
+                if !missing.insert(path) {
+                    break;
+                }
+            }
+        }
         for path in missing {
             let inode = u64::MAX - entries.len() as u64;
             entries.entry(path).or_insert(Entry {
@@ -272,7 +276,7 @@ impl Rootfs {
                 }
                 _ => {}
             }
-            let next = here.join(&name);
+            let next = here.child(&name);
             let Some(entry) = self.entries.get(&next) else {
                 // Keep what is left of the name, so that the caller sees what was asked for.
                 let path = todo.iter().rev().fold(next, |path, name| path.join(name));
