@@ -260,6 +260,21 @@ pub struct Container {
 }
 
 impl Container {
+    /// The container that a `run.sh` starts, detached.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    pub fn by_script(script: &Path) -> Container {
+        let container = Container {
+            name: unique("container"),
+        };
+        run(Command::new("sh")
+            .arg(script)
+            .args(["--detach", "--name", &container.name]));
+        container
+    }
+
     /// `docker run --detach ARGS`: options, image and command.
     ///
     /// # Panics
@@ -494,4 +509,59 @@ pub fn assert_exit(output: &Output, code: i32) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// Runs a command to its end and returns its standard output.
+///
+/// # Panics
+///
+/// When it fails; with what it said on standard error.
+pub fn run(command: &mut Command) -> String {
+    let output = match command.stdin(Stdio::null()).output() {
+        Ok(output) => output,
+        Err(error) => panic!("{command:?}: {error}"),
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The `report.json` of an output directory.
+///
+/// # Panics
+///
+/// When there is none.
+pub fn report(output: &Path) -> serde_json::Value {
+    let bytes = std::fs::read(output.join("report.json")).expect("slim wrote a report");
+    serde_json::from_slice(&bytes).expect("the report is JSON")
+}
+
+/// The options of `docker run` that confine a container by the profiles of an output directory.
+///
+/// # Panics
+///
+/// When there is no report.
+pub fn confined(output: &Path) -> Vec<String> {
+    let seccomp = format!("--security-opt=seccomp={}", output.join("seccomp.json").display());
+    let report = report(output);
+    let granted = report["capabilities"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str());
+    [seccomp, "--cap-drop=ALL".into()]
+        .into_iter()
+        .chain(granted.map(|name| format!("--cap-add={name}")))
+        .collect()
+}
+
+/// An image's size in bytes.
+///
+/// # Panics
+///
+/// When there is no such image.
+pub fn size(image: &str) -> u64 {
+    docker(&["image", "inspect", "--format", "{{.Size}}", image])
+        .parse()
+        .expect("a size is a number")
 }

@@ -1,1 +1,281 @@
-//! The only room that joins the others.
+//! The room that joins the others: engine, tracer and probe make a recording; plan, profiles and image follow from it.
+//!
+//! Everything that takes long tells an [`Observer`]; everything that may take forever ends when [`Stop`] says so.
+
+mod output;
+mod produce;
+mod record;
+mod target;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::recording::Losses;
+use crate::{build, engine, image, probe, profile, reach, recording, trace};
+
+pub use output::{Bodies, Output, default_directory, load_bodies};
+pub use produce::{Product, ProductOptions, plan, produce};
+pub use record::{RecordOptions, Recorded, record, recorded_reference};
+
+/// A step of the work, for progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Finding, perhaps pulling, and indexing the image.
+    Image,
+    /// Starting the container under the tracer.
+    Start,
+    /// Exercising the app.
+    Probe,
+    /// Stopping it and draining the tracer.
+    Stop,
+    /// Closing the set of files and planning.
+    Plan,
+    /// Writing profiles and reports.
+    Profiles,
+    /// Writing the layer.
+    Layer,
+    /// Loading the image into the engine.
+    Load,
+}
+
+impl Stage {
+    /// Its name in reports (`start`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Start => "start",
+            Self::Probe => "probe",
+            Self::Stop => "stop",
+            Self::Plan => "plan",
+            Self::Profiles => "profiles",
+            Self::Layer => "layer",
+            Self::Load => "load",
+        }
+    }
+}
+
+/// Who is told how the work goes.
+pub trait Observer: Send + Sync {
+    /// A stage began.
+    fn begin(&self, stage: Stage, what: &str);
+    /// What the current stage waits for.
+    fn waiting(&self, what: &str);
+    /// Bytes done, and of how many if that is known.
+    fn bytes(&self, done: u64, total: Option<u64>);
+    /// A stage ended; `what` is its result in a few words.
+    fn end(&self, stage: Stage, what: &str);
+    /// Something the user should know.
+    fn warn(&self, what: &str);
+}
+
+/// How the user ends what runs.
+///
+/// The first signal ends a recording that was asked to go on until Ctrl-C; otherwise, and the second time, it cancels.
+#[derive(Clone)]
+pub struct Stop(Arc<watch::Sender<u32>>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl Stop {
+    /// One more signal came.
+    pub fn signal(&self) {
+        self.0.send_modify(|count| *count += 1);
+    }
+
+    /// Resolves when `count` signals have come.
+    pub async fn signalled(&self, count: u32) {
+        // The sender lives in `self`, so waiting cannot fail before the condition holds.
+        let _ = self.0.subscribe().wait_for(|seen| *seen >= count).await;
+    }
+}
+
+/// Why the work failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// The tracer.
+    #[error(transparent)]
+    Trace(#[from] trace::Error),
+    /// The engine started the container, but on no kernel that the tracer watches.
+    #[error(
+        "the container {container} started, but not on this kernel: the engine runs elsewhere (another host or a \
+         virtual machine). Run slim on the engine's own host, or point DOCKER_HOST at an engine on this one"
+    )]
+    AnotherKernel {
+        /// The container's short id.
+        container: String,
+    },
+    /// The probe.
+    #[error("{source}{}", last_lines(log))]
+    Probe {
+        /// What went wrong.
+        source: probe::Error,
+        /// The last lines of the container's log.
+        log: String,
+    },
+    /// The container ended when it should have gone on, or not as expected.
+    #[error("{what}{}", last_lines(log))]
+    Container {
+        /// What happened and what to do.
+        what: String,
+        /// The last lines of the container's log.
+        log: String,
+    },
+    /// The run is not complete.
+    #[error("the recording is not complete: {}", describe_losses(.0))]
+    Losses(Losses),
+    /// The container ran, and nothing of it was the application.
+    #[error(
+        "nothing of {reference} was seen to run: no program of the image was executed. Give it a command after `--`, \
+         or see its log{}",
+        last_lines(log)
+    )]
+    NothingRan {
+        /// The image.
+        reference: String,
+        /// The last lines of the container's log.
+        log: String,
+    },
+    /// The recording is of another image than the one at hand.
+    #[error(
+        "the recording is of image {recorded}, but {reference} is now {found}: record again, or name the recorded image"
+    )]
+    OtherImage {
+        /// The recorded image's digest.
+        recorded: String,
+        /// The reference that was looked up.
+        reference: String,
+        /// What it is now.
+        found: String,
+    },
+    /// The user ended it.
+    #[error("interrupted; what was created is removed")]
+    Interrupted,
+    /// The recording.
+    #[error(transparent)]
+    Recording(#[from] recording::Error),
+    /// The image.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// The closure.
+    #[error(transparent)]
+    Reach(#[from] reach::Error),
+    /// The profiles.
+    #[error(transparent)]
+    Profile(#[from] profile::Error),
+    /// The product.
+    #[error(transparent)]
+    Build(#[from] build::Error),
+    /// A file of the output.
+    #[error("{}: {source}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another slim writes to the directory.
+    #[error("{}: another slim is writing there; wait for it, or name another directory with --output", path.display())]
+    OutputInUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A worker ended without a result.
+    #[error("a worker of slim ended early: {0}; this is a defect of slim, please report it")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+impl Error {
+    /// Whether it means that this machine cannot trace (exit code 5).
+    pub fn cannot_trace(&self) -> bool {
+        match self {
+            Self::AnotherKernel { .. } => true,
+            Self::Trace(error) => error.cannot_trace(),
+            Self::Engine(error) => error.cannot_trace(),
+            _ => false,
+        }
+    }
+}
+
+fn last_lines(log: &str) -> String {
+    if log.trim().is_empty() {
+        return String::new();
+    }
+    let lines: Vec<&str> = log.trim_end().lines().collect();
+    let tail = &lines[lines.len().saturating_sub(10)..];
+    let tail: Vec<String> = tail
+        .iter()
+        .map(|line| format!("  | {}", crate::report::printable(line)))
+        .collect();
+    format!("\nthe container's last lines:\n{}", tail.join("\n"))
+}
+
+fn describe_losses(losses: &Losses) -> String {
+    let causes = [
+        (
+            losses.ring,
+            "records did not fit in the ring buffer (a larger --ring-size helps)",
+        ),
+        (
+            losses.map,
+            "things did not fit in a map (a larger --map-size helps)",
+        ),
+        (
+            losses.string,
+            "strings could not be read (recording again usually helps)",
+        ),
+        (
+            losses.deep_path,
+            "paths are deeper or longer than the kernel side can walk (use shorter ones)",
+        ),
+        (
+            losses.recursion,
+            "events came while another was handled (recording again usually helps)",
+        ),
+    ];
+    let said: Vec<String> = causes
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{count} {why}"))
+        .collect();
+    said.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_name_their_remedy() {
+        let losses = Losses {
+            ring: 3,
+            map: 1,
+            ..Losses::default()
+        };
+        assert_eq!(
+            Error::Losses(losses).to_string(),
+            "the recording is not complete: 3 records did not fit in the ring buffer (a larger --ring-size helps); \
+             1 things did not fit in a map (a larger --map-size helps)"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_stop_counts_its_signals() {
+        let stop = Stop::default();
+        stop.signal();
+        stop.signalled(1).await;
+        let second = stop.clone();
+        let waiting = tokio::spawn(async move { second.signalled(2).await });
+        stop.signal();
+        waiting.await.unwrap();
+    }
+}

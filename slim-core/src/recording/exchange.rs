@@ -18,6 +18,21 @@ pub struct Exchange {
     pub kind: ExchangeKind,
 }
 
+impl Exchange {
+    /// Every body it names.
+    pub fn bodies(&self) -> Vec<&Body> {
+        match &self.kind {
+            ExchangeKind::Http(http) => http
+                .body
+                .iter()
+                .chain(http.response.as_ref().map(|response| &response.body))
+                .collect(),
+            ExchangeKind::Tcp(tcp) => tcp.sent.iter().chain([&tcp.received]).collect(),
+            ExchangeKind::Exec(exec) => vec![&exec.stdout, &exec.stderr],
+        }
+    }
+}
+
 /// Why a probe asked something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -209,5 +209,10 @@ impl Recording {
     }
 }
 
+/// The JSON Schema of a recording, as `docs/recording.schema.json` holds it.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Recording).to_value()
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

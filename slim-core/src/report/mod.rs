@@ -1,1 +1,183 @@
-//! The report and its renderings.
+//! The report: what was found and made, for people and for programs.
+
+mod explain;
+mod text;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::path::RootPath;
+use crate::plan::{Plan, Reason, Totals};
+use crate::recording::{ExchangeKind, Recording};
+
+pub use explain::{Explained, explain};
+pub use text::{bytes, count, printable, summary};
+
+/// The version of `report.json`.
+pub const VERSION: u32 = 1;
+
+/// What was found and made. `report.json` is this document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The format's version: [`VERSION`].
+    pub version: u32,
+    /// The version of slim.
+    pub slim: String,
+    /// The image as the user named it.
+    pub reference: String,
+    /// The digest of its config.
+    pub image: Digest,
+    /// The slim image, if one was made.
+    pub product: Option<ProductImage>,
+    /// The image before.
+    pub before: Totals,
+    /// The image after.
+    pub after: Totals,
+    /// System calls.
+    pub syscalls: SyscallCounts,
+    /// Granted capabilities.
+    pub capabilities: Vec<String>,
+    /// Capabilities asked for, refused, and not granted.
+    pub refused_capabilities: Vec<String>,
+    /// Programs that gain privilege when executed.
+    pub privilege_gain: Vec<RootPath>,
+    /// The runs, by id.
+    pub runs: Vec<Digest>,
+    /// How many requests, connections and commands the runs hold.
+    pub exchanges: u64,
+    /// What the probe did, in sentences.
+    pub probe: Vec<String>,
+    /// What the user should know.
+    pub notes: Vec<String>,
+    /// How long each stage took.
+    pub stages: Vec<StageTime>,
+    /// From the start to the end, in milliseconds.
+    pub total_ms: u64,
+    /// The directory of the files.
+    pub output: PathBuf,
+}
+
+/// The image that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductImage {
+    /// The digest of its config.
+    pub digest: Digest,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The size of its layer's tar, in bytes.
+    pub layer_bytes: u64,
+}
+
+/// How many system calls are allowed, and of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyscallCounts {
+    /// Allowed names.
+    pub allowed: u64,
+    /// Those of them that the application made.
+    pub app: u64,
+    /// Those of them that the application did not make: the runtime does, or a library may.
+    pub other: u64,
+    /// As many as this kernel's architecture knows.
+    pub known: u64,
+}
+
+/// How long a stage took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// The stage.
+    pub stage: String,
+    /// Milliseconds.
+    pub ms: u64,
+}
+
+impl Report {
+    /// The report on `plan`; times, product and directory are to be filled in.
+    pub fn new(plan: &Plan, recording: &Recording) -> Self {
+        let by_app = plan
+            .syscalls
+            .iter()
+            .filter(|call| {
+                call.reasons
+                    .iter()
+                    .any(|reason| matches!(reason, Reason::Observed { .. }))
+            })
+            .count() as u64;
+        let allowed = plan.syscalls.len() as u64;
+        let known = recording
+            .runs
+            .values()
+            .map(|run| u64::from(run.host.syscalls_known))
+            .max()
+            .unwrap_or_default();
+        let names = |list: &[crate::plan::AllowedCapability]| list.iter().map(|c| c.name.clone()).collect();
+        Self {
+            version: VERSION,
+            slim: env!("CARGO_PKG_VERSION").to_owned(),
+            reference: plan.reference.clone(),
+            image: plan.image.clone(),
+            product: None,
+            before: plan.before,
+            after: plan.after,
+            syscalls: SyscallCounts {
+                allowed,
+                app: by_app,
+                other: allowed - by_app,
+                known,
+            },
+            capabilities: names(&plan.capabilities),
+            refused_capabilities: names(&plan.refused_capabilities),
+            privilege_gain: plan.privilege_gain.clone(),
+            runs: plan.runs.clone(),
+            exchanges: recording
+                .runs
+                .values()
+                .map(|run| run.exchanges.len() as u64)
+                .sum(),
+            probe: probe_lines(recording),
+            notes: plan.notes.clone(),
+            stages: Vec::new(),
+            total_ms: 0,
+            output: PathBuf::new(),
+        }
+    }
+}
+
+/// One line for each protocol that the recording's exchanges spoke.
+fn probe_lines(recording: &Recording) -> Vec<String> {
+    let all: Vec<_> = recording.runs.values().flat_map(|run| &run.exchanges).collect();
+    let http = all.iter().filter_map(|exchange| match &exchange.kind {
+        ExchangeKind::Http(http) => Some(http),
+        _ => None,
+    });
+    let (mut asked, mut good) = (0, 0);
+    for exchange in http {
+        asked += 1;
+        good += usize::from(
+            exchange
+                .response
+                .as_ref()
+                .is_some_and(|response| response.status < 400),
+        );
+    }
+    let tcp = all
+        .iter()
+        .filter(|exchange| matches!(exchange.kind, ExchangeKind::Tcp(_)))
+        .count();
+    let exec = all
+        .iter()
+        .filter(|exchange| matches!(exchange.kind, ExchangeKind::Exec(_)))
+        .count();
+    let mut lines = Vec::new();
+    if asked > 0 {
+        lines.push(format!("{asked} HTTP requests, {good} answered below 400"));
+    }
+    if tcp > 0 {
+        lines.push(format!("{tcp} TCP connections"));
+    }
+    if exec > 0 {
+        lines.push(format!("{exec} commands"));
+    }
+    lines
+}

@@ -1,0 +1,495 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use slim_core::engine::{ContainerOptions, Pull};
+use slim_core::pipeline::RecordOptions;
+use slim_core::{probe, reach, trace};
+
+/// Watches a container from the kernel while the app is exercised, and hands back the smallest image that still works,
+/// with the seccomp, AppArmor and capability profiles that it runs under.
+#[derive(Debug, Parser)]
+#[command(name = "slim", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// How results are printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "SLIM_FORMAT", global = true)]
+    pub(crate) format: Format,
+    /// When to colour: on a terminal (and without NO_COLOR or CI), always, never
+    #[arg(long, value_enum, default_value_t = Colour::Auto, env = "SLIM_COLOR", global = true)]
+    pub(crate) color: Colour,
+    /// The container engine, as in DOCKER_HOST (unix:///run/docker.sock, tcp://host:2376)
+    #[arg(long, value_name = "ADDRESS", env = "SLIM_HOST", global = true)]
+    pub(crate) host: Option<String>,
+    /// No progress; only the result, warnings and errors
+    #[arg(long, short, env = "SLIM_QUIET", global = true)]
+    pub(crate) quiet: bool,
+    /// Log what happens on standard error (twice: more)
+    #[arg(long, short, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Record a container, then make its slim image, its profiles and a report
+    Build(Build),
+    /// Record a container, then make its profiles
+    Profile(Profile),
+    /// Record a container
+    Record(Record),
+    /// Make profiles, and with --tag the image, from recordings
+    Generate(Generate),
+    /// Unite recordings of one image
+    Merge(Merge),
+    /// Say why a path is kept, or a system call or capability allowed
+    Explain(Explain),
+    /// Say what this machine allows, and what is missing
+    Doctor,
+    /// Write the recording's JSON Schema and the command-line reference into a directory
+    #[command(hide = true)]
+    InternalDocs {
+        /// The directory
+        directory: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    #[command(flatten)]
+    pub(crate) container: Container,
+    #[command(flatten)]
+    pub(crate) probe: Probe,
+    #[command(flatten)]
+    pub(crate) tracer: Tracer,
+    #[command(flatten)]
+    pub(crate) product: Product,
+    /// The slim image's tag; may be repeated [default: NAME-slim:TAG]
+    #[arg(long, value_name = "NAME:TAG", env = "SLIM_TAG")]
+    pub(crate) tag: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    #[command(flatten)]
+    pub(crate) container: Container,
+    #[command(flatten)]
+    pub(crate) probe: Probe,
+    #[command(flatten)]
+    pub(crate) tracer: Tracer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    #[command(flatten)]
+    pub(crate) container: Container,
+    #[command(flatten)]
+    pub(crate) probe: Probe,
+    #[command(flatten)]
+    pub(crate) tracer: Tracer,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// Recordings, or directories that hold a recording.json
+    #[arg(value_name = "RECORDING", required = true)]
+    pub(crate) recordings: Vec<PathBuf>,
+    /// The image, if it is not to be found under the name that was recorded
+    #[arg(long, value_name = "IMAGE", env = "SLIM_IMAGE")]
+    pub(crate) image: Option<String>,
+    /// Make the slim image too, with this tag; may be repeated
+    #[arg(long, value_name = "NAME:TAG", env = "SLIM_TAG")]
+    pub(crate) tag: Vec<String>,
+    #[command(flatten)]
+    pub(crate) product: Product,
+    /// Where the results go [default: slim-out/IMAGE]
+    #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// Recordings, or directories that hold a recording.json
+    #[arg(value_name = "RECORDING", required = true)]
+    pub(crate) recordings: Vec<PathBuf>,
+    /// Where the united recording.json and its exchanges go [default: slim-out/IMAGE]
+    #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The output directory of an earlier command
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// A path in the image, a system call, or a capability
+    #[arg(value_name = "WHAT")]
+    pub(crate) what: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Subject {
+    /// The image
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// The command in place of the image's own
+    #[arg(value_name = "COMMAND", last = true)]
+    pub(crate) command: Vec<String>,
+    /// When to pull the image
+    #[arg(long, value_enum, default_value_t = PullWhen::Missing, env = "SLIM_PULL")]
+    pub(crate) pull: PullWhen,
+    /// Where the results go [default: slim-out/IMAGE]
+    #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PullWhen {
+    Missing,
+    Always,
+    Never,
+}
+
+impl From<PullWhen> for Pull {
+    fn from(when: PullWhen) -> Self {
+        match when {
+            PullWhen::Missing => Self::Missing,
+            PullWhen::Always => Self::Always,
+            PullWhen::Never => Self::Never,
+        }
+    }
+}
+
+/// docker run's options, by its names.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Container (as docker run has them)")]
+pub(crate) struct Container {
+    /// Set an environment variable (NAME alone takes slim's own)
+    #[arg(long, short = 'e', value_name = "NAME=VALUE", env = "SLIM_ENV")]
+    env: Vec<String>,
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE", env = "SLIM_ENV_FILE")]
+    env_file: Vec<String>,
+    /// Mount a volume or a directory of the host
+    #[arg(long, value_name = "[SOURCE:]TARGET[:OPTIONS]", env = "SLIM_VOLUME")]
+    volume: Vec<String>,
+    /// Mount a file system
+    #[arg(long, value_name = "type=…,source=…,target=…", env = "SLIM_MOUNT")]
+    mount: Vec<String>,
+    /// The network
+    #[arg(long, value_name = "NETWORK", env = "SLIM_NETWORK")]
+    network: Option<String>,
+    /// Publish a port on the host
+    #[arg(long, value_name = "[IP:][HOST:]PORT[/PROTOCOL]", env = "SLIM_PUBLISH")]
+    publish: Vec<String>,
+    /// The user
+    #[arg(long, value_name = "NAME|UID[:GROUP|GID]", env = "SLIM_USER")]
+    user: Option<String>,
+    /// Replace the image's ENTRYPOINT
+    #[arg(long, value_name = "COMMAND", env = "SLIM_ENTRYPOINT")]
+    entrypoint: Option<String>,
+    /// The working directory
+    #[arg(long, value_name = "DIR", env = "SLIM_WORKDIR")]
+    workdir: Option<String>,
+    /// The host name
+    #[arg(long, value_name = "NAME", env = "SLIM_HOSTNAME")]
+    hostname: Option<String>,
+    /// Make the root file system read-only
+    #[arg(long, env = "SLIM_READ_ONLY")]
+    read_only: bool,
+    /// Mount a tmpfs
+    #[arg(long, value_name = "TARGET[:OPTIONS]", env = "SLIM_TMPFS")]
+    tmpfs: Vec<String>,
+    /// Limit memory
+    #[arg(long, value_name = "BYTES", env = "SLIM_MEMORY")]
+    memory: Option<String>,
+    /// Add a capability
+    #[arg(long, value_name = "CAPABILITY", env = "SLIM_CAP_ADD")]
+    cap_add: Vec<String>,
+    /// Drop a capability
+    #[arg(long, value_name = "CAPABILITY", env = "SLIM_CAP_DROP")]
+    cap_drop: Vec<String>,
+    /// A security option
+    #[arg(long, value_name = "OPTION", env = "SLIM_SECURITY_OPT")]
+    security_opt: Vec<String>,
+    /// Add a host name to /etc/hosts
+    #[arg(long, value_name = "NAME:ADDRESS", env = "SLIM_ADD_HOST")]
+    add_host: Vec<String>,
+    /// Label the recorded container
+    #[arg(long, value_name = "NAME=VALUE", env = "SLIM_LABEL")]
+    label: Vec<String>,
+}
+
+/// How the app is exercised.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Probe")]
+pub(crate) struct Probe {
+    /// How the app is exercised
+    #[arg(long, value_enum, default_value_t = ProbeMode::Auto, env = "SLIM_PROBE")]
+    probe: ProbeMode,
+    /// A port to probe, beside those that are exposed, published or seen listening; may be repeated
+    #[arg(long, value_name = "PORT", env = "SLIM_PORT")]
+    port: Vec<u16>,
+    /// Record at least this long (30s, 5m); default: until the probes are done
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, env = "SLIM_FOR")]
+    for_: Option<Duration>,
+    /// Record until the container ends by itself
+    #[arg(long, env = "SLIM_UNTIL_EXIT")]
+    until_exit: bool,
+    /// Record until Ctrl-C
+    #[arg(long, env = "SLIM_UNTIL_INTERRUPT")]
+    until_interrupt: bool,
+    /// How long the app may take to answer
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, env = "SLIM_READY_TIMEOUT")]
+    ready_timeout: Duration,
+    /// How long a job may run
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, env = "SLIM_JOB_TIMEOUT")]
+    job_timeout: Duration,
+    /// The exit code that a job or an exec probe must have
+    #[arg(long, value_name = "CODE", env = "SLIM_EXPECT_EXIT")]
+    expect_exit: Option<i64>,
+    /// A path to ask for; may be repeated
+    #[arg(long, value_name = "PATH", env = "SLIM_HTTP_PATH")]
+    http_path: Vec<String>,
+    /// Requests with methods, headers, bodies and expectations, in YAML or JSON
+    #[arg(long, value_name = "FILE", env = "SLIM_PROBE_FILE")]
+    probe_file: Option<PathBuf>,
+    /// An OpenAPI 3 or Swagger 2 description to walk: a file, or a path that the app serves
+    #[arg(long, value_name = "FILE|PATH", env = "SLIM_PROBE_OPENAPI")]
+    probe_openapi: Option<String>,
+    /// How many links deep the crawl goes
+    #[arg(long, value_name = "N", default_value_t = 2, env = "SLIM_CRAWL_DEPTH")]
+    crawl_depth: u32,
+    /// How many pages the crawl asks for
+    #[arg(long, value_name = "N", default_value_t = 100, env = "SLIM_CRAWL_PAGES")]
+    crawl_pages: u32,
+    /// What to send to a TCP port
+    #[arg(long, value_name = "TEXT", env = "SLIM_TCP_SEND")]
+    tcp_send: Option<String>,
+    /// The command of the exec probe, in words as a shell splits them
+    #[arg(long, value_name = "COMMAND", env = "SLIM_EXEC")]
+    exec: Option<String>,
+    /// How many seconds the container may take to stop before it is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, env = "SLIM_STOP_TIMEOUT")]
+    stop_timeout: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProbeMode {
+    /// HTTP, HTTPS or TCP on every port; a job where nothing listens
+    Auto,
+    Http,
+    Tcp,
+    Exec,
+    None,
+}
+
+/// The tracer's sizes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tracer")]
+pub(crate) struct Tracer {
+    /// The ring buffer between kernel and slim, in bytes (a power of two)
+    #[arg(long, value_name = "BYTES", env = "SLIM_RING_SIZE")]
+    ring_size: Option<u32>,
+    /// How many distinct files, sockets and programs the kernel side can hold
+    #[arg(long, value_name = "ENTRIES", env = "SLIM_MAP_SIZE")]
+    map_size: Option<u32>,
+}
+
+/// What the product holds.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Product")]
+pub(crate) struct Product {
+    /// Keep this path too (a directory with everything below it); may be repeated
+    #[arg(long, value_name = "PATH", env = "SLIM_INCLUDE")]
+    include: Vec<String>,
+    /// Edit the slim image's config with a Dockerfile instruction, as docker commit does; may be repeated
+    #[arg(long, value_name = "INSTRUCTION", env = "SLIM_CHANGE")]
+    change: Vec<String>,
+}
+
+impl Product {
+    pub(crate) fn reach(&self) -> reach::Options {
+        reach::Options {
+            include: self.include.clone(),
+            ..reach::Options::default()
+        }
+    }
+
+    pub(crate) fn changes(&self) -> Vec<String> {
+        self.change.clone()
+    }
+}
+
+/// The recording's options, from the three groups of flags.
+pub(crate) fn record_options(
+    container: &Container,
+    probe: &Probe,
+    tracer: &Tracer,
+    command: &[String],
+) -> anyhow::Result<RecordOptions> {
+    let mut trace = trace::Options::default();
+    if let Some(size) = tracer.ring_size {
+        trace.ring_bytes = size;
+    }
+    if let Some(size) = tracer.map_size {
+        trace.map_entries = size;
+    }
+    Ok(RecordOptions {
+        container: ContainerOptions {
+            env: container.env.clone(),
+            env_file: container.env_file.clone(),
+            volume: container.volume.clone(),
+            mount: container.mount.clone(),
+            network: container.network.clone(),
+            publish: container.publish.clone(),
+            user: container.user.clone(),
+            entrypoint: container.entrypoint.clone(),
+            workdir: container.workdir.clone(),
+            hostname: container.hostname.clone(),
+            read_only: container.read_only,
+            tmpfs: container.tmpfs.clone(),
+            memory: container.memory.clone(),
+            cap_add: container.cap_add.clone(),
+            cap_drop: container.cap_drop.clone(),
+            security_opt: container.security_opt.clone(),
+            add_host: container.add_host.clone(),
+            label: container.label.clone(),
+            command: command.to_vec(),
+        },
+        probe: probe::Options {
+            mode: match probe.probe {
+                ProbeMode::Auto => probe::Mode::Auto,
+                ProbeMode::Http => probe::Mode::Http,
+                ProbeMode::Tcp => probe::Mode::Tcp,
+                ProbeMode::Exec => probe::Mode::Exec,
+                ProbeMode::None => probe::Mode::None,
+            },
+            ports: probe.port.clone(),
+            min_duration: probe.for_,
+            until_exit: probe.until_exit,
+            until_interrupt: probe.until_interrupt,
+            readiness_deadline: probe.ready_timeout,
+            job_deadline: probe.job_timeout,
+            http_paths: probe.http_path.clone(),
+            probe_file: probe.probe_file.clone(),
+            openapi: probe.probe_openapi.clone(),
+            tcp_send: probe.tcp_send.as_ref().map(|text| text.as_bytes().to_vec()),
+            exec: probe.exec.as_deref().map(words).transpose()?,
+            crawl_depth: probe.crawl_depth,
+            crawl_pages: probe.crawl_pages,
+            expect_exit: probe.expect_exit,
+        },
+        trace,
+        stop_timeout: probe.stop_timeout,
+    })
+}
+
+/// A command line's words: split at blanks, with single and double quotes and backslashes as a shell has them.
+fn words(line: &str) -> anyhow::Result<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), '\\') => {
+                let Some(next) = chars.next() else {
+                    anyhow::bail!("--exec {line:?} ends in a backslash")
+                };
+                word.get_or_insert_default().push(next);
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    if let Some(quote) = quote {
+        anyhow::bail!("--exec {line:?} has no closing {quote}");
+    }
+    words.extend(word);
+    if words.is_empty() {
+        anyhow::bail!("--exec needs a command");
+    }
+    Ok(words)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => {
+            return Err(format!(
+                "{unit:?} is no unit of time: use ms, s, m or h, as in 30s"
+            ));
+        }
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| "expected a number and a unit, as in 30s".to_owned())?;
+    Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("soon").is_err());
+        assert!(duration("3 days").is_err());
+        assert!(duration("99999999999999999999999h").is_err());
+    }
+
+    #[test]
+    fn words_split_as_a_shell_does() {
+        assert_eq!(
+            words(r#"psql -c 'select 1' "a b" c\ d ''"#).unwrap(),
+            ["psql", "-c", "select 1", "a b", "c d", ""]
+        );
+        assert!(words("echo 'open").is_err());
+        assert!(words("  ").is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! `slim build` and `slim profile`.
+
+use std::time::Instant;
+
+use slim_core::engine::Engine as _;
+use slim_core::pipeline::{self, Observer as _, ProductOptions, RecordOptions, Stage};
+
+use super::{connect, default_tag, finish, open_output, source_date_epoch, stop_on_signals};
+use crate::args::{Build, Global, Profile, Subject, record_options};
+use crate::progress::Progress;
+
+pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
+    let record = record_options(&args.container, &args.probe, &args.tracer, &args.subject.command)?;
+    let tags = if args.tag.is_empty() {
+        vec![default_tag(&args.subject.image)]
+    } else {
+        args.tag
+    };
+    let product = ProductOptions {
+        reach: args.product.reach(),
+        changes: args.product.changes(),
+        source_date_epoch: source_date_epoch()?,
+        tags,
+    };
+    run(global, &args.subject, &record, &product).await
+}
+
+pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()> {
+    let record = record_options(&args.container, &args.probe, &args.tracer, &args.subject.command)?;
+    run(global, &args.subject, &record, &ProductOptions::default()).await
+}
+
+async fn run(
+    global: &Global,
+    subject: &Subject,
+    record: &RecordOptions,
+    options: &ProductOptions,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let stop = stop_on_signals()?;
+    let progress = Progress::new(global);
+    let output = open_output(subject.output.as_ref(), &subject.image)?;
+    let engine = connect(global).await?;
+
+    progress.begin(Stage::Image, &subject.image);
+    let image = engine
+        .image(&subject.image, subject.pull.into(), None)
+        .await
+        .map_err(pipeline::Error::from)?;
+    progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
+
+    let recorded = pipeline::record(&engine, &image, record, &stop, &progress).await?;
+    output.write(
+        "container.log",
+        &[recorded.log.0.as_slice(), recorded.log.1.as_slice()].concat(),
+    )?;
+    let recording = recorded.recording()?;
+    let product = pipeline::produce(
+        Some(&engine),
+        &image,
+        &recording,
+        &recorded.bodies,
+        options,
+        &output,
+        &stop,
+        &progress,
+    )
+    .await?;
+    finish(global, product, recorded.summary, &output, progress, began)
+}

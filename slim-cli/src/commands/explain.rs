@@ -1,0 +1,26 @@
+//! `slim explain`.
+
+use anyhow::Context as _;
+use slim_core::plan::{Plan, VERSION};
+use slim_core::report;
+
+use super::json;
+use crate::args::{Explain, Format, Global};
+
+pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
+    let path = args.directory.join("plan.json");
+    let bytes = std::fs::read(&path).with_context(|| {
+        format!(
+            "{}: no plan there; name the output directory of slim build or generate",
+            path.display()
+        )
+    })?;
+    let plan: Plan = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{}: not a plan of version {VERSION}", path.display()))?;
+    let explained = report::explain(&plan, &args.what);
+    match global.format {
+        Format::Text => print!("{}", explained.text(&plan)),
+        Format::Json => print!("{}", json(&explained)?),
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `slim generate`.
+
+use std::time::Instant;
+
+use slim_core::engine::{Engine, Pull};
+use slim_core::pipeline::{self, Observer as _, ProductOptions, Stage};
+
+use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
+use crate::args::{Generate, Global};
+use crate::progress::Progress;
+
+pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let (recording, bodies) = load_recordings(&args.recordings)?;
+    let reference = match args.image {
+        Some(reference) => reference,
+        None => pipeline::recorded_reference(&recording),
+    };
+    let stop = stop_on_signals()?;
+    let progress = Progress::new(global);
+    let output = open_output(args.output.as_ref(), &reference)?;
+    let engine = connect(global).await?;
+    progress.begin(Stage::Image, &reference);
+    let image = engine
+        .image(&reference, Pull::Never, None)
+        .await
+        .map_err(pipeline::Error::from)?;
+    progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
+    let options = ProductOptions {
+        reach: args.product.reach(),
+        changes: args.product.changes(),
+        source_date_epoch: source_date_epoch()?,
+        tags: args.tag,
+    };
+    let engine: &dyn Engine = &engine;
+    let product = pipeline::produce(
+        Some(engine),
+        &image,
+        &recording,
+        &bodies,
+        &options,
+        &output,
+        &stop,
+        &progress,
+    )
+    .await?;
+    finish(global, product, Vec::new(), &output, progress, began)
+}

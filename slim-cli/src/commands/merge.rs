@@ -1,0 +1,25 @@
+//! `slim merge`.
+
+use super::{json, load_recordings, open_output};
+use crate::args::{Format, Global, Merge};
+
+pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
+    let (recording, bodies) = load_recordings(&args.recordings)?;
+    let reference = slim_core::pipeline::recorded_reference(&recording);
+    let path = open_output(args.output.as_ref(), &reference)?.write_recording(&recording, &bodies)?;
+    match global.format {
+        Format::Json => print!(
+            "{}",
+            json(&serde_json::json!({
+                "recording": path,
+                "image": recording.image,
+                "runs": recording.runs.keys().collect::<Vec<_>>(),
+            }))?
+        ),
+        Format::Text => {
+            println!("  recording     {}", path.display());
+            println!("  runs          {} of {reference}", recording.runs.len());
+        }
+    }
+    Ok(())
+}

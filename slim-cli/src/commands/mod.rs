@@ -1,0 +1,165 @@
+//! One function a command: from flags to the library and to what is printed.
+
+mod build;
+mod docs;
+mod doctor;
+mod explain;
+mod generate;
+mod merge;
+mod record;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use slim_core::engine::docker::Docker;
+use slim_core::pipeline::{self, Output, Product, Stop};
+use slim_core::report;
+
+use crate::args::{Cli, Command, Format, Global};
+use crate::progress::Progress;
+
+/// This machine cannot trace; the report on it is printed.
+#[derive(Debug, thiserror::Error)]
+#[error("this machine cannot trace: see what is marked missing above")]
+pub(crate) struct CannotTrace;
+
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
+    let global = cli.global;
+    match cli.command {
+        Command::Build(args) => build::build(&global, args).await,
+        Command::Profile(args) => build::profile(&global, args).await,
+        Command::Record(args) => record::run(&global, args).await,
+        Command::Generate(args) => generate::run(&global, args).await,
+        Command::Merge(args) => merge::run(&global, &args),
+        Command::Explain(args) => explain::run(&global, &args),
+        Command::Doctor => doctor::run(&global).await,
+        Command::InternalDocs { directory } => docs::run(&directory),
+    }
+}
+
+/// A [`Stop`] that Ctrl-C and SIGTERM signal.
+fn stop_on_signals() -> anyhow::Result<Stop> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = Stop::default();
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = interrupt.recv() => signalled.signal(),
+                // SIGTERM never means "go on until you are told".
+                Some(()) = terminate.recv() => { signalled.signal(); signalled.signal(); }
+                else => break,
+            }
+        }
+    });
+    Ok(stop)
+}
+
+/// The engine, with what dead runs left behind removed.
+async fn connect(global: &Global) -> anyhow::Result<Docker> {
+    let docker = Docker::connect(global.host.as_deref())
+        .await
+        .map_err(pipeline::Error::from)?;
+    for what in slim_core::engine::Engine::clean_up(&docker)
+        .await
+        .map_err(pipeline::Error::from)?
+    {
+        tracing::info!("removed what an earlier run left behind: {what}");
+    }
+    Ok(docker)
+}
+
+fn open_output(directory: Option<&PathBuf>, reference: &str) -> Result<Output, pipeline::Error> {
+    let default = || pipeline::default_directory(reference);
+    Output::open(&directory.cloned().unwrap_or_else(default))
+}
+
+/// Completes the report with times, writes it, and prints it.
+fn finish(
+    global: &Global,
+    mut product: Product,
+    probe: Vec<String>,
+    output: &Output,
+    progress: Progress,
+    began: Instant,
+) -> anyhow::Result<()> {
+    product.report.stages = progress.times();
+    product.report.total_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if !probe.is_empty() {
+        product.report.probe = probe;
+    }
+    let document = json(&product.report)?;
+    output.write("report.json", document.as_bytes())?;
+    drop(progress);
+    match global.format {
+        Format::Text => print!("{}", report::summary(&product.report)),
+        Format::Json => print!("{document}"),
+    }
+    Ok(())
+}
+
+fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// The default tag of an image's product: `NAME-slim:TAG`.
+fn default_tag(reference: &str) -> String {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    // A colon before the last slash belongs to the registry's port.
+    let slash = name.rfind('/').map_or(0, |place| place + 1);
+    match name[slash..].rfind(':') {
+        Some(colon) => format!("{}-slim:{}", &name[..slash + colon], &name[slash + colon + 1..]),
+        None => format!("{name}-slim:latest"),
+    }
+}
+
+/// The time that `SOURCE_DATE_EPOCH` sets.
+fn source_date_epoch() -> anyhow::Result<Option<u64>> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => Ok(Some(text.parse().with_context(|| {
+            format!("SOURCE_DATE_EPOCH is {text:?}: expected seconds since 1970-01-01")
+        })?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Reads recordings and unites them, with the bodies that lie beside them.
+fn load_recordings(paths: &[PathBuf]) -> anyhow::Result<(slim_core::recording::Recording, pipeline::Bodies)> {
+    let mut united: Option<slim_core::recording::Recording> = None;
+    let mut bodies = pipeline::Bodies::new();
+    for path in paths {
+        let recording = slim_core::recording::Recording::load(path)?;
+        let directory = if path.is_dir() {
+            path.as_path()
+        } else {
+            path.parent().unwrap_or(Path::new("."))
+        };
+        bodies.extend(pipeline::load_bodies(&recording, directory)?);
+        united = Some(match united {
+            Some(others) => others.merge(recording)?,
+            None => recording,
+        });
+    }
+    Ok((united.context("no recording is named")?, bodies))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_tag_names_the_image_and_keeps_the_tag() {
+        assert_eq!(default_tag("nginx"), "nginx-slim:latest");
+        assert_eq!(default_tag("nginx:1.25"), "nginx-slim:1.25");
+        assert_eq!(
+            default_tag("host:5000/team/app"),
+            "host:5000/team/app-slim:latest"
+        );
+        assert_eq!(default_tag("host:5000/team/app:v1"), "host:5000/team/app-slim:v1");
+        let digest = format!("app@sha256:{}", "a".repeat(64));
+        assert_eq!(default_tag(&digest), "app-slim:latest");
+    }
+}

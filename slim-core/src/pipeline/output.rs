@@ -1,0 +1,212 @@
+//! The output directory: slim's own files in it are replaced, everything else is left alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::Error;
+use crate::digest::Digest;
+use crate::recording::Recording;
+
+/// Bodies of exchanges, by digest.
+pub type Bodies = BTreeMap<Digest, Vec<u8>>;
+
+/// Reads the bodies that lie in `directory/exchanges` beside a recording. One that is missing or was changed is left
+/// out: replaying then compares digests alone.
+///
+/// # Errors
+/// [`Error::Output`] if a body is there and cannot be read.
+pub fn load_bodies(recording: &Recording, directory: &Path) -> Result<Bodies, Error> {
+    let mut bodies = Bodies::new();
+    let exchanges = recording.runs.values().flat_map(|run| &run.exchanges);
+    for body in exchanges
+        .flat_map(|exchange| exchange.bodies())
+        .filter(|body| body.kept)
+    {
+        let path = directory.join("exchanges").join(body.digest.hex());
+        match fs::read(&path) {
+            Ok(bytes) if Digest::of(&bytes) == body.digest => {
+                bodies.insert(body.digest.clone(), bytes);
+            }
+            Ok(_) => tracing::warn!("{}: not the body that was recorded; left out", path.display()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::Output { path, source }),
+        }
+    }
+    Ok(bodies)
+}
+
+/// A directory that results are written to, and that no other slim writes to meanwhile.
+#[derive(Debug)]
+pub struct Output {
+    directory: PathBuf,
+    _lock: Flock<fs::File>,
+}
+
+/// How the names of unfinished files begin, wherever in slim they are made.
+const TEMPORARY: [&str; 3] = [".slim-", ".files.tar.", ".image.tar."];
+
+/// The default for `image`: `slim-out/NAME`, where the name is the reference with everything but letters, digits,
+/// `.`, `_` and `-` replaced.
+pub fn default_directory(reference: &str) -> PathBuf {
+    let name: String = reference
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let name = name.trim_start_matches('.');
+    Path::new("slim-out").join(if name.is_empty() { "image" } else { name })
+}
+
+impl Output {
+    /// Opens `directory`, making it if need be, and removes unfinished files that a killed run left there.
+    ///
+    /// # Errors
+    /// [`Error::Output`], and [`Error::OutputInUse`] if another slim writes to it.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Output {
+            path: directory.to_owned(),
+            source,
+        };
+        fs::create_dir_all(directory).map_err(failed)?;
+        let handle = fs::File::open(directory).map_err(failed)?;
+        // The kernel lets go of the lock when its owner dies, however that happens.
+        let lock =
+            Flock::lock(handle, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+                Errno::EWOULDBLOCK => Error::OutputInUse {
+                    path: directory.to_owned(),
+                },
+                errno => failed(errno.into()),
+            })?;
+        for entry in fs::read_dir(directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            if TEMPORARY
+                .iter()
+                .any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+            {
+                fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(Self {
+            directory: directory.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where `name` is written.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes `name` whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        let path = self.path(name);
+        write_whole(&path, bytes).map_err(|source| Error::Output {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// Writes a recording, and the bodies of its exchanges beside it.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn write_recording(&self, recording: &Recording, bodies: &Bodies) -> Result<PathBuf, Error> {
+        for (digest, body) in bodies {
+            let path = self.path("exchanges");
+            fs::create_dir_all(&path).map_err(|source| Error::Output { path, source })?;
+            self.write(&format!("exchanges/{}", digest.hex()), body)?;
+        }
+        self.write("recording.json", &recording.to_json())
+    }
+
+    /// Removes `name` if an earlier run left it and this one makes none.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::Output { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".slim-").tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_files_are_left_alone_and_own_ones_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("mine.txt"), "mine").unwrap();
+        let output = Output::open(directory.path()).unwrap();
+        output.write("plan.json", b"1").unwrap();
+        output.write("plan.json", b"2").unwrap();
+        output.remove("report.json").unwrap();
+        let mut names: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["mine.txt", "plan.json"]);
+        assert_eq!(fs::read(output.path("plan.json")).unwrap(), b"2");
+    }
+
+    #[test]
+    fn a_directory_has_one_writer_and_unfinished_files_go() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(".files.tar.abc"), "half").unwrap();
+        let first = Output::open(directory.path()).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert!(matches!(
+            Output::open(directory.path()),
+            Err(Error::OutputInUse { .. })
+        ));
+        drop(first);
+        Output::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_reference_never_leaves_the_output_directory() {
+        assert_eq!(
+            default_directory("registry:5000/team/app:1.2"),
+            Path::new("slim-out/registry_5000_team_app_1.2")
+        );
+        assert_eq!(default_directory("../../etc"), Path::new("slim-out/_.._etc"));
+        assert_eq!(default_directory(".."), Path::new("slim-out/image"));
+    }
+}

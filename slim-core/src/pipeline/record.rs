@@ -1,0 +1,367 @@
+//! Engine, tracer and probe make one Run.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::target::Watched;
+use super::{Error, Observer, Stage, Stop};
+use crate::digest::Digest;
+use crate::engine::docker::describe_end;
+use crate::engine::{Container, ContainerOptions, Engine};
+use crate::image::Image;
+use crate::probe::{self, Probed};
+use crate::reach;
+use crate::recording::{
+    ContainerFacts, HostFacts, Outcome, Peaks, Phase, Purpose, Recording, Run, RuntimeFacts,
+};
+use crate::trace::{self, Observed, Scope, Tracer};
+
+/// How to record.
+#[derive(Clone, Debug, Default)]
+pub struct RecordOptions {
+    /// What the container gets.
+    pub container: ContainerOptions,
+    /// How it is exercised.
+    pub probe: probe::Options,
+    /// The tracer's sizes.
+    pub trace: trace::Options,
+    /// How long the container may take to stop before it is killed, in seconds.
+    pub stop_timeout: u32,
+}
+
+/// A finished run and what belongs beside it.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The run.
+    pub run: Run,
+    /// Bodies of its exchanges, by digest.
+    pub bodies: BTreeMap<Digest, Vec<u8>>,
+    /// What the probe did, in sentences.
+    pub summary: Vec<String>,
+    /// The container's standard output and error.
+    pub log: (Vec<u8>, Vec<u8>),
+}
+
+impl Recorded {
+    /// The recording that holds this run alone.
+    ///
+    /// # Errors
+    /// None in practice: the run names its own image.
+    pub fn recording(&self) -> Result<Recording, Error> {
+        let mut recording = Recording::new(self.run.image.clone());
+        recording.insert(self.run.clone())?;
+        Ok(recording)
+    }
+}
+
+/// As much of the container's log as is kept.
+pub(super) const LOG_LIMIT: usize = 4 << 20;
+
+/// Runs a container of `image`, exercises it under the tracer, and says what it did.
+///
+/// The container and its anonymous volumes are gone when this returns, whatever happened.
+///
+/// # Errors
+/// See [`Error`]; [`Error::Interrupted`] when `stop` was signalled before the end.
+pub async fn record(
+    engine: &dyn Engine,
+    image: &Image,
+    options: &RecordOptions,
+    stop: &Stop,
+    observer: &dyn Observer,
+) -> Result<Recorded, Error> {
+    // The first signal is an order to finish where the user asked to record until Ctrl-C.
+    let cancelling = if options.probe.until_interrupt { 2 } else { 1 };
+    observer.begin(Stage::Start, &image.reference);
+    let container = cancellable(stop, cancelling, engine.create(image, &options.container)).await?;
+    let session = Session {
+        engine,
+        image,
+        options,
+        stop,
+        observer,
+        container: &container,
+    };
+    let recorded = cancellable(stop, cancelling, session.run()).await;
+    let removed = engine.remove(&container).await;
+    let recorded = recorded?;
+    removed?;
+    Ok(recorded)
+}
+
+/// `work`, or [`Error::Interrupted`] as soon as `count` signals have come.
+pub(super) async fn cancellable<T, E: Into<Error>>(
+    stop: &Stop,
+    count: u32,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        done = work => done.map_err(Into::into),
+        () = stop.signalled(count) => Err(Error::Interrupted),
+    }
+}
+
+struct Session<'a> {
+    engine: &'a dyn Engine,
+    image: &'a Image,
+    options: &'a RecordOptions,
+    stop: &'a Stop,
+    observer: &'a dyn Observer,
+    container: &'a Container,
+}
+
+impl Session<'_> {
+    async fn run(&self) -> Result<Recorded, Error> {
+        let scope = Scope::Container(self.container.id.clone());
+        let sizes = self.options.trace.clone();
+        let tracer = Arc::new(tokio::task::spawn_blocking(move || Tracer::start(scope, sizes)).await??);
+        let started = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let clock = Instant::now();
+        if let Err(error) = self.engine.start(self.container).await {
+            return Err(self.start_failed(error).await);
+        }
+        if !tracer.scoped() {
+            return Err(Error::AnotherKernel {
+                container: self.container.id.chars().take(12).collect(),
+            });
+        }
+        let facts = self.engine.container_facts(self.container).await;
+        self.observer.end(Stage::Start, "running under the tracer");
+
+        self.observer.begin(Stage::Probe, "waiting for the app");
+        let target = Watched {
+            engine: self.engine,
+            container: self.container,
+            image: self.image,
+            published: published_ports(&self.options.container),
+            tracer: tracer.clone(),
+            observer: self.observer,
+            stop: self.stop,
+        };
+        let probed = probe::run(&target, &self.options.probe).await;
+        drop(target);
+        let probed = match probed {
+            Ok(probed) => probed,
+            Err(source) => return Err(self.probe_failed(source).await),
+        };
+        self.check_health().await;
+        self.observer.end(Stage::Probe, &probed.summary.join("; "));
+
+        self.observer.begin(Stage::Stop, "stopping the container");
+        let peaks = self.engine.peaks(self.container).await.unwrap_or_default();
+        let outcome = self.end(&tracer, &probed).await?;
+        let duration = clock.elapsed();
+        let log = self
+            .engine
+            .logs(self.container, LOG_LIMIT)
+            .await
+            .unwrap_or_default();
+        let tracer = Arc::into_inner(tracer).expect("the probe's target, the only other holder, is dropped");
+        let observed = tokio::task::spawn_blocking(move || tracer.finish()).await??;
+        self.observer.end(
+            Stage::Stop,
+            &format!(
+                "{} files, {} kinds of call",
+                observed.files.len(),
+                observed.syscalls.len()
+            ),
+        );
+
+        if observed.losses.total() > 0 {
+            return Err(Error::Losses(observed.losses));
+        }
+        let (facts, runtime) = facts?;
+        let recorded = self.assemble(
+            started, duration, facts, runtime, observed, probed, peaks, outcome, log,
+        );
+        if !reach::observed_anything(&recorded.recording()?) {
+            let log = text_of(&recorded.log);
+            return Err(Error::NothingRan {
+                reference: self.image.reference.clone(),
+                log,
+            });
+        }
+        Ok(recorded)
+    }
+
+    /// Runs the image's own health check once, as the engine would, so that what it needs is recorded.
+    async fn check_health(&self) {
+        let Some(command) = health_command(self.image) else {
+            return;
+        };
+        if !self
+            .engine
+            .state(self.container)
+            .await
+            .is_ok_and(|state| state.running)
+        {
+            return;
+        }
+        self.observer.waiting("the image's HEALTHCHECK");
+        match self.engine.exec(self.container, &command).await {
+            Ok(result) if result.exit_code == 0 => {}
+            Ok(result) => self.observer.warn(&format!(
+                "the image's HEALTHCHECK ended with {} while it was recorded: {}",
+                result.exit_code,
+                crate::report::printable(&String::from_utf8_lossy(&result.stderr)).trim()
+            )),
+            Err(error) => self
+                .observer
+                .warn(&format!("the image's HEALTHCHECK could not run: {error}")),
+        }
+    }
+
+    async fn end(&self, tracer: &Tracer, probed: &Probed) -> Result<Outcome, Error> {
+        let state = self.engine.state(self.container).await?;
+        if !state.running {
+            if state.outcome.oom_killed || probed.exit_code.is_none() {
+                let log = self.log_text().await;
+                return Err(Error::Container {
+                    what: describe_end(&state.outcome, b"", b""),
+                    log,
+                });
+            }
+            return Ok(state.outcome);
+        }
+        tracer.mark(Phase::Shutdown)?;
+        Ok(Outcome {
+            stopped_by_slim: true,
+            ..self
+                .engine
+                .stop(self.container, self.options.stop_timeout)
+                .await?
+        })
+    }
+
+    async fn start_failed(&self, error: crate::engine::Error) -> Error {
+        let log = self.log_text().await;
+        if log.is_empty() {
+            error.into()
+        } else {
+            Error::Container {
+                what: error.to_string(),
+                log,
+            }
+        }
+    }
+
+    async fn probe_failed(&self, source: probe::Error) -> Error {
+        let log = self.log_text().await;
+        match self.engine.state(self.container).await {
+            Ok(state) if !state.running && state.outcome.oom_killed => Error::Container {
+                what: describe_end(&state.outcome, b"", b""),
+                log,
+            },
+            _ => Error::Probe { source, log },
+        }
+    }
+
+    async fn log_text(&self) -> String {
+        text_of(
+            &self
+                .engine
+                .logs(self.container, 64 << 10)
+                .await
+                .unwrap_or_default(),
+        )
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the sources of a Run, each named")]
+    fn assemble(
+        &self,
+        started: u64,
+        duration: Duration,
+        facts: ContainerFacts,
+        runtime: RuntimeFacts,
+        observed: Observed,
+        probed: Probed,
+        peaks: Peaks,
+        outcome: Outcome,
+        log: (Vec<u8>, Vec<u8>),
+    ) -> Recorded {
+        let mut run = Run {
+            image: self.image.id.clone(),
+            reference: self.image.reference.clone(),
+            purpose: Purpose::Recorded,
+            started,
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            host: host_facts(observed.unprivileged_port_start),
+            engine: self.engine.facts().clone(),
+            runtime,
+            container: facts,
+            phases: observed.phases,
+            syscalls: observed.syscalls,
+            files: observed.files,
+            capabilities: observed.capabilities,
+            capabilities_measured: observed.capabilities_measured,
+            sockets: observed.sockets,
+            programs: observed.programs,
+            processes: observed.processes,
+            alarms: observed.alarms,
+            losses: observed.losses,
+            peaks: peaks.max(&observed.peaks),
+            exchanges: probed.exchanges,
+            outcome,
+        };
+        run.normalise();
+        Recorded {
+            run,
+            bodies: probed.bodies,
+            summary: probed.summary,
+            log,
+        }
+    }
+}
+
+/// The name under which the recording's image was recorded; the digest if it holds no run.
+pub fn recorded_reference(recording: &Recording) -> String {
+    let first = recording.runs.values().next();
+    first.map_or_else(|| recording.image.to_string(), |run| run.reference.clone())
+}
+
+fn host_facts(unprivileged_port_start: Option<u16>) -> HostFacts {
+    let uname = nix::sys::utsname::uname().ok();
+    let text = |value: Option<&std::ffi::OsStr>| value.unwrap_or_default().to_string_lossy().into_owned();
+    HostFacts {
+        kernel: text(uname.as_ref().map(nix::sys::utsname::UtsName::release)),
+        machine: text(uname.as_ref().map(nix::sys::utsname::UtsName::machine)),
+        syscalls_known: trace::known_syscalls(),
+        unprivileged_port_start,
+    }
+}
+
+fn text_of((stdout, stderr): &(Vec<u8>, Vec<u8>)) -> String {
+    let mut text = String::from_utf8_lossy(stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(stderr));
+    text
+}
+
+fn published_ports(options: &ContainerOptions) -> Vec<(u16, String)> {
+    let inside = options.publish.iter().filter_map(|published| {
+        let inside = published.rsplit(':').next()?;
+        let (port, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));
+        Some((port.parse().ok()?, protocol.to_owned()))
+    });
+    inside.collect()
+}
+
+/// What the engine executes for the image's HEALTHCHECK.
+fn health_command(image: &Image) -> Option<Vec<String>> {
+    let test = image.config.healthcheck()?.test;
+    match test.split_first() {
+        Some((kind, command)) if kind == "CMD" && !command.is_empty() => Some(command.to_vec()),
+        Some((kind, command)) if kind == "CMD-SHELL" && !command.is_empty() => {
+            let mut shell = image.config.shell();
+            if shell.is_empty() {
+                shell = vec!["/bin/sh".into(), "-c".into()];
+            }
+            Some([shell, vec![command.join(" ")]].concat())
+        }
+        _ => None,
+    }
+}

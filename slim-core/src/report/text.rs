@@ -1,0 +1,176 @@
+//! The report as a table for people.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use super::Report;
+
+/// Bytes in decimal units, as engines print image sizes (`9.9 MB`).
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = count as f64 / 1000.0;
+    let mut unit = 0;
+    // 999.95 would print as 1000.0.
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A count with its thousands apart (`12,345`).
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Text from an image or an app for a terminal: control characters become visible instead of taking effect.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let hostile = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(hostile) {
+        let escaped = text.chars().map(|c| {
+            if hostile(c) {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        });
+        Cow::Owned(escaped.collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The table that ends a command.
+pub fn summary(report: &Report) -> String {
+    let mut out = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(out, "  {name:<13} {}", printable(&value));
+    };
+    let (before, after) = (report.before, report.after);
+    if let Some(product) = &report.product {
+        row(
+            "image",
+            format!("{} → {}", report.reference, product.tags.join(", ")),
+        );
+        #[expect(clippy::cast_precision_loss, reason = "a ratio with one digit")]
+        let times = before.bytes as f64 / after.bytes.max(1) as f64;
+        row(
+            "size",
+            format!(
+                "{} → {} ({times:.1} times smaller)",
+                bytes(before.bytes),
+                bytes(after.bytes)
+            ),
+        );
+        row(
+            "files",
+            format!("{} → {}", count(before.files), count(after.files)),
+        );
+        if before.packages > 0 {
+            row(
+                "packages",
+                format!("{} → {}", count(before.packages), count(after.packages)),
+            );
+        }
+    } else {
+        row("image", report.reference.clone());
+    }
+    let calls = report.syscalls;
+    row(
+        "syscalls",
+        format!(
+            "{} of {} allowed ({} by the app, {} for the runtime)",
+            calls.allowed, calls.known, calls.app, calls.other
+        ),
+    );
+    let short = |names: &[String]| {
+        names
+            .iter()
+            .map(|name| name.strip_prefix("CAP_").unwrap_or(name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    row(
+        "capabilities",
+        if report.capabilities.is_empty() {
+            "none".into()
+        } else {
+            short(&report.capabilities)
+        },
+    );
+    if !report.refused_capabilities.is_empty() {
+        row(
+            "refused",
+            format!(
+                "{} (asked for without having, not granted)",
+                short(&report.refused_capabilities)
+            ),
+        );
+    }
+    for path in &report.privilege_gain {
+        row("privilege", format!("needs privilege gain: {path}"));
+    }
+    if !report.probe.is_empty() {
+        row("probed", report.probe.join(", "));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "seconds with one digit")]
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    if report.total_ms > 0 {
+        let stages: Vec<String> = report
+            .stages
+            .iter()
+            .map(|stage| format!("{} {:.1}", stage.stage, seconds(stage.ms)))
+            .collect();
+        row(
+            "time",
+            format!("{:.1} s ({})", seconds(report.total_ms), stages.join(", ")),
+        );
+    }
+    row("output", report.output.display().to_string());
+    for note in &report.notes {
+        row("note", note.clone());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_digits_and_a_unit() {
+        let shown: Vec<_> = [0, 999, 1000, 9_870_000, 999_949, 999_951, 3_000_000_000]
+            .map(bytes)
+            .into();
+        assert_eq!(
+            shown,
+            ["0 B", "999 B", "1.0 kB", "9.9 MB", "999.9 kB", "1.0 MB", "3.0 GB"]
+        );
+    }
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(count),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31mb\tc"), "a\\u{1b}[31mb\tc");
+        assert_eq!(printable("plain"), "plain");
+    }
+}

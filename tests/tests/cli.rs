@@ -1,0 +1,143 @@
+//! What a user sees when things are wrong: the sentence, the exit code, and nothing on standard output.
+
+use slim_tests::{require_docker, slim};
+
+struct Seen {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn seen(words: &[&str]) -> Seen {
+    let directory = tempfile::tempdir().unwrap();
+    let output = slim().args(words).current_dir(directory.path()).output().unwrap();
+    Seen {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for words in [
+        &["build"][..],
+        &["bild", "x"],
+        &["build", "x", "--port", "http"],
+        &["build", "x", "--for", "soon"],
+    ] {
+        let seen = seen(words);
+        assert_eq!(seen.code, Some(2), "{words:?}: {}", seen.stderr);
+        assert_eq!(seen.stdout, "");
+    }
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_named() {
+    let seen = seen(&[
+        "--host",
+        "unix:///nonexistent/docker.sock",
+        "build",
+        "debian:bookworm",
+    ]);
+    assert_eq!(seen.code, Some(1));
+    assert!(
+        seen.stderr.contains("unix:///nonexistent/docker.sock"),
+        "{}",
+        seen.stderr
+    );
+    assert!(seen.stderr.starts_with("error: "), "{}", seen.stderr);
+    assert_eq!(seen.stdout, "");
+}
+
+#[test]
+fn an_absent_image_is_named() {
+    require_docker();
+    let seen = seen(&["build", "slim-test-no-such-image:none", "--pull", "never"]);
+    assert_eq!(seen.code, Some(1));
+    assert!(
+        seen.stderr.contains("slim-test-no-such-image:none"),
+        "{}",
+        seen.stderr
+    );
+}
+
+#[test]
+fn a_command_that_is_not_in_the_image_is_named() {
+    require_docker();
+    let seen = seen(&["build", "debian:bookworm", "--", "/no/such/program"]);
+    assert_eq!(seen.code, Some(1));
+    assert!(seen.stderr.contains("/no/such/program"), "{}", seen.stderr);
+}
+
+#[test]
+fn a_job_that_fails_shows_its_last_lines() {
+    require_docker();
+    let seen = seen(&[
+        "build",
+        "debian:bookworm",
+        "--",
+        "sh",
+        "-c",
+        "echo 'cannot find the ledger' >&2; exit 3",
+    ]);
+    assert_eq!(seen.code, Some(1));
+    assert!(
+        seen.stderr.contains("  | cannot find the ledger"),
+        "{}",
+        seen.stderr
+    );
+    assert!(seen.stderr.contains('3'), "{}", seen.stderr);
+    assert!(seen.stderr.contains("--expect-exit"), "{}", seen.stderr);
+}
+
+#[test]
+fn a_job_may_be_expected_to_fail() {
+    require_docker();
+    let words = [
+        "profile",
+        "debian:bookworm",
+        "--expect-exit",
+        "3",
+        "--format",
+        "json",
+        "--",
+        "sh",
+        "-c",
+        "exit 3",
+    ];
+    let seen = seen(&words);
+    assert_eq!(seen.code, Some(0), "{}", seen.stderr);
+    let report: serde_json::Value = serde_json::from_str(&seen.stdout).unwrap();
+    assert_eq!(report["version"], 1);
+    assert_eq!(seen.stderr, "", "no terminal: no progress");
+}
+
+#[test]
+fn a_damaged_recording_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("recording.json");
+    std::fs::write(&path, "{\"version\": 1}").unwrap();
+    let seen = seen(&["generate", path.to_str().unwrap()]);
+    assert_eq!(seen.code, Some(1));
+    assert!(
+        seen.stderr
+            .contains("recording.json: not a recording: missing field"),
+        "{}",
+        seen.stderr
+    );
+}
+
+#[test]
+fn slim_toml_sets_defaults_and_its_mistakes_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("slim.toml"), "[build]\nprot = 80\n").unwrap();
+    let output = slim()
+        .args(["build", "x"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "error: slim.toml: \"prot\" is no flag of slim build\n");
+}
