@@ -115,7 +115,7 @@ struct Session<'a> {
 impl Session<'_> {
     async fn run(&self) -> Result<Recorded, Error> {
         let scope = Scope::Container(self.container.id.clone());
-        let sizes = self.options.trace.clone();
+        let sizes = self.options.trace;
         let tracer = Arc::new(tokio::task::spawn_blocking(move || Tracer::start(scope, sizes)).await??);
         let started = SystemTime::now()
             .duration_since(UNIX_EPOCH)
