@@ -70,7 +70,7 @@ pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, 
             }
             let bound = match filter {
                 Some(filter) if denied(filter, run, call) => {
-                    if !chosen(filter, &call.name) {
+                    if !plays_old(filter, &call.name) {
                         refused.insert(call.name.clone());
                     }
                     continue;
@@ -246,11 +246,11 @@ fn denied(filter: &Filter, run: &Run, call: &SyscallUse) -> bool {
             .is_some_and(|failure| filter.answer(&call.name, &failure.args) == Answer::Errno(failure.errno))
 }
 
-fn chosen(filter: &Filter, name: &str) -> bool {
-    filter
-        .chosen_errors()
-        .iter()
-        .any(|(n, _, when)| n == name && when.is_empty())
+/// Whether the filter plays an old kernel (ENOSYS) to the call `name`, which is not worth a note.
+fn plays_old(filter: &Filter, name: &str) -> bool {
+    const ENOSYS: u16 = 38;
+    let errors = filter.chosen_errors();
+    errors.iter().any(|(n, errno, _)| n == name && *errno == ENOSYS)
 }
 
 /// Whether `machine` has the call `name` in `abi`.

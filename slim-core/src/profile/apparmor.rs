@@ -196,7 +196,7 @@ impl Artifact for AppArmor {
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let name = context.options.checked_profile_name()?;
+        let name = context.profile_name()?;
         let (plan, recording) = (context.plan, context.recording);
         let mut out = String::new();
         let mut say = |text: &str| {

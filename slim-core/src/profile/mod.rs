@@ -27,23 +27,10 @@ use crate::recording::Recording;
 /// What the user chose about the profiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The AppArmor profile's name; [`profile_name`] makes one from an image's.
+    /// The AppArmor profile's name; [`profile_name`] of the image's where it is empty.
     pub profile_name: String,
     /// The slim image's tags; the first one is run. Empty where only profiles were made: then the image itself is run.
     pub tags: Vec<String>,
-}
-
-impl Options {
-    /// The profile's name, if it means just itself in profiles and on command lines.
-    fn checked_profile_name(&self) -> Result<&str, Error> {
-        let name = self.profile_name.as_str();
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
-            Ok(name)
-        } else {
-            Err(Error::ProfileName(name.to_owned()))
-        }
-    }
 }
 
 /// What artifacts are made from.
@@ -57,6 +44,22 @@ pub struct Context<'a> {
     pub image: &'a Image,
     /// What the user chose.
     pub options: &'a Options,
+}
+
+impl Context<'_> {
+    /// The AppArmor profile's name, if it means just itself in profiles and on command lines.
+    fn profile_name(&self) -> Result<String, Error> {
+        let name = match self.options.profile_name.as_str() {
+            "" => profile_name(&self.plan.reference),
+            name => name.to_owned(),
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
+            Ok(name)
+        } else {
+            Err(Error::ProfileName(name))
+        }
+    }
 }
 
 /// One output format.

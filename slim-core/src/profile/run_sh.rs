@@ -1,6 +1,6 @@
 //! `run.sh`: the `docker run` line with all of it.
 
-use super::shell::{line, word};
+use super::shell::{line, plain, word};
 use super::{AppArmor, Artifact, Context, Error, Seccomp, capabilities};
 use crate::image::Config;
 use crate::recording::{ContainerFacts, Purpose, Recording};
@@ -41,7 +41,7 @@ impl Artifact for RunSh {
         }
 
         out.push_str("set -eu\ndir=$(CDPATH='' cd -- \"$(dirname -- \"$0\")\" && pwd)\n");
-        out.push_str(&apparmor(context.options.checked_profile_name()?));
+        out.push_str(&apparmor(&context.profile_name()?));
 
         let mut options: Vec<Vec<String>> = Vec::new();
         options.extend(capabilities::options(plan).chunks(2).map(<[String]>::to_vec));
@@ -106,51 +106,59 @@ fn facts(recording: &Recording) -> Option<&ContainerFacts> {
     first.map(|(_, run)| &run.container)
 }
 
-/// The user's own options, one with its value each, without those that the profiles replace.
+/// Options that describe the container; what it may do is the profiles' to say.
+const DESCRIPTIVE: [&str; 13] = [
+    "--add-host",
+    "--entrypoint",
+    "--env",
+    "--hostname",
+    "--label",
+    "--memory",
+    "--mount",
+    "--network",
+    "--publish",
+    "--tmpfs",
+    "--user",
+    "--volume",
+    "--workdir",
+];
+
+/// The user's own options as name and value, without those that the profiles replace and those that are unknown.
+///
+/// They were recorded as words of a shell, but a recording may come from anywhere: they are read as such, and quoted
+/// anew, and nothing among them is taken for the image or for a privilege.
 fn own_options(words: &[String]) -> Vec<Vec<String>> {
-    let mut options: Vec<Vec<String>> = Vec::new();
-    for word in words {
-        match options.last_mut() {
-            // A value follows its option as a word of its own, unless the option holds it.
-            Some(last) if !word.starts_with("--") || takes_value(last) => last.push(word.clone()),
-            _ => options.push(vec![word.clone()]),
+    let mut words = words.iter().map(|word| plain(word).into_owned());
+    let mut options = Vec::new();
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None if word == "--read-only" => (word, None),
+            None => (word, words.next()),
+        };
+        let security = value.as_deref().and_then(|value| value.split(['=', ':']).next());
+        let wanted = match name.as_str() {
+            // A flag: a word behind it would be taken for the image.
+            "--read-only" => value.is_none(),
+            "--security-opt" => matches!(security, Some("label" | "systempaths")),
+            name => DESCRIPTIVE.contains(&name),
+        };
+        if wanted {
+            options.push([Some(name), value].into_iter().flatten().collect());
         }
     }
-    options.retain(|option| !replaced(option));
     options
-}
-
-/// Whether the last word of `option` is an option that still wants its value (which may look like an option).
-fn takes_value(option: &[String]) -> bool {
-    matches!(option, [name] if !name.contains('=') && name != "--read-only")
-}
-
-fn replaced(option: &[String]) -> bool {
-    let (name, value) = match option {
-        [name, value, ..] => (name.as_str(), value.as_str()),
-        [name] => name.split_once('=').unwrap_or((name, "")),
-        [] => return true,
-    };
-    match name {
-        "--cap-add" | "--cap-drop" => true,
-        "--security-opt" => {
-            let key = value.split(['=', ':']).next().unwrap_or_default();
-            matches!(key, "seccomp" | "apparmor" | "no-new-privileges")
-        }
-        _ => false,
-    }
 }
 
 /// The command to give after the image: what ran, behind the entrypoint, where the image's own `CMD` would differ.
 fn command(facts: &ContainerFacts, options: &[Vec<String>], config: &Config) -> Vec<String> {
     let entrypoint = options.iter().find_map(|option| match option.as_slice() {
-        [name, value] if name == "--entrypoint" => Some(value.as_str()),
-        [word] => word.strip_prefix("--entrypoint="),
+        [name, value] if name == "--entrypoint" => Some(value),
         _ => None,
     });
     let (before, default) = match entrypoint {
         // An entrypoint of the user's own resets the image's command.
-        Some(entrypoint) => (vec![entrypoint.to_owned()], Vec::new()),
+        Some(entrypoint) => (vec![entrypoint.clone()], Vec::new()),
         None => (config.entrypoint(), config.cmd()),
     };
     match facts.command.strip_prefix(before.as_slice()) {
