@@ -3,6 +3,9 @@
 //!
 //! Needs Docker, and `debian:bookworm` (`cargo xtask demo` makes it).
 
+// Helpers of tests fail the test.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;

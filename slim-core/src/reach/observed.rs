@@ -61,24 +61,37 @@ pub(super) fn roots<'a>(rootfs: &'a Rootfs, recording: &Recording) -> Needs<'a> 
             let interpreted = program.interpreter.as_ref().map(|path| (path, Access::Interpret));
             for (path, access) in executed.into_iter().chain(interpreted) {
                 // The file uses say the same with more detail, unless the kernel could not.
-                if !seen.files.contains_key(path) && mounts.hides(path).is_none() {
-                    seen.programs.push((
-                        path.clone(),
-                        Cause::Observed {
-                            run: id.clone(),
-                            phase: program.phase,
-                            actor: Actor::App,
-                            program: None,
-                            access: BTreeSet::from([access]),
-                            errors: BTreeSet::new(),
-                            asked: None,
-                        },
-                    ));
+                if !seen.files.contains_key(&rootfs.resolve(path, true).path) {
+                    let file = executed_file(path, access, program.phase);
+                    Look {
+                        rootfs,
+                        mounts: &mounts,
+                        run: id,
+                        file: &file,
+                    }
+                    .observe(&mut seen);
                 }
             }
         }
     }
     seen.into_needs(rootfs)
+}
+
+/// The use that executing a program makes of a file.
+fn executed_file(path: &RootPath, access: Access, phase: Phase) -> FileUse {
+    FileUse {
+        path: path.clone(),
+        truth: false,
+        asked: None,
+        base: None,
+        access: BTreeSet::from([access]),
+        errors: BTreeSet::new(),
+        on_root: true,
+        no_follow: false,
+        phase,
+        actor: Actor::App,
+        program: None,
+    }
 }
 
 /// One observer of a path; the order is that of the evidence: the application before the runtime, early before late.
@@ -93,7 +106,6 @@ struct Seen {
     files: BTreeMap<RootPath, BTreeMap<Observer, Done>>,
     /// A link, and what it led to.
     links: BTreeSet<(RootPath, RootPath)>,
-    programs: Vec<(RootPath, Cause)>,
 }
 
 impl Seen {
@@ -114,9 +126,6 @@ impl Seen {
                     },
                 );
             }
-        }
-        for (path, cause) in self.programs {
-            needs.mark(&path, cause);
         }
         for (link, end) in self.links {
             needs.edge(&link, EdgeKind::Link, &end, None);

@@ -612,6 +612,32 @@ fn includes_are_files_directories_links_and_patterns() {
 }
 
 #[test]
+fn executed_programs_are_kept_by_any_name() {
+    let items: &[(&str, &[u8])] = &[
+        ("/bin", b"-> usr/bin"),
+        ("/usr/bin/run", b"#!/bin/sh\n"),
+        ("/usr/bin/sh", b""),
+        ("/usr/bin/other", b""),
+    ];
+    let executed = Run {
+        programs: vec![Program {
+            path: "/bin/run".into(),
+            interpreter: Some("/usr/bin/sh".into()),
+            privilege_gain: false,
+            phase: Phase::StartUp,
+            count: 1,
+        }],
+        ..run(vec![])
+    };
+    let image = image(tree(items), json!({}));
+    let reached = close(&image, &recording(executed), &Options::default()).unwrap();
+    assert_eq!(
+        names(&reached),
+        ["/bin", "/usr", "/usr/bin", "/usr/bin/run", "/usr/bin/sh"]
+    );
+}
+
+#[test]
 fn something_ran_only_if_a_program_used_files() {
     let program = Program {
         path: "/app".into(),
