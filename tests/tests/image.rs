@@ -2,6 +2,8 @@
 //!
 //! The image under test is made to be awkward: see [`awkward`].
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;

@@ -7,9 +7,9 @@
 //! compare them (Python a module with its `.pyc`). Where `SOURCE_DATE_EPOCH` is given, later ones are set to it, as
 //! reproducible-builds.org asks for.
 //!
-//! Sparse files are written in full. Engines read tar's sparse formats, but Docker cannot give such a layer back
-//! (`docker save`, `docker push`) with the digest that it came with: tar-split restores bytes from the unpacked files.
-//! On disk the zeros cost nothing: the file that the layer is written to gets holes for them.
+//! Sparse files are written in full. Docker refuses GNU tar's form ("unhandled tar header type 83"), and it unpacks
+//! PAX's but cannot give such a layer back ("could not verify layer data" from `docker save`, 20.10): tar-split restores
+//! a layer's bytes from the unpacked files. On disk the zeros cost nothing: the layer's file gets holes for them.
 //!
 //! Source: POSIX.1-2017 `pax`, "ustar Interchange Format" and "pax Interchange Format"; OCI image specification,
 //! "Image Layer Filesystem Changeset".

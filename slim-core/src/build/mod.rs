@@ -75,7 +75,7 @@ pub enum Error {
     #[error("{0}: changed in the engine's storage while it was read; was the image removed?")]
     Changed(RootPath),
     /// An entry that a layer's tar has no form for.
-    #[error("{path}: {reason}; leave it out with --exclude")]
+    #[error("{path}: {reason}, so no layer can hold it; rename or remove it in the image")]
     Unwritable {
         /// The entry.
         path: RootPath,
