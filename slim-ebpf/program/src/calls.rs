@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use slim_ebpf::{Call, NUMBERS, Rare, RareKey, X32_BIT, abi, call};
+use crate::shared::{Call, NUMBERS, Rare, RareKey, X32_BIT, abi, call};
 
 use crate::kernel::{config, current, off, read};
 use crate::maps::{AT_HAND, CALLS, COUNTS, RARE};

@@ -2,7 +2,7 @@
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use slim_ebpf::CapabilityKey;
+use crate::shared::CapabilityKey;
 
 use crate::kernel::{current, off, read};
 use crate::maps::CAPABILITIES;

@@ -6,7 +6,7 @@
 use aya_ebpf::helpers::generated;
 use aya_ebpf::helpers::bpf_probe_read_user_str_bytes;
 use core::ffi::c_void;
-use slim_ebpf::{BUFFER, HEAD, HEADED, PATH_MAX, Unique, mark};
+use crate::shared::{BUFFER, HEAD, HEADED, PATH_MAX, Unique, mark};
 
 use crate::kernel::{Address, Place, bound, config, copy, follow, off, read};
 use crate::maps::{BUFFERS, RING, TOLD};

@@ -1,7 +1,7 @@
 //! Files that calls name: the path as asked, where it starts, and where a descriptor remains the file itself.
 
 use aya_ebpf::helpers::bpf_probe_read_user;
-use slim_ebpf::{FileEvent, call, event, mark};
+use crate::shared::{FileEvent, call, event, mark};
 
 use crate::calls::Returned;
 use crate::emit::{self, Record};

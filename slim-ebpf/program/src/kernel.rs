@@ -1,7 +1,7 @@
 //! Reading the kernel's structures, by the offsets that the user side resolved.
 
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
-use slim_ebpf::{Config, Offsets};
+use crate::shared::{Config, Offsets};
 
 /// Where members lie. Read with [`off!`] only: the compiler must not take the zeros for granted.
 #[unsafe(no_mangle)]
@@ -11,7 +11,7 @@ pub static OFFSETS: Offsets = Offsets::absent();
 #[unsafe(no_mangle)]
 pub static CONFIG: Config = Config {
     seed: [0; 2],
-    id: [0; slim_ebpf::ID],
+    id: [0; crate::shared::ID],
     secureexec: 0,
     shards: 0,
     slots: 0,

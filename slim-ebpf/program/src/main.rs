@@ -1,7 +1,7 @@
 //! slim's eBPF program: what a container's tasks do, gathered and de-duplicated in the kernel.
 //!
 //! Raw tracepoints only, since those work on every supported kernel. Where members of the kernel's structures lie is
-//! told by the user side ([`slim_ebpf::Offsets`]), which reads the running kernel's BTF.
+//! told by the user side ([`crate::shared::Offsets`]), which reads the running kernel's BTF.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
@@ -17,6 +17,11 @@ mod maps;
 mod scope;
 mod sockets;
 mod tasks;
+
+// By path and not as a dependency: a package outside of this workspace would bring its place on the disk into the bytes.
+#[path = "../../src/lib.rs"]
+#[allow(unused_attributes, dead_code, reason = "it is the root of a crate of its own, and serves the user side too")]
+mod shared;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

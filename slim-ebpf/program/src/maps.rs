@@ -3,7 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use crate::calls::Returned;
-use slim_ebpf::{
+use crate::shared::{
     BUFFER, Call, CapabilityKey, Control, Counts, Rare, RareKey, SlotKey, State, Task, Unique,
 };
 

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
-use slim_ebpf::{ID, Lost, State};
+use crate::shared::{ID, Lost, State};
 
 use crate::kernel::{config, copy, current, follow, off, read, task_root};
 use crate::maps::{CONTROL, STATE};

@@ -1,7 +1,7 @@
 //! Sockets: what is listened on, and what is connected to.
 
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
-use slim_ebpf::{SocketEvent, call, event};
+use crate::shared::{SocketEvent, call, event};
 
 use crate::emit::{self, Hash};
 use crate::files::argument;
@@ -48,7 +48,7 @@ fn look() -> Option<()> {
         let mut length = argument(call, row.dir) as u32;
         if row.kind == call::MESSAGE {
             // struct msghdr begins with the name and its length, in the caller's word size.
-            if call.abi == slim_ebpf::abi::NATIVE {
+            if call.abi == crate::shared::abi::NATIVE {
                 length = unsafe { bpf_probe_read_user((from + 8) as *const u32) }.ok()?;
                 from = unsafe { bpf_probe_read_user(from as *const u64) }.ok()?;
             } else {

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use slim_ebpf::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, SlotKey, State, Task, actor, event, mark};
+use crate::shared::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, SlotKey, State, Task, actor, event, mark};
 
 use crate::calls;
 use crate::emit::{self, Hash, Record};
