@@ -776,6 +776,61 @@ async fn watching_ends_as_asked() {
     assert_eq!((probed.kind, probed.exit_code), (Kind::Job, Some(0)));
 }
 
+#[tokio::test]
+async fn a_job_that_serves_for_a_while_may_exit() {
+    let server = serve(|_| page("working")).await;
+    let options = Options {
+        until_exit: true,
+        ..quick()
+    };
+    let target = Arc::new(Local::new(&[(80, server)]));
+    target.exits_after(0, Duration::from_millis(300));
+    let probed = run(&*target, &options).await.unwrap();
+    assert_eq!(
+        (&probed.kind, probed.exit_code),
+        (&Kind::Http { ports: vec![80] }, Some(0))
+    );
+    let again = Arc::new(Local::new(&[(80, server)]));
+    again.exits_after(0, Duration::from_millis(500));
+    assert_eq!(probed.replay(&*again).await.unwrap(), probed.exchanges);
+
+    // The port that its image exposes need not answer.
+    let target = Arc::new(Local::new(&[(80, nowhere().await)]));
+    target.exits_after(0, Duration::from_millis(300));
+    let probed = run(&*target, &options).await.unwrap();
+    assert_eq!((probed.kind, probed.exit_code), (Kind::Job, Some(0)));
+    let error = run(&Local::new(&[(80, nowhere().await)]), &options)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::StillRunning { seconds: 2 }), "{error}");
+}
+
+#[tokio::test]
+async fn a_replay_waits_for_a_product_that_is_starting() {
+    let first = serve(|_| page("ready")).await;
+    let probed = run(&Local::new(&[(80, first)]), &quick()).await.unwrap();
+    let asked = AtomicUsize::new(0);
+    let product = serve(move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+        0..3 => answer("503 Starting", "", ""),
+        _ => page("ready"),
+    })
+    .await;
+    let target = Local::new(&[(80, product)]);
+    assert_eq!(probed.replay(&target).await.unwrap(), probed.exchanges);
+    assert_eq!(target.first_answers.load(Ordering::Relaxed), 1);
+
+    // One that never gets there answers otherwise, and one that exits is an error.
+    let broken = serve(|_| answer("500 Oh", "", "")).await;
+    let mut quickly = probed.clone();
+    quickly.patience.readiness = Duration::from_millis(300);
+    let again = quickly.replay(&Local::new(&[(80, broken)])).await.unwrap();
+    assert_eq!(http(&again[0]).response.as_ref().unwrap().status, 500);
+    let target = Arc::new(Local::new(&[(80, nowhere().await)]));
+    target.exits_after(127, Duration::from_millis(100));
+    let error = probed.replay(&*target).await.unwrap_err();
+    assert!(matches!(error, Error::Exited { code: 127, .. }), "{error}");
+}
+
 /// A file that is gone with the test.
 fn file(name: &str, text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let dir = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ use crate::digest::Digest;
 use crate::recording::{Exchange, SocketUse};
 
 pub use http::{Answer, Dialect, Failure, Request, ask};
-pub use session::{replay, run};
+pub use session::{replay, replay_within, run};
 pub use transcript::Unrecorded;
 
 /// How the container is exercised.
@@ -187,6 +187,26 @@ pub enum Kind {
     None,
 }
 
+/// How long a replay waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For the first answer.
+    pub readiness: Duration,
+    /// For the exit of a job.
+    pub job: Duration,
+}
+
+impl Default for Patience {
+    /// That of [`Options::default`].
+    fn default() -> Self {
+        let options = Options::default();
+        Self {
+            readiness: options.readiness_deadline,
+            job: options.job_deadline,
+        }
+    }
+}
+
 /// What came of a probe.
 #[derive(Clone, Debug)]
 pub struct Probed {
@@ -200,17 +220,26 @@ pub struct Probed {
     pub kind: Kind,
     /// Its exit code, if it exited.
     pub exit_code: Option<i64>,
+    /// How long a product may take that is to behave as this did: three times as long as it took, and five seconds.
+    pub patience: Patience,
     /// What the exchanges leave out and a replay needs; never written anywhere.
     pub unrecorded: Unrecorded,
 }
 
 impl Probed {
-    /// Asks `target` the same again, with what the recording leaves out.
+    /// Asks `target` the same again, with what the recording leaves out, and no more patience than the original needed.
     ///
     /// # Errors
     /// As [`replay`].
     pub async fn replay(&self, target: &dyn Target) -> Result<Vec<Exchange>, Error> {
-        session::replay_with(target, &self.exchanges, &self.bodies, &self.unrecorded).await
+        replay_within(
+            target,
+            &self.exchanges,
+            &self.bodies,
+            &self.unrecorded,
+            self.patience,
+        )
+        .await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,11 +15,11 @@ use super::file::{self, Asked};
 use super::http::{Answer, Dialect, Failure, Request, ask};
 use super::openapi::{self, Walk};
 use super::ready::{ACCEPT, Attempt, Candidates, PATIENCE, Speaks, attempt};
-use super::tcp::{Talk, talk};
+use super::tcp::{Hello, Talk, talk};
 use super::transcript::{self, Transcript};
-use super::{BoxError, Error, ExecOutput, Kind, Mode, Options, Probed, Target, Unrecorded};
+use super::{BoxError, Error, ExecOutput, Kind, Mode, Options, Patience, Probed, Target, Unrecorded};
 use crate::digest::Digest;
-use crate::recording::{Exchange, ExchangeKind, HttpExchange, Origin};
+use crate::recording::{Exchange, ExchangeKind, ExecExchange, HttpExchange, Origin, TcpExchange};
 
 /// The first and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
@@ -49,10 +49,12 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
     let mut transcript = Transcript::default();
     let probing = session.probe(&mut transcript);
     let (mut kind, mut exit_code, interrupted) = tokio::select! {
-        end = probing => {
-            let (kind, code) = end?;
-            (kind, code, false)
-        }
+        end = probing => match end {
+            Ok((kind, code)) => (kind, code, false),
+            // It may exit when it has done its work, asked or not.
+            Err(Error::Exited { code, .. }) if options.until_exit => (Kind::Job, Some(code), false),
+            Err(error) => return Err(error),
+        },
         () = target.interrupted(), if options.until_interrupt => (Kind::None, None, true),
     };
     if exit_code.is_none() && !interrupted {
@@ -77,7 +79,13 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
         };
         transcript.exec(Origin::Default, &[], &output);
     }
+    let took = session.ready_after.get().copied();
+    let patience = Patience {
+        readiness: generous(took.unwrap_or(Duration::ZERO)),
+        job: generous(session.started.elapsed()),
+    };
     Ok(Probed {
+        patience,
         exchanges: transcript.exchanges,
         bodies: transcript.bodies,
         summary: transcript.summary,
@@ -85,6 +93,11 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
         exit_code,
         unrecorded: transcript.unrecorded,
     })
+}
+
+/// What a product may take where the original took `time`.
+fn generous(time: Duration) -> Duration {
+    time * 3 + Duration::from_secs(5)
 }
 
 /// What there is to ask besides what the probe finds by itself.
@@ -169,7 +182,8 @@ struct Session<'a> {
     plan: &'a Plan,
     started: Instant,
     exit: Exit<'a>,
-    answered: AtomicBool,
+    /// When the first answer came.
+    ready_after: OnceLock<Duration>,
 }
 
 /// What waiting for the ports came to.
@@ -199,7 +213,7 @@ impl<'a> Session<'a> {
             plan,
             started: Instant::now(),
             exit: exit.boxed().shared(),
-            answered: AtomicBool::new(false),
+            ready_after: OnceLock::new(),
         }
     }
 
@@ -269,7 +283,7 @@ impl<'a> Session<'a> {
     }
 
     fn serving(&self) {
-        if !self.answered.swap(true, Ordering::Relaxed) {
+        if self.ready_after.set(self.started.elapsed()).is_ok() {
             self.target.first_answer();
         }
     }
@@ -296,6 +310,9 @@ impl<'a> Session<'a> {
                 first_seen = Some(Instant::now());
             }
             let deadline = match first_seen {
+                Some(_) if options.until_exit && self.plan.ports.is_empty() => {
+                    self.started + options.job_deadline
+                }
                 Some(seen) => seen + options.readiness_deadline,
                 None if options.mode == Mode::Auto => self.started + options.job_deadline,
                 None => self.started + options.readiness_deadline,
@@ -355,10 +372,12 @@ impl<'a> Session<'a> {
                 return Ok(Ready::Nothing);
             }
             self.only_inside(&candidates, &missing, first_seen, &settled)?;
-            if Instant::now() >= deadline && !self.patient(&candidates) {
+            // Where nothing was given that must answer, Ctrl-C ends the watching.
+            let patient = options.until_interrupt && self.plan.ports.is_empty();
+            if Instant::now() >= deadline && !patient {
                 return Err(self.not_ready(&candidates, &missing, &last));
             }
-            let rest = sleep(pause.min(PAUSES.1));
+            let rest = sleep(pause);
             pause = (pause * 2).min(PAUSES.1);
             match self.unless_exited(|| waiting(&missing), rest).await {
                 Ok(()) => {}
@@ -368,11 +387,6 @@ impl<'a> Session<'a> {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Without a port to wait for, Ctrl-C or the container itself ends the watching.
-    fn patient(&self, candidates: &Candidates) -> bool {
-        candidates.ports.is_empty() && self.options.until_interrupt
     }
 
     async fn attempt(&self, port: u16, deadline: Instant) -> Attempt {
@@ -446,6 +460,11 @@ impl<'a> Session<'a> {
 
     fn not_ready(&self, candidates: &Candidates, missing: &[u16], last: &BTreeMap<u16, Attempt>) -> Error {
         let options = self.options;
+        if options.until_exit && self.plan.ports.is_empty() {
+            return Error::StillRunning {
+                seconds: options.job_deadline.as_secs(),
+            };
+        }
         let seconds = options.readiness_deadline.as_secs();
         // The most telling one: an answer, then a connection, then nothing.
         for port in missing {
@@ -478,11 +497,6 @@ impl<'a> Session<'a> {
             };
         }
         if candidates.ports.is_empty() {
-            if options.until_exit {
-                return Error::StillRunning {
-                    seconds: options.job_deadline.as_secs(),
-                };
-            }
             if options.mode == Mode::Auto {
                 return Error::Neither {
                     seconds: options.job_deadline.as_secs(),
@@ -1078,22 +1092,32 @@ fn tail(bytes: &[u8]) -> String {
 /// body was not kept) is left out. An unanswered request has no response; an unanswered TCP exchange has received nothing.
 ///
 /// # Errors
-/// [`Error::Exited`], and [`Error::NotReady`] where no port answers within 60 s.
+/// [`Error::Exited`], [`Error::NotReady`] where a port accepts no connection, [`Error::StillRunning`] for a job.
 pub async fn replay(
     target: &dyn Target,
     exchanges: &[Exchange],
     bodies: &BTreeMap<Digest, Vec<u8>>,
 ) -> Result<Vec<Exchange>, Error> {
-    replay_with(target, exchanges, bodies, &Unrecorded::default()).await
+    let unrecorded = Unrecorded::default();
+    replay_within(target, exchanges, bodies, &unrecorded, Patience::default()).await
 }
 
-pub(super) async fn replay_with(
+/// [`replay`] with what the recording leaves out, and with deadlines.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_within(
     target: &dyn Target,
     exchanges: &[Exchange],
     bodies: &BTreeMap<Digest, Vec<u8>>,
     unrecorded: &Unrecorded,
+    patience: Patience,
 ) -> Result<Vec<Exchange>, Error> {
-    let options = Options::default();
+    let options = Options {
+        readiness_deadline: patience.readiness,
+        job_deadline: patience.job,
+        ..Options::default()
+    };
     let plan = Plan {
         asked: Vec::new(),
         openapi: None,
@@ -1101,16 +1125,16 @@ pub(super) async fn replay_with(
     };
     let session = Session::new(target, &options, &plan);
     let mut again = Vec::new();
-    let mut ready: BTreeSet<u16> = BTreeSet::new();
+    let mut accepting: BTreeSet<u16> = BTreeSet::new();
     for exchange in exchanges {
         let kind = match &exchange.kind {
             ExchangeKind::Http(http) => {
-                let endpoint = session.reachable(http.port, &mut ready).await?;
                 let Some(request) =
                     transcript::request(http, exchange.sequence, bodies, unrecorded, PATIENCE)
                 else {
                     continue;
                 };
+                let endpoint = session.reachable(http.port, &mut accepting).await?;
                 let recorded = http.response.as_ref().map(|response| response.status);
                 let answer = session.ask_again(endpoint, &request, http.port, recorded).await?;
                 ExchangeKind::Http(HttpExchange {
@@ -1119,7 +1143,6 @@ pub(super) async fn replay_with(
                 })
             }
             ExchangeKind::Tcp(tcp) => {
-                let endpoint = session.reachable(tcp.port, &mut ready).await?;
                 let sent = match &tcp.sent {
                     None => None,
                     Some(body) => match bodies.get(&body.digest) {
@@ -1127,46 +1150,25 @@ pub(super) async fn replay_with(
                         None => continue,
                     },
                 };
-                let talked = session
-                    .unless_exited(|| waiting(&[tcp.port]), talk(endpoint, sent, true))
-                    .await?;
-                let received = match talked {
-                    Talk::Open(received) => received,
-                    Talk::Refused(_) | Talk::Closed(_) => Vec::new(),
-                };
-                let mut tcp = tcp.clone();
-                tcp.received = transcript::body(&received);
-                ExchangeKind::Tcp(tcp)
+                let endpoint = session.reachable(tcp.port, &mut accepting).await?;
+                let received = session.talk_again(endpoint, tcp.port, sent).await?;
+                ExchangeKind::Tcp(TcpExchange {
+                    received: transcript::body(&received),
+                    ..tcp.clone()
+                })
             }
             ExchangeKind::Exec(exec) => {
                 let output = if exec.command.is_empty() {
-                    let exit_code = match timeout(options.job_deadline, session.exit.clone()).await {
-                        Ok(code) => code.map_err(Error::Target)?,
-                        Err(_) => {
-                            return Err(Error::StillRunning {
-                                seconds: options.job_deadline.as_secs(),
-                            });
-                        }
-                    };
-                    ExecOutput {
-                        exit_code,
-                        ..target.output().await
-                    }
+                    session.exit_again().await?
                 } else {
-                    let running = session.unless_exited(
-                        || format!("while {:?} ran in it", exec.command.join(" ")),
-                        target.exec(&exec.command),
-                    );
-                    running.await?.map_err(|source| Error::Exec {
-                        command: exec.command.join(" "),
-                        source,
-                    })?
+                    session.exec_again(&exec.command, exec.exit_code).await?
                 };
-                let mut exec = exec.clone();
-                exec.exit_code = output.exit_code;
-                exec.stdout = transcript::body(&output.stdout);
-                exec.stderr = transcript::body(&output.stderr);
-                ExchangeKind::Exec(exec)
+                ExchangeKind::Exec(ExecExchange {
+                    command: exec.command.clone(),
+                    exit_code: output.exit_code,
+                    stdout: transcript::body(&output.stdout),
+                    stderr: transcript::body(&output.stderr),
+                })
             }
         };
         again.push(Exchange {
@@ -1178,20 +1180,26 @@ pub(super) async fn replay_with(
     Ok(again)
 }
 
+/// Until the first answer of all, one that is worse than the recorded one counts as starting and is asked for again.
 impl Session<'_> {
+    /// Whether to take an answer as it is.
+    fn takes(&self, fine: bool, by: Instant) -> bool {
+        fine || self.ready_after.get().is_some() || Instant::now() >= by
+    }
+
     /// Waits until the port accepts connections, once for each.
-    async fn reachable(&self, port: u16, ready: &mut BTreeSet<u16>) -> Result<SocketAddr, Error> {
+    async fn reachable(&self, port: u16, accepting: &mut BTreeSet<u16>) -> Result<SocketAddr, Error> {
         let mut pause = PAUSES.0;
         let deadline = Instant::now() + self.options.readiness_deadline;
         loop {
             let last = match self.target.endpoint(port).await {
                 None => "not reached from this machine".to_owned(),
-                Some(endpoint) if ready.contains(&port) => return Ok(endpoint),
+                Some(endpoint) if accepting.contains(&port) => return Ok(endpoint),
                 Some(endpoint) => {
                     let talking = self.unless_exited(|| waiting(&[port]), talk(endpoint, None, false));
                     match talking.await? {
                         Talk::Open(_) => {
-                            ready.insert(port);
+                            accepting.insert(port);
                             return Ok(endpoint);
                         }
                         Talk::Refused(why) | Talk::Closed(why) => why,
@@ -1211,7 +1219,6 @@ impl Session<'_> {
         }
     }
 
-    /// Asks; until the first answer of all, one that is worse than `recorded` counts as starting.
     async fn ask_again(
         &self,
         endpoint: SocketAddr,
@@ -1220,18 +1227,18 @@ impl Session<'_> {
         recorded: Option<u16>,
     ) -> Result<Option<Answer>, Error> {
         let mut pause = PAUSES.0;
-        let deadline = self.started + self.options.readiness_deadline;
+        let by = self.started + self.options.readiness_deadline;
         let shown = name(request, port);
         self.target.progress(&shown);
         loop {
             let asking = ask(endpoint, request);
-            let answer = self
+            let asked = self
                 .unless_exited(|| format!("while {shown} was asked"), asking)
-                .await?
-                .ok();
+                .await?;
+            let answer = asked.ok();
             let status = answer.as_ref().map(|answer| answer.response.status);
             let fine = status == recorded || status.is_some_and(|status| status < 500);
-            if fine || self.answered.load(Ordering::Relaxed) || Instant::now() >= deadline {
+            if self.takes(fine, by) {
                 if status.is_some() {
                     self.serving();
                 }
@@ -1239,6 +1246,73 @@ impl Session<'_> {
             }
             sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    async fn talk_again(
+        &self,
+        endpoint: SocketAddr,
+        port: u16,
+        sent: Option<&[u8]>,
+    ) -> Result<Vec<u8>, Error> {
+        let mut pause = PAUSES.0;
+        let by = self.started + self.options.readiness_deadline;
+        self.target.progress(&format!("asking {}", ports(&[port])));
+        loop {
+            let talking = talk(endpoint, sent, true);
+            let talked = self.unless_exited(|| waiting(&[port]), talking).await?;
+            let received = match talked {
+                Talk::Open(received) => Some(received),
+                Talk::Refused(_) | Talk::Closed(_) => None,
+            };
+            let starting = |bytes: &[u8]| Hello::of(port).is_some_and(|hello| hello.is_starting(bytes));
+            let fine = received.as_deref().is_some_and(|bytes| !starting(bytes));
+            if self.takes(fine, by) {
+                if fine {
+                    self.serving();
+                }
+                return Ok(received.unwrap_or_default());
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    async fn exec_again(&self, command: &[String], recorded: i64) -> Result<ExecOutput, Error> {
+        let shown = command.join(" ");
+        let mut pause = PAUSES.1;
+        let by = self.started + self.options.readiness_deadline.min(EXEC_RETRIES);
+        self.target
+            .progress(&format!("running {shown:?} in the container"));
+        loop {
+            let running = self.target.exec(command);
+            let ran = self
+                .unless_exited(|| format!("while {shown:?} ran in it"), running)
+                .await?;
+            let fine = ran.as_ref().is_ok_and(|output| output.exit_code == recorded);
+            if self.takes(fine, by) {
+                self.serving();
+                return ran.map_err(|source| Error::Exec {
+                    command: shown,
+                    source,
+                });
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// The end of a job.
+    async fn exit_again(&self) -> Result<ExecOutput, Error> {
+        self.target.progress("waiting for the job to exit");
+        match timeout(self.options.job_deadline, self.exit.clone()).await {
+            Ok(code) => Ok(ExecOutput {
+                exit_code: code.map_err(Error::Target)?,
+                ..self.target.output().await
+            }),
+            Err(_) => Err(Error::StillRunning {
+                seconds: self.options.job_deadline.as_secs(),
+            }),
         }
     }
 }
