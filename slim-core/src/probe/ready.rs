@@ -43,7 +43,7 @@ impl Candidates {
         }
         for socket in target.listening() {
             let stream = matches!(socket.family.as_str(), "inet" | "inet6")
-                && matches!(socket.kind.as_str(), "stream" | "");
+                && !matches!(socket.kind.as_str(), "dgram" | "raw" | "seqpacket");
             if socket.action != SocketAction::Listen || !stream || socket.port == 0 {
                 continue;
             }
