@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use slim_core::digest::Digest;
 use slim_core::engine::docker::{Docker, OWNER_LABEL, Owner, describe_end};
 use slim_core::engine::{Container, ContainerOptions, Engine, Error, Pull};
 use slim_core::image::Image;
@@ -57,15 +56,16 @@ fn busybox_root() -> Vec<u8> {
 fn make_image() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        import(
-            IMAGE,
-            &[
+        // Every import makes another image, as it holds the time: keep the one that is there.
+        if docker(&["images", "--quiet", IMAGE]).is_empty() {
+            let changes = [
                 "CMD [\"/bin/sleep\",\"1000\"]",
                 "EXPOSE 80",
                 "VOLUME /data",
                 "ENV FROM=image GONE=soon",
-            ],
-        )
+            ];
+            import(IMAGE, &changes);
+        }
     });
 }
 
@@ -87,6 +87,24 @@ fn import(name: &str, changes: &[&str]) {
         .expect("a pipe")
         .write_all(&busybox_root())
         .expect("the archive is taken");
+    assert!(child.wait().expect("it ends").success());
+}
+
+/// Builds an image upon the tests' own; `docker import` does not take every instruction.
+fn build(name: &str, instructions: &str) {
+    let mut child = Command::new("docker")
+        .args(["build", "--quiet", "--tag", name, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the docker command runs");
+    let text = format!("FROM {IMAGE}\n{instructions}");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(text.as_bytes())
+        .expect("it is taken");
     assert!(child.wait().expect("it ends").success());
 }
 
@@ -183,4 +201,871 @@ async fn a_containers_life() {
     docker.remove(&container).await.expect("it is removed");
     docker.remove(&container).await.expect("twice is no error");
     assert!(matches!(docker.state(&container).await, Err(Error::Gone { .. })));
+}
+
+#[tokio::test]
+async fn what_is_asked_arrives() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let here = tempfile::tempdir().expect("a directory");
+    std::fs::write(here.path().join("file"), "from the host").expect("a file");
+    std::fs::write(here.path().join("env"), "# comment\nFILE=1 \nBOTH=file\n").expect("a file");
+    let bind = format!("{}:/host:ro", here.path().display());
+    let mount = format!(
+        "type=bind,source={}/file,target=/one,readonly",
+        here.path().display()
+    );
+    let list = |items: &[&str]| items.iter().map(|&i| i.to_owned()).collect::<Vec<_>>();
+    let options = ContainerOptions {
+        env: list(&["BOTH=option", "GONE", "SPACE=a b"]),
+        env_file: vec![here.path().join("env").display().to_string()],
+        volume: vec![bind, "/anonymous".to_owned()],
+        mount: vec![
+            mount,
+            "type=tmpfs,target=/mem,tmpfs-size=1m,tmpfs-mode=0700".to_owned(),
+        ],
+        user: Some("app".to_owned()),
+        workdir: Some("/host".to_owned()),
+        hostname: Some("box".to_owned()),
+        read_only: true,
+        tmpfs: list(&["/scratch:size=2m"]),
+        memory: Some("64m".to_owned()),
+        cap_drop: list(&["all"]),
+        cap_add: list(&["chown", "CAP_KILL"]),
+        security_opt: list(&["no-new-privileges"]),
+        add_host: list(&["db:10.1.2.3"]),
+        label: list(&["purpose=test"]),
+        publish: list(&["127.0.0.1::80", "53/udp"]),
+        entrypoint: Some("/bin/sleep".to_owned()),
+        command: list(&["999"]),
+        ..ContainerOptions::default()
+    };
+    let container = docker.create(&image, &options).await.expect("it is created");
+    docker.start(&container).await.expect("it starts");
+    let environment = exec(&docker, &container, "/bin/cat /proc/1/environ").await;
+    let environment: Vec<&str> = environment.split('\0').collect();
+    for expected in ["FROM=image", "FILE=1 ", "BOTH=option", "SPACE=a b"] {
+        assert!(environment.contains(&expected), "{expected}: {environment:?}");
+    }
+    assert!(
+        !environment.iter().any(|e| e.starts_with("GONE")),
+        "{environment:?}"
+    );
+    assert_eq!(
+        exec(&docker, &container, "/bin/cat /proc/1/cmdline").await,
+        "/bin/sleep\0999\0"
+    );
+    assert_eq!(exec(&docker, &container, "/bin/id -u").await, "1000");
+    assert_eq!(exec(&docker, &container, "/bin/hostname").await, "box");
+    assert_eq!(exec(&docker, &container, "/bin/cat file").await, "from the host");
+    assert_eq!(exec(&docker, &container, "/bin/cat /one").await, "from the host");
+    assert!(
+        exec(&docker, &container, "/bin/cat /etc/hosts")
+            .await
+            .contains("10.1.2.3\tdb")
+    );
+    let mounts = exec(&docker, &container, "/bin/cat /proc/mounts").await;
+    let mounted = |at: &str| {
+        mounts
+            .lines()
+            .find(|l| l.split(' ').nth(1) == Some(at))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(mounted("/").contains(" ro,"), "{}", mounted("/"));
+    assert!(mounted("/host").contains(" ro,"), "{}", mounted("/host"));
+    assert!(mounted("/scratch").starts_with("tmpfs") && mounted("/scratch").contains("size=2048k"));
+    assert!(mounted("/mem").contains("mode=700") && mounted("/mem").contains("size=1024k"));
+    let status = exec(&docker, &container, "/bin/cat /proc/1/status").await;
+    // CAP_CHOWN is bit 0, CAP_KILL bit 5.
+    assert!(
+        status.contains("CapBnd:\t0000000000000021") && status.contains("NoNewPrivs:\t1"),
+        "{status}"
+    );
+    assert!(
+        status.contains("Seccomp:\t2"),
+        "the default filter is kept: {status}"
+    );
+
+    let state = docker.state(&container).await.expect("a state");
+    let ports: Vec<_> = state
+        .published
+        .iter()
+        .map(|(port, protocol, _)| (*port, protocol.as_str()))
+        .collect();
+    assert_eq!(ports.first(), Some(&(53, "udp")));
+    assert_eq!(ports.last(), Some(&(80, "tcp")));
+    let (_, _, address) = state.published.last().expect("a port");
+    assert!(address.ip().is_loopback() && address.port() > 0);
+
+    let (facts, _) = docker.container_facts(&container).await.expect("facts");
+    assert_eq!(facts.capabilities, ["CAP_CHOWN", "CAP_KILL"]);
+    assert!(facts.read_only && facts.no_new_privileges && facts.seccomp.is_some());
+    assert_eq!((facts.user.as_str(), facts.workdir.as_str()), ("app", "/host"));
+    assert_eq!(facts.env_names, ["BOTH", "FILE", "GONE", "SPACE"]);
+    let kind = |path: &str| {
+        facts
+            .mounts
+            .iter()
+            .find(|m| m.target == RootPath::from(path))
+            .map(|m| m.kind)
+    };
+    assert_eq!(kind("/host"), Some(MountKind::Bind));
+    assert_eq!(kind("/mem"), Some(MountKind::Tmpfs));
+    assert_eq!(kind("/scratch"), Some(MountKind::Tmpfs));
+    assert_eq!(kind("/anonymous"), Some(MountKind::Volume));
+    let words = facts.options.join(" ");
+    assert!(
+        words.contains("--env SPACE --") && !words.contains("a b"),
+        "{words}"
+    );
+    assert_eq!(
+        docker.unprivileged_port_start(&container).await.expect("it runs"),
+        Some(0)
+    );
+
+    let limit = self::docker(&[
+        "inspect",
+        "-f",
+        "{{.HostConfig.Memory}} {{index .Config.Labels \"purpose\"}} {{.HostConfig.Privileged}}",
+        &container.id,
+    ]);
+    assert_eq!(limit, "67108864 test false");
+}
+
+#[tokio::test]
+async fn networks() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let with = |network: &str| ContainerOptions {
+        network: Some(network.to_owned()),
+        ..ContainerOptions::default()
+    };
+    let none = docker.create(&image, &with("none")).await.expect("it is created");
+    docker.start(&none).await.expect("it starts");
+    assert!(docker.state(&none).await.expect("a state").addresses.is_empty());
+    let host = docker.create(&image, &with("host")).await.expect("it is created");
+    docker.start(&host).await.expect("it starts");
+    assert!(
+        docker
+            .state(&host)
+            .await
+            .expect("a state")
+            .addresses
+            .iter()
+            .all(|a| a.is_loopback())
+    );
+    let bridge = docker
+        .create(&image, &ContainerOptions::default())
+        .await
+        .expect("it is created");
+    docker.start(&bridge).await.expect("it starts");
+    let shared = docker
+        .create(&image, &with(&format!("container:{}", bridge.name)))
+        .await
+        .expect("it is created");
+    docker.start(&shared).await.expect("it starts");
+    let addresses = docker.state(&bridge).await.expect("a state").addresses;
+    assert_eq!(addresses.len(), 1);
+    assert_eq!(docker.state(&shared).await.expect("a state").addresses, addresses);
+    // The address is reached from here.
+    let server = ["/bin/nc", "-l", "-p", "8080", "-e", "/bin/cat", "/etc/passwd"].map(str::to_owned);
+    let (engine, inside) = (docker.clone(), bridge.clone());
+    let serving = tokio::spawn(async move { engine.exec(&inside, &server).await });
+    let mut text = String::new();
+    for _ in 0..200 {
+        if let Ok(mut stream) = tokio::net::TcpStream::connect((addresses[0], 8080)).await {
+            tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut text)
+                .await
+                .expect("an answer");
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(text.contains("app:x:1000"), "{text:?}");
+    serving.await.expect("no panic").expect("it ran");
+    let error = docker.create(&image, &with("no-such-network")).await;
+    let error = match error {
+        Ok(container) => docker.start(&container).await.expect_err("no such network"),
+        Err(error) => error,
+    };
+    assert!(error.to_string().contains("no-such-network"), "{error}");
+}
+
+#[tokio::test]
+async fn entrypoint_and_command_are_docker_runs() {
+    make_image();
+    import(
+        "slim-test-engine-entry:1",
+        &["ENTRYPOINT [\"/bin/busybox\",\"echo\"]", "CMD [\"image\"]"],
+    );
+    let docker = Docker::connect(None).await.expect("an engine answers");
+    let _guard = docker.guard();
+    let image = docker
+        .image("slim-test-engine-entry:1", Pull::Missing, None)
+        .await
+        .expect("the image is there");
+    let options = |entrypoint: Option<&str>, command: &[&str]| ContainerOptions {
+        entrypoint: entrypoint.map(str::to_owned),
+        command: command.iter().map(|&c| c.to_owned()).collect(),
+        ..ContainerOptions::default()
+    };
+    assert_eq!(run(&docker, &image, &options(None, &[])).await.1, "image\n");
+    assert_eq!(
+        run(&docker, &image, &options(None, &["mine", "too"])).await.1,
+        "mine too\n"
+    );
+    // An entrypoint of one's own resets the image's command.
+    assert_eq!(
+        run(&docker, &image, &options(Some("/bin/id"), &[])).await.1,
+        "uid=0(root) gid=0 groups=0\n"
+    );
+    assert_eq!(
+        run(
+            &docker,
+            &image,
+            &options(Some(""), &["/bin/busybox", "echo", "bare"])
+        )
+        .await
+        .1,
+        "bare\n"
+    );
+    let error = docker
+        .create(&image, &options(Some(""), &[]))
+        .await
+        .expect_err("nothing to run");
+    assert!(error.to_string().contains("o command specified"), "{error}");
+    self::docker(&["rmi", "slim-test-engine-entry:1"]);
+}
+
+#[tokio::test]
+async fn a_seccomp_file_is_sent_as_its_text() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("seccomp.json");
+    let profile = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["sethostname","mkdirat","mkdir"],"action":"SCMP_ACT_ERRNO"}]}"#;
+    std::fs::write(&file, profile).expect("a file");
+    let mut options = sh("/bin/busybox mkdir /x || exit 7; /bin/sleep 1000");
+    options.security_opt = vec![format!("seccomp={}", file.display())];
+    let (code, _, error) = run(&docker, &image, &options).await;
+    assert!(
+        code == 7 && error.contains("Operation not permitted"),
+        "{code} {error}"
+    );
+    let options = ContainerOptions {
+        security_opt: vec!["seccomp=unconfined".to_owned()],
+        ..ContainerOptions::default()
+    };
+    let container = docker.create(&image, &options).await.expect("it is created");
+    docker.start(&container).await.expect("it starts");
+    let (facts, _) = docker.container_facts(&container).await.expect("facts");
+    assert!(facts.seccomp.is_none() && facts.seccomp_unconfined);
+}
+
+#[tokio::test]
+async fn ends_are_told_apart() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    assert_eq!(
+        run(&docker, &image, &sh("echo out; echo err >&2; exit 3")).await,
+        (3, "out\n".to_owned(), "err\n".to_owned())
+    );
+
+    // A crash.
+    let (code, _, _) = run(&docker, &image, &sh("kill -SEGV $$")).await;
+    // A PID 1 ignores signals that it has no handler for, even its own.
+    assert_eq!(code, 0);
+    let (code, out, err) = run(&docker, &image, &sh("/bin/sh -c 'kill -SEGV $$'; exit $?")).await;
+    assert_eq!(code, 139);
+    let outcome = slim_core::recording::Outcome {
+        exit_code: Some(code),
+        ..Default::default()
+    };
+    assert!(describe_end(&outcome, out.as_bytes(), err.as_bytes()).contains("SIGSEGV"));
+
+    // Out of memory.
+    let mut options = sh("echo hungry; exec /bin/tail /dev/zero");
+    options.memory = Some("20m".to_owned());
+    let container = docker.create(&image, &options).await.expect("it is created");
+    docker.start(&container).await.expect("it starts");
+    let outcome = docker.wait(&container).await.expect("it ends");
+    assert!(
+        outcome.oom_killed && outcome.exit_code == Some(137) && !outcome.killed,
+        "{outcome:?}"
+    );
+    let peaks = docker.peaks(&container).await.expect("peaks");
+    assert!(peaks.memory.is_none_or(|m| m <= 20 << 20), "{peaks:?}");
+    let (out, err) = docker.logs(&container, 4096).await.expect("a log");
+    let text = describe_end(&outcome, &out, &err);
+    assert!(
+        text.contains("OOM") && text.contains("--memory") && text.contains("hungry"),
+        "{text}"
+    );
+
+    // One that ends on its stop signal, and is not killed.
+    let script = "trap 'exit 5' USR1; echo ready; while :; do sleep 0.05; done";
+    build(
+        "slim-test-engine-stop:1",
+        &format!("STOPSIGNAL SIGUSR1\nCMD [\"/bin/sh\",\"-c\",\"{script}\"]\n"),
+    );
+    let stopping = docker
+        .image("slim-test-engine-stop:1", Pull::Never, None)
+        .await
+        .expect("the image is there");
+    let container = docker
+        .create(&stopping, &ContainerOptions::default())
+        .await
+        .expect("it is created");
+    docker.start(&container).await.expect("it starts");
+    while docker.logs(&container, 100).await.expect("a log").0.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let outcome = docker.stop(&container, 20).await.expect("it ends");
+    assert!(
+        outcome.stopped_by_slim && !outcome.killed && outcome.exit_code == Some(5),
+        "{outcome:?}"
+    );
+    // Stopping what has ended is no error, and was not slim's doing.
+    let outcome = docker.stop(&container, 1).await.expect("it has ended");
+    assert!(
+        !outcome.stopped_by_slim && outcome.exit_code == Some(5),
+        "{outcome:?}"
+    );
+    docker.remove(&container).await.expect("it is removed");
+    self::docker(&["rmi", "slim-test-engine-stop:1"]);
+}
+
+#[tokio::test]
+async fn failures_to_start_are_named() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = busy.local_addr().expect("an address").port();
+    let with = |change: &dyn Fn(&mut ContainerOptions)| {
+        let mut options = ContainerOptions::default();
+        change(&mut options);
+        options
+    };
+    for (options, says) in [
+        (with(&|o| o.command = words("/bin/nope")), "not in the image"),
+        (with(&|o| o.command = words("nope")), "not in the image"),
+        (with(&|o| o.command = words("/etc/passwd")), "not executable"),
+        (with(&|o| o.user = Some("nobody".into())), "/etc/passwd"),
+        (
+            with(&|o| o.publish = vec![format!("127.0.0.1:{port}:80")]),
+            "in use",
+        ),
+    ] {
+        let container = docker.create(&image, &options).await.expect("it is created");
+        let error = docker.start(&container).await.expect_err(says);
+        assert!(
+            matches!(&error, Error::Start { what, .. } if what.contains(says)),
+            "{says}: {error}"
+        );
+        docker.remove(&container).await.expect("it is removed");
+    }
+}
+
+#[tokio::test]
+async fn output_is_bounded_and_kept() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let container = docker
+        .create(&image, &sh("seq 1 20000; echo last >&2"))
+        .await
+        .expect("it is created");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("log");
+    let (engine, followed, path) = (docker.clone(), container.clone(), file.clone());
+    let following = tokio::spawn(async move { engine.save_logs(&followed, &path).await });
+    docker.start(&container).await.expect("it starts");
+    docker.wait(&container).await.expect("it ends");
+    let (out, err) = docker.logs(&container, 12).await.expect("a log");
+    assert_eq!((&out[..], &err[..]), (&b"19999\n20000\n"[..], &b"last\n"[..]));
+    let length = following.await.expect("no panic").expect("it is written");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    assert_eq!(length, text.len() as u64);
+    assert!(text.starts_with("1\n2\n") && text.contains("20000\n") && text.contains("last\n"));
+}
+
+#[tokio::test]
+async fn commands_in_a_container() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let container = docker
+        .create(&image, &ContainerOptions::default())
+        .await
+        .expect("it is created");
+    let result = docker.exec(&container, &words("/bin/id")).await;
+    assert!(
+        matches!(result, Err(Error::Exec { .. })),
+        "it does not run yet: {result:?}"
+    );
+    docker.start(&container).await.expect("it starts");
+    let script = ["/bin/sh", "-c", "echo out; echo err >&2; exit 42"].map(str::to_owned);
+    let result = docker.exec(&container, &script).await.expect("it runs");
+    assert_eq!(
+        (result.exit_code, &result.stdout[..], &result.stderr[..]),
+        (42, &b"out\n"[..], &b"err\n"[..])
+    );
+    let many = ["/bin/sh", "-c", "yes | head -c 20000000"].map(str::to_owned);
+    let result = docker.exec(&container, &many).await.expect("it runs");
+    assert_eq!((result.exit_code, result.stdout.len()), (0, 16 << 20));
+    let error = docker
+        .exec(&container, &words("/bin/nope"))
+        .await
+        .expect_err("no such program");
+    assert!(
+        matches!(&error, Error::Exec { .. }) && error.to_string().contains("/bin/nope"),
+        "{error}"
+    );
+    // A program that ends with 127 itself has run.
+    let own = ["/bin/sh", "-c", "exit 127"].map(str::to_owned);
+    assert_eq!(
+        docker.exec(&container, &own).await.expect("it runs").exit_code,
+        127
+    );
+}
+
+#[tokio::test]
+async fn peaks_are_measured_while_it_runs() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let script = "head -c 30000000 /dev/zero | tail -c 30000000 >/dev/null; while :; do :; done";
+    let container = docker.create(&image, &sh(script)).await.expect("it is created");
+    docker.start(&container).await.expect("it starts");
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let peaks = docker.peaks(&container).await.expect("peaks");
+        if peaks.memory >= Some(30_000_000) && peaks.pids >= Some(3) && peaks.cpu_milli >= Some(200) {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{peaks:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let outcome = docker.stop(&container, 0).await.expect("it ends");
+    assert!(outcome.killed && outcome.stopped_by_slim);
+    let after = docker.peaks(&container).await.expect("peaks of one that ended");
+    assert!(after.memory >= Some(30_000_000), "{after:?}");
+}
+
+#[tokio::test]
+async fn everything_is_removed_with_its_container() {
+    let (docker, image) = connect().await;
+    let volume = format!("slim-test-{}", std::process::id());
+    let options = ContainerOptions {
+        volume: vec!["/more".to_owned(), format!("{volume}:/named")],
+        ..ContainerOptions::default()
+    };
+    let volumes_of = |container: &Container| {
+        let format = "{{range .Mounts}}{{.Name}} {{end}}";
+        words(&self::docker(&["inspect", "-f", format, &container.id]))
+    };
+    let exists = |volume: &str| {
+        let list = self::docker(&["volume", "ls", "-q"]);
+        list.lines().any(|l| l == volume)
+    };
+    let (first, second) = {
+        let _guard = docker.guard();
+        let first = docker.create(&image, &options).await.expect("it is created");
+        docker.start(&first).await.expect("it starts");
+        let volumes = volumes_of(&first);
+        // /data of the image, /more and the named one.
+        assert_eq!(volumes.len(), 3, "{volumes:?}");
+        let second = docker.create(&image, &options).await.expect("it is created");
+        docker.remove(&first).await.expect("it is removed while it runs");
+        for name in volumes {
+            assert_eq!(exists(&name), name == volume, "the named one is in use: {name}");
+        }
+        (volumes_of(&second), second)
+    };
+    // The guard removed the second, and the volume that both used.
+    assert!(matches!(docker.state(&second).await, Err(Error::Gone { .. })));
+    for name in first {
+        assert!(!exists(&name), "{name}");
+    }
+    // What the user had before stays.
+    self::docker(&["volume", "create", &volume]);
+    let third = docker.create(&image, &options).await.expect("it is created");
+    docker.remove(&third).await.expect("it is removed");
+    assert!(exists(&volume));
+    self::docker(&["volume", "rm", &volume]);
+}
+
+#[tokio::test]
+async fn what_dead_owners_left_is_removed_and_nothing_else() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let me = Owner::current();
+    let another_boot = Owner {
+        boot: "00000000-0000-0000-0000-000000000000".to_owned(),
+        ..me.clone()
+    };
+    let ended = Owner {
+        start: me.start + 1,
+        ..me.clone()
+    };
+    let label = |owner: &Owner| format!("{OWNER_LABEL}={owner}");
+    let make = |owner: &Owner, running: bool| {
+        let verb = if running { "run" } else { "create" };
+        let mut arguments = vec![verb, "--label"];
+        let label = label(owner);
+        arguments.push(&label);
+        if running {
+            arguments.push("-d");
+        }
+        arguments.extend(["-v", "/anonymous", IMAGE]);
+        self::docker(&arguments)
+    };
+    let suffix = std::process::id();
+    let (dead_a, dead_b, living) = (make(&another_boot, true), make(&ended, false), make(&me, false));
+    let odd = self::docker(&["create", "--label", &format!("{OWNER_LABEL}=somebody"), IMAGE]);
+    let mine = docker
+        .create(&image, &ContainerOptions::default())
+        .await
+        .expect("it is created");
+    let dead_volume = format!("slim-test-dead-{suffix}");
+    let living_volume = format!("slim-test-living-{suffix}");
+    let dead_network = format!("slim-test-net-{suffix}");
+    self::docker(&["volume", "create", "--label", &label(&ended), &dead_volume]);
+    self::docker(&["volume", "create", "--label", &label(&me), &living_volume]);
+    self::docker(&["network", "create", "--label", &label(&ended), &dead_network]);
+    let dead_image = format!("slim-test-dead:{suffix}");
+    import(&dead_image, &[&format!("LABEL {}", label(&another_boot))]);
+    let anonymous = self::docker(&["inspect", "-f", "{{range .Mounts}}{{.Name}} {{end}}", &dead_a]);
+
+    let done = docker.clean_up().await.expect("it cleans up").join("\n");
+    for (kind, name) in [
+        ("volume", &dead_volume),
+        ("network", &dead_network),
+        ("image", &dead_image),
+    ] {
+        assert!(done.contains(&format!("{kind} {name}")), "{done}");
+    }
+    let containers = self::docker(&["ps", "-aq", "--no-trunc"]);
+    for (id, stays) in [
+        (&dead_a, false),
+        (&dead_b, false),
+        (&living, true),
+        (&odd, true),
+        (&mine.id, true),
+    ] {
+        assert_eq!(containers.contains(id.as_str()), stays, "{id}");
+    }
+    let volumes = self::docker(&["volume", "ls", "-q"]);
+    assert!(volumes.contains(&living_volume) && !volumes.contains(&dead_volume));
+    for name in words(&anonymous) {
+        assert!(!volumes.contains(&name), "{name}");
+    }
+    assert!(!self::docker(&["network", "ls"]).contains(&dead_network));
+    assert_eq!(self::docker(&["images", "-q", &dead_image]), "");
+    self::docker(&["rm", "-v", &living, &odd]);
+    self::docker(&["volume", "rm", &living_volume]);
+}
+
+#[tokio::test]
+async fn two_owners_do_not_clean_each_other_away() {
+    let (docker, image) = connect().await;
+    let _guard = docker.guard();
+    let other = Docker::connect(None).await.expect("an engine answers");
+    let container = docker
+        .create(&image, &ContainerOptions::default())
+        .await
+        .expect("it is created");
+    other.clean_up().await.expect("it cleans up");
+    other.remove_all_mine().await.expect("it has none");
+    docker.state(&container).await.expect("it is still there");
+}
+
+#[tokio::test]
+async fn images_are_loaded_tagged_and_removed() {
+    let (docker, image) = connect().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let archive = dir.path().join("image.tar");
+    self::docker(&["save", "-o", archive.to_str().expect("UTF-8"), IMAGE]);
+    let tags = ["slim-test-loaded:1", "slim-test-loaded:other"].map(str::to_owned);
+    let (progress, mut steps) = tokio::sync::mpsc::unbounded_channel();
+    let loaded = docker
+        .load(&archive, &tags, Some(progress))
+        .await
+        .expect("it is loaded");
+    assert_eq!(loaded.id, image.id);
+    let mut last = (0, None);
+    while let Some(step) = steps.recv().await {
+        assert!(step.0 > last.0);
+        last = step;
+    }
+    let length = std::fs::metadata(&archive).expect("a file").len();
+    assert_eq!(last, (length, Some(length)));
+    for tag in &tags {
+        assert!(docker.image_size(tag).await.expect("it is there") > 1_000_000);
+        docker.remove_image(tag).await.expect("it is removed");
+        docker.remove_image(tag).await.expect("twice is no error");
+        assert!(matches!(docker.image_size(tag).await, Err(Error::NoImage { .. })));
+    }
+    // The archive says what the directories say.
+    let through =
+        slim_core::image::Archive::read(std::fs::File::open(&archive).expect("a file")).expect("an image");
+    assert_eq!((&through.id, &through.config), (&image.id, &image.config));
+    assert!(
+        through
+            .rootfs
+            .iter()
+            .map(|(p, e)| (p, e.mode, e.size()))
+            .eq(image.rootfs.iter().map(|(p, e)| (p, e.mode, e.size())))
+    );
+    std::fs::write(&archive, "no archive").expect("a file");
+    assert!(docker.load(&archive, &[], None).await.is_err());
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there() {
+    let docker = Docker::connect(None).await.expect("an engine answers");
+    let error = docker
+        .image("slim-test-nothing:1", Pull::Never, None)
+        .await
+        .expect_err("not there");
+    assert!(matches!(error, Error::NoImage { .. }), "{error}");
+    // Nobody listens on port 1.
+    let error = docker
+        .image("127.0.0.1:1/nothing:1", Pull::Missing, None)
+        .await
+        .expect_err("no registry");
+    assert!(
+        matches!(error, Error::Pull { .. }) && error.to_string().contains("--pull never"),
+        "{error}"
+    );
+    for odd in ["", "../../containers/x", "a?b", "a b", "a//b"] {
+        assert!(docker.image(odd, Pull::Never, None).await.is_err(), "{odd:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_container_of_somebody_else_is_found() {
+    let (docker, _) = connect().await;
+    let id = self::docker(&["run", "-d", "--network", "none", IMAGE]);
+    let container = docker.find(&id[..12]).await.expect("it is there");
+    assert_eq!(container.id, id);
+    assert_eq!(docker.image_of(&container).await.expect("an image"), IMAGE);
+    let (facts, _) = docker.container_facts(&container).await.expect("facts");
+    assert_eq!(facts.network, "none");
+    self::docker(&["rm", "-fv", &id]);
+    assert!(matches!(docker.find(&id).await, Err(Error::Gone { .. })));
+}
+
+/// An engine that answers `/version` and `/info` with what a test wants, over a unix socket.
+async fn pretend(version: &'static str, info: &'static str) -> (tempfile::TempDir, String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("engine.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).expect("a socket");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).await.unwrap_or(0);
+            let first = String::from_utf8_lossy(&request[..read])
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            let body = if first.contains("/version") { version } else { info };
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let host = format!("unix://{}", socket.display());
+    (dir, host)
+}
+
+#[tokio::test]
+async fn engines_that_cannot_be_used_say_why() {
+    let missing = Docker::connect(Some("unix:///nonexistent.sock"))
+        .await
+        .expect_err("nobody there");
+    assert!(missing.to_string().contains("DOCKER_HOST"), "{missing}");
+    let closed = Docker::connect(Some("tcp://127.0.0.1:1"))
+        .await
+        .expect_err("nobody there");
+    assert!(matches!(closed, Error::Unreachable { .. }), "{closed}");
+    let ssh = Docker::connect(Some("ssh://me@far")).await.expect_err("no ssh");
+    assert!(ssh.to_string().contains("run slim on that machine"), "{ssh}");
+
+    let (_dir, host) = pretend(r#"{"Version":"19.03.15","ApiVersion":"1.40"}"#, "{}").await;
+    let old = Docker::connect(Some(&host)).await.expect_err("too old");
+    assert!(
+        matches!(old, Error::TooOld { .. }) && old.to_string().contains("1.41"),
+        "{old}"
+    );
+
+    let (_dir, host) = pretend(
+        r#"{"Version":"27.0.0","ApiVersion":"1.99"}"#,
+        r#"{"KernelVersion":"6.6.12-linuxkit","Name":"docker-desktop"}"#,
+    )
+    .await;
+    let desktop = Docker::connect(Some(&host)).await.expect("it answers");
+    assert!(
+        desktop.facts().api.starts_with("1.5"),
+        "not newer than what is known: {:?}",
+        desktop.facts()
+    );
+    let error = desktop.same_kernel().expect_err("another kernel");
+    assert!(
+        error.cannot_trace() && error.to_string().contains("linuxkit"),
+        "{error}"
+    );
+    assert_eq!(
+        desktop.clean_up().await.expect("nothing to judge there"),
+        Vec::<String>::new()
+    );
+}
+
+/// A second engine, with TLS, another storage driver and no network; it ends with this value.
+struct Second {
+    child: std::process::Child,
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        // SIGTERM lets it end its containerd too.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn certificates(dir: &std::path::Path) {
+    let script = r#"
+        set -e
+        openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca-key.pem -out ca.pem
+        for who in server client; do
+            name=$who; [ $who = client ] && name=
+            openssl req -newkey rsa:2048 -nodes -subj /CN=$who -keyout $name${name:+-}key.pem -out $who.csr
+            echo "subjectAltName=IP:127.0.0.1" > $who.ext
+            [ $who = client ] && echo "extendedKeyUsage=clientAuth" > $who.ext
+            openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 2 -extfile $who.ext -out $name${name:+-}cert.pem
+        done
+    "#;
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(dir)
+        .output()
+        .expect("a shell");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Starts it in network and mount name spaces of its own, so that the machine's bridges, rules and mounts stay as they
+/// are; its listening socket is made outside and handed in, as systemd does (sd_listen_fds(3)).
+fn second_engine() -> Second {
+    let dir = tempfile::tempdir().expect("a directory");
+    certificates(dir.path());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let script = r#"
+        exec 3<&0 </dev/null
+        export LISTEN_FDS=1 LISTEN_PID=$$
+        exec unshare --net --mount dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" --host fd:// \
+            --storage-driver vfs --bridge=none --iptables=false --ip-forward=false --ip-masq=false \
+            --tlsverify --tlscacert "$1/ca.pem" --tlscert "$1/server-cert.pem" --tlskey "$1/server-key.pem"
+    "#;
+    let log = std::fs::File::create(dir.path().join("log")).expect("a file");
+    let child = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(dir.path())
+        .stdin(std::os::fd::OwnedFd::from(listener))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("a shell");
+    Second { child, dir, port }
+}
+
+#[tokio::test]
+async fn over_tls_and_without_the_storage_drivers_directories() {
+    use slim_core::engine::docker::{Address, Tls};
+    let (local, local_image) = connect().await;
+    let second = second_engine();
+    let file = |name: &str| second.dir.path().join(name);
+    let tls = Tls {
+        ca: file("ca.pem"),
+        cert: file("cert.pem"),
+        key: file("key.pem"),
+    };
+    let authority = format!("127.0.0.1:{}", second.port);
+    let address = Address::Tcp {
+        authority: authority.clone(),
+        tls: Some(tls.clone()),
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(90);
+    let docker = loop {
+        match Docker::connect_to(address.clone()).await {
+            Ok(docker) => break docker,
+            Err(error) if std::time::Instant::now() > deadline => {
+                panic!(
+                    "{error}\n{}",
+                    std::fs::read_to_string(file("log")).unwrap_or_default()
+                )
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    // Without certificates it does not let us in; with a wrong one it is not trusted.
+    let plain = Docker::connect_to(Address::Tcp {
+        authority: authority.clone(),
+        tls: None,
+    })
+    .await;
+    assert!(matches!(plain, Err(Error::Unreachable { .. })), "{plain:?}");
+    let others = tempfile::tempdir().expect("a directory");
+    certificates(others.path());
+    let wrong = Tls {
+        ca: others.path().join("ca.pem"),
+        ..tls
+    };
+    let wrong = Docker::connect_to(Address::Tcp {
+        authority,
+        tls: Some(wrong),
+    })
+    .await;
+    assert!(
+        matches!(&wrong, Err(Error::Unreachable { reason, .. }) if reason.contains("ertificate")),
+        "{wrong:?}"
+    );
+
+    docker.same_kernel().expect("it is this machine");
+    let archive = file("image.tar");
+    self::docker(&["save", "-o", archive.to_str().expect("UTF-8"), IMAGE]);
+    docker
+        .load(&archive, &["slim-test-second:1".to_owned()], None)
+        .await
+        .expect("it is loaded");
+    let image = docker
+        .image("slim-test-second:1", Pull::Never, None)
+        .await
+        .expect("it is there");
+    assert_eq!((&image.id, &image.config), (&local_image.id, &local_image.config));
+    assert!(
+        image
+            .rootfs
+            .iter()
+            .map(|(p, e)| (p, e.mode, e.size()))
+            .eq(local_image.rootfs.iter().map(|(p, e)| (p, e.mode, e.size())))
+    );
+    let options = ContainerOptions {
+        network: Some("host".to_owned()),
+        ..sh("echo over TLS")
+    };
+    assert_eq!(
+        run(&docker, &image, &options).await,
+        (0, "over TLS\n".to_owned(), String::new())
+    );
+    drop(local);
 }

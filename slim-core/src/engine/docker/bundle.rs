@@ -71,13 +71,39 @@ struct Mount {
 struct Linux {
     #[serde(default)]
     seccomp: Option<Value>,
+    #[serde(default)]
+    sysctl: Option<BTreeMap<String, String>>,
 }
 
-/// What `container` was given. `seccomp_default` says whether the engine has a default filter.
+/// What `found` was given. `seccomp_default` says whether the engine has a default filter.
 pub(super) fn facts(found: &ContainerInspectResponse, seccomp_default: bool) -> ContainerFacts {
     let id = found.id.as_deref().unwrap_or_default();
     let pid = found.state.as_ref().and_then(|s| s.pid).unwrap_or(0);
     combine(found, read(id, pid), seccomp_default)
+}
+
+/// `net.ipv4.ip_unprivileged_port_start` in the container's network name space, if it runs and says so; a name space of
+/// its own that nothing was set in begins with 1024 (`PROT_SOCK`).
+pub(super) fn unprivileged_port_start(found: &ContainerInspectResponse) -> Option<u16> {
+    const NAME: &str = "net.ipv4.ip_unprivileged_port_start";
+    let mode = found
+        .host_config
+        .as_ref()?
+        .network_mode
+        .as_deref()
+        .unwrap_or_default();
+    if mode == "host" {
+        let text = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok()?;
+        return text.trim().parse().ok();
+    }
+    if mode.starts_with("container:") {
+        return None;
+    }
+    let bundle = read(found.id.as_deref()?, found.state.as_ref()?.pid?)?;
+    match bundle.linux.sysctl.as_ref().and_then(|s| s.get(NAME)) {
+        Some(text) => text.trim().parse().ok(),
+        None => Some(1024),
+    }
 }
 
 /// The bundle of a running container: where containerd keeps it, or where its shim, the parent of its PID 1, works.
@@ -238,3 +264,97 @@ const SYSTEM_MOUNTS: [&str; 10] = [
     "/etc/hostname",
     "/etc/hosts",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::{ContainerConfig, MountPoint};
+
+    fn found() -> ContainerInspectResponse {
+        let mount = |kind: &str, target: &str| MountPoint {
+            typ: Some(kind.to_owned()),
+            destination: Some(target.to_owned()),
+            ..MountPoint::default()
+        };
+        ContainerInspectResponse {
+            path: Some("/bin/app".to_owned()),
+            args: Some(vec!["serve".to_owned()]),
+            mounts: Some(vec![mount("bind", "/etc/app"), mount("volume", "/data")]),
+            config: Some(ContainerConfig {
+                user: Some("app".to_owned()),
+                ..ContainerConfig::default()
+            }),
+            host_config: Some(HostConfig {
+                tmpfs: Some([("/run/".to_owned(), String::new())].into()),
+                cap_drop: Some(vec!["CAP_CHOWN".to_owned()]),
+                security_opt: Some(vec!["no-new-privileges".to_owned()]),
+                network_mode: Some("default".to_owned()),
+                ..HostConfig::default()
+            }),
+            ..ContainerInspectResponse::default()
+        }
+    }
+
+    fn kind(facts: &ContainerFacts, path: &str) -> Option<MountKind> {
+        let path = RootPath::from(path);
+        facts.mounts.iter().find(|m| m.target == path).map(|m| m.kind)
+    }
+
+    #[test]
+    fn the_runtimes_word_counts() {
+        let bundle = serde_json::json!({
+            "process": {
+                "args": ["/bin/app", "serve"], "cwd": "/srv", "noNewPrivileges": true,
+                "capabilities": {"bounding": ["CAP_KILL", "CAP_BPF"]}, "unknown": 1
+            },
+            "root": {"path": "rootfs", "readonly": true},
+            "mounts": [{"destination": "/proc"}, {"destination": "/run"}, {"destination": "/data", "type": "bind"}],
+            "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [], "x": [1]}}
+        });
+        let facts = combine(&found(), serde_json::from_value(bundle).ok(), true);
+        assert_eq!(facts.command, ["/bin/app", "serve"]);
+        assert_eq!(
+            (
+                facts.user.as_str(),
+                facts.workdir.as_str(),
+                facts.network.as_str()
+            ),
+            ("app", "/srv", "bridge")
+        );
+        assert_eq!(facts.capabilities, ["CAP_BPF", "CAP_KILL"]);
+        assert!(facts.no_new_privileges && facts.read_only && !facts.seccomp_unconfined);
+        assert_eq!(facts.seccomp.expect("a filter")["x"][0], 1);
+        let facts = combine(&found(), serde_json::from_str("{}").ok(), true);
+        assert!(facts.seccomp_unconfined && facts.seccomp.is_none());
+    }
+
+    #[test]
+    fn without_it_the_engines_defaults() {
+        let facts = combine(&found(), None, true);
+        assert_eq!(facts.capabilities.len(), 13);
+        assert!(facts.no_new_privileges && !facts.read_only);
+        assert!(facts.seccomp.is_none() && !facts.seccomp_unconfined);
+        assert_eq!(kind(&facts, "/etc/app"), Some(MountKind::Bind));
+        assert_eq!(kind(&facts, "/data"), Some(MountKind::Volume));
+        assert_eq!(kind(&facts, "/run"), Some(MountKind::Tmpfs));
+        assert_eq!(kind(&facts, "/proc"), Some(MountKind::System));
+        // An engine without a filter, a container that asked for none.
+        assert!(combine(&found(), None, false).seccomp_unconfined);
+        let mut open = found();
+        let host = open.host_config.as_mut().expect("a host configuration");
+        host.security_opt = Some(vec!["seccomp=unconfined".to_owned()]);
+        assert!(combine(&open, None, true).seccomp_unconfined);
+    }
+
+    #[test]
+    fn a_broken_or_endless_configuration_is_none() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("config.json");
+        assert!(read_config(&path).is_none());
+        fs::write(&path, "[").expect("a file");
+        assert!(read_config(&path).is_none());
+        fs::write(&path, vec![b' '; MAX_CONFIG as usize + 1]).expect("a file");
+        assert!(read_config(&path).is_none());
+        assert!(read("../../etc", 1).is_none());
+    }
+}

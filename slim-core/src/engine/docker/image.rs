@@ -51,7 +51,8 @@ impl Docker {
         check_platform(reference, &found)?;
         let name = found.id.clone().unwrap_or_default();
         // The fast path: config and layers lie open on this machine.
-        if let (Ok(id), Some(layers)) = (name.parse::<Digest>(), layers(&found))
+        if !self.0.description.remapped
+            && let (Ok(id), Some(layers)) = (name.parse::<Digest>(), layers(&found))
             && let Some(config) = self.stored_config(&id)
         {
             let index = tokio::task::spawn_blocking(move || overlay::index(&layers)).await;
@@ -355,4 +356,109 @@ fn entry(file: &mut std::fs::File, name: &str) -> std::io::Result<Option<Vec<u8>
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::DriverData;
+
+    #[test]
+    fn layers_are_lowest_first() {
+        let data = [("LowerDir", "/c:/b:/a"), ("UpperDir", "/d"), ("MergedDir", "/m")];
+        let mut image = ImageInspect {
+            graph_driver: Some(DriverData {
+                name: "overlay2".to_owned(),
+                data: data.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            }),
+            ..ImageInspect::default()
+        };
+        assert_eq!(
+            layers(&image),
+            Some(["/a", "/b", "/c", "/d"].map(PathBuf::from).to_vec())
+        );
+        image
+            .graph_driver
+            .as_mut()
+            .expect("a driver")
+            .data
+            .remove("LowerDir");
+        assert_eq!(layers(&image), Some(vec![PathBuf::from("/d")]));
+        image.graph_driver.as_mut().expect("a driver").name = "vfs".to_owned();
+        assert_eq!(layers(&image), None);
+    }
+
+    #[test]
+    fn only_this_platform() {
+        let image = |os: &str, architecture: &str| ImageInspect {
+            os: Some(os.to_owned()),
+            architecture: Some(architecture.to_owned()),
+            ..ImageInspect::default()
+        };
+        let ours = if cfg!(target_arch = "x86_64") {
+            "amd64"
+        } else {
+            "arm64"
+        };
+        assert!(check_platform("x", &image("linux", ours)).is_ok());
+        for (os, architecture) in [("windows", ours), ("linux", "s390x"), ("", "")] {
+            let error = check_platform("x", &image(os, architecture)).expect_err("another platform");
+            assert!(
+                error.to_string().contains(&format!("{os}/{architecture}")),
+                "{error}"
+            );
+        }
+    }
+
+    fn archive(entries: &[(&str, &str)]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let mut builder = tar::Builder::new(file.as_file());
+        for (name, text) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o644);
+            builder
+                .append_data(&mut header, name, text.as_bytes())
+                .expect("an entry");
+        }
+        builder.finish().expect("an archive");
+        drop(builder);
+        file
+    }
+
+    #[test]
+    fn the_archives_config_is_found() {
+        let manifest = r#"[{"Config":"c.json","RepoTags":null,"Layers":[]}]"#;
+        let file = archive(&[("c.json", "{}"), ("manifest.json", manifest)]);
+        assert_eq!(config_digest(file.path()).ok(), Some(Digest::of(b"{}")));
+        for entries in [
+            &[("c.json", "{}")][..],
+            &[("manifest.json", manifest)],
+            &[("manifest.json", "[]")],
+            &[("manifest.json", "nonsense")],
+        ] {
+            assert!(config_digest(archive(entries).path()).is_err(), "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_read_in_order_and_errors_come_through() {
+        let (sender, receiver) = mpsc::channel(4);
+        for part in ["ab", "", "cde"] {
+            sender.try_send(Ok(Bytes::from(part))).expect("room");
+        }
+        sender
+            .try_send(Err(std::io::Error::other("broken")))
+            .expect("room");
+        drop(sender);
+        let mut reader = Received {
+            receiver,
+            chunk: Bytes::new(),
+        };
+        let mut five = [0; 5];
+        reader.read_exact(&mut five).expect("five bytes");
+        assert_eq!(&five, b"abcde");
+        assert!(reader.read(&mut five).is_err());
+        assert_eq!(reader.read(&mut five).ok(), Some(0));
+    }
 }

@@ -8,7 +8,7 @@ mod options;
 mod owner;
 mod start;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +28,7 @@ use futures_util::StreamExt;
 
 pub use address::{Address, Surroundings, Tls};
 pub use owner::{KIND_LABEL, OWNER_LABEL, Owner};
+pub use start::{crash_loop, describe_end};
 
 use super::{Container, ContainerOptions, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
 use crate::digest::Digest;
@@ -61,6 +62,8 @@ struct Description {
     runtime_paths: BTreeMap<String, String>,
     logging_driver: String,
     rootless: bool,
+    /// Files of images lie on disk with other owners than they have in the image.
+    remapped: bool,
     seccomp: bool,
     components: BTreeMap<String, String>,
 }
@@ -87,6 +90,7 @@ impl Description {
                 .collect(),
             logging_driver: info.logging_driver.unwrap_or_default(),
             rootless: has("rootless"),
+            remapped: has("rootless") || has("userns"),
             seccomp: has("seccomp"),
             components: version
                 .components
@@ -103,12 +107,14 @@ impl Description {
 struct Created {
     /// By container name, which is known before the engine answers with an id.
     containers: BTreeMap<String, Mine>,
+    /// Named volumes that did not exist.
+    volumes: BTreeSet<String>,
 }
 
 /// A container of this process.
 #[derive(Debug, Default)]
 struct Mine {
-    /// Named volumes that were made for it.
+    /// The named volumes that it mounts.
     volumes: Vec<String>,
     /// The user's options as shell words.
     words: Vec<String>,
@@ -281,6 +287,17 @@ impl Docker {
         Ok(named.or(found.image).unwrap_or_default())
     }
 
+    /// The first port that the container may bind without CAP_NET_BIND_SERVICE
+    /// (`net.ipv4.ip_unprivileged_port_start` in its network name space), if it is known.
+    ///
+    /// # Errors
+    /// As [`Engine::state`].
+    pub async fn unprivileged_port_start(&self, container: &Container) -> Result<Option<u16>, Error> {
+        Ok(bundle::unprivileged_port_start(
+            &self.inspect(&container.id).await?,
+        ))
+    }
+
     /// Gives the image `reference` another name.
     ///
     /// # Errors
@@ -327,8 +344,8 @@ impl Docker {
         Ok(image.size.unwrap_or(0).unsigned_abs())
     }
 
-    /// Follows the container's output into the file at `path`, both streams as they come, until the container ends;
-    /// at most 256 MiB. Gives the number of bytes.
+    /// Waits for the container's start and follows its output into the file at `path`, both streams as they come, until
+    /// it ends; at most 256 MiB. Gives the number of bytes.
     ///
     /// # Errors
     /// The file cannot be written, or as [`Engine::state`].
@@ -339,6 +356,16 @@ impl Docker {
             source,
         };
         let mut file = tokio::fs::File::create(path).await.map_err(fail)?;
+        // The engine ends the log of a container that has not started at once.
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let state = self.state(container).await?;
+            if state.running || state.outcome.exit_code.is_some() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
         let options = query::LogsOptionsBuilder::default()
             .stdout(true)
             .stderr(true)
@@ -416,8 +443,8 @@ impl Docker {
         }
     }
 
-    /// Makes the named volumes that do not exist yet, with an owner; gives their names.
-    async fn make_volumes(&self, container: &str, volumes: Vec<VolumeCreateRequest>) -> Result<(), Error> {
+    /// Makes the named volumes that do not exist yet, with an owner.
+    async fn make_volumes(&self, volumes: Vec<VolumeCreateRequest>) -> Result<(), Error> {
         for mut volume in volumes {
             let name = volume.name.clone().unwrap_or_default();
             match self.client().inspect_volume(&name).await {
@@ -429,9 +456,7 @@ impl Docker {
                 .labels
                 .get_or_insert_default()
                 .extend(self.labels("volume"));
-            if let Some(mine) = self.created().containers.get_mut(container) {
-                mine.volumes.push(name.clone());
-            }
+            self.created().volumes.insert(name.clone());
             self.client()
                 .create_volume(volume)
                 .await
@@ -447,24 +472,25 @@ impl Docker {
         ])
     }
 
-    /// Forgets a container; gives the volumes that were made for it.
+    /// Forgets a container; gives the volumes of it that this engine object made.
     fn forget(&self, container: &Container) -> Vec<String> {
-        self.created()
-            .containers
-            .remove(&container.name)
-            .map(|mine| mine.volumes)
-            .unwrap_or_default()
+        let mut created = self.created();
+        let mine = created.containers.remove(&container.name).unwrap_or_default();
+        mine.volumes
+            .into_iter()
+            .filter(|name| created.volumes.contains(name))
+            .collect()
     }
 
-    async fn remove_volume(&self, name: &str) -> Result<(), Error> {
+    /// Whether it was removed; it may be gone already, or in use by a container that is removed later.
+    async fn remove_volume(&self, name: &str) -> Result<bool, Error> {
         match self
             .client()
             .remove_volume(name, None::<query::RemoveVolumeOptions>)
             .await
         {
-            Ok(()) => Ok(()),
-            // Gone already, or in use by another container, which is removed later.
-            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(false),
             Err(error) => Err(refused(&format!("remove the volume {name}"), error)),
         }
     }
@@ -544,6 +570,7 @@ impl Engine for Docker {
         self.created().containers.insert(
             name.clone(),
             Mine {
+                volumes: request.volumes.iter().filter_map(|v| v.name.clone()).collect(),
                 words: request.words,
                 env_names: request.env_names,
                 ..Mine::default()
@@ -577,7 +604,7 @@ impl Engine for Docker {
             }
         }
         let made = async {
-            self.make_volumes(&name, request.volumes).await?;
+            self.make_volumes(request.volumes).await?;
             let query = query::CreateContainerOptionsBuilder::default()
                 .name(&name)
                 .build();
@@ -844,7 +871,9 @@ impl Engine for Docker {
             }
         }
         for volume in self.forget(container) {
-            self.remove_volume(&volume).await?;
+            if self.remove_volume(&volume).await? {
+                self.created().volumes.remove(&volume);
+            }
         }
         Ok(())
     }
@@ -863,18 +892,19 @@ impl Engine for Docker {
     }
 }
 
-/// What is to be said about the end of a container that was not to end: how, and its last lines.
-pub fn describe_end(outcome: &Outcome, stdout: &[u8], stderr: &[u8]) -> String {
-    start::describe_end(outcome, stdout, stderr)
-}
-
 impl Docker {
-    /// Removes what dead owners left; only where owners can be told to be dead, which is on one's own kernel.
+    /// Removes what dead owners left; only where owners can be told to be dead, which is on one's own kernel. What
+    /// cannot be removed stays for the next run.
     async fn remove_dead_owners(&self) -> Result<Vec<String>, Error> {
         let mut done = Vec::new();
         if self.same_kernel().is_err() {
             return Ok(done);
         }
+        let mut note = |what: String, result: Result<bool, Error>| match result {
+            Ok(true) => done.push(what),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("left behind by an earlier run, and not removed: {what}: {error}"),
+        };
         let filters = HashMap::from([("label".to_owned(), vec![OWNER_LABEL.to_owned()])]);
         let dead = |labels: Option<&HashMap<String, String>>| {
             labels
@@ -896,12 +926,8 @@ impl Docker {
                     .and_then(|n| n.into_iter().next())
                     .unwrap_or_else(|| id.clone());
                 let name = name.trim_start_matches('/').to_owned();
-                self.remove(&Container {
-                    id,
-                    name: name.clone(),
-                })
-                .await?;
-                done.push(format!("container {name}"));
+                let what = format!("container {name}");
+                note(what, self.remove(&Container { id, name }).await.map(|()| true));
             }
         }
 
@@ -911,8 +937,10 @@ impl Docker {
         let volumes = self.client().list_volumes(Some(options)).await.map_err(list)?;
         for found in volumes.volumes.unwrap_or_default() {
             if dead(Some(&found.labels)) {
-                self.remove_volume(&found.name).await?;
-                done.push(format!("volume {}", found.name));
+                note(
+                    format!("volume {}", found.name),
+                    self.remove_volume(&found.name).await,
+                );
             }
         }
 
@@ -922,12 +950,11 @@ impl Docker {
         for found in self.client().list_networks(Some(options)).await.map_err(list)? {
             if dead(found.labels.as_ref()) {
                 let id = found.id.unwrap_or_default();
-                match self.client().remove_network(&id).await {
-                    Err(e) if status(&e) != Some(404) => {
-                        return Err(refused(&format!("remove the network {id}"), e));
-                    }
-                    _ => done.push(format!("network {}", found.name.unwrap_or(id))),
-                }
+                let result = match self.client().remove_network(&id).await {
+                    Err(e) if status(&e) == Some(404) => Ok(false),
+                    other => other.map(|()| true).map_err(|e| refused("remove it", e)),
+                };
+                note(format!("network {}", found.name.unwrap_or(id)), result);
             }
         }
 
@@ -942,8 +969,10 @@ impl Docker {
                     .filter(|t| !t.starts_with("<none>"))
                     .collect();
                 for name in if tags.is_empty() { vec![&found.id] } else { tags } {
-                    self.remove_image(name).await?;
-                    done.push(format!("image {name}"));
+                    note(
+                        format!("image {name}"),
+                        self.remove_image(name).await.map(|()| true),
+                    );
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! What the engine's messages mean, and what to do.
 
-use crate::engine::Error;
+use crate::engine::{Error, State};
 use crate::recording::Outcome;
 
 /// As many lines of a container's log are shown.
@@ -89,8 +89,23 @@ pub(super) fn shorten(message: &str) -> String {
     text.strip_suffix(": unknown").unwrap_or(text).to_owned()
 }
 
-/// How a container ended, and its last lines of output.
-pub(super) fn describe_end(outcome: &Outcome, stdout: &[u8], stderr: &[u8]) -> String {
+/// What is to be said of a container that the engine restarts again and again; none if it does not.
+pub fn crash_loop(state: &State) -> Option<String> {
+    (state.restarts > 0).then(|| {
+        let code = state
+            .outcome
+            .exit_code
+            .map_or_else(String::new, |c| format!(", last with exit code {c}"));
+        format!(
+            "it crashes again and again: the engine restarted it {} times{code}",
+            state.restarts
+        )
+    })
+}
+
+/// What is to be said of the end of a container that was not to end: how, and its last lines of output. Safe to print:
+/// control characters of the output are replaced.
+pub fn describe_end(outcome: &Outcome, stdout: &[u8], stderr: &[u8]) -> String {
     let mut text = match outcome {
         Outcome { oom_killed: true, .. } => {
             "the kernel killed it for want of memory (OOM): give it more with --memory".to_owned()

@@ -167,7 +167,7 @@ pub(super) fn request(options: &ContainerOptions, here: &Here<'_>) -> Result<Req
                 ..VolumeCreateRequest::default()
             });
         }
-        words.add("mount", text);
+        words.add("mount", &mounts::with_source(text, mount.source.as_deref()));
         list.push(mount);
     }
     host.mounts = some(list);

@@ -316,7 +316,7 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
             mount.typ = Some(MountType::VOLUME);
             mount.source = source;
             let driver_config =
-                (driver.is_some() || !driver_options.is_empty()).then(|| MountVolumeOptionsDriverConfig {
+                (driver.is_some() || !driver_options.is_empty()).then_some(MountVolumeOptionsDriverConfig {
                     name: driver,
                     options: Some(driver_options),
                 });
@@ -339,6 +339,23 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
         }
     }
     Ok(mount)
+}
+
+/// The option `text` with the source that it was found to mean, which no longer depends on the current directory.
+pub(super) fn with_source(text: &str, source: Option<&str>) -> String {
+    let fields = csv(text).unwrap_or_default().into_iter().map(|field| {
+        let key = field.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        let field = match source {
+            Some(source) if key == "source" || key == "src" => format!("source={source}"),
+            _ => field,
+        };
+        if field.contains([',', '"']) {
+            format!("\"{}\"", field.replace('"', "\"\""))
+        } else {
+            field
+        }
+    });
+    fields.collect::<Vec<_>>().join(",")
 }
 
 /// One CSV record: fields split at commas; one in double quotes may hold commas, and a quote as two. None if a quote
