@@ -58,6 +58,7 @@ fn ask(docker: &Docker, output: &Path) -> Result<()> {
         .port();
     let name = format!("slim-demo-{}", std::process::id());
     let mut run = sh::root("sh");
+    run.env("DOCKER", docker.client());
     run.arg(output.join("run.sh"));
     run.args(["--name", &name, "--publish", &format!("127.0.0.1:{port}:80")]);
     eprintln!("$ {}", sh::show(&run));

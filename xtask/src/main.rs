@@ -50,6 +50,9 @@ enum Task {
         /// Runs of each kind; the figures are their medians
         #[arg(long, default_value_t = 5)]
         runs: usize,
+        /// The cargo profile of what is measured
+        #[arg(long, default_value = "release")]
+        profile: String,
     },
     /// Write the generated documents in docs/
     Docs {
@@ -80,7 +83,7 @@ fn main() -> ExitCode {
         }
         Task::Demo => demo::run(),
         Task::Test { cargo_test } => test::run(&cargo_test),
-        Task::Bench { runs } => bench::run(runs),
+        Task::Bench { runs, profile } => bench::run(runs, &profile),
         Task::Docs { check } => docs::run(check),
         Task::Ebpf { check } => ebpf::run(check),
         Task::Stop => engine::stop(),

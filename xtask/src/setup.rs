@@ -9,7 +9,7 @@ use crate::packages::{self, For};
 use crate::sh;
 
 /// What every sample's Dockerfile begins with.
-const BASE: &str = "debian:bookworm";
+pub(crate) const BASE: &str = "debian:bookworm";
 
 /// Seconds that a pull of the base image may take before it is made here instead.
 const PULL_SECONDS: &str = "90";
