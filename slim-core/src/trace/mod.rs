@@ -279,7 +279,8 @@ impl Tracer {
             .map_err(map_error("CONTROL"))?;
 
         if let Some(path) = &attached {
-            let mut tasks: HashMap<MapData, u32, Task> = take(&mut ebpf, "TASKS")?;
+            // Borrowed: a map taken out is closed at the end of its scope, and programs that are loaded later name it.
+            let mut tasks: HashMap<&mut MapData, u32, Task> = borrow_mut(&mut ebpf, "TASKS")?;
             for (_, thread) in cgroup::threads(path) {
                 let task = Task {
                     slot: 0,
@@ -891,6 +892,18 @@ fn map_error<E: std::fmt::Display>(map: &'static str) -> impl Fn(E) -> Error {
 
 fn take<T: TryFrom<aya::maps::Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Error> {
     ebpf.take_map(name)
+        .and_then(|map| T::try_from(map).ok())
+        .ok_or_else(|| Error::Map {
+            map: name,
+            reason: "the object has no such map".into(),
+        })
+}
+
+fn borrow_mut<'a, T: TryFrom<&'a mut aya::maps::Map>>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<T, Error> {
+    ebpf.map_mut(name)
         .and_then(|map| T::try_from(map).ok())
         .ok_or_else(|| Error::Map {
             map: name,
