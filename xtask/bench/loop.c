@@ -1,6 +1,6 @@
-// A loop of system calls, for `cargo xtask bench`: loop getppid|file COUNT [traced]
+// A loop of system calls, for `cargo xtask bench`: loop getppid|file COUNT [wait]
 //
-// Prints the nanoseconds of one turn. With `traced` it first waits until a debugger (strace) has attached.
+// Prints the nanoseconds of one turn. With `wait` it begins when a line comes on its input.
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -13,22 +13,6 @@
 #include <unistd.h>
 
 static const char *file = "/etc/hostname";
-
-static void wait_for_tracer(void) {
-    for (;;) {
-        char status[4096];
-        int fd = open("/proc/self/status", O_RDONLY);
-        ssize_t length = read(fd, status, sizeof status - 1);
-        close(fd);
-        if (length > 0) {
-            status[length] = 0;
-            const char *tracer = strstr(status, "TracerPid:");
-            if (tracer && atoi(tracer + strlen("TracerPid:")) != 0)
-                return;
-        }
-        usleep(10000);
-    }
-}
 
 static void turn_getppid(void) {
     syscall(SYS_getppid);
@@ -46,13 +30,13 @@ static void turn_file(void) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fprintf(stderr, "usage: loop getppid|file COUNT [traced]\n");
+        fprintf(stderr, "usage: loop getppid|file COUNT [wait]\n");
         return 2;
     }
     void (*turn)(void) = strcmp(argv[1], "file") == 0 ? turn_file : turn_getppid;
     long count = atol(argv[2]);
     if (argc > 3)
-        wait_for_tracer();
+        getchar();
 
     // The first turns fill caches, and under a tracer they are what is new.
     for (long i = 0; i < count / 10; i++)

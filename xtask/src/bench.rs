@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what tracing costs, measured in containers that are traced for one run and not for the next.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -120,11 +120,18 @@ fn syscall_loop(
             "infinity",
         ],
     )?;
-    let exec = |count: u32, traced: &[&str]| {
+    let exec = |count: u32, how: &[&str]| {
         let mut command = docker.command();
         command
-            .args(["exec", &container.id, "/loop", kind, &count.to_string()])
-            .args(traced);
+            .args([
+                "exec",
+                "--interactive",
+                &container.id,
+                "/loop",
+                kind,
+                &count.to_string(),
+            ])
+            .args(how);
         command
     };
     let turn = |command: &mut Command| -> Result<f64> {
@@ -140,13 +147,19 @@ fn syscall_loop(
         measure.traced.push(turn(&mut exec(count, &[]))?);
         traced.finish()?;
 
-        // A hundredth of the turns: strace is that much slower.
-        let looping = exec(count / 100, &["traced"])
-            .stdin(Stdio::null())
+        // A hundredth of the turns: strace is that much slower. The loop begins when strace is there.
+        let mut looping = exec(count / 100, &["wait"]);
+        let mut looping = looping
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn();
-        let mut looping = looping.context("could not start the loop")?;
+            .spawn()
+            .context("could not start the loop")?;
         let strace = Strace::attach(&[container.pid_of("/loop")?])?;
+        let mut stdin = looping.stdin.take().context("the loop's input is a pipe")?;
+        stdin
+            .write_all(b"\n")
+            .context("could not tell the loop to begin")?;
+        drop(stdin);
         let mut answer = String::new();
         let stdout = looping.stdout.as_mut().context("the loop's output is a pipe")?;
         stdout
