@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use slim_core::digest::Digest;
 use slim_core::engine::docker::{Docker, OWNER_LABEL, Owner, describe_end};
 use slim_core::engine::{Container, ContainerOptions, Engine, Error, Pull};
 use slim_core::image::Image;
@@ -844,12 +845,29 @@ async fn an_image_that_is_not_there() {
 #[tokio::test]
 async fn a_container_of_somebody_else_is_found() {
     let (docker, _) = connect().await;
-    let id = self::docker(&["run", "-d", "--network", "none", IMAGE]);
+    let run = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--env",
+        "MORE=secret",
+        "--read-only",
+        "--tmpfs",
+        "/x",
+        IMAGE,
+    ];
+    let id = self::docker(&run);
     let container = docker.find(&id[..12]).await.expect("it is there");
     assert_eq!(container.id, id);
     assert_eq!(docker.image_of(&container).await.expect("an image"), IMAGE);
     let (facts, _) = docker.container_facts(&container).await.expect("facts");
     assert_eq!(facts.network, "none");
+    assert_eq!(facts.env_names, ["MORE"]);
+    assert_eq!(
+        facts.options.join(" "),
+        "--env MORE --tmpfs /x --network none --read-only"
+    );
     self::docker(&["rm", "-fv", &id]);
     assert!(matches!(docker.find(&id).await, Err(Error::Gone { .. })));
 }
@@ -1068,4 +1086,149 @@ async fn over_tls_and_without_the_storage_drivers_directories() {
         (0, "over TLS\n".to_owned(), String::new())
     );
     drop(local);
+}
+
+/// A registry on loopback that holds one image, `team/app:1`, for `me` with the password `~~~???>>>`.
+async fn registry() -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    const BASIC: &str = "Basic bWU6fn5+Pz8/Pj4+";
+    let layer = busybox_root();
+    let config = format!(
+        r#"{{"architecture":"{}","os":"linux","config":{{"Cmd":["/bin/id"]}},"rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+        if cfg!(target_arch = "x86_64") {
+            "amd64"
+        } else {
+            "arm64"
+        },
+        Digest::of(&layer)
+    );
+    let descriptor = |kind: &str, bytes: &[u8]| {
+        format!(
+            r#"{{"mediaType":"application/vnd.docker.{kind}","size":{},"digest":"{}"}}"#,
+            bytes.len(),
+            Digest::of(bytes)
+        )
+    };
+    let manifest_type = "application/vnd.docker.distribution.manifest.v2+json";
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{manifest_type}","config":{},"layers":[{}]}}"#,
+        descriptor("container.image.v1+json", config.as_bytes()),
+        descriptor("image.rootfs.diff.tar.gzip", &layer)
+    );
+    let contents = [config.into_bytes(), layer, manifest.into_bytes()];
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 16 << 10];
+            let read = stream.read(&mut request).await.unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let last = path.rsplit('/').next().unwrap_or_default();
+            let found = match path {
+                "/v2/" => Some(&b"{}"[..]),
+                "/v2/team/app/manifests/1" => Some(&contents[2][..]),
+                _ => contents
+                    .iter()
+                    .find(|c| Digest::of(c).as_str() == last)
+                    .map(Vec::as_slice),
+            };
+            let (status, body) = match found {
+                _ if !request.contains(BASIC) => ("401 Unauthorized", &b"{}"[..]),
+                Some(body) => ("200 OK", body),
+                None => ("404 Not Found", &b"{}"[..]),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\nWWW-Authenticate: Basic realm=\"slim\"\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\
+                 Content-Type: {manifest_type}\r\nDocker-Content-Digest: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                Digest::of(body),
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes()).await;
+            if !request.starts_with("HEAD") {
+                let _ = stream.write_all(body).await;
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn images_are_pulled_with_the_users_credentials() {
+    const PORT: &str = "SLIM_TEST_REGISTRY_PORT";
+    let Ok(port) = std::env::var(PORT) else {
+        // Credentials are found through the environment, which a test does not change under its neighbours: this test
+        // runs itself again, with one of its own.
+        let port = registry().await.to_string();
+        let home = tempfile::tempdir().expect("a directory");
+        let auths = format!(r#"{{"auths":{{"127.0.0.1:{port}":{{"auth":"bWU6fn5+Pz8/Pj4+"}}}}}}"#);
+        std::fs::write(home.path().join("config.json"), auths).expect("a file");
+        let child = tokio::process::Command::new(std::env::current_exe().expect("this program"))
+            .args([
+                "--exact",
+                "images_are_pulled_with_the_users_credentials",
+                "--nocapture",
+            ])
+            .env(PORT, &port)
+            .env("DOCKER_CONFIG", home.path())
+            .output();
+        let output = child.await.expect("it runs");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        // Without them it is refused, and the message says by whom and what to do.
+        let docker = Docker::connect(None).await.expect("an engine answers");
+        let error = docker
+            .image(&format!("127.0.0.1:{port}/team/app:1"), Pull::Missing, None)
+            .await;
+        let error = error.expect_err("no credentials").to_string();
+        assert!(
+            error.contains("unauthorized") || error.contains("no basic auth"),
+            "{error}"
+        );
+        return;
+    };
+    let docker = Docker::connect(None).await.expect("an engine answers");
+    let reference = format!("127.0.0.1:{port}/team/app:1");
+    let missing = docker.image(&reference, Pull::Never, None).await;
+    assert!(matches!(missing, Err(Error::NoImage { .. })), "{missing:?}");
+    let (progress, mut steps) = tokio::sync::mpsc::unbounded_channel();
+    let image = docker
+        .image(&reference, Pull::Missing, Some(progress))
+        .await
+        .expect("it is pulled");
+    assert_eq!(image.config.cmd(), ["/bin/id"]);
+    assert!(image.rootfs.get(&RootPath::from("/bin/busybox")).is_some());
+    while let Some((done, total)) = steps.recv().await {
+        assert!(total.is_some_and(|total| done <= total), "{done} of {total:?}");
+    }
+    docker
+        .image(&reference, Pull::Always, None)
+        .await
+        .expect("it is pulled again");
+    docker.remove_image(&reference).await.expect("it is removed");
+}
+
+#[tokio::test]
+async fn an_interrupted_creation_leaves_nothing() {
+    let (docker, image) = connect().await;
+    let volume = format!("slim-test-interrupted-{}", std::process::id());
+    let options = ContainerOptions {
+        volume: vec![format!("{volume}:/named")],
+        label: vec![format!("interrupted={volume}")],
+        ..ContainerOptions::default()
+    };
+    // Cut off at many points, from before the first request to after the last.
+    for milliseconds in (0..60).step_by(3) {
+        let limit = Duration::from_millis(milliseconds);
+        let _ = tokio::time::timeout(limit, docker.create(&image, &options)).await;
+    }
+    drop(docker);
+    let left = self::docker(&["ps", "-aq", "--filter", &format!("label=interrupted={volume}")]);
+    assert_eq!(left, "");
+    assert_eq!(
+        self::docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]),
+        ""
+    );
 }

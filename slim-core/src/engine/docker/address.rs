@@ -63,7 +63,7 @@ impl Surroundings<'_> {
     }
 
     /// `DOCKER_CONFIG` or `~/.docker`.
-    fn config_directory(&self) -> Option<PathBuf> {
+    pub(super) fn config_directory(&self) -> Option<PathBuf> {
         self.variable("DOCKER_CONFIG")
             .map(PathBuf::from)
             .or_else(|| Some(self.home.as_ref()?.join(".docker")))
@@ -180,7 +180,7 @@ impl Surroundings<'_> {
 }
 
 /// Reads a JSON file; none if it does not exist.
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     use std::io::{self, Read};
     let fail = |source| Error::File {
         path: path.to_owned(),

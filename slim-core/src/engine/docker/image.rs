@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
-use super::{Docker, check_name, reason, refused, split_tag, status};
+use super::{Docker, check_name, credentials, reason, refused, split_tag, status};
 use crate::digest::Digest;
 use crate::engine::{Error, Loaded, Progress, Pull};
 use crate::image::{Archive, Config, Image, overlay};
@@ -142,7 +142,15 @@ impl Docker {
             let (name, tag) = split_tag(reference);
             options.from_image(name).tag(tag)
         };
-        let mut stream = std::pin::pin!(self.client().create_image(Some(options.build()), None, None));
+        let directory = super::surroundings().config_directory();
+        let credentials = match directory {
+            Some(directory) => credentials::find(&directory, reference).await?,
+            None => None,
+        };
+        let mut stream = std::pin::pin!(
+            self.client()
+                .create_image(Some(options.build()), None, credentials)
+        );
         // Every layer reports for itself; what is shown is their sum.
         let mut layers = std::collections::BTreeMap::new();
         while let Some(step) = stream.next().await {

@@ -3,6 +3,7 @@
 mod address;
 mod bundle;
 mod cgroup;
+mod credentials;
 mod image;
 mod options;
 mod owner;
@@ -114,6 +115,8 @@ struct Created {
 /// A container of this process.
 #[derive(Debug, Default)]
 struct Mine {
+    /// The engine has not answered yet: if nobody waits for the answer any more, it may come into being later.
+    creating: bool,
     /// The named volumes that it mounts.
     volumes: Vec<String>,
     /// The user's options as shell words.
@@ -136,12 +139,34 @@ struct Inner {
     names: Mutex<BTreeMap<Digest, String>>,
 }
 
+/// This process's environment and home directory.
+fn surroundings() -> Surroundings<'static> {
+    Surroundings {
+        variable: &|name| std::env::var(name).ok(),
+        home: std::env::home_dir(),
+    }
+}
+
 /// Distinguishes the containers of all engines of this process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// A Docker engine. Cloning is cheap; clones share everything.
+/// A Docker engine. Cloning is cheap; clones share everything. When the last one is dropped, what they created and did
+/// not remove is removed: an interrupted task leaves nothing behind.
 #[derive(Clone, Debug)]
-pub struct Docker(Arc<Inner>);
+pub struct Docker(
+    Arc<Inner>,
+    #[expect(dead_code, reason = "it is there to be dropped")] Option<Arc<Last>>,
+);
+
+/// Dropped with the last clone.
+#[derive(Debug)]
+struct Last(Arc<Inner>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        remove_in_destructor(Docker(Arc::clone(&self.0), None));
+    }
+}
 
 impl Docker {
     /// Connects to the engine at `host`, or where docker's own command line would: `DOCKER_HOST` with its certificates,
@@ -150,11 +175,7 @@ impl Docker {
     /// # Errors
     /// The address cannot be used, nobody answers there, or the engine is too old.
     pub async fn connect(host: Option<&str>) -> Result<Self, Error> {
-        let surroundings = Surroundings {
-            variable: &|name| std::env::var(name).ok(),
-            home: std::env::home_dir(),
-        };
-        Self::connect_to(surroundings.address(host)?).await
+        Self::connect_to(surroundings().address(host)?).await
     }
 
     /// Connects to the engine at `address`.
@@ -224,9 +245,18 @@ impl Docker {
             {
                 *request.uri_mut() = versioned;
             }
+            // Credentials are to be in base64's alphabet for URLs; the client uses the other one.
+            let credentials = request
+                .headers()
+                .get("x-registry-auth")
+                .and_then(|v| v.to_str().ok());
+            if let Some(Ok(value)) = credentials.map(|text| text.replace('+', "-").replace('/', "_").parse())
+            {
+                request.headers_mut().insert("x-registry-auth", value);
+            }
             request
         });
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             client,
             address,
             facts,
@@ -234,7 +264,9 @@ impl Docker {
             owner: Owner::current(),
             created: Mutex::default(),
             names: Mutex::default(),
-        })))
+        });
+        let last = Arc::new(Last(Arc::clone(&inner)));
+        Ok(Self(inner, Some(last)))
     }
 
     /// Where it is.
@@ -514,28 +546,30 @@ pub struct Guard(Docker);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.0.created().containers.is_empty() {
-            return;
-        }
-        // A destructor may run inside an async task, where it cannot wait: another thread can.
-        let docker = self.0.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let work =
-                async { tokio::time::timeout(Duration::from_secs(30), docker.remove_all_mine()).await };
-            match runtime.block_on(work) {
-                Ok(Err(error)) => tracing::warn!("{error}"),
-                Ok(Ok(())) => {}
-                Err(_) => {
-                    tracing::warn!("the engine did not remove slim's containers in time; the next run will")
-                }
-            }
-            Ok::<(), std::io::Error>(())
-        });
-        let _ = thread.join();
+        remove_in_destructor(self.0.clone());
     }
+}
+
+/// Removes what is left. A destructor may run inside an async task, where it cannot wait: another thread can.
+fn remove_in_destructor(docker: Docker) {
+    if docker.created().containers.is_empty() {
+        return;
+    }
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let work = async { tokio::time::timeout(Duration::from_secs(30), docker.remove_all_mine()).await };
+        match runtime.block_on(work) {
+            Ok(Err(error)) => tracing::warn!("{error}"),
+            Ok(Ok(())) => {}
+            Err(_) => {
+                tracing::warn!("the engine did not remove slim's containers in time; the next run will")
+            }
+        }
+        Ok::<(), std::io::Error>(())
+    });
+    let _ = thread.join();
 }
 
 #[async_trait]
@@ -570,6 +604,7 @@ impl Engine for Docker {
         self.created().containers.insert(
             name.clone(),
             Mine {
+                creating: true,
                 volumes: request.volumes.iter().filter_map(|v| v.name.clone()).collect(),
                 words: request.words,
                 env_names: request.env_names,
@@ -614,6 +649,9 @@ impl Engine for Docker {
                 .map_err(|e| refused(&format!("create a container of {}", image.reference), e))
         }
         .await;
+        if let Some(mine) = self.created().containers.get_mut(&name) {
+            mine.creating = false;
+        }
         let found = Container {
             id: made.as_ref().map_or(&name, |m| &m.id).clone(),
             name,
@@ -683,10 +721,19 @@ impl Engine for Docker {
     async fn container_facts(&self, container: &Container) -> Result<(ContainerFacts, RuntimeFacts), Error> {
         let found = self.inspect(&container.id).await?;
         let mut facts = bundle::facts(&found, self.0.description.seccomp);
-        if let Some(mine) = self.created().containers.get(&container.name) {
-            facts.env_names.clone_from(&mine.env_names);
-            facts.options.clone_from(&mine.words);
-        }
+        let own = self
+            .created()
+            .containers
+            .get(&container.name)
+            .map(|mine| (mine.env_names.clone(), mine.words.clone()));
+        (facts.env_names, facts.options) = match own {
+            Some(own) => own,
+            None => {
+                let name = found.image.clone().unwrap_or_default();
+                let image = self.inspect_image(&name).await.ok().and_then(|i| i.config);
+                options::of_container(&found, &image.unwrap_or_default())
+            }
+        };
         let runtime = found
             .host_config
             .and_then(|h| h.runtime)
@@ -847,6 +894,11 @@ impl Engine for Docker {
             .v(true)
             .force(true)
             .build();
+        let creating = self
+            .created()
+            .containers
+            .get(&container.name)
+            .is_some_and(|m| m.creating);
         let mut attempt = 0;
         loop {
             match self
@@ -855,6 +907,10 @@ impl Engine for Docker {
                 .await
             {
                 Ok(()) => break,
+                Err(error) if status(&error) == Some(404) && creating && attempt < 6 => {
+                    attempt += 1;
+                    tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
+                }
                 Err(error) if status(&error) == Some(404) => break,
                 // Somebody else removes it at this moment; or the engine still unmounts it.
                 Err(error) if matches!(status(&error), Some(409 | 500)) && attempt < 20 => {

@@ -1,5 +1,6 @@
 //! From the user's options, in `docker run`'s syntax, to what the engine is asked for.
 
+mod container;
 mod env;
 mod mounts;
 mod ports;
@@ -13,6 +14,8 @@ use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, MountType, NetworkingConfig,
     PortBinding, VolumeCreateRequest,
 };
+
+pub(super) use container::of_container;
 
 use super::owner::{KIND_LABEL, OWNER_LABEL};
 use crate::engine::{ContainerOptions, Error};

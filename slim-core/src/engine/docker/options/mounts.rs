@@ -349,13 +349,18 @@ pub(super) fn with_source(text: &str, source: Option<&str>) -> String {
             Some(source) if key == "source" || key == "src" => format!("source={source}"),
             _ => field,
         };
-        if field.contains([',', '"']) {
-            format!("\"{}\"", field.replace('"', "\"\""))
-        } else {
-            field
-        }
+        csv_field(&field)
     });
     fields.collect::<Vec<_>>().join(",")
+}
+
+/// The field as CSV writes it: in quotes if it holds a comma or a quote.
+pub(super) fn csv_field(field: &str) -> String {
+    if field.contains([',', '"']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
 }
 
 /// One CSV record: fields split at commas; one in double quotes may hold commas, and a quote as two. None if a quote
