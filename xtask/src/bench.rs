@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::engine::Docker;
 use crate::packages::For;
-use crate::{samples, setup, sh};
+use crate::{docs, samples, setup, sh};
 
 /// One figure: how it is measured, and what is asked of it.
 struct Measure {
@@ -65,8 +65,7 @@ fn build_tracer(profile: &str) -> Result<PathBuf> {
         "--profile",
         profile,
     ]))?;
-    let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(sh::target_directory()?.join(folder).join("examples/trace_cgroup"))
+    Ok(docs::built(profile)?.join("examples/trace_cgroup"))
 }
 
 fn build_loop() -> Result<PathBuf> {

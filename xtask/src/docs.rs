@@ -14,6 +14,15 @@ use crate::sh;
 /// With `check`, when one differs or is missing; otherwise when one cannot be written.
 pub(crate) fn run(check: bool) -> Result<()> {
     let slim = build_slim("dev")?;
+    run_with(&slim, check)
+}
+
+/// As [`run`], with a program that is built already.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_with(slim: &Path, check: bool) -> Result<()> {
     let scratch = sh::target_directory()?.join("xtask-docs");
     if scratch.exists() {
         std::fs::remove_dir_all(&scratch)
@@ -21,7 +30,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
     }
     std::fs::create_dir_all(&scratch).with_context(|| format!("could not create {}", scratch.display()))?;
     sh::run(
-        std::process::Command::new(&slim)
+        std::process::Command::new(slim)
             .arg("internal-docs")
             .arg(&scratch),
     )?;
@@ -78,6 +87,15 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// When cargo fails.
 pub(crate) fn build_slim(profile: &str) -> Result<PathBuf> {
     sh::run(sh::cargo().args(["build", "--package", "slim-cli", "--profile", profile]))?;
+    Ok(built(profile)?.join("slim"))
+}
+
+/// Where cargo puts the programs of a profile.
+///
+/// # Errors
+///
+/// When cargo does not say where its target directory is.
+pub(crate) fn built(profile: &str) -> Result<PathBuf> {
     let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(sh::target_directory()?.join(folder).join("slim"))
+    Ok(sh::target_directory()?.join(folder))
 }

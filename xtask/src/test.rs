@@ -81,10 +81,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return steps.finish();
     };
 
-    // The end-to-end tests run the program that was built, as a user would.
+    // The end-to-end tests run the program as a user would, so it is built with them. All targets at once: what cargo
+    // builds for the tests alone has other features of the dependencies, and would be a second build of those.
     let built = steps.run("build", || {
-        docs::build_slim("dev")?;
-        sh::run(sh::cargo().args(["test", "--workspace", "--no-run", "--quiet"]))
+        sh::run(sh::cargo().args(["build", "--workspace", "--all-targets"]))
     });
     let sampled = steps.run("samples", || samples::build(&docker, &[]));
     let all = ["--workspace".to_owned(), "--no-fail-fast".to_owned()];
@@ -125,7 +125,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ]);
         sh::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
-    steps.run("generated documents", || docs::run(true));
+    steps.run("generated documents", || {
+        docs::run_with(&docs::built("dev")?.join("slim"), true)
+    });
     steps.run("eBPF object", || ebpf::run(true));
     if sh::succeeds(Command::new("cargo").args(["deny", "--version"])) {
         // Licences, sources and duplicates are in the lock file; the advisory database needs the network.
