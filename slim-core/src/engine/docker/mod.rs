@@ -968,13 +968,13 @@ impl Docker {
                 .and_then(|text| text.parse::<Owner>().ok())
                 .is_some_and(|owner| owner.is_dead())
         };
-        let list = |e| refused("list what slim left behind", e);
 
         let options = query::ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&filters)
             .build();
-        for found in self.client().list_containers(Some(options)).await.map_err(list)? {
+        let containers = listed(|| self.client().list_containers(Some(options.clone()))).await?;
+        for found in containers {
             if dead(found.labels.as_ref()) {
                 let id = found.id.unwrap_or_default();
                 let name = found
@@ -990,7 +990,7 @@ impl Docker {
         let options = query::ListVolumesOptionsBuilder::default()
             .filters(&filters)
             .build();
-        let volumes = self.client().list_volumes(Some(options)).await.map_err(list)?;
+        let volumes = listed(|| self.client().list_volumes(Some(options.clone()))).await?;
         for found in volumes.volumes.unwrap_or_default() {
             if dead(Some(&found.labels)) {
                 note(
@@ -1003,7 +1003,8 @@ impl Docker {
         let options = query::ListNetworksOptionsBuilder::default()
             .filters(&filters)
             .build();
-        for found in self.client().list_networks(Some(options)).await.map_err(list)? {
+        let networks = listed(|| self.client().list_networks(Some(options.clone()))).await?;
+        for found in networks {
             if dead(found.labels.as_ref()) {
                 let id = found.id.unwrap_or_default();
                 let result = match self.client().remove_network(&id).await {
@@ -1017,7 +1018,8 @@ impl Docker {
         let options = query::ListImagesOptionsBuilder::default()
             .filters(&filters)
             .build();
-        for found in self.client().list_images(Some(options)).await.map_err(list)? {
+        let images = listed(|| self.client().list_images(Some(options.clone()))).await?;
+        for found in images {
             if dead(Some(&found.labels)) {
                 let tags: Vec<&String> = found
                     .repo_tags
@@ -1076,6 +1078,21 @@ impl Docker {
             pids: stats.pids_stats.and_then(|p| p.current),
             cpu_milli: None,
         })
+    }
+}
+
+/// A list that the engine gives; it fails where something ends while it is being listed, so ask again.
+async fn listed<T, F: Future<Output = Result<T, ApiError>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+    let mut attempt = 0;
+    loop {
+        match ask().await {
+            Err(error) if matches!(status(&error), Some(404 | 409 | 500)) && attempt < 5 => {
+                tracing::debug!("{}", reason(&error));
+                attempt += 1;
+                tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
+            }
+            other => return other.map_err(|e| refused("list what slim left behind", e)),
+        }
     }
 }
 
