@@ -77,8 +77,6 @@ pub mod mark {
     pub const SCRIPT: u32 = 256;
     /// The execution gained privilege.
     pub const GAIN: u32 = 512;
-    /// The file is a directory.
-    pub const DIRECTORY: u32 = 1024;
 }
 
 /// How a call names its files: a row of the table that the user side writes and the program follows.
@@ -164,8 +162,8 @@ pub struct State {
     pub slots: u32,
     /// `net.ipv4.ip_unprivileged_port_start` of the container, plus one; 0 if not known.
     pub unprivileged_port_start: u32,
-    /// Keeps the size a multiple of 8.
-    pub unused: u32,
+    /// Counts up when a task executes a program or ends: what was remembered of tasks is stale.
+    pub generation: u32,
     /// What was lost.
     pub lost: Lost,
     /// The cgroup's path as `cgroup_mkdir` named it, NUL-terminated.
@@ -307,6 +305,12 @@ pub struct FileEvent {
 pub struct ExecEvent {
     /// [`event::EXEC`].
     pub kind: u32,
+    /// Whether it is a script.
+    pub script: u32,
+    /// Identity of the working directory, for a script.
+    pub start: [u64; 2],
+    /// Identity of the file.
+    pub file: [u64; 2],
     /// The process.
     pub pid: u32,
     /// The program's id.
@@ -325,10 +329,6 @@ pub struct ExecEvent {
     pub base: u32,
     /// The phase.
     pub phase: u32,
-    /// Identity of the working directory.
-    pub start: [u64; 2],
-    /// Identity of the file.
-    pub file: [u64; 2],
     /// The interpreter as the script names it, NUL-terminated.
     pub interpreter: [u8; 256],
 }
@@ -406,6 +406,10 @@ macro_rules! offsets {
 pub const ABSENT: u32 = u32::MAX;
 
 offsets! {
+    /// The set of cgroups it is in.
+    task_cgroups: "task_struct" "cgroups",
+    /// The cgroup2 one of them.
+    cgroups_default: "css_set" "dfl_cgrp",
     /// Flags of the entry, the compat one among them.
     task_status: "task_struct" "thread_info.status",
     /// Thread id.
@@ -462,8 +466,6 @@ offsets! {
     name_bytes: "qstr" "name",
     /// The inode's number.
     inode_number: "inode" "i_ino",
-    /// Its kind and mode.
-    inode_mode: "inode" "i_mode",
     /// A mount's root.
     mount_root: "vfsmount" "mnt_root",
     /// The part of a mount that paths point to.

@@ -255,7 +255,7 @@ impl Tracer {
         } = loaded;
 
         let rows = table::by_number();
-        let mut calls: Array<MapData, slim_ebpf::Call> = take(&mut ebpf, "CALLS")?;
+        let mut calls: Array<&mut MapData, slim_ebpf::Call> = borrow_mut(&mut ebpf, "CALLS")?;
         for (number, row) in (0u32..).zip(&rows) {
             if let Some(row) = row {
                 calls.set(number, row.call, 0).map_err(map_error("CALLS"))?;
@@ -844,7 +844,7 @@ fn empty_state() -> State {
         programs: 1,
         slots: 1,
         unprivileged_port_start: 0,
-        unused: 0,
+        generation: 0,
         lost: slim_ebpf::Lost::default(),
         path: [0; 512],
     }

@@ -1,12 +1,12 @@
 //! System calls, on their way out: number, arguments and result are in the registers, strings are resident.
 
-use aya_ebpf::helpers::{bpf_get_smp_processor_id, generated};
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use crate::shared::{Call, NUMBERS, Rare, RareKey, X32_BIT, abi, call};
 
-use crate::kernel::{config, current, off, read};
-use crate::maps::{AT_HAND, CALLS, COUNTS, RARE};
+use crate::kernel::{config, current, load, off, registers};
+use crate::maps::{AT_HAND, CALLS, CONTROL, COUNTS, LAST, RARE, STATE};
 use crate::{files, scope, sockets, tasks};
 
 /// The greatest error number.
@@ -15,10 +15,20 @@ const MAX_ERRNO: u64 = 4095;
 /// `TS_COMPAT` of `thread_info.status`: the task entered through a 32-bit entry (arch/x86/include/asm/thread_info.h).
 const TS_COMPAT: u32 = 2;
 
+/// A task of the container, and where its calls are counted. A task makes many calls in a row: remembering it spares
+/// looking it up. (One that left the container's cgroup would be missed only from the next exec or exit on; none does.)
+#[repr(C)]
+pub struct Last {
+    pub task: u64,
+    pub generation: u32,
+    pub phase: u32,
+    pub slot: u32,
+    pub unused: u32,
+}
+
 /// One call that returned.
 #[repr(C)]
 pub struct Returned {
-    pub task: u64,
     /// Nothing, the six arguments, the result: as rows name them.
     pub args: [u64; 8],
     /// The flags that matter.
@@ -33,18 +43,17 @@ pub struct Returned {
 /// Every system call passes here.
 #[raw_tracepoint(tracepoint = "sys_exit")]
 pub fn sys_exit(ctx: RawTracePointContext) -> i32 {
-    let _ = returned(ctx.arg(0), ctx.arg(1));
+    let _ = returned(ctx.arg(1));
     0
 }
 
 #[inline(always)]
-fn returned(regs: u64, result: u64) -> Option<()> {
-    scope::inside()?;
-    let task = tasks::entry(scope::thread())?;
-    let slot = tasks::slot(task);
-    let task = current();
-    let number = read::<i64>(regs + off!(regs_number))?;
-    let compat = read::<u32>(task + off!(task_status))? & TS_COMPAT != 0;
+fn returned(result: u64) -> Option<()> {
+    let current = current();
+    let slot = slot(current)?;
+    let regs = registers(current);
+    let number: i64 = load(regs + off!(regs_number));
+    let compat = load::<u32>(current + off!(task_status)) & TS_COMPAT != 0;
     let (abi, number) = if number < 0 {
         // A signal handler's return restores the registers, this one to -1.
         let abi = if compat { abi::COMPAT } else { abi::NATIVE };
@@ -62,7 +71,7 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         return None;
     }
     if failed {
-        let args = arguments(regs, abi)?;
+        let args = arguments(regs, abi);
         count(slot, abi, number);
         fail(slot, abi, number, (result as u32).wrapping_neg(), args);
     } else {
@@ -77,8 +86,7 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         return None;
     }
     let call = unsafe { &mut *AT_HAND.get_ptr_mut(0)? };
-    call.task = task;
-    let [a, b, c, d, e, f] = arguments(regs, abi)?;
+    let [a, b, c, d, e, f] = arguments(regs, abi);
     call.args = [0, a, b, c, d, e, f, result];
     call.slot = slot;
     call.abi = abi;
@@ -98,28 +106,47 @@ fn returned(regs: u64, result: u64) -> Option<()> {
     Some(())
 }
 
+/// Where the running task's calls are counted; none if it is not the container's.
+#[inline(always)]
+fn slot(current: u64) -> Option<u32> {
+    let state = STATE.get_ptr(0)?;
+    let generation = unsafe { core::ptr::read_volatile(&raw const (*state).generation) };
+    let phase = unsafe { (*CONTROL.get_ptr(0)?).phase };
+    let last = unsafe { &mut *LAST.get_ptr_mut(0)? };
+    if last.task == current && last.generation == generation && last.phase == phase {
+        return Some(last.slot);
+    }
+    scope::inside(current)?;
+    let slot = tasks::slot(tasks::entry(scope::thread())?);
+    last.task = current;
+    last.generation = generation;
+    last.phase = phase;
+    last.slot = slot;
+    Some(slot)
+}
+
 /// The six arguments, from the registers that the ABI passes them in.
 #[inline(always)]
-fn arguments(regs: u64, abi: u32) -> Option<[u64; 6]> {
-    Some(if abi == abi::COMPAT {
+fn arguments(regs: u64, abi: u32) -> [u64; 6] {
+    if abi == abi::COMPAT {
         [
-            u64::from(read::<u32>(regs + off!(regs_bx))?),
-            u64::from(read::<u32>(regs + off!(regs_cx))?),
-            u64::from(read::<u32>(regs + off!(regs_dx))?),
-            u64::from(read::<u32>(regs + off!(regs_si))?),
-            u64::from(read::<u32>(regs + off!(regs_di))?),
-            u64::from(read::<u32>(regs + off!(regs_bp))?),
+            u64::from(load::<u32>(regs + off!(regs_bx))),
+            u64::from(load::<u32>(regs + off!(regs_cx))),
+            u64::from(load::<u32>(regs + off!(regs_dx))),
+            u64::from(load::<u32>(regs + off!(regs_si))),
+            u64::from(load::<u32>(regs + off!(regs_di))),
+            u64::from(load::<u32>(regs + off!(regs_bp))),
         ]
     } else {
         [
-            read(regs + off!(regs_di))?,
-            read(regs + off!(regs_si))?,
-            read(regs + off!(regs_dx))?,
-            read(regs + off!(regs_r10))?,
-            read(regs + off!(regs_r8))?,
-            read(regs + off!(regs_r9))?,
+            load(regs + off!(regs_di)),
+            load(regs + off!(regs_si)),
+            load(regs + off!(regs_dx)),
+            load(regs + off!(regs_r10)),
+            load(regs + off!(regs_r8)),
+            load(regs + off!(regs_r9)),
         ]
-    })
+    }
 }
 
 #[inline(always)]
@@ -185,12 +212,9 @@ fn rare(slot: u32, abi: u32, number: u32) -> Option<*mut Rare> {
 
 /// A task ends: if it is in `exit` or `exit_group`, that is a call too.
 #[inline(always)]
-pub fn never_returned(slot: u32, number: i64) {
-    if number < 0 {
-        return;
-    }
-    let number = number as u32;
-    match abi() {
+pub fn never_returned(slot: u32, current: u64) {
+    let (abi, number) = pending(current);
+    match abi {
         abi::COMPAT if number == config!(exit[2]) || number == config!(exit[3]) => {
             count(slot, abi::COMPAT, number);
         }
@@ -203,32 +227,18 @@ pub fn never_returned(slot: u32, number: i64) {
 
 /// The ABI and number of the call that the running task is in.
 #[inline(always)]
-pub fn pending() -> (u32, u32) {
-    let regs = unsafe { generated::bpf_task_pt_regs(generated::bpf_get_current_task_btf()) } as u64;
-    match read::<i64>(regs + off!(regs_number)) {
-        Some(number) if number >= 0 => (abi(), number as u32 & !X32_BIT),
-        _ => (abi::NATIVE, u32::MAX),
-    }
+pub fn pending(current: u64) -> (u32, u32) {
+    let number: i64 = load(registers(current) + off!(regs_number));
+    let compat = load::<u32>(current + off!(task_status)) & TS_COMPAT != 0;
+    let abi = if compat { abi::COMPAT } else { abi::NATIVE };
+    if number < 0 { (abi, u32::MAX) } else { (abi, number as u32 & !X32_BIT) }
 }
 
 /// The running task executes a program: `execve` does not return.
 #[inline(always)]
-pub fn executed(slot: u32) {
-    let regs = unsafe { generated::bpf_task_pt_regs(generated::bpf_get_current_task_btf()) } as u64;
-    let Some(number) = read::<i64>(regs + off!(regs_number)) else {
-        return;
-    };
-    let abi = abi();
-    if number >= 0 && executes(abi, number as u32) {
-        count(slot, abi, number as u32);
-    }
-}
-
-/// The ABI that the running task entered through.
-#[inline(always)]
-fn abi() -> u32 {
-    match read::<u32>(current() + off!(task_status)) {
-        Some(status) if status & TS_COMPAT != 0 => abi::COMPAT,
-        _ => abi::NATIVE,
+pub fn executed(slot: u32, current: u64) {
+    let (abi, number) = pending(current);
+    if executes(abi, number) {
+        count(slot, abi, number);
     }
 }

@@ -4,7 +4,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use crate::shared::CapabilityKey;
 
-use crate::kernel::{current, off, read};
+use crate::kernel::{current, load, off};
 use crate::maps::CAPABILITIES;
 use crate::{calls, scope, tasks};
 
@@ -17,14 +17,14 @@ pub fn cap_capable(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn asked(cred: u64, capability: i32, result: i32) -> Option<()> {
-    scope::inside()?;
     let current = current();
+    scope::inside(current)?;
     // Not under the credentials that a stacked file system acts with in the task's place.
-    if read::<u64>(current + off!(task_cred))? != cred || read::<u64>(current + off!(task_real_cred))? != cred {
+    if load::<u64>(current + off!(task_cred)) != cred || load::<u64>(current + off!(task_real_cred)) != cred {
         return None;
     }
     let task = tasks::entry(scope::thread())?;
-    let (abi, number) = calls::pending();
+    let (abi, number) = calls::pending(current);
     let key = CapabilityKey {
         slot: tasks::slot(task),
         capability: capability as u32,

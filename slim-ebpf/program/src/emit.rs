@@ -147,43 +147,21 @@ impl Record {
         }
     }
 
-    /// Puts the path of `place` in front of what stands there already.
+    /// Puts the path of `place` in front of what stands there already. It ends at the dentry `root`.
     #[inline(always)]
     pub fn walk(&mut self, place: Place, root: Address) -> Walked {
-        let begin = self.start;
-        // Within its file system first: what was bound elsewhere is still a file of the root.
-        let mut walk = Walk {
-            dentry: place.dentry,
-            mount: 0,
-            mount_root: 0,
-            root,
-            at: begin,
-            floor: begin.saturating_sub(PATH_MAX as u32).max(FRONT),
-            mounts: 0,
-            end: GOING,
+        // Through memory, since the verifier takes no pointers for arguments.
+        let to = unsafe { self.buffer.add(PLACE).cast::<[u64; 3]>() };
+        unsafe { core::ptr::write_volatile(to, [place.mount, place.dentry, root]) };
+        let result = walk_path(self.start);
+        let walked = Walked {
+            length: result & MASK,
+            inside: result & WALKED_INSIDE != 0,
+            on_root: result & WALKED_ON_ROOT != 0,
+            deep: result & WALKED_DEEP != 0,
         };
-        run(&mut walk);
-        let on_root = walk.end == INSIDE;
-        if walk.end == TOP {
-            walk.dentry = place.dentry;
-            walk.mount = place.mount.wrapping_sub(off!(mount_inner));
-            walk.mount_root = read(place.mount + off!(mount_root)).unwrap_or(0);
-            walk.at = begin;
-            walk.mounts = 1;
-            walk.end = GOING;
-            run(&mut walk);
-        }
-        let deep = walk.end == DEEP || walk.end == GOING;
-        if deep {
-            walk.at = begin;
-        }
-        self.start = walk.at;
-        Walked {
-            length: begin.wrapping_sub(walk.at) & MASK,
-            inside: walk.end == INSIDE,
-            on_root,
-            deep,
-        }
+        self.start = self.start.wrapping_sub(walked.length) & MASK;
+        walked
     }
 
     /// Sends the record.
@@ -284,10 +262,10 @@ impl Hash {
     }
 }
 
-/// The keyed hash of the head of `head` bytes as it stands, and the asked string of `asked` bytes.
+/// The keyed hash of the first `hashed` bytes of a head of `head` bytes, and of the asked string of `asked` bytes.
 #[inline(always)]
-pub fn unique(head: u32, asked: u32) -> Unique {
-    hash_record(head, asked);
+pub fn unique(hashed: usize, head: usize, asked: u32) -> Unique {
+    hash_record(hashed as u32, head as u32, asked);
     match BUFFERS.get_ptr(0) {
         Some(buffer) => unsafe { *buffer.cast::<u8>().add(RESULT).cast::<Unique>() },
         None => Unique { a: 0, b: 0 },
@@ -297,10 +275,63 @@ pub fn unique(head: u32, asked: u32) -> Unique {
 /// Where [`hash_record`] leaves its result.
 const RESULT: usize = BUFFER - size_of::<Unique>();
 
-/// Hashes the record in the buffer. Not static, so that the verifier looks at it once and on its own.
+/// Where [`walk_path`] finds mount, dentry and root.
+const PLACE: usize = RESULT - 24;
+
+const WALKED_INSIDE: u32 = 1 << 16;
+const WALKED_ON_ROOT: u32 = 1 << 17;
+const WALKED_DEEP: u32 = 1 << 18;
+
+/// Walks from the place in the buffer to its root, and writes the path so that it ends at `begin`; its length and marks.
+///
+/// Not static, so that the verifier looks at it once and on its own; so are the other functions of this kind.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn hash_record(head: u32, asked: u32) -> u32 {
+extern "C" fn walk_path(begin: u32) -> u32 {
+    let Some(buffer) = BUFFERS.get_ptr(0) else {
+        return 0;
+    };
+    let begin = bound(begin, MASK);
+    let place = unsafe { buffer.cast::<u8>().add(PLACE).cast::<u64>() };
+    let (mount, dentry, root) = unsafe { (*place, *place.add(1), *place.add(2)) };
+    // Within its file system first: what was bound elsewhere is still a file of the root.
+    let mut walk = Walk {
+        dentry,
+        mount: 0,
+        mount_root: 0,
+        root,
+        at: begin,
+        floor: begin.saturating_sub(PATH_MAX as u32).max(FRONT),
+        mounts: 0,
+        end: GOING,
+    };
+    run(&mut walk);
+    let mut marks = 0;
+    if walk.end == INSIDE {
+        marks = WALKED_ON_ROOT;
+    }
+    if walk.end == TOP {
+        walk.dentry = dentry;
+        walk.mount = mount.wrapping_sub(off!(mount_inner));
+        walk.mount_root = read(mount + off!(mount_root)).unwrap_or(0);
+        walk.at = begin;
+        walk.mounts = 1;
+        walk.end = GOING;
+        run(&mut walk);
+    }
+    if walk.end == INSIDE {
+        marks |= WALKED_INSIDE;
+    }
+    if walk.end == DEEP || walk.end == GOING {
+        return WALKED_DEEP;
+    }
+    begin.wrapping_sub(walk.at) & MASK | marks
+}
+
+/// Hashes the record in the buffer.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn hash_record(hashed: u32, head: u32, asked: u32) -> u32 {
     let Some(buffer) = BUFFERS.get_ptr_mut(0) else {
         return 0;
     };
@@ -315,8 +346,8 @@ extern "C" fn hash_record(head: u32, asked: u32) -> u32 {
     let mut hash = Hash::new();
     let words = unsafe { buffer.add(HEAD) }.cast::<u64>();
     let mut i = 0;
-    while i < 64 {
-        if i >= head / 8 {
+    while i < 16 {
+        if i >= hashed / 8 {
             break;
         }
         hash.add(unsafe { *words.add(i as usize) });

@@ -6,7 +6,8 @@ use crate::shared::{FileEvent, call, event, mark};
 use crate::calls::Returned;
 use crate::emit::{self, Record};
 use crate::kernel::{
-    Place, bound, directory_identity, file_identity, file_place, inode_mode, off, read, task_file, task_pwd, task_root,
+    Place, bound, current, directory_identity, file_identity, file_place, loaded_identity, off, read, task_file, task_pwd,
+    task_root,
 };
 use crate::maps::{AT_HAND, STATE};
 use crate::{scope, tasks};
@@ -20,8 +21,6 @@ const PROT_EXEC: u64 = 4;
 const MAP_ANONYMOUS: u64 = 0x20;
 /// `FMODE_CREATED` of `file.f_mode` (include/linux/fs.h): this open made the file.
 const FMODE_CREATED: u32 = 0x10_0000;
-const S_IFMT: u16 = 0o170_000;
-const S_IFDIR: u16 = 0o040_000;
 
 const EPERM: u32 = 1;
 const EBADF: u32 = 9;
@@ -67,6 +66,7 @@ fn look(side: u32) -> Option<()> {
     let call = unsafe { &*AT_HAND.get_ptr(0)? };
     let row = &call.row;
     let state = STATE.get_ptr_mut(0)?;
+    let current = current();
     let (path, dir) = if side == 0 { (row.path, row.dir) } else { (row.path2, row.dir2) };
     // An Option's other half would be left undefined, which the verifier does not like to see copied.
     let mut descriptor = NONE;
@@ -112,15 +112,12 @@ fn look(side: u32) -> Option<()> {
     let mut identity = [0; 2];
     if descriptor != NONE
         && call.errno == 0
-        && let Some(open) = task_file(call.task, descriptor)
+        && let Some(open) = task_file(current, descriptor)
         && let Some(place) = file_place(open)
     {
         identity = file_identity(place.dentry);
         if row.fd == call::RESULT && read::<u32>(open + off!(file_mode)).unwrap_or(0) & FMODE_CREATED != 0 {
             marks |= mark::CREATED;
-        }
-        if inode_mode(place.dentry) & S_IFMT == S_IFDIR {
-            marks |= mark::DIRECTORY;
         }
         file = place;
     }
@@ -129,22 +126,26 @@ fn look(side: u32) -> Option<()> {
     }
 
     // Where the asked path starts.
-    let root = task_root(call.task)?;
+    let root = task_root(current);
     if root.dentry == unsafe { (*state).host } {
         // The runtime, before it enters the container.
         return None;
     }
     let end = tasks::container_root(state, root.dentry);
     let mut start = NOWHERE;
+    let mut identity_start = [0; 2];
     if marks & mark::ASKED != 0 {
         if !relative {
             if root.dentry != end {
                 start = root;
+                identity_start = loaded_identity(root.dentry);
             }
         } else if directory == AT_FDCWD {
-            start = task_pwd(call.task).unwrap_or(NOWHERE);
-        } else {
-            start = task_file(call.task, directory).and_then(file_place).unwrap_or(NOWHERE);
+            start = task_pwd(current);
+            identity_start = loaded_identity(start.dentry);
+        } else if let Some(place) = task_file(current, directory).and_then(file_place) {
+            start = place;
+            identity_start = directory_identity(start.dentry);
         }
     }
 
@@ -161,10 +162,10 @@ fn look(side: u32) -> Option<()> {
         (*head).asked = asked;
         (*head).truth = 0;
         (*head).base = 0;
-        (*head).start = if start.dentry == 0 { [0; 2] } else { directory_identity(start.dentry) };
+        (*head).start = identity_start;
         (*head).file = identity;
     }
-    let unique = emit::unique(size_of::<FileEvent>() as u32, asked);
+    let unique = emit::unique(size_of::<FileEvent>(), size_of::<FileEvent>(), asked);
     if emit::told(&unique) || !emit::claim(&unique) {
         return None;
     }

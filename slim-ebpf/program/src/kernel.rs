@@ -1,6 +1,6 @@
 //! Reading the kernel's structures, by the offsets that the user side resolved.
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use crate::shared::{Config, Offsets};
 
 /// Where members lie. Read with [`off!`] only: the compiler must not take the zeros for granted.
@@ -53,6 +53,13 @@ pub fn follow(address: Address) -> Option<Address> {
     read::<u64>(address).filter(|&to| to != 0)
 }
 
+/// Loads a member behind a pointer whose type the verifier knows: one from [`current`] or [`registers`], or loaded
+/// from there in turn. It is one instruction where [`read`] is several calls, and gives 0 where nothing is mapped.
+#[inline(always)]
+pub fn load<T: Copy>(address: Address) -> T {
+    unsafe { core::ptr::read_volatile(address as *const T) }
+}
+
 /// Copies kernel memory to a checked place.
 #[inline(always)]
 pub fn copy(to: *mut u8, length: u32, from: Address) -> bool {
@@ -66,10 +73,16 @@ pub fn bound(number: u32, mask: u32) -> u32 {
     core::hint::black_box(number) & mask
 }
 
-/// The running task.
+/// The running task, of a type that the verifier knows.
 #[inline(always)]
 pub fn current() -> Address {
-    unsafe { bpf_get_current_task() }
+    unsafe { generated::bpf_get_current_task_btf() as u64 }
+}
+
+/// The registers that the running task came into the kernel with, of a type that the verifier knows.
+#[inline(always)]
+pub fn registers(current: Address) -> Address {
+    unsafe { generated::bpf_task_pt_regs(current as *mut _) as u64 }
 }
 
 /// A mount and a dentry in it, as the kernel's `struct path`.
@@ -79,41 +92,47 @@ pub struct Place {
     pub dentry: Address,
 }
 
-/// Reads a `struct path`.
-#[inline(always)]
-pub fn place(path: Address) -> Option<Place> {
-    let dentry = follow(path + off!(path_dentry))?;
-    let mount = read(path + off!(path_mount))?;
-    Some(Place { mount, dentry })
-}
-
-/// Where a file is.
+/// Where a file is. Only what `read` reads: the pointer's type is not known.
 #[inline(always)]
 pub fn file_place(file: Address) -> Option<Place> {
-    place(file + off!(file_path))
+    let path = file + off!(file_path);
+    Some(Place {
+        mount: read(path + off!(path_mount))?,
+        dentry: follow(path + off!(path_dentry))?,
+    })
+}
+
+/// Loads the place at `member` of the running task's `fs_struct`.
+#[inline(always)]
+fn fs_place(current: Address, member: u64) -> Place {
+    let fs: Address = load(current + off!(task_fs));
+    Place {
+        mount: load(fs + member + off!(path_mount)),
+        dentry: load(fs + member + off!(path_dentry)),
+    }
 }
 
 /// The running task's root directory.
 #[inline(always)]
-pub fn task_root(task: Address) -> Option<Place> {
-    place(follow(task + off!(task_fs))? + off!(fs_root))
+pub fn task_root(current: Address) -> Place {
+    fs_place(current, off!(fs_root))
 }
 
 /// The running task's working directory.
 #[inline(always)]
-pub fn task_pwd(task: Address) -> Option<Place> {
-    place(follow(task + off!(task_fs))? + off!(fs_pwd))
+pub fn task_pwd(current: Address) -> Place {
+    fs_place(current, off!(fs_pwd))
 }
 
-/// The file behind one of the task's descriptors.
+/// The file behind one of the running task's descriptors.
 #[inline(always)]
-pub fn task_file(task: Address, descriptor: u32) -> Option<Address> {
-    let files = follow(task + off!(task_files))?;
-    let table = follow(files + off!(files_table))?;
-    if descriptor >= read::<u32>(table + off!(table_length))? {
+pub fn task_file(current: Address, descriptor: u32) -> Option<Address> {
+    let files: Address = load(current + off!(task_files));
+    let table: Address = load(files + off!(files_table));
+    if descriptor >= load::<u32>(table + off!(table_length)) {
         return None;
     }
-    let entries = follow(table + off!(table_files))?;
+    let entries: Address = load(table + off!(table_files));
     follow(entries + u64::from(descriptor) * 8)
 }
 
@@ -124,6 +143,13 @@ pub fn directory_identity(dentry: Address) -> [u64; 2] {
     [dentry, read(inode + off!(inode_number)).unwrap_or(0)]
 }
 
+/// The same for a dentry that was loaded.
+#[inline(always)]
+pub fn loaded_identity(dentry: Address) -> [u64; 2] {
+    let inode: Address = load(dentry + off!(dentry_inode));
+    [dentry, load(inode + off!(inode_number))]
+}
+
 /// What tells a file from another over its being made anew: its parent's dentry and the hash of its name.
 #[inline(always)]
 pub fn file_identity(dentry: Address) -> [u64; 2] {
@@ -131,12 +157,4 @@ pub fn file_identity(dentry: Address) -> [u64; 2] {
         read(dentry + off!(dentry_parent)).unwrap_or(0),
         read(dentry + off!(dentry_name) + off!(name_hash)).unwrap_or(0),
     ]
-}
-
-/// The mode of a dentry's inode, 0 if it has none.
-#[inline(always)]
-pub fn inode_mode(dentry: Address) -> u16 {
-    follow(dentry + off!(dentry_inode))
-        .and_then(|inode| read(inode + off!(inode_mode)))
-        .unwrap_or(0)
 }

@@ -2,7 +2,7 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use crate::calls::Returned;
+use crate::calls::{Last, Returned};
 use crate::shared::{
     BUFFER, Call, CapabilityKey, Control, Counts, Rare, RareKey, SlotKey, State, Task, Unique,
 };
@@ -50,6 +50,10 @@ pub static TOLD: HashMap<Unique, u8> = HashMap::with_max_entries(1, 0);
 /// What is new.
 #[map]
 pub static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// The last task that made a call on each CPU.
+#[map]
+pub static LAST: PerCpuArray<Last> = PerCpuArray::with_max_entries(1, 0);
 
 /// The call at hand. Functions that the verifier looks at on their own share it.
 #[map]

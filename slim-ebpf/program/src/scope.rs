@@ -6,20 +6,30 @@ use aya_ebpf::programs::RawTracePointContext;
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use crate::shared::{ID, Lost, State};
 
-use crate::kernel::{config, copy, current, follow, off, read, task_root};
+use crate::kernel::{config, copy, current, follow, load, off, read, task_root};
 use crate::maps::{CONTROL, STATE};
 
 /// The state, if the running task belongs to the container.
 #[inline(always)]
-pub fn inside() -> Option<*mut State> {
+pub fn inside(current: u64) -> Option<*mut State> {
     let state = STATE.get_ptr_mut(0)?;
-    let cgroup = unsafe { (*state).cgroup };
-    if cgroup == 0 {
+    let wanted = unsafe { (*state).cgroup };
+    if wanted == 0 {
         return None;
     }
     let level = unsafe { (*state).level };
-    let here = unsafe { generated::bpf_get_current_ancestor_cgroup_id(level as i32) };
-    (here == cgroup).then_some(state)
+    let cgroups: u64 = load(current + off!(task_cgroups));
+    let cgroup: u64 = load(cgroups + off!(cgroups_default));
+    let depth: u32 = load(cgroup + off!(cgroup_level));
+    let here = if depth < level {
+        return None;
+    } else if depth == level {
+        let node: u64 = load(cgroup + off!(cgroup_node));
+        load(node + off!(node_id))
+    } else {
+        unsafe { generated::bpf_get_current_ancestor_cgroup_id(level as i32) }
+    };
+    (here == wanted).then_some(state)
 }
 
 /// The thread id of the running task.
@@ -147,12 +157,12 @@ fn find() -> Option<()> {
     let mut task = current();
     let mut i = 0;
     while i < 64 {
-        if read::<u32>(task + off!(task_tgid))? <= 1 {
+        if load::<u32>(task + off!(task_tgid)) <= 1 {
             break;
         }
-        task = follow(task + off!(task_parent))?;
+        task = load(task + off!(task_parent));
         i += 1;
     }
-    unsafe { (*state).host = task_root(task)?.dentry };
+    unsafe { (*state).host = task_root(task).dentry };
     Some(())
 }

@@ -5,7 +5,7 @@ use crate::shared::{SocketEvent, call, event};
 
 use crate::emit::{self, Hash};
 use crate::files::argument;
-use crate::kernel::{bound, follow, off, read, task_file};
+use crate::kernel::{bound, current, follow, off, read, task_file};
 use crate::maps::AT_HAND;
 
 const AF_INET: u32 = 2;
@@ -69,7 +69,7 @@ fn look() -> Option<()> {
             }
             event.length = length;
         }
-        let file = task_file(call.task, call.args[1] as u32)?;
+        let file = task_file(current(), call.args[1] as u32)?;
         let socket = follow(file + off!(file_private))?;
         let sock = follow(socket + off!(socket_sock))?;
         event.family = u32::from(read::<u16>(sock + off!(sock_family))?);

@@ -3,12 +3,12 @@
 use aya_ebpf::helpers::generated;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use crate::shared::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, SlotKey, State, Task, actor, event, mark};
+use crate::shared::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, SlotKey, State, Task, Unique, actor, event, mark};
 
 use crate::calls;
-use crate::emit::{self, Hash, Record};
+use crate::emit::{self, Record};
 use crate::kernel::{
-    config, current, directory_identity, file_identity, file_place, follow, off, read, task_pwd, task_root,
+    config, current, file_identity, file_place, follow, load, loaded_identity, off, read, task_pwd, task_root,
 };
 use crate::maps::{CONTROL, PROGRAMS, SLOTS, STATE, TASKS};
 use crate::scope;
@@ -84,7 +84,7 @@ pub fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn forked(child: u64) -> Option<()> {
-    scope::inside()?;
+    scope::inside(current())?;
     let parent = unsafe { *entry(scope::thread())? };
     let thread: u32 = read(child + off!(task_pid))?;
     let process: u32 = read(child + off!(task_tgid))?;
@@ -111,15 +111,21 @@ pub fn sched_process_exit(_: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn exited() -> Option<()> {
-    scope::inside()?;
+    let current = current();
+    let state = scope::inside(current)?;
     let thread = scope::thread();
     let task = entry(thread)?;
     let slot = slot(task);
-    let regs = unsafe { generated::bpf_task_pt_regs(generated::bpf_get_current_task_btf()) } as u64;
-    let number = read::<i64>(regs + off!(regs_number))?;
-    calls::never_returned(slot, number);
+    calls::never_returned(slot, current);
     let _ = TASKS.remove(thread);
+    forget(state);
     Some(())
+}
+
+/// Makes what [`calls`] remembers of tasks stale.
+#[inline(always)]
+fn forget(state: *mut State) {
+    scope::fetch_add(unsafe { &raw mut (*state).generation });
 }
 
 /// A program was executed.
@@ -131,7 +137,8 @@ pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn executed(old: u32, binary: u64) -> Option<()> {
-    let state = scope::inside()?;
+    let current = current();
+    let state = scope::inside(current)?;
     let thread = scope::thread();
     // The executing thread takes the process's id over.
     if old != thread {
@@ -143,10 +150,9 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     }
     let task = entry(thread)?;
     let before = slot(task);
-    calls::executed(before);
+    calls::executed(before, current);
 
-    let current = current();
-    let root = task_root(current)?.dentry;
+    let root = task_root(current).dentry;
     let file = follow(binary + off!(exec_file))?;
     let place = file_place(file)?;
     let inside = enters(state, root);
@@ -161,11 +167,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
 
     let mut record = Record::new::<ExecEvent>()?;
     let head = record.head::<ExecEvent>();
-    let start = match task_pwd(current) {
-        Some(pwd) => directory_identity(pwd.dentry),
-        None => [0; 2],
-    };
-    let file = file_identity(place.dentry);
+    let pwd = task_pwd(current);
     let mut marks = 0;
     let asked = match record.ask_kernel(name) {
         Ok(length) => {
@@ -177,43 +179,41 @@ fn executed(old: u32, binary: u64) -> Option<()> {
             0
         }
     };
-    let mut hash = Hash::new();
-    hash.add(file[0]);
-    hash.add(file[1]);
-    if script {
-        marks |= mark::SCRIPT;
-        hash.add(start[0]);
-        hash.add(start[1]);
-        record.hash_asked(&mut hash, asked);
-        unsafe {
+    if gained(binary) {
+        marks |= mark::GAIN;
+    }
+    // What tells it from other programs: for a script, whose own file is not known any more, the path to it.
+    unsafe {
+        (*head).kind = event::EXEC;
+        (*head).script = u32::from(script);
+        (*head).file = file_identity(place.dentry);
+        (*head).start = [0; 2];
+        (*head).interpreter[0] = 0;
+        if script {
+            marks |= mark::SCRIPT;
+            (*head).start = loaded_identity(pwd.dentry);
             generated::bpf_probe_read_kernel_str(
                 (&raw mut (*head).interpreter).cast(),
                 256,
                 interpreter as *const _,
             );
         }
-    } else {
-        unsafe { (*head).interpreter[0] = 0 };
     }
-    if gained(binary) {
-        marks |= mark::GAIN;
-    }
-    let program = program_of(state, hash);
+    let told = core::mem::offset_of!(ExecEvent, pid);
+    let unique = emit::unique(told, size_of::<ExecEvent>(), if script { asked } else { 0 });
+    let program = program_of(state, &unique);
 
     let end = container_root(state, root);
     let truth = record.walk(place, end);
     marks |= emit::truth_marks(&truth);
     // A memfd, or a file of the host: still the runtime.
     let application = inside && truth.inside;
-    let base = if asked > 0 && record.first() == b'/' {
-        0
-    } else if let Some(pwd) = task_pwd(current) {
-        let base = record.walk(pwd, end);
-        marks |= emit::base_marks(&base);
-        base.length
-    } else {
-        0
-    };
+    let mut base = 0;
+    if asked == 0 || record.first() != b'/' {
+        let walked = record.walk(pwd, end);
+        marks |= emit::base_marks(&walked);
+        base = walked.length;
+    }
 
     unsafe {
         if application {
@@ -222,7 +222,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
         }
         (*task).program = program;
         (*task).phase = NO_PHASE;
-        (*head).kind = event::EXEC;
+        forget(state);
         (*head).pid = scope::process();
         (*head).program = program;
         (*head).slot = before;
@@ -235,8 +235,6 @@ fn executed(old: u32, binary: u64) -> Option<()> {
             Some(control) => (*control).phase,
             None => 0,
         };
-        (*head).start = start;
-        (*head).file = file;
     }
     record.send(asked);
     Some(())
@@ -277,16 +275,15 @@ fn ports(state: *mut State, task: u64) {
     if off!(net_ports) == u64::from(ABSENT) {
         return;
     }
-    let net = follow(task + off!(task_nsproxy)).and_then(|proxy| follow(proxy + off!(nsproxy_net)));
-    if let Some(first) = net.and_then(|net| read::<i32>(net + off!(net_ports))) {
-        unsafe { (*state).unprivileged_port_start = (first as u32).wrapping_add(1) };
-    }
+    let proxy: u64 = load(task + off!(task_nsproxy));
+    let net: u64 = load(proxy + off!(nsproxy_net));
+    let first: u32 = load(net + off!(net_ports));
+    unsafe { (*state).unprivileged_port_start = first.wrapping_add(1) };
 }
 
 /// The id of a program: the one it has, or a new one.
 #[inline(always)]
-fn program_of(state: *mut State, hash: Hash) -> u32 {
-    let key = hash.finish();
+fn program_of(state: *mut State, key: &Unique) -> u32 {
     if let Some(program) = PROGRAMS.get_ptr(key) {
         return unsafe { *program };
     }
