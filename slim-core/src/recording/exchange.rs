@@ -7,7 +7,6 @@ use crate::digest::Digest;
 
 /// One request and its answer, as verification replays it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// Its place in the order of asking, from 0.
     pub sequence: u32,

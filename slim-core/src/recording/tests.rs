@@ -82,6 +82,126 @@ proptest! {
     }
 }
 
+/// A run in which every list holds something.
+fn full_run() -> Run {
+    let program = Some(RootPath::new("/bin/app"));
+    let (phase, actor) = (Phase::Serving, Actor::App);
+    let body = Body {
+        digest: Digest::of(b"hello"),
+        size: 5,
+        kept: true,
+    };
+    let header = Header {
+        name: "authorization".into(),
+        value: None,
+    };
+    let response = HttpResponse {
+        status: 200,
+        version: "HTTP/1.1".into(),
+        headers: vec![],
+        body: body.clone(),
+    };
+    let http = HttpExchange {
+        tls: false,
+        port: 80,
+        method: "GET".into(),
+        path: "/".into(),
+        headers: vec![header],
+        body: None,
+        response: Some(response),
+        required: true,
+    };
+    let tcp = TcpExchange {
+        port: 6379,
+        sent: Some(body.clone()),
+        received: body.clone(),
+    };
+    let exec = ExecExchange {
+        command: vec!["true".into()],
+        exit_code: 0,
+        stdout: body.clone(),
+        stderr: body,
+    };
+    let kinds = [
+        ExchangeKind::Http(http),
+        ExchangeKind::Tcp(tcp),
+        ExchangeKind::Exec(exec),
+    ];
+    let origins = [
+        Origin::Default,
+        Origin::Crawl { from: "/".into() },
+        Origin::OpenApi {
+            operation: "x".into(),
+        },
+    ];
+    let exchanges = kinds.into_iter().zip(origins).zip(0..);
+    Run {
+        syscalls: vec![SyscallUse {
+            abi: Abi::Compat,
+            number: 4,
+            name: "write".into(),
+            phase,
+            actor,
+            program: program.clone(),
+            count: 2,
+            failed: 1,
+            first_failure: Some(Failure {
+                errno: 1,
+                args: [u64::MAX; 6],
+            }),
+        }],
+        capabilities: vec![CapabilityUse {
+            capability: "CAP_CHOWN".into(),
+            granted: true,
+            phase,
+            actor,
+            program: program.clone(),
+            syscall: Some("chown".into()),
+            count: 1,
+        }],
+        sockets: vec![SocketUse {
+            action: SocketAction::Listen,
+            family: "inet".into(),
+            kind: "stream".into(),
+            protocol: 6,
+            address: "0.0.0.0".into(),
+            port: 80,
+            phase,
+            actor,
+            program: program.clone(),
+        }],
+        programs: vec![Program {
+            path: RootPath::new("/bin/app"),
+            interpreter: None,
+            privilege_gain: false,
+            phase,
+            count: 1,
+        }],
+        processes: vec![Process {
+            pid: 7,
+            parent: None,
+            programs: vec![RootPath::new("/bin/app")],
+        }],
+        alarms: BTreeSet::from([Alarm::IoUring { program }]),
+        exchanges: exchanges
+            .map(|((kind, origin), sequence)| Exchange {
+                sequence,
+                origin,
+                kind,
+            })
+            .collect(),
+        ..run(1)
+    }
+}
+
+#[test]
+fn everything_that_a_run_holds_loads_again() {
+    let mut recording = Recording::new(image());
+    recording.insert(full_run()).unwrap();
+    let again = Recording::parse(&recording.to_json(), Path::new("r")).unwrap();
+    assert_eq!(again, recording);
+}
+
 #[test]
 fn a_recording_loads_again() {
     let recording = recording(&BTreeSet::from([1, 2]));
