@@ -100,6 +100,7 @@ fn full_run() -> Run {
         version: "HTTP/1.1".into(),
         headers: vec![],
         body: body.clone(),
+        complete: true,
     };
     let http = HttpExchange {
         tls: false,
