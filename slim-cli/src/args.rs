@@ -341,7 +341,6 @@ impl Product {
     pub(crate) fn reach(&self) -> reach::Options {
         reach::Options {
             include: self.include.clone(),
-            ..reach::Options::default()
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Roots are what the recording observed, what the image's config names and what the user includes. From there edges
 //! lead to what the kept things need but the run didn't happen to touch: a directory for what stands in it, a
-//! link's target, a script's interpreter, an ELF file's loader and libraries. Every kind of edge is one [`Resolver`],
+//! link's target, a script's interpreter, an ELF file's loader and libraries. Every kind of edge is one `Resolver`,
 //! in a file of its own; a work-list applies all of them to every newly kept path, level by level, until nothing new
 //! comes. Whatever is kept works as it did, however it was used, so all resolvers see all kept paths.
 //!
