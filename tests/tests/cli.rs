@@ -114,6 +114,60 @@ fn a_job_may_be_expected_to_fail() {
 }
 
 #[test]
+fn a_recording_with_losses_is_an_error_that_names_the_flag() {
+    require_docker();
+    let seen = seen(&[
+        "record",
+        "debian:bookworm",
+        "--map-size",
+        "64",
+        "--",
+        "find",
+        "/usr/share",
+    ]);
+    assert_eq!(seen.code, Some(1), "{}", seen.stdout);
+    assert!(
+        seen.stderr.contains("the recording is not complete"),
+        "{}",
+        seen.stderr
+    );
+    assert!(seen.stderr.contains("--map-size"), "{}", seen.stderr);
+}
+
+#[test]
+fn a_user_who_may_not_trace_gets_5() {
+    let binary = slim_tests::slim_binary();
+    let directory = tempfile::tempdir().unwrap();
+    // The build directory may be closed to others.
+    let copy = directory.path().join("slim");
+    std::fs::copy(binary, &copy).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).unwrap();
+    let output = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(copy)
+        .arg("doctor")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("this machine cannot trace"), "{said}");
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(found.contains("missing"), "{found}");
+}
+
+#[test]
+fn a_mistake_in_a_probe_file_is_found_before_anything_starts() {
+    require_docker();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("probe.yaml");
+    std::fs::write(&file, "- {method: GET, pfad: /}\n").unwrap();
+    let seen = seen(&["build", "debian:bookworm", "--probe-file", file.to_str().unwrap()]);
+    assert_eq!(seen.code, Some(1));
+    assert!(seen.stderr.contains("pfad"), "{}", seen.stderr);
+}
+
+#[test]
 fn a_damaged_recording_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("recording.json");

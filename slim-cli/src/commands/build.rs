@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use slim_core::engine::Engine as _;
-use slim_core::pipeline::{self, Observer as _, ProductOptions, RecordOptions, Stage};
+use slim_core::pipeline::{self, ProductOptions, RecordOptions};
 
-use super::{connect, default_tag, finish, open_output, source_date_epoch, stop_on_signals};
+use super::{connect, default_tag, finish, open_output, recorded, source_date_epoch, stop_on_signals};
 use crate::args::{Build, Global, Profile, Subject, record_options};
 use crate::progress::Progress;
 
@@ -42,18 +41,8 @@ async fn run(
     let output = open_output(subject.output.as_ref(), &subject.image)?;
     let engine = connect(global).await?;
 
-    progress.begin(Stage::Image, &subject.image);
-    let image = engine
-        .image(&subject.image, subject.pull.into(), None)
-        .await
-        .map_err(pipeline::Error::from)?;
-    progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
-
-    let recorded = pipeline::record(&engine, &image, record, &stop, &progress).await?;
-    output.write(
-        "container.log",
-        &[recorded.log.0.as_slice(), recorded.log.1.as_slice()].concat(),
-    )?;
+    let image = pipeline::image(&engine, &subject.image, subject.pull.into(), &stop, &progress).await?;
+    let recorded = recorded(&engine, &image, record, &output, &stop, &progress).await?;
     let recording = recorded.recording()?;
     let product = pipeline::produce(
         Some(&engine),

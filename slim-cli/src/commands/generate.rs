@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use slim_core::engine::{Engine, Pull};
-use slim_core::pipeline::{self, Observer as _, ProductOptions, Stage};
+use slim_core::pipeline::{self, ProductOptions};
 
 use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
 use crate::args::{Generate, Global};
@@ -20,12 +20,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let progress = Progress::new(global);
     let output = open_output(args.output.as_ref(), &reference)?;
     let engine = connect(global).await?;
-    progress.begin(Stage::Image, &reference);
-    let image = engine
-        .image(&reference, Pull::Never, None)
-        .await
-        .map_err(pipeline::Error::from)?;
-    progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
+    let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
     let options = ProductOptions {
         reach: args.product.reach(),
         changes: args.product.changes(),

@@ -77,6 +77,24 @@ fn open_output(directory: Option<&PathBuf>, reference: &str) -> Result<Output, p
     Output::open(&directory.cloned().unwrap_or_else(default))
 }
 
+/// Records, and keeps the container's own log whatever came of it.
+async fn recorded(
+    engine: &Docker,
+    image: &slim_core::image::Image,
+    options: &pipeline::RecordOptions,
+    output: &Output,
+    stop: &Stop,
+    progress: &Progress,
+) -> anyhow::Result<pipeline::Recorded> {
+    let result = pipeline::record(engine, image, options, stop, progress).await;
+    let log = match &result {
+        Ok(recorded) => [recorded.log.0.as_slice(), recorded.log.1.as_slice()].concat(),
+        Err(error) => error.log().unwrap_or_default().as_bytes().to_vec(),
+    };
+    output.write("container.log", &log)?;
+    Ok(result?)
+}
+
 /// Completes the report with times, writes it, and prints it.
 fn finish(
     global: &Global,

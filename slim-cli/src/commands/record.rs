@@ -1,10 +1,9 @@
 //! `slim record`.
 
-use slim_core::engine::Engine as _;
-use slim_core::pipeline::{self, Observer as _, Stage};
+use slim_core::pipeline;
 use slim_core::report;
 
-use super::{connect, json, open_output, stop_on_signals};
+use super::{connect, json, open_output, recorded, stop_on_signals};
 use crate::args::{Format, Global, Record, record_options};
 use crate::progress::Progress;
 
@@ -15,18 +14,15 @@ pub(crate) async fn run(global: &Global, args: Record) -> anyhow::Result<()> {
     let output = open_output(args.subject.output.as_ref(), &args.subject.image)?;
     let engine = connect(global).await?;
 
-    progress.begin(Stage::Image, &args.subject.image);
-    let image = engine
-        .image(&args.subject.image, args.subject.pull.into(), None)
-        .await
-        .map_err(pipeline::Error::from)?;
-    progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
-
-    let recorded = pipeline::record(&engine, &image, &options, &stop, &progress).await?;
-    output.write(
-        "container.log",
-        &[recorded.log.0.as_slice(), recorded.log.1.as_slice()].concat(),
-    )?;
+    let image = pipeline::image(
+        &engine,
+        &args.subject.image,
+        args.subject.pull.into(),
+        &stop,
+        &progress,
+    )
+    .await?;
+    let recorded = recorded(&engine, &image, &options, &output, &stop, &progress).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
     let run = &recorded.run;

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::recording::Losses;
-use crate::{build, engine, image, probe, profile, reach, recording, trace};
+use crate::{build, engine, probe, profile, reach, recording, trace};
 
 pub use output::{Bodies, Output, default_directory, load_bodies};
 pub use produce::{Product, ProductOptions, plan, produce};
-pub use record::{RecordOptions, Recorded, record, recorded_reference};
+pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
 
 /// A step of the work, for progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,7 +165,7 @@ pub enum Error {
     Recording(#[from] recording::Error),
     /// The image.
     #[error(transparent)]
-    Image(#[from] image::Error),
+    Image(#[from] crate::image::Error),
     /// The closure.
     #[error(transparent)]
     Reach(#[from] reach::Error),
@@ -195,6 +195,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The log of the container that it is about, if there is one.
+    pub fn log(&self) -> Option<&str> {
+        match self {
+            Self::Probe { log, .. } | Self::Container { log, .. } | Self::NothingRan { log, .. } => Some(log),
+            _ => None,
+        }
+    }
+
     /// Whether it means that this machine cannot trace (exit code 5).
     pub fn cannot_trace(&self) -> bool {
         match self {

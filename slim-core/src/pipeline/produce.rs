@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::record::cancellable;
+use super::record::{cancellable, show_bytes};
 use super::{Error, Observer, Output, Stage, Stop};
 use crate::build;
 use crate::digest::Digest;
@@ -181,14 +181,9 @@ async fn make_image(
                 source,
             })?;
         built.write_archive(archive.path())?;
-        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::unbounded_channel();
         let loading = cancellable(stop, 1, engine.load(archive.path(), &options.tags, Some(sender)));
-        let watching = async {
-            while let Some((done, total)) = receiver.recv().await {
-                observer.bytes(done, total);
-            }
-        };
-        let (loaded, ()) = tokio::join!(loading, watching);
+        let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, observer));
         let loaded = loaded?;
         observer.end(Stage::Load, loaded.id.short());
     }

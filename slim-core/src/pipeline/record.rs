@@ -5,11 +5,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::mpsc;
+
 use super::target::Watched;
 use super::{Error, Observer, Stage, Stop};
 use crate::digest::Digest;
 use crate::engine::docker::describe_end;
-use crate::engine::{Container, ContainerOptions, Engine};
+use crate::engine::{Container, ContainerOptions, Engine, Pull};
 use crate::image::Image;
 use crate::probe::{self, Probed};
 use crate::reach;
@@ -59,6 +61,36 @@ impl Recorded {
 /// As much of the container's log as is kept.
 pub(super) const LOG_LIMIT: usize = 4 << 20;
 
+/// Finds the image, pulling it if asked, and indexes its file system.
+///
+/// # Errors
+/// [`Error::Engine`]; [`Error::Interrupted`] when `stop` was signalled before the end.
+pub async fn image(
+    engine: &dyn Engine,
+    reference: &str,
+    pull: Pull,
+    stop: &Stop,
+    observer: &dyn Observer,
+) -> Result<Image, Error> {
+    observer.begin(Stage::Image, reference);
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let found = cancellable(stop, 1, engine.image(reference, pull, Some(sender)));
+    let (image, ()) = tokio::join!(found, show_bytes(receiver, observer));
+    let image = image?;
+    observer.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
+    Ok(image)
+}
+
+/// Passes counts of bytes on until their sender is gone.
+pub(super) async fn show_bytes(
+    mut receiver: mpsc::UnboundedReceiver<(u64, Option<u64>)>,
+    observer: &dyn Observer,
+) {
+    while let Some((done, total)) = receiver.recv().await {
+        observer.bytes(done, total);
+    }
+}
+
 /// Runs a container of `image`, exercises it under the tracer, and says what it did.
 ///
 /// The container and its anonymous volumes are gone when this returns, whatever happened.
@@ -74,6 +106,10 @@ pub async fn record(
 ) -> Result<Recorded, Error> {
     // The first signal is an order to finish where the user asked to record until Ctrl-C.
     let cancelling = if options.probe.until_interrupt { 2 } else { 1 };
+    options.probe.check().map_err(|source| Error::Probe {
+        source,
+        log: String::new(),
+    })?;
     observer.begin(Stage::Start, &image.reference);
     let container = cancellable(stop, cancelling, engine.create(image, &options.container)).await?;
     let session = Session {
