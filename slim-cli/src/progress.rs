@@ -67,9 +67,9 @@ impl Progress {
     fn style(bytes: bool, total: bool) -> ProgressStyle {
         let template = match (bytes, total) {
             (false, _) => "{spinner:.cyan} {prefix:<8} {msg}",
-            (true, false) => "{spinner:.cyan} {prefix:<8} {bytes} {bytes_per_sec} {msg}",
+            (true, false) => "{spinner:.cyan} {prefix:<8} {decimal_bytes} {decimal_bytes_per_sec} {msg}",
             (true, true) => {
-                "{spinner:.cyan} {prefix:<8} {bar:30.cyan/dim} {bytes}/{total_bytes} {bytes_per_sec} {msg}"
+                "{spinner:.cyan} {prefix:<8} {bar:30.cyan/dim} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {msg}"
             }
         };
         ProgressStyle::with_template(template).expect("the templates above are well-formed")

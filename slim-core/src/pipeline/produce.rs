@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -155,7 +154,6 @@ async fn make_image(
     observer: &dyn Observer,
 ) -> Result<ProductImage, Error> {
     observer.begin(Stage::Layer, "writing the layer");
-    let clock = Instant::now();
     let build_options = build::Options {
         changes: options.changes.clone(),
         source_date_epoch: options.source_date_epoch,
@@ -165,11 +163,7 @@ async fn make_image(
         observer.bytes(done, Some(total));
     })?;
     output.write("Dockerfile", built.dockerfile.as_bytes())?;
-    let seconds = clock.elapsed().as_secs_f64();
-    observer.end(
-        Stage::Layer,
-        &format!("{} in {seconds:.1} s", crate::report::bytes(built.layer.size)),
-    );
+    observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
     if let Some(engine) = engine {
         observer.begin(Stage::Load, &options.tags.join(", "));
         let archive = tempfile::Builder::new()

@@ -186,7 +186,8 @@ impl Session<'_> {
             Err(source) => return Err(self.probe_failed(source).await),
         };
         self.check_health().await;
-        self.observer.end(Stage::Probe, &probed.summary.join("; "));
+        let said = [vec![format!("{} exchanges", probed.exchanges.len())], probed.summary.clone()].concat();
+        self.observer.end(Stage::Probe, &said.join("; "));
 
         self.observer.begin(Stage::Stop, "stopping the container");
         let peaks = self.engine.peaks(self.container).await.unwrap_or_default();
