@@ -192,3 +192,28 @@ fn an_included_directory_is_kept_whole() {
         "{explained}"
     );
 }
+
+#[test]
+fn an_image_without_anything_to_leave_out_is_said_to_gain_nothing() {
+    let shell = std::fs::read("/bin/busybox").expect("busybox-static is installed (cargo xtask setup)");
+    let dockerfile = "FROM scratch\nCOPY busybox /busybox\nCMD [\"/busybox\", \"echo\", \"hello\"]\n";
+    let image = Image::from_dockerfile("whole", dockerfile, &[("busybox", &shell)]);
+    let product = Image::to_be("whole");
+    let output = tempfile::tempdir().unwrap();
+    let result = slim()
+        .args(["build", image.tag(), "--tag", product.tag(), "--output"])
+        .arg(output.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&result.stderr).into_owned();
+    assert!(result.status.success(), "{said}");
+    assert!(said.contains("warning: nothing is gained"), "{said}");
+    assert!(output.path().join("seccomp.json").exists());
+    let mut words: Vec<String> = vec!["run".into(), "--rm".into()];
+    words.extend(confined(output.path()));
+    words.push(product.tag().into());
+    assert_eq!(
+        docker(&words.iter().map(String::as_str).collect::<Vec<_>>()),
+        "hello"
+    );
+}

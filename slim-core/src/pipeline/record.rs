@@ -186,7 +186,11 @@ impl Session<'_> {
             Err(source) => return Err(self.probe_failed(source).await),
         };
         self.check_health().await;
-        let said = [vec![format!("{} exchanges", probed.exchanges.len())], probed.summary.clone()].concat();
+        let said = [
+            vec![format!("{} exchanges", probed.exchanges.len())],
+            probed.summary.clone(),
+        ]
+        .concat();
         self.observer.end(Stage::Probe, &said.join("; "));
 
         self.observer.begin(Stage::Stop, "stopping the container");

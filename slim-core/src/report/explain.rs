@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::printable;
 use crate::path::RootPath;
-use crate::plan::{Cause, Plan, Reason};
+use crate::plan::{Cause, EdgeKind, Plan, Reason};
 use crate::recording::{Access, Actor, Phase};
 
 /// What is known of one thing.
@@ -34,7 +34,7 @@ impl Explained {
         for line in &self.evidence {
             let _ = writeln!(out, "  {}", printable(line));
         }
-        if !self.allowed {
+        if !self.allowed && self.evidence.is_empty() {
             let _ = writeln!(
                 out,
                 "  nothing in {} run(s) of {} asks for it",
@@ -86,17 +86,21 @@ fn name(plan: &Plan, what: &str) -> Explained {
     } else {
         format!("CAP_{capability}")
     };
-    let calls = plan
-        .syscalls
-        .iter()
-        .filter(|allowed| allowed.name == call)
-        .flat_map(|allowed| &allowed.reasons);
+    let calls = plan.syscalls.iter().filter(|allowed| allowed.name == call);
+    let calls = calls
+        .flat_map(|allowed| &allowed.reasons)
+        .map(|reason| ("system call", reason));
     let capabilities = plan
         .capabilities
         .iter()
-        .filter(|allowed| allowed.name == capability)
-        .flat_map(|allowed| &allowed.reasons);
-    let mut evidence: Vec<String> = calls.chain(capabilities).map(describe_reason).collect();
+        .filter(|allowed| allowed.name == capability);
+    let capabilities = capabilities
+        .flat_map(|allowed| &allowed.reasons)
+        .map(|reason| ("capability", reason));
+    let mut evidence: Vec<String> = calls
+        .chain(capabilities)
+        .map(|(what, reason)| format!("{what}: {}", describe_reason(reason)))
+        .collect();
     let allowed = !evidence.is_empty();
     let refused = plan
         .refused_capabilities
@@ -138,19 +142,28 @@ fn describe_cause(cause: &Cause) -> String {
             format!("{how} by {who}{asked} {}", describe_phase(*phase))
         }
         Cause::Edge { edge, from, detail } => {
-            let edge = serde_json::to_value(edge)
-                .ok()
-                .and_then(|v| v.as_str().map(str::to_owned))
-                .unwrap_or_default();
+            let edge = describe_edge(*edge);
             let detail = detail
                 .as_ref()
                 .map(|detail| format!(" ({detail})"))
                 .unwrap_or_default();
-            format!("{edge} of {from}{detail}")
+            format!("{edge} {from}{detail}")
         }
         Cause::Config { instruction } => format!("named by the image's {instruction}"),
         Cause::Option { flag } => format!("asked for with {flag}"),
         Cause::Always { why } => why.clone(),
+    }
+}
+
+fn describe_edge(edge: EdgeKind) -> &'static str {
+    match edge {
+        EdgeKind::Directory => "the directory of",
+        EdgeKind::Link => "a link on the way to",
+        EdgeKind::Target => "the target of",
+        EdgeKind::Interpreter => "the interpreter of",
+        EdgeKind::Loader => "the ELF loader of",
+        EdgeKind::Library => "a library of",
+        EdgeKind::User => "users and groups for",
     }
 }
 
@@ -216,5 +229,116 @@ fn describe_access(access: Access) -> &'static str {
         Access::BindSocket => "bound as a socket",
         Access::ConnectSocket => "connected to",
         Access::Lock => "locked",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::digest::Digest;
+    use crate::plan::{AllowedCapability, AllowedSyscall, Kept, Totals, VERSION};
+    use crate::recording::Abi;
+
+    fn plan() -> Plan {
+        let run = Digest::of(b"run");
+        let program = Some(RootPath::new("/usr/sbin/nginx"));
+        let observed = Cause::Observed {
+            run: run.clone(),
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: program.clone(),
+            access: BTreeSet::from([Access::Read, Access::Map]),
+            errors: BTreeSet::new(),
+            asked: Some(b"/lib/libz.so.1"[..].into()),
+        };
+        let linked = Cause::Edge {
+            edge: EdgeKind::Link,
+            from: RootPath::new("/usr/lib/libz.so.1.2"),
+            detail: None,
+        };
+        let reason = Reason::Observed {
+            run: run.clone(),
+            phase: Phase::Serving,
+            actor: Actor::App,
+            program,
+            count: 5,
+            failed: 1,
+        };
+        Plan {
+            version: VERSION,
+            image: Digest::of(b"image"),
+            reference: "nginx:1".into(),
+            runs: vec![run],
+            files: BTreeMap::from([
+                (RootPath::new("/usr/lib/libz.so.1"), Kept { causes: vec![linked] }),
+                (
+                    RootPath::new("/usr/lib/libz.so.1.2"),
+                    Kept {
+                        causes: vec![observed],
+                    },
+                ),
+            ]),
+            syscalls: vec![AllowedSyscall {
+                abi: Abi::Native,
+                name: "chown".into(),
+                only: vec![],
+                reasons: vec![
+                    reason.clone(),
+                    Reason::Runtime {
+                        table: "runc 1.1".into(),
+                    },
+                ],
+            }],
+            capabilities: vec![AllowedCapability {
+                name: "CAP_CHOWN".into(),
+                reasons: vec![reason.clone()],
+            }],
+            refused_capabilities: vec![AllowedCapability {
+                name: "CAP_SYS_TIME".into(),
+                reasons: vec![reason],
+            }],
+            privilege_gain: vec![],
+            notes: vec![],
+            before: Totals::default(),
+            after: Totals::default(),
+        }
+    }
+
+    fn text(what: &str) -> String {
+        let plan = plan();
+        explain(&plan, what).text(&plan)
+    }
+
+    #[test]
+    fn a_path_has_a_chain_back_to_what_was_seen() {
+        insta::assert_snapshot!(text("/usr/lib/libz.so.1"), @r#"
+        /usr/lib/libz.so.1 is kept
+          /usr/lib/libz.so.1: a link on the way to /usr/lib/libz.so.1.2
+          /usr/lib/libz.so.1.2: read, mapped as code by /usr/sbin/nginx as "/lib/libz.so.1" while starting
+        "#);
+    }
+
+    #[test]
+    fn a_name_may_be_a_call_and_a_capability() {
+        insta::assert_snapshot!(text("chown"), @r"
+        chown is allowed
+          system call: 5 times by /usr/sbin/nginx while serving, 1 failed
+          system call: the container runtime calls it after the filter is loaded (runc 1.1)
+          capability: 5 times by /usr/sbin/nginx while serving, 1 failed
+        ");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_so() {
+        insta::assert_snapshot!(text("/etc/shadow"), @r"
+        /etc/shadow is not kept
+          nothing in 1 run(s) of nginx:1 asks for it
+        ");
+        insta::assert_snapshot!(text("sys_time"), @r"
+        sys_time is not allowed
+          asked for without having it: 5 times by /usr/sbin/nginx while serving, 1 failed
+        ");
     }
 }
