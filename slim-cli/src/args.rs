@@ -58,9 +58,9 @@ pub(crate) enum Command {
     /// Record a container, then make its slim image, its profiles and a report
     Build(Build),
     /// Record a container, then make its profiles
-    Profile(Profile),
+    Profile(Observe),
     /// Record a container
-    Record(Record),
+    Record(Observe),
     /// Make profiles, and with --tag the image, from recordings
     Generate(Generate),
     /// Unite recordings of one image
@@ -80,13 +80,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Build {
     #[command(flatten)]
-    pub(crate) subject: Subject,
-    #[command(flatten)]
-    pub(crate) container: Container,
-    #[command(flatten)]
-    pub(crate) probe: Probe,
-    #[command(flatten)]
-    pub(crate) tracer: Tracer,
+    pub(crate) observe: Observe,
     #[command(flatten)]
     pub(crate) product: Product,
     /// The slim image's tag; may be repeated [default: NAME-slim:TAG]
@@ -94,28 +88,17 @@ pub(crate) struct Build {
     pub(crate) tag: Vec<String>,
 }
 
+/// What every command that records has.
 #[derive(Debug, Args)]
-pub(crate) struct Profile {
+pub(crate) struct Observe {
     #[command(flatten)]
     pub(crate) subject: Subject,
     #[command(flatten)]
-    pub(crate) container: Container,
+    container: Container,
     #[command(flatten)]
-    pub(crate) probe: Probe,
+    probe: Probe,
     #[command(flatten)]
-    pub(crate) tracer: Tracer,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Record {
-    #[command(flatten)]
-    pub(crate) subject: Subject,
-    #[command(flatten)]
-    pub(crate) container: Container,
-    #[command(flatten)]
-    pub(crate) probe: Probe,
-    #[command(flatten)]
-    pub(crate) tracer: Tracer,
+    tracer: Tracer,
 }
 
 #[derive(Debug, Args)]
@@ -349,13 +332,14 @@ impl Product {
     }
 }
 
-/// The recording's options, from the three groups of flags.
-pub(crate) fn record_options(
-    container: &Container,
-    probe: &Probe,
-    tracer: &Tracer,
-    command: &[String],
-) -> anyhow::Result<RecordOptions> {
+/// How to record, from the flags.
+pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions> {
+    let Observe {
+        subject,
+        container,
+        probe,
+        tracer,
+    } = observe;
     let mut trace = trace::Options::default();
     if let Some(size) = tracer.ring_size {
         trace.ring_bytes = size;
@@ -383,7 +367,7 @@ pub(crate) fn record_options(
             security_opt: container.security_opt.clone(),
             add_host: container.add_host.clone(),
             label: container.label.clone(),
-            command: command.to_vec(),
+            command: subject.command.clone(),
         },
         probe: probe::Options {
             mode: match probe.probe {

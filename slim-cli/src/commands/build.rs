@@ -5,13 +5,13 @@ use std::time::Instant;
 use slim_core::pipeline::{self, ProductOptions, RecordOptions};
 
 use super::{connect, default_tag, finish, open_output, recorded, source_date_epoch, stop_on_signals};
-use crate::args::{Build, Global, Profile, Subject, record_options};
+use crate::args::{Build, Global, Observe, Subject, record_options};
 use crate::progress::Progress;
 
 pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
-    let record = record_options(&args.container, &args.probe, &args.tracer, &args.subject.command)?;
+    let record = record_options(&args.observe)?;
     let tags = if args.tag.is_empty() {
-        vec![default_tag(&args.subject.image)]
+        vec![default_tag(&args.observe.subject.image)]
     } else {
         args.tag
     };
@@ -21,11 +21,11 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         source_date_epoch: source_date_epoch()?,
         tags,
     };
-    run(global, &args.subject, &record, &product).await
+    run(global, &args.observe.subject, &record, &product).await
 }
 
-pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()> {
-    let record = record_options(&args.container, &args.probe, &args.tracer, &args.subject.command)?;
+pub(crate) async fn profile(global: &Global, args: Observe) -> anyhow::Result<()> {
+    let record = record_options(&args)?;
     run(global, &args.subject, &record, &ProductOptions::default()).await
 }
 

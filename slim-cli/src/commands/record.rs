@@ -4,11 +4,11 @@ use slim_core::pipeline;
 use slim_core::report;
 
 use super::{connect, json, open_output, recorded, stop_on_signals};
-use crate::args::{Format, Global, Record, record_options};
+use crate::args::{Format, Global, Observe, record_options};
 use crate::progress::Progress;
 
-pub(crate) async fn run(global: &Global, args: Record) -> anyhow::Result<()> {
-    let options = record_options(&args.container, &args.probe, &args.tracer, &args.subject.command)?;
+pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
+    let options = record_options(&args)?;
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let output = open_output(args.subject.output.as_ref(), &args.subject.image)?;

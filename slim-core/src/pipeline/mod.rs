@@ -19,6 +19,9 @@ pub use output::{Bodies, Output, default_directory, load_bodies};
 pub use produce::{Product, ProductOptions, plan, produce};
 pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
 
+/// As much of the container's output as is kept, in bytes of each stream.
+const LOG_LIMIT: usize = 4 << 20;
+
 /// A step of the work, for progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use super::target::Watched;
-use super::{Error, Observer, Stage, Stop};
+use super::{Error, LOG_LIMIT, Observer, Stage, Stop};
 use crate::digest::Digest;
 use crate::engine::docker::describe_end;
 use crate::engine::{Container, ContainerOptions, Engine, Pull};
@@ -57,9 +57,6 @@ impl Recorded {
         Ok(recording)
     }
 }
-
-/// As much of the container's log as is kept.
-pub(super) const LOG_LIMIT: usize = 4 << 20;
 
 /// Finds the image, pulling it if asked, and indexes its file system.
 ///

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::record::LOG_LIMIT;
-use super::{Observer, Stop};
+use super::{LOG_LIMIT, Observer, Stop};
 use crate::engine::{Container, Engine};
 use crate::image::Image;
 use crate::probe::{BoxError, ExecOutput, Target};
