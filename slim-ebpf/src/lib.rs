@@ -79,6 +79,9 @@ pub mod mark {
     pub const GAIN: u32 = 512;
 }
 
+/// The number of a [`FileEvent`] that is no call's: the kernel loaded the ELF loader of an executed file.
+pub const LOADER: u32 = u32::MAX;
+
 /// How a call names its files: a row of the table that the user side writes and the program follows.
 ///
 /// Argument positions count from 1; 0 is none.
@@ -121,12 +124,14 @@ pub mod call {
     pub const HOW: u8 = 2;
     /// `mmap`: only with `PROT_EXEC` and a file.
     pub const MAP: u8 = 3;
+    /// `fcntl`: only the commands that lock.
+    pub const LOCK: u8 = 4;
     /// `socket`.
-    pub const SOCKET: u8 = 4;
+    pub const SOCKET: u8 = 5;
     /// A socket call with a descriptor first, and an address at `path` whose length is at `dir`, if any.
-    pub const ADDRESS: u8 = 5;
+    pub const ADDRESS: u8 = 6;
     /// A socket call with a descriptor first, and a message header at `path`.
-    pub const MESSAGE: u8 = 6;
+    pub const MESSAGE: u8 = 7;
 }
 
 /// What the user side tells the program while it runs.
@@ -444,6 +449,8 @@ offsets! {
     file_mode: "file" "f_mode",
     /// A socket's file holds the socket here.
     file_private: "file" "private_data",
+    /// The path that the user sees of a stacked file system's file.
+    backing_path: "backing_file" "user_path",
     /// A path's mount.
     path_mount: "path" "mnt",
     /// A path's dentry.
@@ -480,6 +487,10 @@ offsets! {
     exec_name: "linux_binprm" "filename",
     /// The interpreter's path.
     exec_interpreter: "linux_binprm" "interp",
+    /// What a mapping maps.
+    vma_file: "vm_area_struct" "vm_file",
+    /// The capabilities in effect.
+    cred_effective: "cred" "cap_effective",
     /// A cgroup's node.
     cgroup_node: "cgroup" "kn",
     /// A cgroup's depth.
@@ -492,6 +503,8 @@ offsets! {
     node_id: "kernfs_node" "id",
     /// A node's name.
     node_name: "kernfs_node" "name",
+    /// Registers: where execution goes on.
+    regs_ip: "pt_regs" "ip",
     /// Registers: the system call's number.
     regs_number: "pt_regs" "orig_ax",
     /// Registers.

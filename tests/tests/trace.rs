@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use slim_core::recording::{Abi, Access, Actor, Alarm, FileUse, Phase, SocketAction, SyscallUse};
+use slim_core::recording::{Abi, Access, Actor, Alarm, FileUse, Measured, Phase, SocketAction, SyscallUse};
 use slim_core::trace::{self, Observed, Options, Scope, Tracer};
 use slim_tests::{Image, docker, try_docker, wait_until, workspace};
 
@@ -100,7 +100,7 @@ fn context() -> &'static tempfile::TempDir {
         };
         write(
             "Dockerfile",
-            "FROM scratch\nCOPY trace first script /\nCOPY keep /tmp/many/\n",
+            "FROM scratch\nCOPY trace first script gain /\nCOPY keep /tmp/many/\n",
             0o644,
         );
         write("script", "#!/trace touch\n", 0o755);
@@ -119,6 +119,7 @@ fn context() -> &'static tempfile::TempDir {
                 .expect("these tests need gcc");
             assert!(status.success());
         }
+        std::fs::copy(context.path().join("trace"), context.path().join("gain")).expect("it was compiled");
         context
     })
 }
@@ -173,6 +174,98 @@ fn this_machine_traces() {
         println!("{} {} {}", check.name, check.ok, check.found);
         assert!(check.ok || check.optional, "{}: {}", check.name, check.found);
     }
+}
+
+/// A cgroup of the name of a container, made by hand.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(id: &str) -> Self {
+        let path = cgroup2().join(id);
+        std::fs::create_dir(&path).expect("cgroup2 is writable");
+        Self(path)
+    }
+
+    /// Runs a fixture in it, below a root directory of its own.
+    fn run(&self, root: &Path, command: &str) {
+        let script = format!(
+            "echo $$ > {}/cgroup.procs && exec chroot {} {command}",
+            self.0.display(),
+            root.display()
+        );
+        let status = Command::new("sh").args(["-c", &script]).status();
+        assert!(status.expect("there is a shell").success(), "{script}");
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // The last task leaves a moment after its parent has seen it end.
+        for _ in 0..100 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Where cgroup2 is mounted.
+fn cgroup2() -> &'static Path {
+    ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+        .into_iter()
+        .map(Path::new)
+        .find(|mount| mount.join("cgroup.procs").exists())
+        .expect("cgroup2 is mounted")
+}
+
+#[test]
+fn a_cgroup_of_a_containers_name_is_enough() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let program =
+        std::env::var_os("SLIM_TEST_FIXTURE").map_or_else(|| context().path().join("trace"), PathBuf::from);
+    std::fs::copy(program, root.path().join("trace")).expect("it is there");
+    let id = format!("{:064x}", std::process::id());
+    let tracer = Tracer::start(Scope::Container(id.clone()), Options::default()).expect("the tracer starts");
+    assert!(!tracer.scoped());
+    let cgroup = Cgroup::new(&id);
+    assert!(tracer.scoped());
+    for command in [
+        "/trace links",
+        "/trace relative",
+        "/trace family",
+        "/trace oddities",
+        "/trace chroot",
+    ] {
+        cgroup.run(root.path(), command);
+    }
+    let seen = tracer.finish().expect("the tracer finishes");
+    assert_eq!(seen.losses.total(), 0, "{:?}", seen.losses);
+    let file = asked(&seen, "/d/end", Access::Read);
+    assert_eq!(
+        (&file.path, file.truth, file.on_root),
+        (&"/d/real/file".into(), true, true)
+    );
+    assert_eq!(asked(&seen, "two", Access::Read).base, Some("/r/a".into()));
+    assert_eq!(
+        asked(&seen, "/etc/inside", Access::Read).path,
+        "/jail/etc/inside".into()
+    );
+    assert_eq!(call(&seen, "sched_getparam").program, Some("/trace".into()));
+    assert_eq!(call(&seen, "exit_group").actor, Actor::App);
+    if seen.capabilities_measured == Measured::Measured {
+        let chown = seen
+            .capabilities
+            .iter()
+            .find(|used| used.capability == "CAP_CHOWN" && used.actor == Actor::App);
+        assert_eq!(chown.map(|used| used.granted), Some(true));
+    }
+    // The shell and chroot, with the host's root.
+    let runtime = seen
+        .syscalls
+        .iter()
+        .find(|call| call.actor == Actor::Runtime && call.name == "chroot");
+    assert_eq!(runtime.map(|call| call.count), Some(5));
 }
 
 #[test]
@@ -291,6 +384,7 @@ fn odd_uses_are_recorded_and_none_is_a_loss() {
         assert!(accesses(&seen, path).contains(&Access::Create), "{path}");
     }
     assert!(accesses(&seen, "/made").contains(&Access::Remove));
+    assert!(accesses(&seen, "/locked").contains(&Access::Lock));
     let absent = asked(&seen, "/absent/below", Access::Permission);
     assert_eq!((absent.access.len(), &absent.errors), (0, &BTreeSet::from([2])));
     let chown = seen
@@ -416,6 +510,43 @@ fn a_script_has_an_interpreter() {
 }
 
 #[test]
+fn an_execution_that_gains_privilege_is_marked() {
+    let image = image();
+    let gain = |options: &[&str]| {
+        let arguments = [options, &[image.tag(), "/trace", "gain"]].concat();
+        let seen = Container::create(&arguments).observe(Options::default());
+        let program = |path: &str| {
+            let found = seen.programs.iter().find(|program| program.path == path.into());
+            found.expect("it was executed").privilege_gain
+        };
+        (program("/trace"), program("/gain"))
+    };
+    assert_eq!(gain(&[]), (false, true));
+    assert_eq!(gain(&["--security-opt", "no-new-privileges"]), (false, false));
+}
+
+#[test]
+fn a_dynamic_program_has_a_loader() {
+    let seen = Container::create(&["debian:bookworm", "ls", "/etc"]).observe(Options::default());
+    assert_eq!(seen.losses.total(), 0);
+    let loader = seen
+        .files
+        .iter()
+        .find(|file| file.access.contains(&Access::Interpret));
+    let loader = loader.expect("ls has one");
+    assert!(
+        loader.path.to_string().ends_with("/ld-linux-x86-64.so.2"),
+        "{}",
+        loader.path
+    );
+    assert_eq!(
+        (loader.truth, loader.on_root, loader.actor, &loader.program),
+        (true, true, Actor::App, &Some("/usr/bin/ls".into()))
+    );
+    assert!(accesses(&seen, "/usr/lib/x86_64-linux-gnu/libc.so.6").contains(&Access::Map));
+}
+
+#[test]
 fn sockets_have_addresses() {
     let seen = fixture(&["sockets"], &[]);
     let socket = |action, family: &str, address: &str, port| {
@@ -436,6 +567,8 @@ fn sockets_have_addresses() {
     assert_eq!(socket(SocketAction::Connect, "inet", "127.0.0.1", 8081), stream);
     assert_eq!(socket(SocketAction::Bind, "inet6", "::", 5353), datagram);
     assert_eq!(socket(SocketAction::Send, "inet", "127.0.0.1", 9999), datagram);
+    // Any port will do: it says so, and not which it was this time.
+    assert_eq!(socket(SocketAction::Bind, "inet", "0.0.0.0", 0), datagram);
     assert_eq!(socket(SocketAction::Bind, "unix", "/run.sock", 0), stream);
     assert!(
         accesses(&seen, "/run.sock")
@@ -515,11 +648,7 @@ fn a_running_container_can_be_attached_to() {
         .lines()
         .find_map(|line| line.strip_prefix("0::/"))
         .expect("cgroup2");
-    let mount = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-        .map(Path::new)
-        .into_iter()
-        .find(|mount| mount.join("cgroup.procs").exists());
-    let directory = mount.expect("cgroup2 is mounted").join(inner);
+    let directory = cgroup2().join(inner);
     let tracer = Tracer::start(Scope::Cgroup(directory), Options::default()).expect("the tracer starts");
     docker(&["exec", &container.0, "/trace", "touch", "/serving"]);
     let seen = tracer.finish().expect("the tracer finishes");

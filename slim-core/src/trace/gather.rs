@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, SlotKey, SocketEvent, event, mark};
+use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, event, mark};
 
 use super::table::{self, Row};
 use super::{cgroup, raw};
@@ -202,6 +202,27 @@ impl Gathered {
 
     fn file(&mut self, parts: &Parts<'_, FileEvent>, rows: &[Option<&'static Row>]) -> Option<()> {
         let head = &parts.head;
+        if head.number == LOADER {
+            if head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0 {
+                self.files.push((
+                    head.slot,
+                    FileUse {
+                        path: RootPath::new(parts.truth),
+                        truth: true,
+                        asked: None,
+                        base: None,
+                        access: BTreeSet::from([Access::Interpret]),
+                        errors: BTreeSet::new(),
+                        on_root: head.marks & mark::ON_ROOT != 0,
+                        no_follow: false,
+                        phase: Phase::StartUp,
+                        actor: Actor::App,
+                        program: None,
+                    },
+                ));
+            }
+            return Some(());
+        }
         let index = head.number as usize
             + if head.abi == slim_ebpf::abi::COMPAT {
                 slim_ebpf::NUMBERS
@@ -276,11 +297,11 @@ impl Gathered {
         let given = &event.address[..(event.length as usize).min(event.address.len())];
         let (address, port) = match (action, event.family) {
             (SocketAction::Create, _) => (String::new(), 0),
-            (SocketAction::Bind | SocketAction::Listen, 2) => (
+            (SocketAction::Listen, 2) => (
                 Ipv4Addr::from(event.local[0].to_ne_bytes()).to_string(),
                 event.port as u16,
             ),
-            (SocketAction::Bind | SocketAction::Listen, 10) => (
+            (SocketAction::Listen, 10) => (
                 ipv6(event.local.map(u32::to_ne_bytes).as_flattened()),
                 event.port as u16,
             ),

@@ -8,7 +8,7 @@
 //!
 //! - `sys_exit` carries nearly everything: number, arguments, result, strings (resident by then), and where a
 //!   descriptor remains the file itself. `sched_process_exec`, `sched_process_exit` and `sched_process_fork` add what
-//!   never returns and who descends from whom; `cap_capable` (kernels since 6.14) the capabilities.
+//!   never returns and who descends from whom; `cap_capable` (kernels since 6.14; a kprobe before) the capabilities.
 //! - The container is found without a race: its cgroup does not exist before the engine's `start`, and `cgroup_mkdir`
 //!   names it after the container's id. Every task in it and below it is looked at from its first instruction there.
 //! - A task is the runtime's until it executes a file in the container's mounts with another root directory than the
@@ -43,7 +43,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::RawTracePoint;
+use aya::programs::{KProbe, RawTracePoint};
 use aya::{Ebpf, EbpfLoader};
 use libseccomp::ScmpArch;
 use slim_ebpf::{CapabilityKey, Config, Control, Counts, ID, Rare, RareKey, SlotKey, State, Task, actor};
@@ -236,6 +236,9 @@ const TRACEPOINTS: &[&str] = &[
 /// A tracepoint that older kernels do not have.
 const CAPABLE: &str = "cap_capable";
 
+/// What stands in for it there, if the kernel has kprobes.
+const CAPABLE_ENTRY: &str = "cap_capable_entry";
+
 impl Tracer {
     /// Loads and attaches the program. For [`Scope::Container`], call it before the engine's `start`.
     ///
@@ -307,7 +310,7 @@ impl Tracer {
         for &name in TRACEPOINTS {
             match attach(&mut ebpf, name, name) {
                 Ok(()) => {}
-                Err(_) if name == CAPABLE => capabilities = Measured::NotMeasured,
+                Err(_) if name == CAPABLE => capabilities = attach_capable_entry(&mut ebpf),
                 Err(error) => return Err(error),
             }
         }
@@ -474,6 +477,12 @@ impl Tracer {
                 })?;
                 let _ = program.unload();
             }
+        }
+        if let Some(program) = self.ebpf.program_mut(CAPABLE_ENTRY)
+            && let Ok(program) = <&mut KProbe>::try_from(program)
+            && program.fd().is_ok()
+        {
+            let _ = program.unload();
         }
         Ok(losses)
     }
@@ -673,15 +682,19 @@ pub fn check() -> Vec<Check> {
         ),
         Ok(mut loaded) => {
             let mut refused = None;
-            let mut capable = Ok(CAPABLE.to_owned());
+            let mut capable = Ok(format!("tracepoint {CAPABLE}"));
             for &name in TRACEPOINTS {
                 match attach(&mut loaded.ebpf, name, name) {
                     Ok(()) => {}
                     Err(error) if name == CAPABLE => {
-                        capable = Err((
-                            error.to_string(),
-                            "Linux 6.14 has this tracepoint; without it the container's own set of capabilities stands in",
-                        ));
+                        capable = match attach_capable_entry(&mut loaded.ebpf) {
+                            Measured::Measured => Ok("kprobe on cap_capable".to_owned()),
+                            Measured::NotMeasured => Err((
+                                error.to_string(),
+                                "Linux 6.14 has this tracepoint, and kprobes would do; without them the container's own \
+                                 set of capabilities stands in",
+                            )),
+                        };
                     }
                     Err(error) => {
                         refused.get_or_insert(error.to_string());
@@ -819,6 +832,19 @@ fn attach(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), Error>
     raw.load().map_err(|error| refused(program, &error))?;
     raw.attach(tracepoint).map_err(|error| refused(program, &error))?;
     Ok(())
+}
+
+/// Attaches to the function where its tracepoint is missing; whether capabilities are measured so.
+fn attach_capable_entry(ebpf: &mut Ebpf) -> Measured {
+    let attached = ebpf
+        .program_mut(CAPABLE_ENTRY)
+        .and_then(|program| <&mut KProbe>::try_from(program).ok())
+        .is_some_and(|probe| probe.load().and_then(|()| probe.attach(CAPABLE, 0)).is_ok());
+    if attached {
+        Measured::Measured
+    } else {
+        Measured::NotMeasured
+    }
 }
 
 /// Lets the program see the root directory of process 1, through a call of this process.

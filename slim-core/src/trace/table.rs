@@ -146,6 +146,14 @@ impl Row {
         self
     }
 
+    /// `fcntl`, for its locks: the command is the second argument.
+    const fn fcntl(name: &'static str) -> Self {
+        let mut row = Self::fd(name, 1, Access::Lock);
+        row.call.kind = call::LOCK;
+        row.call.flags = 2;
+        row
+    }
+
     /// A socket call: the address's argument and that of its length; `local` to have the local address told.
     const fn socket(name: &'static str, kind: u8, address: u8, length: u8, local: u8) -> Self {
         let mut row = Self::new(name, Does::This(Access::ConnectSocket));
@@ -246,6 +254,8 @@ pub(super) const ROWS: &[Row] = &[
     Row::fd("ftruncate64", 1, Write),
     Row::fd("fallocate", 1, Write),
     Row::fd("flock", 1, Lock),
+    Row::fcntl("fcntl"),
+    Row::fcntl("fcntl64"),
     Row::path("inotify_add_watch", 2, Stat),
     Row::at("name_to_handle_at", 1, 2, Stat).flags(5),
     Row::path("acct", 1, Write),
@@ -265,7 +275,7 @@ pub(super) const ROWS: &[Row] = &[
         row
     },
     Row::socket("socket", call::SOCKET, 0, 0, 0),
-    Row::socket("bind", call::ADDRESS, 2, 3, 1),
+    Row::socket("bind", call::ADDRESS, 2, 3, 0),
     Row::socket("listen", call::ADDRESS, 0, 0, 1),
     Row::socket("connect", call::ADDRESS, 2, 3, 0),
     Row::socket("sendto", call::ADDRESS, 5, 6, 0),

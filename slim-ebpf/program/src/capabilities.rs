@@ -1,22 +1,45 @@
 //! Capability checks.
 
-use aya_ebpf::macros::raw_tracepoint;
-use aya_ebpf::programs::RawTracePointContext;
+use aya_ebpf::macros::{kprobe, raw_tracepoint};
+use aya_ebpf::programs::{ProbeContext, RawTracePointContext};
 use crate::shared::CapabilityKey;
 
-use crate::kernel::{current, load, off};
+use crate::kernel::{current, load, off, read};
 use crate::maps::CAPABILITIES;
 use crate::{calls, scope, tasks};
 
 /// The kernel asked whether somebody has a capability: `(cred, target_ns, capable_ns, cap, ret)`.
 #[raw_tracepoint(tracepoint = "cap_capable")]
 pub fn cap_capable(ctx: RawTracePointContext) -> i32 {
-    let _ = asked(ctx.arg(0), ctx.arg(3), ctx.arg(4));
+    let result: i32 = ctx.arg(4);
+    let _ = asked(ctx.arg(0), ctx.arg(3), result == 0);
+    0
+}
+
+/// The same where that tracepoint is missing, on the function's entry: `(cred, targ_ns, cap, opts)`. The verdict is not
+/// known there: it is what the capabilities in effect say.
+#[kprobe(function = "cap_capable")]
+pub fn cap_capable_entry(ctx: ProbeContext) -> u32 {
+    let _ = entered(&ctx);
     0
 }
 
 #[inline(always)]
-fn asked(cred: u64, capability: i32, result: i32) -> Option<()> {
+fn entered(ctx: &ProbeContext) -> Option<()> {
+    let (cred, capability, options): (u64, u32, u32) = (ctx.arg(0)?, ctx.arg(2)?, ctx.arg(3)?);
+    if options & CAP_OPT_NOAUDIT != 0 {
+        return None;
+    }
+    // Two words before 6.3, one from then on: the same bits.
+    let effective = read::<u64>(cred + off!(cred_effective))?;
+    asked(cred, capability as i32, effective >> (capability & 63) & 1 == 1)
+}
+
+/// `CAP_OPT_NOAUDIT` (include/linux/security.h): the kernel only wants to know.
+const CAP_OPT_NOAUDIT: u32 = 2;
+
+#[inline(always)]
+fn asked(cred: u64, capability: i32, granted: bool) -> Option<()> {
     let current = current();
     scope::inside(current)?;
     // Not under the credentials that a stacked file system acts with in the task's place.
@@ -28,7 +51,7 @@ fn asked(cred: u64, capability: i32, result: i32) -> Option<()> {
     let key = CapabilityKey {
         slot: tasks::slot(task),
         capability: capability as u32,
-        granted: u32::from(result == 0),
+        granted: u32::from(granted),
         abi,
         number,
     };

@@ -147,12 +147,21 @@ impl Record {
         }
     }
 
+    /// What [`set_place`] left, as numbers.
+    #[inline(always)]
+    pub fn place(&mut self) -> Option<Place> {
+        let place = unsafe { self.buffer.add(PLACE).cast::<u64>() };
+        let (mount, dentry) = unsafe { (*place, *place.add(1)) };
+        (dentry != 0).then_some(Place { mount, dentry })
+    }
+
     /// Puts the path of `place` in front of what stands there already. It ends at the dentry `root`.
     #[inline(always)]
     pub fn walk(&mut self, place: Place, root: Address) -> Walked {
         // Through memory, since the verifier takes no pointers for arguments.
-        let to = unsafe { self.buffer.add(PLACE).cast::<[u64; 3]>() };
-        unsafe { core::ptr::write_volatile(to, [place.mount, place.dentry, root]) };
+        set_place(place.mount, place.dentry);
+        let to = unsafe { self.buffer.add(PLACE + 16).cast::<u64>() };
+        unsafe { core::ptr::write_volatile(to, root) };
         let result = walk_path(self.start);
         let walked = Walked {
             length: result & MASK,
@@ -259,6 +268,18 @@ impl Hash {
     #[inline(always)]
     pub fn finish(self) -> Unique {
         Unique { a: self.a, b: self.b }
+    }
+}
+
+/// Leaves a place in the buffer.
+#[inline(always)]
+pub fn set_place(mount: Address, dentry: Address) {
+    if let Some(buffer) = BUFFERS.get_ptr_mut(0) {
+        let place = unsafe { buffer.cast::<u8>().add(PLACE).cast::<u64>() };
+        unsafe {
+            core::ptr::write_volatile(place, mount);
+            core::ptr::write_volatile(place.add(1), dentry);
+        }
     }
 }
 

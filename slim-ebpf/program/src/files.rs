@@ -1,13 +1,15 @@
 //! Files that calls name: the path as asked, where it starts, and where a descriptor remains the file itself.
 
-use aya_ebpf::helpers::bpf_probe_read_user;
-use crate::shared::{FileEvent, call, event, mark};
+use aya_ebpf::helpers::{bpf_probe_read_user, generated};
+use core::ffi::c_void;
+
+use crate::shared::{ABSENT, FileEvent, LOADER, call, event, mark};
 
 use crate::calls::Returned;
 use crate::emit::{self, Record};
 use crate::kernel::{
-    Place, bound, current, directory_identity, file_identity, file_place, loaded_identity, off, read, task_file, task_pwd,
-    task_root,
+    Place, bound, current, directory_identity, file_dentry, file_identity, file_place, loaded_identity, off, read, task_file, task_pwd,
+    task_root, load, registers,
 };
 use crate::maps::{AT_HAND, STATE};
 use crate::{scope, tasks};
@@ -17,11 +19,15 @@ const NONE: u32 = u32::MAX;
 /// No place.
 const NOWHERE: Place = Place { mount: 0, dentry: 0 };
 const AT_FDCWD: u32 = -100i32 as u32;
+const O_CREAT: u64 = 0o100;
 const PROT_EXEC: u64 = 4;
+const F_SETLK: u64 = 6;
+const F_SETLKW: u64 = 7;
+const F_OFD_SETLK: u64 = 37;
+const F_OFD_SETLKW: u64 = 38;
 const MAP_ANONYMOUS: u64 = 0x20;
 /// `FMODE_CREATED` of `file.f_mode` (include/linux/fs.h): this open made the file.
 const FMODE_CREATED: u32 = 0x10_0000;
-
 const EPERM: u32 = 1;
 const EBADF: u32 = 9;
 const EFAULT: u32 = 14;
@@ -38,6 +44,9 @@ pub fn used(call: &mut Returned) -> bool {
         if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno != 0 {
             return false;
         }
+    }
+    if row.kind == call::LOCK && (call.errno != 0 || !matches!(flags, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW)) {
+        return false;
     }
     if row.kind == call::HOW {
         flags = unsafe { bpf_probe_read_user(flags as *const u64) }.unwrap_or(0);
@@ -108,20 +117,20 @@ fn look(side: u32) -> Option<()> {
     }
 
     // The file itself.
-    let mut file = NOWHERE;
+    let mut file = 0;
     let mut identity = [0; 2];
     if descriptor != NONE
         && call.errno == 0
         && let Some(open) = task_file(current, descriptor)
-        && let Some(place) = file_place(open)
+        && let Some(dentry) = file_dentry(open)
     {
-        identity = file_identity(place.dentry);
-        if row.fd == call::RESULT && read::<u32>(open + off!(file_mode)).unwrap_or(0) & FMODE_CREATED != 0 {
+        identity = file_identity(dentry);
+        if flags & O_CREAT != 0 && read::<u32>(open + off!(file_mode)).unwrap_or(0) & FMODE_CREATED != 0 {
             marks |= mark::CREATED;
         }
-        file = place;
+        file = open;
     }
-    if marks & mark::ASKED == 0 && file.dentry == 0 {
+    if marks & mark::ASKED == 0 && file == 0 {
         return None;
     }
 
@@ -170,8 +179,10 @@ fn look(side: u32) -> Option<()> {
         return None;
     }
     let mut truth = 0;
-    if file.dentry != 0 {
-        let walked = record.walk(file, end);
+    if file != 0
+        && let Some(place) = file_place(file)
+    {
+        let walked = record.walk(place, end);
         marks |= emit::truth_marks(&walked);
         truth = walked.length;
     }
@@ -190,4 +201,81 @@ fn look(side: u32) -> Option<()> {
         emit::unclaim(&unique);
     }
     Some(())
+}
+
+/// The running task has executed `binary`, which runs in `slot` from now on: tells the loader that the kernel mapped
+/// with it. Execution goes on there, and not in the binary itself, if it has one.
+#[inline(always)]
+pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
+    let mut record = Record::new::<FileEvent>()?;
+    emit::set_place(0, 0);
+    let ip: u64 = load(registers(current) + off!(regs_ip));
+    let mut unused = 0u64;
+    unsafe {
+        generated::bpf_find_vma(
+            current as *mut _,
+            ip,
+            mapped as *const () as *mut c_void,
+            (&raw mut unused).cast(),
+            0,
+        );
+    }
+    let file = record.place()?.dentry;
+    let place = file_place(file)?;
+    // What overlayfs maps is the file of a lower layer, behind which newer kernels keep the path that the user sees.
+    let seen = match off!(backing_path) as u32 {
+        ABSENT => NOWHERE,
+        _ => Place {
+            mount: read(file + off!(backing_path) + off!(path_mount)).unwrap_or(0),
+            dentry: read(file + off!(backing_path) + off!(path_dentry)).unwrap_or(0),
+        },
+    };
+    if place.dentry == binary || seen.dentry == binary {
+        return None;
+    }
+    let head = record.head::<FileEvent>();
+    unsafe {
+        *head = FileEvent {
+            kind: event::FILE,
+            number: LOADER,
+            abi: 0,
+            side: 0,
+            slot,
+            errno: 0,
+            flags: 0,
+            marks: 0,
+            asked: 0,
+            truth: 0,
+            base: 0,
+            start: [0; 2],
+            file: file_identity(place.dentry),
+        };
+    }
+    let unique = emit::unique(size_of::<FileEvent>(), size_of::<FileEvent>(), 0);
+    if emit::told(&unique) || !emit::claim(&unique) {
+        return None;
+    }
+    let mut walked = record.walk(place, end);
+    if !walked.inside {
+        // Of any other file it is not a path, and does not lead here.
+        record = Record::new::<FileEvent>()?;
+        walked = record.walk(seen, end);
+    }
+    if walked.inside {
+        unsafe {
+            (*head).marks = emit::truth_marks(&walked);
+            (*head).truth = walked.length;
+        }
+        if !record.send(0) {
+            emit::unclaim(&unique);
+        }
+    }
+    Some(())
+}
+
+/// Leaves the mapped file in the buffer, where [`Record::place`] finds it.
+#[inline(never)]
+extern "C" fn mapped(_: u64, vma: u64, _: u64) -> u64 {
+    emit::set_place(0, load(vma + off!(vma_file)));
+    0
 }

@@ -11,7 +11,7 @@ use crate::kernel::{
     config, current, file_identity, file_place, follow, load, loaded_identity, off, read, task_pwd, task_root,
 };
 use crate::maps::{CONTROL, PROGRAMS, SLOTS, STATE, TASKS};
-use crate::scope;
+use crate::{files, scope};
 
 const NOEXIST: u64 = 1;
 
@@ -237,6 +237,9 @@ fn executed(old: u32, binary: u64) -> Option<()> {
         };
     }
     record.send(asked);
+    if application {
+        files::loader(current, place.dentry, slot(task), end);
+    }
     Some(())
 }
 
