@@ -134,6 +134,11 @@ fn build(toolchain: &mut Toolchain) -> Result<PathBuf> {
 }
 
 /// Finds Debian's compiler with its core for BPF, or rustup's nightly with the sources of core.
+/// Whether this machine has what compiles for BPF.
+pub(crate) fn is_possible() -> bool {
+    toolchain().is_ok()
+}
+
 fn toolchain() -> Result<Toolchain> {
     let linker = sh::which("bpf-linker")
         .or_else(|| {

@@ -37,6 +37,10 @@ const TESTS: &[(&str, &str)] = &[
     ("libcap2-bin", "file capabilities in test images"),
     ("strace", "benchmarks compare with it"),
     ("wrk", "benchmarks load nginx with it"),
+];
+
+/// Package, what it is for. Debian's security suite has these; a machine whose apt does not know it does without.
+const EBPF: &[(&str, &str)] = &[
     (
         "rustc-web",
         "compiling the eBPF program (a Rust that has core for BPF)",
@@ -58,6 +62,7 @@ pub(crate) fn install(purpose: For) -> Result<()> {
     let mut wanted = DEMO.to_vec();
     if purpose == For::Tests {
         wanted.extend(TESTS);
+        wanted.extend(EBPF);
     }
     if sh::which("dpkg-query").is_none() || sh::which("apt-get").is_none() {
         let list: Vec<String> = wanted
@@ -70,16 +75,12 @@ pub(crate) fn install(purpose: For) -> Result<()> {
             list.join("\n")
         );
     }
-    let missing: Vec<_> = wanted
+    let mut missing: Vec<_> = wanted
         .into_iter()
         .filter(|(name, _)| !is_installed(name))
         .collect();
     if missing.is_empty() {
         return Ok(());
-    }
-    eprintln!("These Debian packages are missing and will be installed with apt-get:");
-    for (name, why) in &missing {
-        eprintln!("  {name}: {why}");
     }
     let apt = || {
         let mut command = sh::root("apt-get");
@@ -88,12 +89,35 @@ pub(crate) fn install(purpose: For) -> Result<()> {
             .args(["--yes", "--quiet=2"]);
         command
     };
+    eprintln!(
+        "{} Debian packages are missing. What apt knows may be old:",
+        missing.len()
+    );
     sh::run(apt().arg("update"))?;
+    if missing
+        .iter()
+        .any(|package| EBPF.contains(package) && !is_known(package.0))
+    {
+        eprintln!("apt knows no compiler for eBPF (Debian 12's security suite has one): doing without it.");
+        missing.retain(|package| !EBPF.contains(package));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    eprintln!("These will be installed:");
+    for (name, why) in &missing {
+        eprintln!("  {name}: {why}");
+    }
     sh::run(
         apt()
             .args(["install", "--no-install-recommends"])
             .args(missing.iter().map(|(name, _)| name)),
     )
+}
+
+/// Whether apt could install it.
+fn is_known(package: &str) -> bool {
+    sh::succeeds(Command::new("apt-cache").args(["show", "--quiet=2", package]))
 }
 
 fn is_installed(package: &str) -> bool {
@@ -105,13 +129,13 @@ fn is_installed(package: &str) -> bool {
 /// The version of bpf-linker that links the committed object.
 const BPF_LINKER: &str = "0.13.0";
 
-/// Builds bpf-linker when it is missing. It is linked against the LLVM of the compiler in `TESTS`.
+/// Builds bpf-linker when it is missing and there is an LLVM to link it with.
 ///
 /// # Errors
 ///
 /// When cargo fails to install it.
 pub(crate) fn install_bpf_linker() -> Result<()> {
-    if sh::which("bpf-linker").is_some() {
+    if sh::which("bpf-linker").is_some() || !EBPF.iter().all(|(name, _)| is_installed(name)) {
         return Ok(());
     }
     eprintln!("bpf-linker is missing and will be built (about a minute):");
