@@ -341,7 +341,7 @@ impl Strace {
     fn finish(mut self) -> Result<()> {
         // It may have ended with what it watched.
         if self.process.try_wait()?.is_none() {
-            sh::output(sh::root("kill").arg(self.process.id().to_string()))?;
+            sh::kill(self.process.id())?;
         }
         self.process.wait()?;
         Ok(())

@@ -142,20 +142,25 @@ pub(crate) fn stop() -> Result<()> {
         eprintln!("No engine was started by `cargo xtask setup`.");
         return Ok(());
     };
+    let pid: u32 = pid
+        .trim()
+        .parse()
+        .context("dockerd.pid does not hold a process's id")?;
     // The number may have passed to another process since: only a process with our data directory is ours.
     let data = cache.join("docker");
     let is_ours = || {
-        let command_line = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+        let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         command_line
             .split(|byte| *byte == 0)
             .any(|word| word == data.as_os_str().as_encoded_bytes())
     };
     if is_ours() {
-        sh::run(sh::root("kill").arg(pid.trim()))?;
+        eprintln!("Ending the Docker engine (pid {pid}).");
+        sh::kill(pid)?;
         let deadline = Instant::now() + START;
         while is_ours() {
             if Instant::now() > deadline {
-                bail!("dockerd (pid {}) did not end within {START:?}", pid.trim());
+                bail!("dockerd (pid {pid}) did not end within {START:?}");
             }
             std::thread::sleep(Duration::from_millis(100));
         }

@@ -123,6 +123,11 @@ pub(crate) fn root(program: impl AsRef<std::ffi::OsStr>) -> Command {
     }
 }
 
+/// Asks a process to end. The shell's own `kill`: the program is in a package that a small machine lacks.
+pub(crate) fn kill(pid: u32) -> Result<()> {
+    output(root("sh").args(["-c", "kill \"$1\"", "kill", &pid.to_string()])).map(drop)
+}
+
 /// The root of the workspace.
 pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
