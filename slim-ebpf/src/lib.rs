@@ -277,30 +277,30 @@ pub struct Unique {
 pub struct FileEvent {
     /// [`event::FILE`].
     pub kind: u32,
+    /// [`mark`].
+    pub marks: u32,
     /// The call's number.
     pub number: u32,
-    /// The ABI.
-    pub abi: u32,
-    /// 0 for the call's first path, 1 for its second.
-    pub side: u32,
     /// The slot.
     pub slot: u32,
     /// The error number, 0 for success.
-    pub errno: u32,
-    /// The flags that matter.
-    pub flags: u64,
-    /// [`mark`].
-    pub marks: u32,
+    pub errno: u16,
+    /// The ABI.
+    pub abi: u8,
+    /// 0 for the call's first path, 1 for its second.
+    pub side: u8,
     /// Length of the asked path.
     pub asked: u32,
+    /// The flags that matter.
+    pub flags: u64,
+    /// Identity of the directory that the asked path starts at.
+    pub start: [u64; 2],
+    /// Identity of the file: parent, and hash of its name. What makes the record unique ends here.
+    pub file: [u64; 2],
     /// Length of the walked path of the file.
     pub truth: u32,
     /// Length of the walked path of the directory.
     pub base: u32,
-    /// Identity of the directory that the asked path starts at.
-    pub start: [u64; 2],
-    /// Identity of the file: parent, and hash of its name.
-    pub file: [u64; 2],
 }
 
 /// A program was executed. Before the head: the working directory, then the executed file (for a script its

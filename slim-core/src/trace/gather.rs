@@ -224,7 +224,7 @@ impl Gathered {
             return Some(());
         }
         let index = head.number as usize
-            + if head.abi == slim_ebpf::abi::COMPAT {
+            + if u32::from(head.abi) == slim_ebpf::abi::COMPAT {
                 slim_ebpf::NUMBERS
             } else {
                 0
@@ -248,16 +248,16 @@ impl Gathered {
         let mut access = BTreeSet::new();
         let mut errors = BTreeSet::new();
         if head.errno == 0 {
-            access = row.access(head.side, head.flags, head.marks & mark::CREATED != 0);
+            access = row.access(head.side.into(), head.flags, head.marks & mark::CREATED != 0);
         } else {
-            errors.insert(u16::try_from(head.errno).ok()?);
+            errors.insert(head.errno);
         }
         self.files.push((
             head.slot,
             FileUse {
                 path,
                 truth,
-                no_follow: row.stops_at_link(head.side, head.flags),
+                no_follow: row.stops_at_link(head.side.into(), head.flags),
                 asked,
                 base,
                 access,

@@ -2,6 +2,7 @@
 
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use core::ffi::c_void;
+use core::mem::offset_of;
 
 use crate::shared::{ABSENT, FileEvent, LOADER, call, event, mark};
 
@@ -162,10 +163,10 @@ fn look(side: u32) -> Option<()> {
     unsafe {
         (*head).kind = event::FILE;
         (*head).number = call.number;
-        (*head).abi = call.abi;
-        (*head).side = side;
+        (*head).abi = call.abi as u8;
+        (*head).side = side as u8;
         (*head).slot = call.slot;
-        (*head).errno = call.errno;
+        (*head).errno = call.errno as u16;
         (*head).flags = flags;
         (*head).marks = marks;
         (*head).asked = asked;
@@ -174,7 +175,7 @@ fn look(side: u32) -> Option<()> {
         (*head).start = identity_start;
         (*head).file = identity;
     }
-    let unique = emit::unique(size_of::<FileEvent>(), size_of::<FileEvent>(), asked);
+    let unique = emit::unique(offset_of!(FileEvent, truth), size_of::<FileEvent>(), asked);
     if emit::told(&unique) || !emit::claim(&unique) {
         return None;
     }
@@ -251,7 +252,7 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
             file: file_identity(place.dentry),
         };
     }
-    let unique = emit::unique(size_of::<FileEvent>(), size_of::<FileEvent>(), 0);
+    let unique = emit::unique(offset_of!(FileEvent, truth), size_of::<FileEvent>(), 0);
     if emit::told(&unique) || !emit::claim(&unique) {
         return None;
     }

@@ -47,6 +47,13 @@ pub static CAPABILITIES: HashMap<CapabilityKey, u64> = HashMap::with_max_entries
 #[map]
 pub static TOLD: HashMap<Unique, u8> = HashMap::with_max_entries(1, 0);
 
+/// How many entries [`RECENT`] has, a power of two.
+pub const RECENT_ENTRIES: u32 = 8192;
+
+/// Some of what was told already, by the low bits of its key.
+#[map]
+pub static RECENT: Array<Unique> = Array::with_max_entries(RECENT_ENTRIES, 0);
+
 /// What is new.
 #[map]
 pub static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
