@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what tracing costs, measured in containers that are traced for one run and not for the next.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -176,7 +177,11 @@ fn syscall_loop(
 /// nginx under wrk, from this machine over the bridge, with connections kept.
 fn nginx(docker: &Docker, tracer: &Path, runs: usize) -> Result<Measure> {
     let container = Container::start(docker, &["--log-driver", "none", &samples::image("nginx")])?;
-    let url = format!("http://{}/", container.inspect("{{.NetworkSettings.IPAddress}}")?);
+    let address = container.inspect("{{.NetworkSettings.IPAddress}}")?;
+    let url = format!("http://{address}/");
+    wait_for("nginx to listen", || {
+        TcpStream::connect((address.as_str(), 80)).ok()
+    })?;
     let load = |seconds: u32| -> Result<f64> {
         let text = sh::output(Command::new("wrk").args(["-t1", "-c16", &format!("-d{seconds}s"), &url]))?;
         ensure!(
