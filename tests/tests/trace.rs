@@ -654,7 +654,10 @@ fn a_running_container_can_be_attached_to() {
     let seen = tracer.finish().expect("the tracer finishes");
     assert!(accesses(&seen, "/serving").contains(&Access::Read));
     // Still blocked: read from /proc, and counted for the application.
-    assert_eq!(call(&seen, "pause").count, 1);
+    let pause = call(&seen, "pause");
+    assert_eq!((pause.count, &pause.program), (1, &Some("/trace".into())));
+    // In use before.
+    assert!(accesses(&seen, "/trace").is_superset(&BTreeSet::from([Access::Execute, Access::Map])));
 }
 
 #[test]

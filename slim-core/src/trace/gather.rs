@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, event, mark};
 
+use super::attached::Existing;
 use super::table::{self, Row};
 use super::{cgroup, raw};
 use crate::path::{RawPath, RootPath, encode};
@@ -15,11 +16,16 @@ use crate::recording::{Access, Actor, FileUse, Phase, Process, Program, SocketAc
 pub(super) struct Gathered {
     /// Programs by id.
     pub(super) programs: HashMap<u32, RootPath>,
-    files: Vec<(u32, FileUse)>,
+    files: BTreeSet<(u32, FileUse)>,
     sockets: BTreeSet<(u32, Socket)>,
     executed: BTreeMap<(RootPath, Option<RootPath>), (bool, Phase, u64)>,
     processes: BTreeMap<u32, Lineage>,
     mounts: Option<Vec<RootPath>>,
+    /// Ids of programs that ran before, and whether all are given.
+    seeded: BTreeMap<RootPath, u32>,
+    closed: bool,
+    /// What was in use before.
+    before: BTreeSet<FileUse>,
     /// Records that could not be understood: program and user side differ.
     pub(super) strange: u64,
 }
@@ -103,6 +109,43 @@ impl Head for ExecEvent {
 }
 
 impl Gathered {
+    /// Takes in what runs already; the ids of its programs, from 1.
+    pub(super) fn seed(&mut self, existing: &[Existing]) -> BTreeMap<RootPath, u32> {
+        let mut ids: BTreeMap<RootPath, u32> = self.seeded.clone();
+        for process in existing {
+            let lineage = self.processes.entry(process.pid).or_default();
+            if let Some(path) = &process.program {
+                // Only the first look gives ids: from then on the program does.
+                if !self.closed {
+                    let next = ids.len() as u32 + 1;
+                    let id = *ids.entry(path.clone()).or_insert(next);
+                    self.programs.insert(id, path.clone());
+                }
+                if lineage.programs.is_empty() {
+                    lineage.programs.push(path.clone());
+                }
+                self.executed
+                    .entry((path.clone(), None))
+                    .or_insert((false, Phase::StartUp, 0));
+            }
+            self.before.extend(process.files.iter().cloned());
+            if self.mounts.is_none() {
+                self.learn_mounts(process.pid);
+            }
+        }
+        self.closed = true;
+        self.seeded.clone_from(&ids);
+        ids
+    }
+
+    /// Reads what is mounted in a process's root, if it is still there.
+    fn learn_mounts(&mut self, pid: u32) {
+        let points = cgroup::mount_points(pid);
+        if !points.is_empty() {
+            self.mounts = Some(points.iter().map(RootPath::new).collect());
+        }
+    }
+
     /// Takes one record in. `rows` is the table by number.
     pub(super) fn take(&mut self, record: &[u8], rows: &[Option<&'static Row>]) {
         if self.understand(record, rows).is_none() {
@@ -176,12 +219,12 @@ impl Gathered {
             let named = head.interpreter.split(|&b| b == 0).next().unwrap_or_default();
             let named = (!named.is_empty()).then(|| RawPath::from(named));
             self.files
-                .push((head.slot, file(path.clone(), false, asked, Access::Execute)));
+                .insert((head.slot, file(path.clone(), false, asked, Access::Execute)));
             self.files
-                .push((head.slot, file(truth.clone(), true, named, Access::Interpret)));
+                .insert((head.slot, file(truth.clone(), true, named, Access::Interpret)));
         } else {
             self.files
-                .push((head.slot, file(truth.clone(), true, asked, Access::Execute)));
+                .insert((head.slot, file(truth.clone(), true, asked, Access::Execute)));
         }
         let gain = head.marks & mark::GAIN != 0;
         let entry = self
@@ -193,10 +236,7 @@ impl Gathered {
         entry.2 += 1;
         self.processes.entry(head.pid).or_default().programs.push(path);
         if self.mounts.is_none() && actor == Actor::App {
-            let points = cgroup::mount_points(head.pid);
-            if !points.is_empty() {
-                self.mounts = Some(points.iter().map(RootPath::new).collect());
-            }
+            self.learn_mounts(head.pid);
         }
     }
 
@@ -204,7 +244,7 @@ impl Gathered {
         let head = &parts.head;
         if head.number == LOADER {
             if head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0 {
-                self.files.push((
+                self.files.insert((
                     head.slot,
                     FileUse {
                         path: RootPath::new(parts.truth),
@@ -252,7 +292,7 @@ impl Gathered {
         } else {
             errors.insert(head.errno);
         }
-        self.files.push((
+        self.files.insert((
             head.slot,
             FileUse {
                 path,
@@ -290,10 +330,8 @@ impl Gathered {
             4,   // EINTR: a blocking connect goes on
         ];
         if event.errno != 0 && !(action == SocketAction::Connect && UNREACHED.contains(&event.errno)) {
-            self.unix_path(event, action);
             return;
         }
-        self.unix_path(event, action);
         let given = &event.address[..(event.length as usize).min(event.address.len())];
         let (address, port) = match (action, event.family) {
             (SocketAction::Create, _) => (String::new(), 0),
@@ -320,43 +358,6 @@ impl Gathered {
         ));
     }
 
-    /// A unix socket with a path is a file too.
-    fn unix_path(&mut self, event: &SocketEvent, action: SocketAction) {
-        let access = match action {
-            SocketAction::Bind => Access::BindSocket,
-            SocketAction::Connect | SocketAction::Send => Access::ConnectSocket,
-            SocketAction::Create | SocketAction::Listen => return,
-        };
-        let given = &event.address[..(event.length as usize).min(event.address.len())];
-        let Some(path) = unix(given).filter(|path| !path.is_empty() && path[0] != 0) else {
-            return;
-        };
-        let asked = RawPath::from(path);
-        self.files.push((
-            event.slot,
-            FileUse {
-                path: joined(&asked, None),
-                truth: false,
-                asked: Some(asked),
-                base: None,
-                access: if event.errno == 0 {
-                    BTreeSet::from([access])
-                } else {
-                    BTreeSet::new()
-                },
-                errors: (event.errno != 0)
-                    .then_some(event.errno as u16)
-                    .into_iter()
-                    .collect(),
-                on_root: false,
-                no_follow: action == SocketAction::Bind,
-                phase: Phase::StartUp,
-                actor: Actor::App,
-                program: None,
-            },
-        ));
-    }
-
     /// The files, each with what its slot stands for. `on_root` says whether a path that was only asked for lies on the
     /// root file system.
     pub(super) fn files(
@@ -365,6 +366,11 @@ impl Gathered {
         on_root: impl Fn(&RootPath) -> bool,
     ) -> Vec<FileUse> {
         let mut merged = BTreeMap::<_, (BTreeSet<Access>, BTreeSet<u16>)>::new();
+        for file in &self.before {
+            let mut file = file.clone();
+            let access = std::mem::take(&mut file.access);
+            merged.entry(file).or_default().0.extend(access);
+        }
         for (slot, file) in &self.files {
             let slot = slots.get(slot);
             let mut file = file.clone();
@@ -451,17 +457,17 @@ impl Gathered {
     /// What slots stand for.
     pub(super) fn slots(&self, keys: &[(SlotKey, u32)]) -> HashMap<u32, Slot> {
         keys.iter()
-            .map(|(key, slot)| {
-                (
-                    *slot,
-                    Slot {
-                        phase: phase_of(key.phase),
-                        actor: actor_of(key.actor),
-                        program: self.programs.get(&key.program).cloned(),
-                    },
-                )
-            })
+            .map(|(key, slot)| (*slot, self.slot(key.program, phase_of(key.phase), key.actor)))
             .collect()
+    }
+
+    /// What a program's id and an actor's number stand for, in a phase.
+    pub(super) fn slot(&self, program: u32, phase: Phase, actor: u32) -> Slot {
+        Slot {
+            phase,
+            actor: actor_of(actor),
+            program: self.programs.get(&program).cloned(),
+        }
     }
 }
 
@@ -580,4 +586,58 @@ fn parts<T: Head>(record: &[u8], at: usize) -> Option<Parts<'_, T>> {
         truth: record.get(before..at)?,
         asked: record.get(behind..behind.checked_add(asked)?)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_changed_root_is_not_left() {
+        let jail = RootPath::new("/jail");
+        let asked = |text: &str| RawPath::from(text.as_bytes());
+        assert_eq!(joined(&asked("/../../etc"), Some(&jail)), "/jail/etc".into());
+        assert_eq!(joined(&asked("../etc"), Some(&jail)), "/etc".into());
+        assert_eq!(joined(&asked("/etc"), None), "/etc".into());
+    }
+
+    #[test]
+    fn addresses_are_text() {
+        let inet6 = [&[10, 0, 0x1f, 0x91, 0, 0, 0, 0][..], &[0; 15], &[1], &[0; 4]].concat();
+        for (given, address_port) in [
+            (&[2, 0, 0x1f, 0x91, 127, 0, 0, 1][..], ("127.0.0.1", 8081)),
+            (&inet6, ("::1", 8081)),
+            (b"\x01\x00/run/a\0junk", ("/run/a", 0)),
+            (b"\x01\x00\0name", ("@name", 0)),
+            (b"\x01\x00", ("", 0)),
+            (b"\x02", ("", 0)),
+            (b"", ("", 0)),
+        ] {
+            let (text, port) = address(given);
+            assert_eq!((text.as_str(), port), address_port);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_record_is_counted_and_no_more(
+            mut record in proptest::collection::vec(any::<u8>(), 0..512),
+            distance in 0u32..400,
+            kind in 0u32..6,
+            headed: bool,
+        ) {
+            if headed && record.len() >= 8 {
+                record[..4].copy_from_slice(&distance.to_ne_bytes());
+                record[4..8].copy_from_slice(&HEADED.to_ne_bytes());
+                let at = 8 + distance as usize;
+                if let Some(place) = record.get_mut(at..at + 4) {
+                    place.copy_from_slice(&kind.to_ne_bytes());
+                }
+            }
+            let mut gathered = Gathered::default();
+            gathered.take(&record, &table::by_number());
+        }
+    }
 }

@@ -26,6 +26,7 @@
 //! The compiled program is part of this library. `SLIM_EBPF_OBJECT=FILE` loads another one instead: a rebuilt one, to
 //! run the tests on it.
 
+mod attached;
 mod btf;
 mod cgroup;
 mod gather;
@@ -281,22 +282,26 @@ impl Tracer {
             .set(0, Control { phase, wanted }, 0)
             .map_err(map_error("CONTROL"))?;
 
+        let mut gathered = Gathered::default();
         if let Some(path) = &attached {
-            // Borrowed: a map taken out is closed at the end of its scope, and programs that are loaded later name it.
-            let mut tasks: HashMap<&mut MapData, u32, Task> = borrow_mut(&mut ebpf, "TASKS")?;
-            for (_, thread) in cgroup::threads(path) {
-                let task = Task {
-                    slot: 0,
-                    phase: slim_ebpf::NO_PHASE,
-                    actor: actor::APP,
-                    program: 0,
-                };
-                tasks.insert(thread, task, 0).map_err(map_error("TASKS"))?;
-            }
+            let existing = attached::existing(path);
+            let programs = gathered.seed(&existing);
+            initial.programs += programs.len() as u32;
+            state
+                .set(
+                    0,
+                    State {
+                        host: state.get(&0, 0).map_err(map_error("STATE"))?.host,
+                        ..initial
+                    },
+                    0,
+                )
+                .map_err(map_error("STATE"))?;
+            enter(&mut ebpf, &existing, &programs)?;
         }
 
         let ring: RingBuf<MapData> = take(&mut ebpf, "RING")?;
-        let gathered = Arc::new(Mutex::new(Gathered::default()));
+        let gathered = Arc::new(Mutex::new(gathered));
         let stop = Arc::new(AtomicBool::new(false));
         let reader = std::thread::Builder::new()
             .name("slim-ring".into())
@@ -313,6 +318,12 @@ impl Tracer {
                 Err(_) if name == CAPABLE => capabilities = attach_capable_entry(&mut ebpf),
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(path) = &attached {
+            // Threads that were made between the first look and the attaching.
+            let existing = attached::existing(path);
+            let programs = lock(&gathered).seed(&existing);
+            enter(&mut ebpf, &existing, &programs)?;
         }
         Ok(Self {
             ebpf,
@@ -410,10 +421,10 @@ impl Tracer {
             let map: HashMap<&MapData, u32, Task> = borrow(&self.ebpf, "TASKS")?;
             entries(&map, "TASKS")?.into_iter().collect()
         };
-        let blocked: Vec<(u32, u32)> = cgroup
+        let blocked: Vec<(Task, u32)> = cgroup
             .iter()
             .flat_map(|path| cgroup::threads(path))
-            .filter_map(|(pid, thread)| Some((tasks.get(&thread)?.slot, cgroup::blocked(pid, thread)?)))
+            .filter_map(|(pid, thread)| Some((*tasks.get(&thread)?, cgroup::blocked(pid, thread)?)))
             .collect();
 
         let mut losses = self.detach()?;
@@ -436,6 +447,13 @@ impl Tracer {
             return Err(Error::Strange(gathered.strange));
         }
         let slots = gathered.slots(&keys);
+        let phase = lock(&self.phases)
+            .last()
+            .map_or(Phase::StartUp, |mark| mark.phase);
+        let blocked: Vec<_> = blocked
+            .into_iter()
+            .map(|(task, number)| (gathered.slot(task.program, phase, task.actor), number))
+            .collect();
         let syscalls = self.syscalls(&slots, &blocked)?;
         let alarms = alarms(&syscalls);
         let capabilities = self.capabilities(&slots)?;
@@ -490,7 +508,7 @@ impl Tracer {
     fn syscalls(
         &self,
         slots: &std::collections::HashMap<u32, Slot>,
-        blocked: &[(u32, u32)],
+        blocked: &[(Slot, u32)],
     ) -> Result<Vec<SyscallUse>, Error> {
         type Key = (Abi, u32, Phase, Actor, Option<RootPath>);
         let mut uses = BTreeMap::<Key, (u64, u64, Option<Failure>)>::new();
@@ -537,8 +555,9 @@ impl Tracer {
                 });
             }
         }
-        for &(slot, number) in blocked {
-            uses.entry(key(slot, Abi::Native, number)).or_default().0 += 1;
+        for (slot, number) in blocked {
+            let key = (Abi::Native, *number, slot.phase, slot.actor, slot.program.clone());
+            uses.entry(key).or_default().0 += 1;
         }
         Ok(uses
             .into_iter()
@@ -845,6 +864,32 @@ fn attach_capable_entry(ebpf: &mut Ebpf) -> Measured {
     } else {
         Measured::NotMeasured
     }
+}
+
+/// Enters the threads of a container that runs already: they are the application's.
+fn enter(
+    ebpf: &mut Ebpf,
+    existing: &[attached::Existing],
+    programs: &BTreeMap<RootPath, u32>,
+) -> Result<(), Error> {
+    // Borrowed: a map taken out is closed at the end of its scope, and programs that are loaded later name it.
+    let mut tasks: HashMap<&mut MapData, u32, Task> = borrow_mut(ebpf, "TASKS")?;
+    for process in existing {
+        let program = process.program.as_ref().and_then(|path| programs.get(path));
+        for thread in &process.threads {
+            if tasks.get(thread, 0).is_ok_and(|task| task.actor == actor::APP) {
+                continue;
+            }
+            let task = Task {
+                slot: 0,
+                phase: slim_ebpf::NO_PHASE,
+                actor: actor::APP,
+                program: program.copied().unwrap_or(0),
+            };
+            tasks.insert(thread, task, 0).map_err(map_error("TASKS"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets the program see the root directory of process 1, through a call of this process.

@@ -275,7 +275,11 @@ pub(super) const ROWS: &[Row] = &[
         row
     },
     Row::socket("socket", call::SOCKET, 0, 0, 0),
-    Row::socket("bind", call::ADDRESS, 2, 3, 0),
+    {
+        let mut row = Row::socket("bind", call::ADDRESS, 2, 3, 0).no_follow();
+        row.does = Does::This(Access::BindSocket);
+        row
+    },
     Row::socket("listen", call::ADDRESS, 0, 0, 1),
     Row::socket("connect", call::ADDRESS, 2, 3, 0),
     Row::socket("sendto", call::ADDRESS, 5, 6, 0),
@@ -349,6 +353,9 @@ impl Row {
             }
             Does::Open if flags & O_PATH != 0 => {
                 set.insert(Access::OpenPath);
+            }
+            Does::Open if flags & TMPFILE != 0 => {
+                set.insert(Write);
             }
             Does::Open => {
                 if flags & O_ACCMODE != 1 {
@@ -433,4 +440,55 @@ pub(super) fn capability(number: u32) -> String {
     CAPABILITIES
         .get(number as usize)
         .map_or_else(|| format!("#{number}"), |&name| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_at_their_numbers() {
+        let rows = by_number();
+        let at = |index: usize| rows[index].map(|row| row.name);
+        assert_eq!(
+            (at(2), at(257), at(437)),
+            (Some("open"), Some("openat"), Some("openat2"))
+        );
+        assert_eq!(
+            (at(NUMBERS + 5), at(NUMBERS + 295)),
+            (Some("open"), Some("openat"))
+        );
+        assert_eq!(at(39), None);
+    }
+
+    #[test]
+    fn every_row_has_a_number() {
+        for row in ROWS {
+            let known = number(row.name, ScmpArch::X8664).or(number(row.name, ScmpArch::X86));
+            assert!(known.is_some_and(|number| number < NUMBERS), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn flags_say_what_an_open_does() {
+        let row = ROWS.iter().find(|row| row.name == "openat").unwrap();
+        let access = |flags, created| row.access(0, flags, created).into_iter().collect::<Vec<_>>();
+        assert_eq!(access(0, false), [Access::Read]);
+        assert_eq!(access(1, false), [Write]);
+        assert_eq!(access(2 | O_CREAT, true), [Access::Read, Write, Create]);
+        assert_eq!(access(O_TRUNC, false), [Access::Read, Write]);
+        assert_eq!(access(O_PATH | O_DIRECTORY, false), [Access::OpenPath]);
+        assert_eq!(access(2 | TMPFILE | O_DIRECTORY, false), [Write]);
+        assert!(row.stops_at_link(0, O_NOFOLLOW) && row.stops_at_link(0, O_CREAT | O_EXCL));
+        assert!(!row.stops_at_link(0, O_CREAT));
+    }
+
+    #[test]
+    fn calls_have_names() {
+        assert_eq!(name(Abi::Native, 0), "read");
+        assert_eq!(name(Abi::Compat, 3), "read");
+        assert_eq!(name(Abi::X32, 0), "read");
+        assert_eq!(name(Abi::Native, 1023), "#1023");
+        assert!(known() > 330);
+    }
 }

@@ -5,7 +5,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use crate::shared::{Call, NUMBERS, Rare, RareKey, X32_BIT, abi, call};
 
-use crate::kernel::{config, current, load, off, registers};
+use crate::kernel::{bound, config, current, load, off, registers};
 use crate::maps::{AT_HAND, CALLS, CONTROL, COUNTS, LAST, RARE, STATE};
 use crate::{files, scope, sockets, tasks};
 
@@ -94,10 +94,17 @@ fn returned(result: u64) -> Option<()> {
     call.errno = if failed { (result as u32).wrapping_neg() } else { 0 };
     call.row = *row;
     if row.kind >= call::SOCKET {
-        sockets::used();
-        return Some(());
-    }
-    if files::used(call) {
+        if sockets::used() == 0 || row.kind != call::ADDRESS {
+            return Some(());
+        }
+        // A unix socket's path is a file's, behind the address's family.
+        call.row.dir = 0;
+        call.row.flags = 0;
+        call.flags = 0;
+        let at = bound(u32::from(row.path), 7) as usize;
+        call.args[at] = call.args[at].wrapping_add(2);
+        files::one(0);
+    } else if files::used(call) {
         files::one(0);
         if row.path2 != 0 {
             files::one(1);

@@ -21,6 +21,8 @@ const NONE: u32 = u32::MAX;
 const NOWHERE: Place = Place { mount: 0, dentry: 0 };
 const AT_FDCWD: u32 = -100i32 as u32;
 const O_CREAT: u64 = 0o100;
+/// The bit that sets `O_TMPFILE` apart from `O_DIRECTORY`.
+const TMPFILE: u64 = 0o20_000_000;
 const PROT_EXEC: u64 = 4;
 const F_SETLK: u64 = 6;
 const F_SETLKW: u64 = 7;
@@ -84,6 +86,10 @@ fn look(side: u32) -> Option<()> {
         descriptor = argument(call, row.fd) as u32;
     }
     let flags = call.flags;
+    if flags & TMPFILE != 0 && row.fd == call::RESULT {
+        // It has no name: its directory, which was asked for, is what counts.
+        descriptor = NONE;
+    }
     let mut record = Record::new::<FileEvent>()?;
     let mut marks = 0;
     let mut asked = 0;
@@ -102,6 +108,8 @@ fn look(side: u32) -> Option<()> {
                 // The descriptor itself is meant.
                 descriptor = directory;
             }
+            // An abstract address.
+            Ok(0) if row.kind == call::ADDRESS => return None,
             Ok(length) => {
                 marks |= mark::ASKED;
                 asked = length;

@@ -8,20 +8,21 @@ use crate::files::argument;
 use crate::kernel::{bound, current, follow, off, read, task_file};
 use crate::maps::AT_HAND;
 
+const AF_UNIX: u16 = 1;
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
 
-/// The call at hand is about a socket.
+/// The call at hand is about a socket; 1 if its address is a path.
 ///
 /// Not static, so that the verifier looks at it once and on its own.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn used() -> u32 {
-    u32::from(look().is_some())
+    look().unwrap_or(0)
 }
 
 #[inline(always)]
-fn look() -> Option<()> {
+fn look() -> Option<u32> {
     let call = unsafe { &*AT_HAND.get_ptr(0)? };
     let row = &call.row;
     let mut event = SocketEvent {
@@ -97,12 +98,10 @@ fn look() -> Option<()> {
         hash.add(unsafe { words.add(i).read_unaligned() });
         i += 1;
     }
+    let path = u32::from(u16::from_ne_bytes([event.address[0], event.address[1]]) == AF_UNIX && event.length > 2);
     let unique = hash.finish();
-    if emit::told(&unique) || !emit::claim(&unique) {
-        return None;
-    }
-    if !emit::send_plain(&event) {
+    if !emit::told(&unique) && emit::claim(&unique) && !emit::send_plain(&event) {
         emit::unclaim(&unique);
     }
-    Some(())
+    Some(path)
 }
