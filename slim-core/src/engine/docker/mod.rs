@@ -49,9 +49,6 @@ const LOAD_ANSWER: Duration = Duration::from_secs(3600);
 /// As much of a command's standard output and of its standard error is kept.
 const MAX_EXEC_OUTPUT: usize = 16 << 20;
 
-/// As much of a container's log is kept in a file.
-const MAX_LOG: u64 = 256 << 20;
-
 /// The parts of the engine's description of itself that are used.
 #[derive(Clone, Debug, Default)]
 struct Description {
@@ -374,51 +371,6 @@ impl Docker {
     pub async fn image_size(&self, reference: &str) -> Result<u64, Error> {
         let image = self.inspect_image(reference).await?;
         Ok(image.size.unwrap_or(0).unsigned_abs())
-    }
-
-    /// Waits for the container's start and follows its output into the file at `path`, both streams as they come, until
-    /// it ends; at most 256 MiB. Gives the number of bytes.
-    ///
-    /// # Errors
-    /// The file cannot be written, or as [`Engine::state`].
-    pub async fn save_logs(&self, container: &Container, path: &Path) -> Result<u64, Error> {
-        use tokio::io::AsyncWriteExt;
-        let fail = |source| Error::File {
-            path: path.to_owned(),
-            source,
-        };
-        let mut file = tokio::fs::File::create(path).await.map_err(fail)?;
-        // The engine ends the log of a container that has not started at once.
-        let mut pause = Duration::from_millis(5);
-        loop {
-            let state = self.state(container).await?;
-            if state.running || state.outcome.exit_code.is_some() {
-                break;
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(100));
-        }
-        let options = query::LogsOptionsBuilder::default()
-            .stdout(true)
-            .stderr(true)
-            .follow(true)
-            .build();
-        let mut stream = std::pin::pin!(self.client().logs(&container.id, Some(options)));
-        let mut written = 0;
-        while let Some(part) = stream.next().await {
-            let bytes = part
-                .map_err(|e| self.container_error("read the log", container, e))?
-                .into_bytes();
-            let room = usize::try_from(MAX_LOG - written).unwrap_or(usize::MAX);
-            let bytes = &bytes[..bytes.len().min(room)];
-            file.write_all(bytes).await.map_err(fail)?;
-            written += bytes.len() as u64;
-            if written == MAX_LOG {
-                break;
-            }
-        }
-        file.flush().await.map_err(fail)?;
-        Ok(written)
     }
 
     /// Removes every container that this engine object created, with its volumes. Goes on after a failure and gives
