@@ -157,7 +157,8 @@ pub fn write_all(
 /// Replaces the file in one step, so that nobody reads half of it.
 fn write(path: &Path, bytes: &[u8], executable: bool) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    // The name tells the next run in this directory what a killed one left unfinished.
+    let mut file = tempfile::Builder::new().prefix(".slim-").tempfile_in(dir)?;
     file.write_all(bytes)?;
     let mode = if executable { 0o755 } else { 0o644 };
     fs::set_permissions(file.path(), fs::Permissions::from_mode(mode))?;
