@@ -1,6 +1,7 @@
 //! Whatever happens to slim, the next run leaves nothing behind, and never touches what a living one works with.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,6 +44,30 @@ fn volumes() -> BTreeSet<String> {
         .collect()
 }
 
+/// The cgroups of containers, in every hierarchy: directories that have a container's id in their name.
+fn cgroups() -> BTreeSet<PathBuf> {
+    let is_container = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let longest = name.split(|c: char| !c.is_ascii_hexdigit()).map(str::len).max();
+        longest == Some(64)
+    };
+    let mut found = BTreeSet::new();
+    let mut todo = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(directory) = todo.pop() {
+        // Somebody else's cgroup may go while this looks.
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let path = entry.path();
+                if is_container(&path) {
+                    found.insert(path.clone());
+                }
+                todo.push(path);
+            }
+        }
+    }
+    found
+}
+
 /// An image with a VOLUME, so that an anonymous volume is made, whose server takes a moment to listen.
 fn image() -> Image {
     let server = "select undef, undef, undef, 0.4; \
@@ -80,6 +105,8 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
         command
     };
     let volumes_before = volumes();
+    let cgroups_before = cgroups();
+    let mut cgroups_met = 0;
     let before = left_over();
     let clock = Instant::now();
     run(&mut build());
@@ -105,10 +132,13 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
         }
         child.wait().unwrap();
         met += usize::from(left_over() != before);
+        cgroups_met += usize::from(cgroups() != cgroups_before);
         run(&mut build());
         assert_eq!(left_over(), before, "killed after {deadline:?}");
         assert_eq!(volumes(), volumes_before, "killed after {deadline:?}");
+        assert_eq!(cgroups(), cgroups_before, "killed after {deadline:?}");
     }
+    assert!(cgroups_met >= 1, "no kill left a running container: its cgroup was not tested");
     assert!(
         met >= 2,
         "the kills met no moment at which anything could be left: the test proves nothing"

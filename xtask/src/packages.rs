@@ -34,7 +34,11 @@ const DEMO: &[(&str, &str)] = &[
 const TESTS: &[(&str, &str)] = &[
     ("apparmor", "its parser checks generated profiles"),
     ("attr", "extended attributes in test images"),
+    ("bpftool", "tests look for BPF programs left behind"),
+    ("busybox-static", "a small static program for test images"),
     ("libcap2-bin", "file capabilities in test images"),
+    ("openssl", "tests make certificates with it"),
+    ("skopeo", "tests read the written archives with it"),
     ("strace", "benchmarks compare with it"),
     ("wrk", "benchmarks load nginx with it"),
 ];
