@@ -324,6 +324,7 @@ impl Product {
     pub(crate) fn reach(&self) -> reach::Options {
         reach::Options {
             include: self.include.clone(),
+            ..reach::Options::default()
         }
     }
 

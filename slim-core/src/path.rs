@@ -15,7 +15,7 @@
 //! assert_eq!(etc.join(b"../passwd"), RootPath::new("/etc/passwd"));
 //! ```
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
@@ -31,6 +31,13 @@ pub struct RootPath(Vec<u8>);
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(with = "String")]
 pub struct RawPath(pub Vec<u8>);
+
+/// Paths order and hash as their bytes do.
+impl Borrow<[u8]> for RootPath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl RootPath {
     /// `/`.

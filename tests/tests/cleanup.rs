@@ -138,7 +138,10 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
         assert_eq!(volumes(), volumes_before, "killed after {deadline:?}");
         assert_eq!(cgroups(), cgroups_before, "killed after {deadline:?}");
     }
-    assert!(cgroups_met >= 1, "no kill left a running container: its cgroup was not tested");
+    assert!(
+        cgroups_met >= 1,
+        "no kill left a running container: its cgroup was not tested"
+    );
     assert!(
         met >= 2,
         "the kills met no moment at which anything could be left: the test proves nothing"

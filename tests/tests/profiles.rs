@@ -164,6 +164,7 @@ fn profiles(dir: &Path, tag: &str) -> PathBuf {
         image: recording.image.clone(),
         reference: "busybox".into(),
         runs: recording.runs.keys().cloned().collect(),
+        left_out: Vec::new(),
         files: BTreeMap::new(),
         syscalls: syscalls::allowed(&recording, Tables::built_in()).0,
         capabilities: vec![],

@@ -15,10 +15,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use slim_core::image::{Archive, Config, Image, Kind};
+use slim_core::image::{Archive, Config, Image, Kind, packages};
 use slim_core::path::RootPath;
 use slim_core::plan::EdgeKind;
-use slim_core::reach::{Options, Reached, close};
+use slim_core::reach::{Keep, Options, Reached, close};
 use slim_core::recording::Recording;
 
 const TAG: &str = "slim-test-reach";
@@ -64,8 +64,11 @@ static IMAGE: LazyLock<Image> = LazyLock::new(|| {
 fn reached(path: &str) -> Reached {
     let options = Options {
         include: vec![path.into()],
+        keep: Keep::Observed,
+        ..Options::default()
     };
-    close(&IMAGE, &Recording::new(IMAGE.id.clone()), &options).unwrap()
+    let packages = packages::owners(&IMAGE.rootfs);
+    close(&IMAGE, &packages, &Recording::new(IMAGE.id.clone()), &options).unwrap()
 }
 
 /// What `ldd` says in a container: each file's libraries as the loader names them, and whether all were found.

@@ -69,6 +69,7 @@ fn plan<'a>(image: &Image, paths: impl IntoIterator<Item = &'a RootPath>) -> Pla
         image: image.id.clone(),
         reference: image.reference.clone(),
         runs: vec![Digest::of(b"run")],
+        left_out: Vec::new(),
         files: paths
             .into_iter()
             .map(|path| (path.clone(), kept.clone()))

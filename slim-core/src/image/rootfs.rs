@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::path::{RawPath, RootPath};
@@ -153,6 +154,15 @@ pub enum Outcome {
     TooManyLinks,
 }
 
+/// How the paths of everything in `directory` begin.
+fn inside(directory: &RootPath) -> Vec<u8> {
+    let mut start = directory.as_bytes().to_vec();
+    if !directory.is_root() {
+        start.push(b'/');
+    }
+    start
+}
+
 impl Rootfs {
     /// An index over `entries` whose bytes are in `store`. Missing parents are added as root-owned directories (0755).
     pub fn new(mut entries: BTreeMap<RootPath, Entry>, store: Arc<dyn Store>) -> Self {
@@ -204,25 +214,35 @@ impl Rootfs {
 
     /// Everything below `directory` (not itself), sorted.
     pub fn below<'a>(&'a self, directory: &'a RootPath) -> impl Iterator<Item = (&'a RootPath, &'a Entry)> {
-        // Names may sort between "/a" and "/a/" ("/a-b"), so start behind the slash and stop at the first stranger.
-        let mut start = directory.as_bytes().to_vec();
-        if !directory.is_root() {
-            start.push(b'/');
-        }
-        let from = RootPath::new(&start);
-        self.entries
-            .range(from..)
-            .skip_while(move |(path, _)| !path.as_bytes().starts_with(&start) || path.as_bytes() == start)
-            .take_while(move |(path, _)| path.starts_with(directory))
+        let start = inside(directory);
+        let from: Bound<&[u8]> = Bound::Excluded(&start);
+        let entries = self.entries.range::<[u8], _>((from, Bound::Unbounded));
+        entries.take_while(move |(path, _)| path.as_bytes().starts_with(&start))
     }
 
-    /// The direct entries of `directory`, sorted.
-    pub fn children<'a>(
-        &'a self,
-        directory: &'a RootPath,
-    ) -> impl Iterator<Item = (&'a RootPath, &'a Entry)> {
-        self.below(directory)
-            .filter(move |(path, _)| path.parent().as_ref() == Some(directory))
+    /// The direct entries of `directory`, sorted. Costs some look-ups for each, whatever is below them.
+    pub fn children<'a>(&'a self, directory: &RootPath) -> impl Iterator<Item = (&'a RootPath, &'a Entry)> {
+        let start = inside(directory);
+        let mut from = Bound::Excluded(start.clone());
+        std::iter::from_fn(move || {
+            loop {
+                let bounds = (from.as_ref().map(Vec::as_slice), Bound::Unbounded);
+                let (path, entry) = self.entries.range::<[u8], _>(bounds).next()?;
+                let name = path.as_bytes().strip_prefix(start.as_slice())?;
+                match name.iter().position(|&b| b == b'/') {
+                    None => {
+                        from = Bound::Excluded(path.as_bytes().to_vec());
+                        return Some((path, entry));
+                    }
+                    // All that is below an entry stands before its name followed by the byte after '/'.
+                    Some(slash) => {
+                        let mut past = path.as_bytes()[..start.len() + slash].to_vec();
+                        past.push(b'/' + 1);
+                        from = Bound::Included(past);
+                    }
+                }
+            }
+        })
     }
 
     /// Follows `path` as the kernel would: every link on the way, and the last one too if `follow_last`.

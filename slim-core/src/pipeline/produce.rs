@@ -55,10 +55,10 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
             found: image.id.to_string(),
         });
     }
-    let reached = reach::close(image, recording, &options.reach)?;
+    let owners = packages::owners(&image.rootfs);
+    let reached = reach::close(image, &owners, recording, &options.reach)?;
     let (syscalls, syscall_notes) = plan::syscalls::allowed(recording, Tables::built_in());
     let capabilities = plan::capabilities::granted(recording, &image.rootfs);
-    let owners = packages::owners(&image.rootfs);
     let mut notes: Vec<String> = reached.notes.into_iter().chain(syscall_notes).collect();
     notes.extend(plan::capabilities::notes(recording, &capabilities));
     notes.extend(alarms(recording));
@@ -76,6 +76,7 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
         notes,
         before,
         after,
+        left_out: reached.left_out,
         files: reached.files,
     })
 }

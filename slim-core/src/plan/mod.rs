@@ -33,6 +33,9 @@ pub struct Plan {
     pub runs: Vec<Digest>,
     /// Kept paths, sorted.
     pub files: BTreeMap<RootPath, Kept>,
+    /// What was named and is left out, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Allowed system calls, sorted by ABI and name.
     pub syscalls: Vec<AllowedSyscall>,
     /// Granted capabilities, sorted by name.
@@ -135,6 +138,37 @@ pub enum EdgeKind {
     Library,
     /// The data by which a kept thing finds users and groups.
     User,
+    /// A module, package or source file that a kept source names (`import`, `require`, `use`).
+    Import,
+    /// What belongs to a kept package of a language: its metadata, data and native add-ons.
+    Distribution,
+    /// A library that a kept ELF file loads by a name in its data (`dlopen`).
+    Dlopen,
+    /// One of the files that a kept library or runtime loads by name when it is used: name services, character sets,
+    /// crypto providers, time zones, certificates.
+    Family,
+    /// An absolute path, or a pattern of them, named in a kept configuration, script or program.
+    Literal,
+    /// A program that a kept source names to run it.
+    Command,
+    /// A file of a directory that is the application's own.
+    Own,
+    /// An entry of a directory that the application listed.
+    Listed,
+    /// A file of a package that is kept whole.
+    Package,
+}
+
+/// Something of the image that was named and is left out all the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The path; a directory stands for what is in it.
+    pub path: RootPath,
+    /// Why it is left out, in words that follow the path.
+    pub why: String,
+    /// The flag and value that keep it (`--include /app/.env`).
+    pub remedy: String,
 }
 
 /// An allowed system call.

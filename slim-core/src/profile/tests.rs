@@ -65,6 +65,7 @@ fn plan(recording: &Recording) -> Plan {
         image: recording.image.clone(),
         reference: "app:1".into(),
         runs: recording.runs.keys().cloned().collect(),
+        left_out: Vec::new(),
         files: std::collections::BTreeMap::new(),
         syscalls: syscalls::allowed(recording, Tables::built_in()).0,
         capabilities: vec![AllowedCapability {

@@ -7,14 +7,19 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::Reached;
+use super::exclude::Excluded;
+use super::guard::Guard;
+use super::syntax::MAX_SOURCE;
 use crate::image::{Entry, Outcome, Resolved, Rootfs};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind, Kept};
+use crate::plan::{Cause, EdgeKind, Kept, LeftOut};
 
 /// As many causes as are kept of one path: a directory has one from every file in it, and few tell more than many.
 const MAX_CAUSES: usize = 8;
 /// As many notes as a person reads.
 const MAX_NOTES: usize = 20;
+/// As many things as are named as left out.
+const MAX_LEFT_OUT: usize = 10_000;
 
 /// One kind of edge: what a kept path needs beside itself.
 ///
@@ -41,6 +46,7 @@ pub(super) struct Node<'a> {
     pub(super) entry: &'a Entry,
     rootfs: &'a Rootfs,
     head: OnceLock<Vec<u8>>,
+    source: OnceLock<Vec<u8>>,
 }
 
 /// As much as the kernel reads of a file to see what it executes (`BINPRM_BUF_SIZE` in `include/uapi/linux/binfmts.h`).
@@ -68,12 +74,26 @@ impl Node<'_> {
         };
         Ok(self.head.get_or_init(|| head))
     }
+
+    /// All bytes of a regular file of at most [`MAX_SOURCE`] bytes, read once for all resolvers; empty for others.
+    pub(super) fn source(&self) -> io::Result<&[u8]> {
+        if let Some(source) = self.source.get() {
+            return Ok(source);
+        }
+        let source = if self.entry.is_file() && self.entry.size() <= MAX_SOURCE {
+            self.rootfs.read(self.path, MAX_SOURCE)?
+        } else {
+            Vec::new()
+        };
+        Ok(self.source.get_or_init(|| source))
+    }
 }
 
 /// What is needed, in the order it was found.
 pub(super) struct Needs<'a> {
     rootfs: &'a Rootfs,
     marks: Vec<(RootPath, Cause)>,
+    left_out: Vec<LeftOut>,
     notes: Vec<String>,
 }
 
@@ -83,6 +103,7 @@ impl<'a> Needs<'a> {
         Self {
             rootfs,
             marks: Vec::new(),
+            left_out: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -134,6 +155,12 @@ impl<'a> Needs<'a> {
             .filter(|path| !path.is_root())
     }
 
+    /// `path` is named, and left out: `why` follows the path in a sentence, `remedy` is the flag that keeps it.
+    pub(super) fn leave_out(&mut self, path: &RootPath, why: String, remedy: String) {
+        let path = path.clone();
+        self.left_out.push(LeftOut { path, why, remedy });
+    }
+
     /// Something that the user should know.
     pub(super) fn note(&mut self, note: String) {
         self.notes.push(note);
@@ -143,16 +170,25 @@ impl<'a> Needs<'a> {
 /// The kept nodes.
 pub(super) struct Graph<'a> {
     rootfs: &'a Rootfs,
+    guard: &'a Guard,
+    excluded: &'a Excluded,
     kept: BTreeMap<RootPath, Kept>,
     frontier: BTreeSet<RootPath>,
+    /// What the guard refused: what is kept later may ask for it rightly.
+    refused: Vec<(RootPath, Cause)>,
+    left_out: BTreeSet<LeftOut>,
     notes: BTreeSet<String>,
 }
 
 impl<'a> Graph<'a> {
     /// A graph that keeps the root and nothing else.
-    pub(super) fn new(rootfs: &'a Rootfs) -> Self {
+    pub(super) fn new(rootfs: &'a Rootfs, guard: &'a Guard, excluded: &'a Excluded) -> Self {
         let mut graph = Self {
             rootfs,
+            guard,
+            excluded,
+            refused: Vec::new(),
+            left_out: BTreeSet::new(),
             kept: BTreeMap::new(),
             frontier: BTreeSet::new(),
             notes: BTreeSet::new(),
@@ -169,10 +205,37 @@ impl<'a> Graph<'a> {
         for (path, cause) in needs.marks {
             self.mark(path, cause);
         }
+        for left_out in needs.left_out {
+            self.leave_out(left_out);
+        }
         self.notes.extend(needs.notes);
     }
 
+    fn leave_out(&mut self, left_out: LeftOut) {
+        if self.left_out.len() < MAX_LEFT_OUT {
+            self.left_out.insert(left_out);
+        }
+    }
+
     fn mark(&mut self, path: RootPath, cause: Cause) {
+        if self.excluded.contains(&path) && !path.is_root() {
+            return;
+        }
+        // A link on the way to what isn't kept leads nowhere.
+        if let Cause::Edge {
+            edge: EdgeKind::Link,
+            from,
+            ..
+        } = &cause
+            && !self.kept.contains_key(from)
+        {
+            return;
+        }
+        if let Some(left_out) = self.guard.refuses(self.rootfs, &self.kept, &path, &cause) {
+            self.refused.push((path, cause));
+            self.leave_out(left_out);
+            return;
+        }
         if let Some(kept) = self.kept.get_mut(&path) {
             if kept.causes.len() < MAX_CAUSES && !kept.causes.contains(&cause) {
                 kept.causes.push(cause);
@@ -195,6 +258,11 @@ impl<'a> Graph<'a> {
             for needs in needs {
                 self.mark_all(needs);
             }
+            if self.frontier.is_empty() {
+                for (path, cause) in std::mem::take(&mut self.refused) {
+                    self.mark(path, cause);
+                }
+            }
         }
         for resolver in resolvers {
             self.notes.extend(resolver.notes(&self.kept));
@@ -204,8 +272,15 @@ impl<'a> Graph<'a> {
         if more > 0 {
             notes.push(format!("… and {more} more like these"));
         }
+        // What was left out once may have been kept for another reason later.
+        let left_out = self
+            .left_out
+            .into_iter()
+            .filter(|left_out| !self.kept.contains_key(&left_out.path))
+            .collect();
         Reached {
             files: self.kept,
+            left_out,
             notes,
         }
     }
@@ -219,6 +294,7 @@ fn visit<'a>(rootfs: &'a Rootfs, path: &RootPath, entry: &Entry, resolvers: &[&d
         entry,
         rootfs,
         head: OnceLock::new(),
+        source: OnceLock::new(),
     };
     for resolver in resolvers {
         if let Err(error) = resolver.resolve(&node, &mut needs) {

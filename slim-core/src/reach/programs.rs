@@ -30,6 +30,21 @@ impl Environment {
         Some(&variable[name.len() + 1..])
     }
 
+    /// Every executable file of the name `name` along PATH, not only the first.
+    pub(super) fn programs(&self, rootfs: &Rootfs, name: &[u8]) -> Vec<Resolved> {
+        let path = self.get("PATH").unwrap_or(DEFAULT_PATH);
+        // An image may set a PATH without the system's own directories.
+        let mut found: Vec<Resolved> = Vec::new();
+        for directory in path.split(':').chain(DEFAULT_PATH.split(':')) {
+            if let Some(program) = self.program(rootfs, name, Some(directory.as_bytes()))
+                && !found.contains(&program)
+            {
+                found.push(program);
+            }
+        }
+        found
+    }
+
     /// The executable file that `name` runs: looked for along `path` (or else PATH) unless it has a slash.
     pub(super) fn program(&self, rootfs: &Rootfs, name: &[u8], path: Option<&[u8]>) -> Option<Resolved> {
         let executable = |resolved: &Resolved| {

@@ -7,7 +7,7 @@ use super::elf::parse::{Elf, tests::write};
 use super::*;
 use crate::digest::Digest;
 use crate::image::memory::tree;
-use crate::image::{Config, Kind, Outcome, Rootfs};
+use crate::image::{Config, Kind, Outcome, Rootfs, packages};
 use crate::path::RawPath;
 use crate::plan::{Cause, EdgeKind, Plan, Totals};
 use crate::recording::{Access, Actor, FileUse, MountFact, MountKind, Phase, Program, Run};
@@ -71,7 +71,13 @@ fn recording(run: Run) -> Recording {
 }
 
 fn reached(image: &Image, files: Vec<FileUse>) -> Reached {
-    close(image, &recording(run(files)), &Options::default()).unwrap()
+    close(
+        image,
+        &packages::owners(&image.rootfs),
+        &recording(run(files)),
+        &Options::default(),
+    )
+    .unwrap()
 }
 
 /// The kept paths but the root.
@@ -166,6 +172,7 @@ fn the_evidence_leads_back_to_an_observation() {
         image: Digest::of(b"image"),
         reference: String::new(),
         runs: vec![],
+        left_out: Vec::new(),
         files: reached.files,
         syscalls: vec![],
         capabilities: vec![],
@@ -291,7 +298,15 @@ fn mounts_hide_the_image_and_volumes_show_it() {
             },
         ];
         let image = image(tree(items), json!({}));
-        names(&close(&image, &recording(run), &Options::default()).unwrap())
+        names(
+            &close(
+                &image,
+                &packages::owners(&image.rootfs),
+                &recording(run),
+                &Options::default(),
+            )
+            .unwrap(),
+        )
     };
     let always = ["/dev", "/etc", "/etc/resolv.conf", "/proc"];
     let off = |path: &str| FileUse {
@@ -595,8 +610,15 @@ fn includes_are_files_directories_links_and_patterns() {
     let include = |path: &str| {
         let options = Options {
             include: vec![path.into()],
+            ..Options::default()
         };
-        close(&image, &recording(run(vec![])), &options).map(|reached| names(&reached).len())
+        close(
+            &image,
+            &packages::owners(&image.rootfs),
+            &recording(run(vec![])),
+            &options,
+        )
+        .map(|reached| names(&reached).len())
     };
     assert_eq!(include("/etc/ssl"), Ok(9));
     assert_eq!(include("/usr/share/ssl/certs/*.pem"), Ok(6));
@@ -630,7 +652,13 @@ fn executed_programs_are_kept_by_any_name() {
         ..run(vec![])
     };
     let image = image(tree(items), json!({}));
-    let reached = close(&image, &recording(executed), &Options::default()).unwrap();
+    let reached = close(
+        &image,
+        &packages::owners(&image.rootfs),
+        &recording(executed),
+        &Options::default(),
+    )
+    .unwrap();
     assert_eq!(
         names(&reached),
         ["/bin", "/usr", "/usr/bin", "/usr/bin/run", "/usr/bin/sh"]

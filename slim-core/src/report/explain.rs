@@ -164,6 +164,15 @@ fn describe_edge(edge: EdgeKind) -> &'static str {
         EdgeKind::Loader => "the ELF loader of",
         EdgeKind::Library => "a library of",
         EdgeKind::User => "users and groups for",
+        EdgeKind::Import => "imported by",
+        EdgeKind::Distribution => "part of the package of",
+        EdgeKind::Dlopen => "a library loaded by name by",
+        EdgeKind::Family => "loaded when needed by",
+        EdgeKind::Literal => "named in",
+        EdgeKind::Command => "run by",
+        EdgeKind::Own => "in the application's own directory, named by",
+        EdgeKind::Listed => "in a directory that was listed,",
+        EdgeKind::Package => "in the same package as",
     }
 }
 
@@ -271,6 +280,7 @@ mod tests {
             image: Digest::of(b"image"),
             reference: "nginx:1".into(),
             runs: vec![run],
+            left_out: Vec::new(),
             files: BTreeMap::from([
                 (RootPath::new("/usr/lib/libz.so.1"), Kept { causes: vec![linked] }),
                 (

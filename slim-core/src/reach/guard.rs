@@ -1,0 +1,124 @@
+//! What is never kept because of a name alone: shells and package managers.
+//!
+//! A program that names a shell would usually run it only in a corner that nobody needs in production, and an image
+//! with a shell is a gift to who breaks in. So a shell stays where the recording saw it used, where the image's config
+//! or the user names it; elsewhere its place is reported, and `--include-shell` keeps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::graph::Needs;
+use super::programs::Environment;
+use super::tables::Tables;
+use crate::image::{Outcome, Rootfs};
+use crate::path::RootPath;
+use crate::plan::{Cause, EdgeKind, Kept, LeftOut};
+
+/// Shells and package managers of an image.
+pub(super) struct Guard {
+    /// Their files, links followed.
+    programs: BTreeSet<RootPath>,
+    shells: Vec<RootPath>,
+    include_shell: bool,
+}
+
+impl Guard {
+    /// Finds the image's shells and package managers where programs are looked for.
+    pub(super) fn of(rootfs: &Rootfs, environment: &Environment, include_shell: bool) -> Self {
+        let tables = Tables::built_in();
+        let find = |names: &[String]| -> Vec<RootPath> {
+            let found = names
+                .iter()
+                .flat_map(|name| environment.programs(rootfs, name.as_bytes()));
+            found.map(|resolved| resolved.path).collect()
+        };
+        let shells = find(&tables.programs.shells);
+        let mut programs: BTreeSet<RootPath> = find(&tables.programs.package_managers).into_iter().collect();
+        if !include_shell {
+            programs.extend(shells.iter().cloned());
+        }
+        Self {
+            programs,
+            shells,
+            include_shell,
+        }
+    }
+
+    /// Roots for `--include-shell`.
+    pub(super) fn roots<'a>(&self, rootfs: &'a Rootfs) -> Needs<'a> {
+        let mut needs = Needs::new(rootfs);
+        if self.include_shell {
+            let flag = "--include-shell".to_owned();
+            let shell = rootfs.resolve(&RootPath::new("/bin/sh"), true);
+            if shell.outcome == Outcome::Found {
+                needs.follow(&shell, &Cause::Option { flag: flag.clone() });
+            }
+            for shell in &self.shells {
+                needs.mark(shell, Cause::Option { flag: flag.clone() });
+            }
+        }
+        needs
+    }
+
+    /// Why `path` is not kept for `cause`, if it isn't.
+    pub(super) fn refuses(
+        &self,
+        rootfs: &Rootfs,
+        kept: &BTreeMap<RootPath, Kept>,
+        path: &RootPath,
+        cause: &Cause,
+    ) -> Option<LeftOut> {
+        let Cause::Edge { edge, from, detail } = cause else {
+            return None;
+        };
+        // A link to a shell is as good as the shell.
+        let end = match rootfs.get(path) {
+            Some(entry) if entry.is_symlink() => &rootfs.resolve(path, true).path,
+            _ => path,
+        };
+        if !self.programs.contains(end) || kept.contains_key(end) || self.asked_for(kept, *edge, from) {
+            return None;
+        }
+        let shell = self.shells.contains(end);
+        let named = detail
+            .as_ref()
+            .map(|detail| format!(", {detail}"))
+            .unwrap_or_default();
+        Some(LeftOut {
+            path: path.clone(),
+            why: if shell {
+                format!("{from} would run a shell{named}")
+            } else {
+                format!("{from} would run a package manager{named}")
+            },
+            remedy: if shell {
+                "--include-shell".to_owned()
+            } else {
+                format!("--include {path}")
+            },
+        })
+    }
+
+    /// Whether the kernel or a link leads there from something that was seen, or that the config or the user named.
+    fn asked_for(&self, kept: &BTreeMap<RootPath, Kept>, edge: EdgeKind, from: &RootPath) -> bool {
+        let structural = |edge: EdgeKind| matches!(edge, EdgeKind::Interpreter | EdgeKind::Target);
+        if !structural(edge) {
+            return false;
+        }
+        let mut seen = BTreeSet::from([from]);
+        let mut todo = vec![from];
+        while let Some(path) = todo.pop() {
+            for cause in kept.get(path).map_or(&[][..], |kept| &kept.causes) {
+                match cause {
+                    Cause::Edge { edge, from, .. } if structural(*edge) => {
+                        if seen.insert(from) {
+                            todo.push(from);
+                        }
+                    }
+                    Cause::Edge { .. } => {}
+                    _ => return true,
+                }
+            }
+        }
+        false
+    }
+}

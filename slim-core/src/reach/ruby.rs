@@ -1,0 +1,24 @@
+//! Ruby: what a kept source requires.
+
+use std::io;
+
+use super::context::Context;
+use super::graph::{Needs, Node, Resolver};
+
+/// Ruby: what a kept source requires.
+pub(super) struct Ruby<'a> {
+    _context: &'a Context<'a>,
+}
+
+impl<'a> Ruby<'a> {
+    /// Resolves in `context`.
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self { _context: context }
+    }
+}
+
+impl Resolver for Ruby<'_> {
+    fn resolve(&self, _: &Node<'_>, _: &mut Needs<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}

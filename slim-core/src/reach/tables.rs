@@ -1,0 +1,74 @@
+//! Tables that are data: which programs are shells, what is left out of an application's directory, which files
+//! libraries load by name. They are files in `profiles/reach/`, built in.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// All tables.
+#[derive(Clone, Debug)]
+pub(super) struct Tables {
+    /// Shells and package managers.
+    pub(super) programs: Programs,
+    /// What an application's own directory does not bring.
+    pub(super) own: Own,
+}
+
+/// `programs.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Programs {
+    /// Names of shells.
+    pub(super) shells: Vec<String>,
+    /// Names of package managers.
+    pub(super) package_managers: Vec<String>,
+}
+
+/// `own.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Own {
+    /// Directories of the system: neither they nor what stands directly in `/` is anybody's own.
+    pub(super) system: Vec<String>,
+    /// Names and patterns (`*`, `?`) that are left out, by why.
+    pub(super) left_out: Vec<LeftOutNames>,
+    /// Names of directories that belong to a language's resolver.
+    pub(super) languages: Vec<String>,
+}
+
+/// Names that are left out for one reason.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LeftOutNames {
+    /// The reason, for the report.
+    pub(super) why: String,
+    /// The names.
+    pub(super) names: Vec<String>,
+}
+
+static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
+    let checked = "a table in profiles/ is read by a test of this module";
+    Tables {
+        programs: serde_json::from_str(include_str!("../../../profiles/reach/programs.json")).expect(checked),
+        own: serde_json::from_str(include_str!("../../../profiles/reach/own.json")).expect(checked),
+    }
+});
+
+impl Tables {
+    /// The tables of `profiles/reach/`.
+    pub(super) fn built_in() -> &'static Self {
+        &BUILT_IN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_well_formed() {
+        let tables = Tables::built_in();
+        assert!(tables.programs.shells.contains(&"bash".to_owned()));
+        assert!(tables.own.system.iter().all(|path| path.starts_with('/')));
+    }
+}
