@@ -71,6 +71,8 @@ fn make_image() {
 }
 
 fn import(name: &str, changes: &[&str]) {
+    // Before docker runs: an end without input would be an empty image.
+    let root = busybox_root();
     let mut command = Command::new("docker");
     command.arg("import");
     for change in changes {
@@ -86,7 +88,7 @@ fn import(name: &str, changes: &[&str]) {
         .stdin
         .take()
         .expect("a pipe")
-        .write_all(&busybox_root())
+        .write_all(&root)
         .expect("the archive is taken");
     assert!(child.wait().expect("it ends").success());
 }

@@ -199,7 +199,7 @@ fn assert_same(a: &Rootfs, b: &Rootfs, ignore: impl Fn(&RootPath, &mut Entry)) {
     for (path, entry) in &left {
         assert_eq!(Some(entry), right.get(path), "{path}");
     }
-    let more: Vec<_> = right.keys().filter(|path| !left.contains_key(path)).collect();
+    let more: Vec<_> = right.keys().filter(|path| !left.contains_key(*path)).collect();
     assert!(more.is_empty(), "only in the second: {more:?}");
     for (path, entry) in a.iter().filter(|(_, entry)| entry.is_file()) {
         let (mut left, mut right) = (a.open(path).unwrap(), b.open(path).unwrap());
