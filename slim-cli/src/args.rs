@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::{ContainerOptions, Pull};
 use slim_core::pipeline::RecordOptions;
@@ -135,8 +136,11 @@ pub(crate) struct Explain {
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
     /// A path in the image, a system call, or a capability
-    #[arg(value_name = "WHAT")]
-    pub(crate) what: String,
+    #[arg(value_name = "WHAT", required_unless_present = "removed")]
+    pub(crate) what: Option<String>,
+    /// List the largest things that are removed, by package, and what is named and left out
+    #[arg(long, conflicts_with = "what")]
+    pub(crate) removed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -312,25 +316,87 @@ pub(crate) struct Tracer {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Product")]
 pub(crate) struct Product {
-    /// Keep this path too (a directory with everything below it); may be repeated
+    /// How much is kept beyond what was observed
+    #[arg(long, value_enum, default_value_t = KeepLevel::Closure, env = "SLIM_KEEP")]
+    keep: KeepLevel,
+    /// Keep this path too (a directory with everything below it; * ? [] {} as in a shell); may be repeated
     #[arg(long, value_name = "PATH", env = "SLIM_INCLUDE")]
     include: Vec<String>,
+    /// Keep the paths that this file lists, one a line (empty lines and # comments apart); may be repeated
+    #[arg(long, value_name = "FILE", env = "SLIM_INCLUDE_FILE")]
+    include_file: Vec<PathBuf>,
+    /// Leave this path out whatever needs it, with everything below it; may be repeated
+    #[arg(long, value_name = "PATH", env = "SLIM_EXCLUDE")]
+    exclude: Vec<String>,
+    /// Keep the image's shells, also those that are only named
+    #[arg(long, env = "SLIM_INCLUDE_SHELL")]
+    include_shell: bool,
+    /// Keep the whole of this package of the distribution; may be repeated
+    #[arg(long, value_name = "NAME", env = "SLIM_KEEP_PACKAGE")]
+    keep_package: Vec<String>,
+    /// How many files a directory of the application's own may hold to be kept whole
+    #[arg(long, value_name = "N", default_value_t = 2000, env = "SLIM_OWN_FILES")]
+    own_files: u64,
+    /// How many bytes a directory of the application's own may hold to be kept whole
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 20_000_000,
+        env = "SLIM_OWN_BYTES"
+    )]
+    own_bytes: u64,
+    /// How many entries a directory that the app listed may have to be kept whole, if it is not the application's own
+    #[arg(long, value_name = "N", default_value_t = 50, env = "SLIM_LISTED_FILES")]
+    listed_files: u64,
     /// Edit the slim image's config with a Dockerfile instruction, as docker commit does; may be repeated
     #[arg(long, value_name = "INSTRUCTION", env = "SLIM_CHANGE")]
     change: Vec<String>,
 }
 
 impl Product {
-    pub(crate) fn reach(&self) -> reach::Options {
-        reach::Options {
-            include: self.include.clone(),
-            ..reach::Options::default()
+    pub(crate) fn reach(&self) -> anyhow::Result<reach::Options> {
+        let mut include = self.include.clone();
+        for file in &self.include_file {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("--include-file {}", file.display()))?;
+            let paths = text.lines().map(str::trim);
+            include.extend(
+                paths
+                    .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                    .map(str::to_owned),
+            );
         }
+        Ok(reach::Options {
+            keep: match self.keep {
+                KeepLevel::Observed => reach::Keep::Observed,
+                KeepLevel::Closure => reach::Keep::Closure,
+                KeepLevel::Package => reach::Keep::Package,
+            },
+            include,
+            exclude: self.exclude.clone(),
+            include_shell: self.include_shell,
+            keep_package: self.keep_package.clone(),
+            limits: reach::Limits {
+                own_files: self.own_files,
+                own_bytes: self.own_bytes,
+                listed_files: self.listed_files,
+            },
+        })
     }
 
     pub(crate) fn changes(&self) -> Vec<String> {
         self.change.clone()
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeepLevel {
+    /// What was seen, and what that needs to start
+    Observed,
+    /// Also what the kept things may come to need: modules, plug-ins, data, the application's own directories
+    Closure,
+    /// Also the whole of every package that something kept belongs to
+    Package,
 }
 
 /// How to record, from the flags.

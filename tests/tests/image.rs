@@ -220,6 +220,8 @@ fn plan(image: &slim_core::image::Image) -> Plan {
         reference: image.reference.clone(),
         runs: Vec::new(),
         left_out: Vec::new(),
+        removed: Vec::new(),
+        kept_by: Vec::new(),
         files: image
             .rootfs
             .iter()

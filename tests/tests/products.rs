@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use slim_core::digest::Digest;
 use slim_core::pipeline::load_bodies;
+use slim_core::plan::{Cause, Plan};
 use slim_core::probe::{BoxError, ExecOutput, Target, replay};
 use slim_core::recording::{Exchange, ExchangeKind, Recording, SocketUse};
+use slim_core::report::explain;
 use slim_tests::{Container, Image, confined, report, run, size, slim, wait_until};
 
 /// How the product is run.
@@ -158,6 +160,7 @@ fn check(sample: &str) {
         "{sample} is not even half as large: {sizes:?}"
     );
 
+    every_path_is_explained(sample, directory.path());
     let needs_gain = report(directory.path())["privilege_gain"]
         .as_array()
         .is_some_and(|list| !list.is_empty());
@@ -175,6 +178,26 @@ fn check(sample: &str) {
             replayed(tag, directory.path(), mode, &exchanges, &bodies),
             expected,
             "{sample}, {mode:?}"
+        );
+    }
+}
+
+/// The evidence for every kept path leads back to something that is no other kept path: an observation, the config.
+fn every_path_is_explained(sample: &str, directory: &Path) {
+    let plan = std::fs::read(directory.join("plan.json")).unwrap();
+    let plan: Plan = serde_json::from_slice(&plan).unwrap();
+    assert!(plan.files.len() > 10, "{sample}: {} paths", plan.files.len());
+    for path in plan.files.keys() {
+        let chain = plan.chain(path);
+        let root = chain.last().map(|(_, cause)| *cause);
+        assert!(
+            root.is_some_and(|cause| !matches!(cause, Cause::Edge { .. })),
+            "{sample}: the chain of {path} ends in {root:?}"
+        );
+        let explained = explain(&plan, &path.to_string());
+        assert!(
+            explained.allowed && explained.evidence.len() >= chain.len(),
+            "{sample}: {path}"
         );
     }
 }

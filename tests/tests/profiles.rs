@@ -165,6 +165,8 @@ fn profiles(dir: &Path, tag: &str) -> PathBuf {
         reference: "busybox".into(),
         runs: recording.runs.keys().cloned().collect(),
         left_out: Vec::new(),
+        removed: Vec::new(),
+        kept_by: Vec::new(),
         files: BTreeMap::new(),
         syscalls: syscalls::allowed(&recording, Tables::built_in()).0,
         capabilities: vec![],

@@ -16,7 +16,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         args.tag
     };
     let product = ProductOptions {
-        reach: args.product.reach(),
+        reach: args.product.reach()?,
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags,

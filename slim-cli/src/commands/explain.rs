@@ -7,6 +7,9 @@ use slim_core::report;
 use super::json;
 use crate::args::{Explain, Format, Global};
 
+/// As many packages and directories as a person looks at.
+const REMOVED_LINES: usize = 20;
+
 pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
     let path = args.directory.join("plan.json");
     let bytes = std::fs::read(&path).with_context(|| {
@@ -17,7 +20,15 @@ pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
     })?;
     let plan: Plan = serde_json::from_slice(&bytes)
         .with_context(|| format!("{}: not a plan of version {VERSION}", path.display()))?;
-    let explained = report::explain(&plan, &args.what);
+    let Some(what) = &args.what else {
+        let overview = report::overview(&plan);
+        match global.format {
+            Format::Text => print!("{}", overview.text(REMOVED_LINES)),
+            Format::Json => print!("{}", json(&overview)?),
+        }
+        return Ok(());
+    };
+    let explained = report::explain(&plan, what);
     match global.format {
         Format::Text => print!("{}", explained.text(&plan)),
         Format::Json => print!("{}", json(&explained)?),

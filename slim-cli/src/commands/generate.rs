@@ -22,7 +22,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let engine = connect(global).await?;
     let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
     let options = ProductOptions {
-        reach: args.product.reach(),
+        reach: args.product.reach()?,
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags: args.tag,

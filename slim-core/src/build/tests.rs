@@ -70,6 +70,8 @@ fn plan<'a>(image: &Image, paths: impl IntoIterator<Item = &'a RootPath>) -> Pla
         reference: image.reference.clone(),
         runs: vec![Digest::of(b"run")],
         left_out: Vec::new(),
+        removed: Vec::new(),
+        kept_by: Vec::new(),
         files: paths
             .into_iter()
             .map(|path| (path.clone(), kept.clone()))

@@ -77,6 +77,8 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
         before,
         after,
         left_out: reached.left_out,
+        removed: plan::removed(&image.rootfs, &owners, &reached.files),
+        kept_by: plan::kept_by(&image.rootfs, &reached.files),
         files: reached.files,
     })
 }

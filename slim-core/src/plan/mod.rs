@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 pub mod filter;
+mod removed;
 pub mod syscalls;
 pub mod tables;
 
@@ -12,7 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use removed::{Removed, removed};
+
 use crate::digest::Digest;
+use crate::image::Rootfs;
 use crate::path::{RawPath, RootPath};
 use crate::recording::{Abi, Access, Actor, Phase};
 
@@ -36,6 +40,12 @@ pub struct Plan {
     /// What was named and is left out, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// What each kind of reason costs, most bytes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_by: Vec<KeptBy>,
+    /// What is removed, by package, most bytes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Removed>,
     /// Allowed system calls, sorted by ABI and name.
     pub syscalls: Vec<AllowedSyscall>,
     /// Granted capabilities, sorted by name.
@@ -61,6 +71,47 @@ pub struct Totals {
     pub files: u64,
     /// Packages of the distribution's database that have a file in it.
     pub packages: u64,
+}
+
+/// What is kept for one kind of reason: of several reasons, the nearest to an observation counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptBy {
+    /// The kind ([`Cause::kind`]).
+    pub reason: String,
+    /// Files and links.
+    pub files: u64,
+    /// Bytes of regular files, a hard-linked one counted once.
+    pub bytes: u64,
+}
+
+/// What each kind of reason keeps of `rootfs`, most bytes first.
+pub fn kept_by(rootfs: &Rootfs, kept: &BTreeMap<RootPath, Kept>) -> Vec<KeptBy> {
+    let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut inodes = BTreeSet::new();
+    for (path, kept) in kept {
+        let (Some(entry), Some(cause)) = (rootfs.get(path), kept.causes.first()) else {
+            continue;
+        };
+        if entry.is_dir() {
+            continue;
+        }
+        let (files, bytes) = kinds.entry(cause.kind()).or_default();
+        *files += 1;
+        if inodes.insert(entry.inode) {
+            *bytes += entry.size();
+        }
+    }
+    let mut all: Vec<KeptBy> = kinds
+        .into_iter()
+        .map(|(reason, (files, bytes))| KeptBy {
+            reason: reason.to_owned(),
+            files,
+            bytes,
+        })
+        .collect();
+    all.sort_by_key(|kind| std::cmp::Reverse((kind.bytes, kind.files)));
+    all
 }
 
 /// Why a path is kept; the first cause is the nearest to an observation.
@@ -231,6 +282,43 @@ pub struct AllowedCapability {
     pub name: String,
     /// The reasons, never empty.
     pub reasons: Vec<Reason>,
+}
+
+impl Cause {
+    /// Its kind in a word or two, as the report counts by it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Observed { .. } => "observed",
+            Self::Edge { edge, .. } => edge.name(),
+            Self::Config { .. } => "config",
+            Self::Option { .. } => "option",
+            Self::Always { .. } => "always",
+        }
+    }
+}
+
+impl EdgeKind {
+    /// Its name in the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Link => "link",
+            Self::Target => "target",
+            Self::Interpreter => "interpreter",
+            Self::Loader => "loader",
+            Self::Library => "library",
+            Self::User => "user",
+            Self::Import => "import",
+            Self::Distribution => "distribution",
+            Self::Dlopen => "dlopen",
+            Self::Family => "family",
+            Self::Literal => "literal",
+            Self::Command => "command",
+            Self::Own => "own",
+            Self::Listed => "listed",
+            Self::Package => "package",
+        }
+    }
 }
 
 impl Plan {

@@ -66,6 +66,8 @@ fn plan(recording: &Recording) -> Plan {
         reference: "app:1".into(),
         runs: recording.runs.keys().cloned().collect(),
         left_out: Vec::new(),
+        removed: Vec::new(),
+        kept_by: Vec::new(),
         files: std::collections::BTreeMap::new(),
         syscalls: syscalls::allowed(recording, Tables::built_in()).0,
         capabilities: vec![AllowedCapability {

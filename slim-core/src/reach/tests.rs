@@ -173,6 +173,8 @@ fn the_evidence_leads_back_to_an_observation() {
         reference: String::new(),
         runs: vec![],
         left_out: Vec::new(),
+        removed: Vec::new(),
+        kept_by: Vec::new(),
         files: reached.files,
         syscalls: vec![],
         capabilities: vec![],

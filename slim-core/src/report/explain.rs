@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::printable;
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind, Plan, Reason};
+use crate::plan::{Cause, EdgeKind, LeftOut, Plan, Reason, Removed};
 use crate::recording::{Access, Actor, Phase};
 
 /// What is known of one thing.
@@ -71,10 +71,109 @@ fn path(plan: &Plan, what: &str) -> Explained {
                 .map(|cause| format!("also {}", describe_cause(cause))),
         );
     }
+    if chain.is_empty() {
+        evidence = what_would_keep(plan, &path);
+    }
     Explained {
         what: what.to_owned(),
         allowed: !chain.is_empty(),
         evidence,
+    }
+}
+
+/// Why a path is not kept, as far as the plan tells, and what keeps it.
+fn what_would_keep(plan: &Plan, path: &RootPath) -> Vec<String> {
+    let mut lines: Vec<String> = plan
+        .left_out
+        .iter()
+        .filter(|left_out| path.starts_with(&left_out.path))
+        .map(|LeftOut { path, why, remedy }| format!("left out, {path}: {why}; {remedy} keeps it"))
+        .collect();
+    let owner = plan
+        .removed
+        .iter()
+        .find(|removed| removed.largest.iter().any(|(large, _)| large == path));
+    if let Some(package) = owner.and_then(|removed| removed.package.as_ref()) {
+        lines.push(format!(
+            "of the package {package}: --keep-package {package} keeps all of it"
+        ));
+    }
+    if lines.is_empty() {
+        lines.push(format!(
+            "nothing in {} run(s) of {} asks for it; --include {path} keeps it",
+            plan.runs.len(),
+            plan.reference
+        ));
+    }
+    lines
+}
+
+/// What is removed, and what is left out although it is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Overview<'a> {
+    /// By package, most bytes first.
+    pub removed: &'a [Removed],
+    /// Named, and left out.
+    pub left_out: &'a [LeftOut],
+}
+
+/// What `plan` removes.
+pub fn overview(plan: &Plan) -> Overview<'_> {
+    Overview {
+        removed: &plan.removed,
+        left_out: &plan.left_out,
+    }
+}
+
+impl Overview<'_> {
+    /// The text for people: the `lines` packages and directories that save most, with their largest files.
+    pub fn text(&self, lines: usize) -> String {
+        let mut out = String::new();
+        for removed in self.removed.iter().take(lines) {
+            let part = match removed.kept_files {
+                0 => String::new(),
+                kept => format!(", {} kept", super::count(kept)),
+            };
+            let name = match &removed.package {
+                Some(package) => format!("package {package}"),
+                None => removed.name(),
+            };
+            let _ = writeln!(
+                out,
+                "{:>9}  {} ({} files{part})",
+                super::bytes(removed.bytes),
+                printable(&name),
+                super::count(removed.files)
+            );
+            for (path, size) in removed.largest.iter().take(3) {
+                let _ = writeln!(
+                    out,
+                    "{:>9}    {:>9}  {}",
+                    "",
+                    super::bytes(*size),
+                    printable(&path.to_string())
+                );
+            }
+        }
+        if let more @ 1.. = self.removed.len().saturating_sub(lines) {
+            let rest: u64 = self.removed.iter().skip(lines).map(|removed| removed.bytes).sum();
+            let _ = writeln!(
+                out,
+                "{:>9}  {more} more packages and directories",
+                super::bytes(rest)
+            );
+        }
+        if !self.left_out.is_empty() {
+            let _ = writeln!(out, "\nnamed, and left out:");
+        }
+        for LeftOut { path, why, remedy } in self.left_out {
+            let _ = writeln!(
+                out,
+                "  {}",
+                printable(&format!("{path}: {why} ({remedy} keeps it)"))
+            );
+        }
+        out
     }
 }
 
@@ -281,6 +380,8 @@ mod tests {
             reference: "nginx:1".into(),
             runs: vec![run],
             left_out: Vec::new(),
+            removed: Vec::new(),
+            kept_by: Vec::new(),
             files: BTreeMap::from([
                 (RootPath::new("/usr/lib/libz.so.1"), Kept { causes: vec![linked] }),
                 (
@@ -331,6 +432,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_kept_says_what_would_have_kept_it() {
+        let mut plan = plan();
+        plan.left_out = vec![LeftOut {
+            path: RootPath::new("/app/.git"),
+            why: "version control in /app".into(),
+            remedy: "--include /app/.git".into(),
+        }];
+        plan.removed = vec![Removed {
+            package: Some("perl".into()),
+            directory: None,
+            files: 2,
+            bytes: 3_000_000,
+            kept_files: 1,
+            largest: vec![(RootPath::new("/usr/bin/perl"), 3_000_000)],
+        }];
+        let text = |what| explain(&plan, what).text(&plan);
+        insta::assert_snapshot!(text("/app/.git/config"), @r"
+        /app/.git/config is not kept
+          left out, /app/.git: version control in /app; --include /app/.git keeps it
+        ");
+        insta::assert_snapshot!(text("/usr/bin/perl"), @r"
+        /usr/bin/perl is not kept
+          of the package perl: --keep-package perl keeps all of it
+        ");
+        insta::assert_snapshot!(text("/opt/x"), @r"
+        /opt/x is not kept
+          nothing in 1 run(s) of nginx:1 asks for it; --include /opt/x keeps it
+        ");
+        insta::assert_snapshot!(overview(&plan).text(20), @r"
+           3.0 MB  package perl (2 files, 1 kept)
+                        3.0 MB  /usr/bin/perl
+
+        named, and left out:
+          /app/.git: version control in /app (--include /app/.git keeps it)
+        ");
+    }
+
+    #[test]
     fn a_name_may_be_a_call_and_a_capability() {
         insta::assert_snapshot!(text("chown"), @r"
         chown is allowed
@@ -344,7 +483,7 @@ mod tests {
     fn what_is_not_there_is_said_so() {
         insta::assert_snapshot!(text("/etc/shadow"), @r"
         /etc/shadow is not kept
-          nothing in 1 run(s) of nginx:1 asks for it
+          nothing in 1 run(s) of nginx:1 asks for it; --include /etc/shadow keeps it
         ");
         insta::assert_snapshot!(text("sys_time"), @r"
         sys_time is not allowed

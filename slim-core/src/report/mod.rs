@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::path::RootPath;
-use crate::plan::{Plan, Reason, Totals};
+use crate::plan::{KeptBy, LeftOut, Plan, Reason, Totals};
 use crate::recording::{ExchangeKind, Recording};
 
-pub use explain::{Explained, explain};
+pub use explain::{Explained, Overview, explain, overview};
 pub use text::{bytes, count, printable, summary};
 
 /// The version of `report.json`.
@@ -35,6 +35,12 @@ pub struct Report {
     pub before: Totals,
     /// The image after.
     pub after: Totals,
+    /// What each kind of reason keeps, most bytes first.
+    pub kept_by: Vec<KeptBy>,
+    /// What was named and is left out all the same.
+    pub left_out: Vec<LeftOut>,
+    /// Packages of which some files are kept and some are not.
+    pub packages_in_part: Vec<String>,
     /// System calls.
     pub syscalls: SyscallCounts,
     /// Granted capabilities.
@@ -120,6 +126,9 @@ impl Report {
             product: None,
             before: plan.before,
             after: plan.after,
+            kept_by: plan.kept_by.clone(),
+            left_out: plan.left_out.clone(),
+            packages_in_part: packages_in_part(plan),
             syscalls: SyscallCounts {
                 allowed,
                 app: by_app,
@@ -142,6 +151,14 @@ impl Report {
             output: PathBuf::new(),
         }
     }
+}
+
+/// Sorted names of the packages that are kept, and not whole.
+fn packages_in_part(plan: &Plan) -> Vec<String> {
+    let partly = plan.removed.iter().filter(|removed| removed.kept_files > 0);
+    let mut names: Vec<String> = partly.filter_map(|removed| removed.package.clone()).collect();
+    names.sort();
+    names
 }
 
 /// One line for each protocol that the recording's exchanges spoke.

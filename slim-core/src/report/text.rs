@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Report;
+use crate::plan::LeftOut;
 
 /// Bytes in decimal units, as engines print image sizes (`9.9 MB`).
 pub fn bytes(count: u64) -> String {
@@ -52,6 +53,28 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// As many left out things as the table names.
+const LEFT_OUT_LINES: usize = 5;
+/// As many kinds of reasons as the table names.
+const KEPT_BY: usize = 5;
+
+/// The kinds of reasons that keep most bytes.
+fn kept_by(report: &Report) -> String {
+    let kinds = report.kept_by.iter().filter(|kind| kind.bytes > 0);
+    let named: Vec<String> = kinds
+        .clone()
+        .take(KEPT_BY)
+        .map(|kind| format!("{} {}", kind.reason, bytes(kind.bytes)))
+        .collect();
+    let rest: u64 = kinds.skip(KEPT_BY).map(|kind| kind.bytes).sum();
+    let rest = if rest > 0 {
+        format!(", other {}", bytes(rest))
+    } else {
+        String::new()
+    };
+    named.join(", ") + &rest
+}
+
 /// The table that ends a command.
 pub fn summary(report: &Report) -> String {
     let mut out = String::new();
@@ -79,10 +102,17 @@ pub fn summary(report: &Report) -> String {
             format!("{} → {}", count(before.files), count(after.files)),
         );
         if before.packages > 0 {
+            let partly = match report.packages_in_part.len() {
+                0 => String::new(),
+                number => format!(" ({} of them in part)", count(number as u64)),
+            };
             row(
                 "packages",
-                format!("{} → {}", count(before.packages), count(after.packages)),
+                format!("{} → {}{partly}", count(before.packages), count(after.packages)),
             );
+        }
+        if !report.kept_by.is_empty() {
+            row("kept as", kept_by(report));
         }
     } else {
         row("image", report.reference.clone());
@@ -139,6 +169,19 @@ pub fn summary(report: &Report) -> String {
         );
     }
     row("output", report.output.display().to_string());
+    for left_out in report.left_out.iter().take(LEFT_OUT_LINES) {
+        let LeftOut { path, why, remedy } = left_out;
+        row("left out", format!("{path}: {why} ({remedy} keeps it)"));
+    }
+    if let more @ 1.. = report.left_out.len().saturating_sub(LEFT_OUT_LINES) {
+        row(
+            "left out",
+            format!(
+                "… and {} more; slim explain DIR --removed lists them",
+                count(more as u64)
+            ),
+        );
+    }
     for note in &report.notes {
         row("note", note.clone());
     }
