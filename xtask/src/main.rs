@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod ebpf;
 mod engine;
+mod fuzz;
 mod packages;
 mod samples;
 mod setup;
@@ -66,6 +67,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Run every fuzz target
+    Fuzz {
+        /// How long each runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// End the Docker engine that `setup` started
     Stop,
 }
@@ -86,6 +93,7 @@ fn main() -> ExitCode {
         Task::Bench { runs, profile } => bench::run(runs, &profile),
         Task::Docs { check } => docs::run(check),
         Task::Ebpf { check } => ebpf::run(check),
+        Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::Stop => engine::stop(),
     };
     match result {

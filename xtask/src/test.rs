@@ -7,7 +7,10 @@ use anyhow::{Result, bail};
 
 use crate::engine::Docker;
 use crate::packages::For;
-use crate::{docs, ebpf, samples, setup, sh};
+use crate::{docs, ebpf, fuzz, samples, setup, sh};
+
+/// How long each fuzz target runs.
+const FUZZ_SECONDS: u32 = 60;
 
 /// What became of a step.
 enum Outcome {
@@ -148,6 +151,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         );
     }
     tests(&mut steps, &all);
+    steps.run("fuzzing", || fuzz::run(FUZZ_SECONDS));
     steps.finish()
 }
 
