@@ -32,6 +32,10 @@ pub(super) trait Resolver: Sync {
     /// Those of reading the node's bytes.
     fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()>;
 
+    /// What all kept so far needs together: asked whenever nothing new has come, so that what many of them need is
+    /// marked once. As in [`Resolver::resolve`] it depends on them and the image alone.
+    fn settled(&self, _needs: &mut Needs<'_>) {}
+
     /// What can be said only when everything kept is known.
     fn notes(&self, _kept: &BTreeMap<RootPath, Kept>) -> Vec<String> {
         Vec::new()
@@ -259,6 +263,11 @@ impl<'a> Graph<'a> {
                 self.mark_all(needs);
             }
             if self.frontier.is_empty() {
+                for resolver in resolvers {
+                    let mut needs = Needs::new(rootfs);
+                    resolver.settled(&mut needs);
+                    self.mark_all(needs);
+                }
                 for (path, cause) in std::mem::take(&mut self.refused) {
                     self.mark(path, cause);
                 }
@@ -272,11 +281,15 @@ impl<'a> Graph<'a> {
         if more > 0 {
             notes.push(format!("… and {more} more like these"));
         }
-        // What was left out once may have been kept for another reason later.
+        // What was left out once may have been kept for another reason later: all of it, where it is a directory.
+        let (rootfs, kept) = (self.rootfs, &self.kept);
+        let missing = |path: &RootPath| {
+            !kept.contains_key(path) || rootfs.below(path).any(|(path, _)| !kept.contains_key(path))
+        };
         let left_out = self
             .left_out
             .into_iter()
-            .filter(|left_out| !self.kept.contains_key(&left_out.path))
+            .filter(|left_out| missing(&left_out.path))
             .collect();
         Reached {
             files: self.kept,

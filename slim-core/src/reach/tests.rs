@@ -13,7 +13,7 @@ use crate::plan::{Cause, EdgeKind, Plan, Totals};
 use crate::recording::{Access, Actor, FileUse, MountFact, MountKind, Phase, Program, Run};
 
 /// What happened to one file; the rest as for an application that reads it through a descriptor.
-fn used(path: &str) -> FileUse {
+pub(super) fn used(path: &str) -> FileUse {
     FileUse {
         path: RootPath::new(path),
         truth: true,
@@ -47,7 +47,7 @@ fn absent(path: &str) -> FileUse {
     }
 }
 
-fn image(rootfs: Rootfs, config: serde_json::Value) -> Image {
+pub(super) fn image(rootfs: Rootfs, config: serde_json::Value) -> Image {
     let document = json!({ "config": config });
     Image {
         id: Digest::of(b"image"),
@@ -70,7 +70,7 @@ fn recording(run: Run) -> Recording {
     recording
 }
 
-fn reached(image: &Image, files: Vec<FileUse>) -> Reached {
+pub(super) fn reached(image: &Image, files: Vec<FileUse>) -> Reached {
     close(
         image,
         &packages::owners(&image.rootfs),
@@ -81,11 +81,11 @@ fn reached(image: &Image, files: Vec<FileUse>) -> Reached {
 }
 
 /// The kept paths but the root.
-fn kept(items: &[(&str, &[u8])], files: Vec<FileUse>) -> Vec<String> {
+pub(super) fn kept(items: &[(&str, &[u8])], files: Vec<FileUse>) -> Vec<String> {
     names(&reached(&image(tree(items), json!({})), files))
 }
 
-fn names(reached: &Reached) -> Vec<String> {
+pub(super) fn names(reached: &Reached) -> Vec<String> {
     let paths = reached.files.keys().filter(|path| !path.is_root());
     paths.map(ToString::to_string).collect()
 }
