@@ -1,24 +1,345 @@
-//! Lua: what a kept source requires.
+//! Lua: modules that a kept source requires, files that it runs, and commands.
+//!
+//! A module is looked for as `package.searchpath` of the reference manual (§6.3) does: through the templates of LUA_PATH
+//! and LUA_CPATH and those written in the source itself, in the directories above the source, and in the directories
+//! that upstream (`luaconf.h`), Debian, Alpine, LuaJIT and OpenResty compile in. Which version of Lua runs a source is
+//! told by the path of an installed module alone; for others a module is kept for each version that has it.
+//!
+//! Names that are computed are not followed, nor is `package.path` as another file sets it.
 
 use std::io;
 
-use super::context::Context;
+use tree_sitter::Node as Syntax;
+
+use super::context::{Context, Place};
 use super::graph::{Needs, Node, Resolver};
+use super::source::{self, Language};
+use super::syntax;
+use crate::path::{RootPath, encode};
+use crate::plan::{Cause, EdgeKind};
+
+const LUA: Language = Language {
+    extensions: &[b"lua"],
+    interpreters: &[b"lua", b"luajit", b"resty"],
+};
+const VERSIONS: [&str; 5] = ["5.1", "5.2", "5.3", "5.4", "5.5"];
+/// As many templates as are taken from one source or variable.
+const MAX_TEMPLATES: usize = 64;
 
 /// Lua: what a kept source requires.
 pub(super) struct Lua<'a> {
-    _context: &'a Context<'a>,
+    context: &'a Context<'a>,
+    /// Templates of the environment, `?` standing for the module.
+    templates: Vec<Vec<u8>>,
+    /// The directories that each version searches.
+    installed: Vec<(&'static str, Vec<RootPath>)>,
 }
 
 impl<'a> Lua<'a> {
     /// Resolves in `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { _context: context }
+        let mut variables = vec!["LUA_PATH".to_owned(), "LUA_CPATH".to_owned()];
+        for version in VERSIONS {
+            let suffix = version.replace('.', "_");
+            variables.extend([format!("LUA_PATH_{suffix}"), format!("LUA_CPATH_{suffix}")]);
+        }
+        let values = variables.iter().filter_map(|name| context.environment.get(name));
+        Self {
+            context,
+            templates: values.flat_map(|value| templates(value.as_bytes())).collect(),
+            installed: VERSIONS.map(|v| (v, installed(context, v))).into(),
+        }
+    }
+
+    /// Keeps what `require` finds for `module`.
+    fn require(&self, needs: &mut Needs<'_>, file: &RootPath, own: &[Vec<u8>], module: &[u8], cause: &Cause) {
+        let path = path_of(module);
+        let from = file.parent().unwrap_or_else(RootPath::root);
+        let bases = [&self.context.environment.workdir, &from];
+        for template in self.templates.iter().chain(own) {
+            let name = fill(template, &path);
+            if source::first(self.context, needs, bases, &[name], cause) {
+                return;
+            }
+        }
+        let names = names(&path);
+        let mut above = source::above(self.context, file);
+        above.push(self.context.environment.workdir.clone());
+        source::first(self.context, needs, &above, &names, cause);
+        let only = self.installed.iter().find(|(version, _)| runs(file, version));
+        for (version, directories) in &self.installed {
+            if only.is_none_or(|(only, _)| only == version) {
+                let local = above.iter().flat_map(|directory| {
+                    let tree = |kind: &str| directory.join(format!("lua_modules/{kind}/lua/{version}"));
+                    [tree("share"), tree("lib")]
+                });
+                let local: Vec<RootPath> = local.collect();
+                source::first(
+                    self.context,
+                    needs,
+                    local.iter().chain(directories),
+                    &names,
+                    cause,
+                );
+            }
+        }
+    }
+
+    fn call(&self, needs: &mut Needs<'_>, file: &RootPath, own: &[Vec<u8>], call: &Call<'_>) {
+        let Call { name, word, line } = *call;
+        let place = Place::at(file, line);
+        let cause = place.cause(EdgeKind::Import, &format!("{} {}", encode(name), encode(word)));
+        match name {
+            b"require" => self.require(needs, file, own, word, &cause),
+            b"dofile" | b"loadfile" => {
+                let from = file.parent().unwrap_or_else(RootPath::root);
+                let bases = [&self.context.environment.workdir, &from];
+                source::first(self.context, needs, bases, &[word.to_vec()], &cause);
+            }
+            b"os.execute" | b"io.popen" => {
+                self.context.command(needs, b"sh", place);
+                source::command_line(self.context, needs, word, place);
+            }
+            _ => {}
+        }
     }
 }
 
 impl Resolver for Lua<'_> {
-    fn resolve(&self, _: &Node<'_>, _: &mut Needs<'_>) -> io::Result<()> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let Some(source) = LUA.read(node)? else {
+            return Ok(());
+        };
+        let bytes = source.bytes;
+        let libraries = self.installed.iter().flat_map(|(_, directories)| directories);
+        let application = source::application(self.context, node.path, libraries);
+        let mut own = Vec::new();
+        let mut absolute = Vec::new();
+        let mut calls = Vec::new();
+        syntax::visit(tree_sitter_lua::LANGUAGE, bytes, |syntax| {
+            calls.extend(called(syntax, bytes));
+            if let Some(word) = literal(syntax, bytes) {
+                if word.contains(&b'?') && own.len() < MAX_TEMPLATES {
+                    own.extend(templates(word));
+                } else if application && word.starts_with(b"/") {
+                    absolute.push((syntax::line(syntax), word));
+                }
+            }
+        });
+        for (line, word) in absolute {
+            self.context.literal(needs, word, Place::at(node.path, line));
+        }
+        for call in calls {
+            self.call(needs, node.path, &own, &call);
+        }
         Ok(())
+    }
+}
+
+/// A function's call with a literal.
+struct Call<'s> {
+    name: &'s [u8],
+    word: &'s [u8],
+    line: usize,
+}
+
+/// The call that `node` is, also through `pcall`.
+fn called<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
+    if node.kind() != "function_call" {
+        return None;
+    }
+    let arguments = node.child_by_field_name("arguments")?;
+    let mut name = syntax::text(node.child_by_field_name("name")?, bytes);
+    let mut index = 0;
+    if matches!(name, b"pcall" | b"xpcall") {
+        name = syntax::text(arguments.named_child(0)?, bytes);
+        index = 1;
+    }
+    let word = literal(arguments.named_child(index)?, bytes)?;
+    let line = syntax::line(node);
+    Some(Call { name, word, line })
+}
+
+/// A string's content, if nothing in it is escaped.
+fn literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+    let content = (node.kind() == "string").then(|| node.child_by_field_name("content"))??;
+    (content.named_child_count() == 0).then(|| syntax::text(content, bytes))
+}
+
+/// The templates of a `package.path`; `;;`, the default, is searched anyway.
+fn templates(path: &[u8]) -> Vec<Vec<u8>> {
+    let code = |template: &[u8]| template.ends_with(b".lua") || template.ends_with(b".so");
+    path.split(|&b| b == b';')
+        .filter(|template| template.contains(&b'?') && code(template))
+        .take(MAX_TEMPLATES)
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// `template` with the module's path for every `?`.
+fn fill(template: &[u8], path: &[u8]) -> Vec<u8> {
+    let parts: Vec<&[u8]> = template.split(|&b| b == b'?').collect();
+    parts.join(path)
+}
+
+/// `a.b` as a path.
+fn path_of(module: &[u8]) -> Vec<u8> {
+    module.iter().map(|&b| if b == b'.' { b'/' } else { b }).collect()
+}
+
+/// The files that may be the module, in the order of the searchers; the last is a library of many modules, named for
+/// the first component.
+fn names(path: &[u8]) -> Vec<Vec<u8>> {
+    let first = path.split(|&b| b == b'/').next().unwrap_or_default();
+    vec![
+        [path, b".lua"].concat(),
+        [path, b"/init.lua"].concat(),
+        [path, b".ljbc"].concat(),
+        [path, b"/init.ljbc"].concat(),
+        [path, b".so"].concat(),
+        [first, b".so"].concat(),
+    ]
+}
+
+/// Whether `file` is installed for a version of Lua.
+fn runs(file: &RootPath, version: &str) -> bool {
+    let mut components = file.components();
+    components.any(|c| c == b"lua") && components.next() == Some(version.as_bytes())
+}
+
+/// The directories that an interpreter of `version` has compiled in.
+fn installed(context: &Context<'_>, version: &str) -> Vec<RootPath> {
+    let mut directories: Vec<RootPath> = ["/usr/local/share", "/usr/local/lib", "/usr/share", "/usr/lib"]
+        .iter()
+        .map(|parent| RootPath::new(format!("{parent}/lua/{version}")))
+        .collect();
+    let architectures = ["/usr/lib", "/usr/local/lib"].map(|lib| source::architectures(context, lib));
+    directories.extend(
+        architectures
+            .iter()
+            .flatten()
+            .map(|d| d.join(format!("lua/{version}"))),
+    );
+    directories.push(RootPath::new("/usr/share/lua/common"));
+    if version == "5.1" {
+        directories.extend(
+            [
+                "site/lualib",
+                "lualib",
+                "luajit/share/lua/5.1",
+                "luajit/lib/lua/5.1",
+            ]
+            .map(|name| RootPath::new(format!("/usr/local/openresty/{name}"))),
+        );
+        let parents = [
+            "/usr/share",
+            "/usr/local/share",
+            "/usr/local/openresty/luajit/share",
+        ];
+        directories.extend(source::directories(context, &parents, |name| {
+            name.starts_with(b"luajit-")
+        }));
+    }
+    directories
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::tests::{beside, reached};
+    use super::*;
+
+    fn kept(items: &[(&str, &[u8])], env: &[&str], from: &[&str]) -> Vec<String> {
+        let reached = reached(items, env, from, |context| Box::new(Lua::new(context)));
+        beside(&reached, from)
+    }
+
+    #[test]
+    fn modules_by_the_compiled_in_directories() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main.lua",
+                b"local a = require 'a.b'\nfunction f() return require('lazy').x end\n\
+                  local ok, c = pcall(require, 'cjson')\nrequire(a .. 'x')",
+            ),
+            ("/app/lazy.lua", b""),
+            ("/usr/share/lua/5.4/a/b/init.lua", b"require 'a.c'"),
+            ("/usr/share/lua/5.4/a/c.lua", b"require 'main'"),
+            ("/usr/share/lua/5.1/a/c.lua", b""),
+            (
+                "/usr/lib/x86_64-linux-gnu/lua/5.4/cjson.so",
+                b"-> liblua-cjson.so.0",
+            ),
+            ("/usr/lib/x86_64-linux-gnu/lua/5.4/liblua-cjson.so.0", b""),
+            ("/usr/share/lua/5.4/unused.lua", b""),
+        ];
+        assert_eq!(
+            kept(items, &[], &["/app/main.lua"]),
+            [
+                "/app/lazy.lua",
+                "/usr/lib/x86_64-linux-gnu/lua/5.4/cjson.so",
+                "/usr/lib/x86_64-linux-gnu/lua/5.4/liblua-cjson.so.0",
+                "/usr/share/lua/5.4/a/b/init.lua",
+                "/usr/share/lua/5.4/a/c.lua",
+            ]
+        );
+    }
+
+    #[test]
+    fn templates_of_the_environment_and_of_the_source() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/run",
+                b"#!/usr/bin/env luajit\npackage.path = '/srv/?/main.lua;' .. package.path\nrequire 'x'; require 'y.z'",
+            ),
+            ("/srv/x/main.lua", b""),
+            ("/opt/lua/y/z.lua", b""),
+            ("/usr/share/lua/5.1/y/z.lua", b""),
+        ];
+        assert_eq!(
+            kept(items, &["LUA_PATH_5_1=/opt/lua/?.lua;;"], &["/app/run"]),
+            ["/opt/lua/y/z.lua", "/srv/x/main.lua"]
+        );
+    }
+
+    #[test]
+    fn files_literals_and_commands() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main.lua",
+                b"dofile('sub/x.lua')\nlocal f = io.open('/etc/app.conf')\nio.popen('gzip -c | wc')\nos.execute[[date]]",
+            ),
+            ("/app/sub/x.lua", b""),
+            ("/etc/app.conf", b""),
+            ("/usr/bin/gzip", b""),
+            ("/usr/bin/wc", b""),
+            ("/usr/bin/date", b""),
+            ("/bin/sh", b""),
+        ];
+        let from = ["/app/main.lua"];
+        let reached = reached(items, &[], &from, |context| Box::new(Lua::new(context)));
+        assert_eq!(
+            beside(&reached, &from),
+            [
+                "/app/sub/x.lua",
+                "/etc/app.conf",
+                "/usr/bin/date",
+                "/usr/bin/gzip",
+                "/usr/bin/wc"
+            ]
+        );
+        assert_eq!(reached.left_out.len(), 2, "the shell, on two lines");
+    }
+
+    #[test]
+    fn hostile_sources_end() {
+        let deep = [&b"require '../../../../etc/x' "[..], &b"f(".repeat(100_000)].concat();
+        let items: &[(&str, &[u8])] = &[
+            ("/a/one.lua", b"require 'two' require ''"),
+            ("/a/two.lua", b"require 'one' require '?' x = '?.lua;?.lua'"),
+            ("/a/deep.lua", &deep),
+            ("/a/bad.lua", b"\xff\0require 'one'\\"),
+        ];
+        let from = ["/a/one.lua", "/a/deep.lua", "/a/bad.lua"];
+        assert_eq!(kept(items, &[], &from), ["/a/two.lua"]);
     }
 }

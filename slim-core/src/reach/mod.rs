@@ -35,6 +35,7 @@ mod python;
 mod ruby;
 mod script;
 mod shell;
+mod source;
 mod syntax;
 mod tables;
 mod tcl;
