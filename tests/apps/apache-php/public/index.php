@@ -1,0 +1,1 @@
+<?php echo "The smithy sells anvils.\n";

@@ -1,0 +1,1 @@
+<?php echo mime_content_type(__DIR__ . "/logo.svg");

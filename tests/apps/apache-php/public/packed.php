@@ -1,0 +1,1 @@
+<?php echo strlen(gzuncompress(gzcompress(str_repeat("iron ", 100)))), " ", bin2hex(sodium_crypto_generichash("iron")), " ", openssl_encrypt("iron", "aes-128-ctr", "0123456789abcdef", 0, "0123456789abcdef");

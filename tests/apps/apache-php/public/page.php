@@ -1,0 +1,1 @@
+<?php readfile("/srv/pages/" . basename($_GET["name"]) . ".html");

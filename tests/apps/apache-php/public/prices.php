@@ -1,0 +1,3 @@
+<?php
+require_once "Smithy/Prices.php";
+echo json_encode(Smithy\prices());

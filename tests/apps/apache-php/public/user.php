@@ -1,0 +1,1 @@
+<?php echo get_current_user(), " ", posix_getpwnam("www-data")["shell"];

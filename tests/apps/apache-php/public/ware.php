@@ -1,0 +1,1 @@
+<?php echo "You asked for ", htmlspecialchars($_GET["name"]), ".";

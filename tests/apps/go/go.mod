@@ -1,0 +1,3 @@
+module smithy
+
+go 1.19

@@ -1,0 +1,1 @@
+return function(wares) return "csv: " .. table.concat(wares, ",") end

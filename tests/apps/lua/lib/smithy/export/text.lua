@@ -1,0 +1,1 @@
+return function(wares) return "text: " .. table.concat(wares, ",") end

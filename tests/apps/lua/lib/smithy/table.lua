@@ -1,0 +1,1 @@
+return { anvil = 80, hammer = 12.5 }

@@ -1,0 +1,1 @@
+module.exports = (wares) => wares.map((ware, row) => row + ',' + ware).join('\n');

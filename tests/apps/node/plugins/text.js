@@ -1,0 +1,1 @@
+const { inspect } = require('util'); module.exports = (wares) => inspect(wares);

@@ -1,0 +1,10 @@
+package Smithy::Export::Text;
+use strict;
+use warnings;
+use Text::Wrap ();
+
+sub dump {
+    my ($class, @wares) = @_;
+    return Text::Wrap::wrap("", "  ", join ",", @wares);
+}
+1;

@@ -1,0 +1,4 @@
+<?php
+require __DIR__ . "/../src/autoload.php";
+$class = "Smithy\\Plugins\\" . ucfirst($_GET["as"]);
+echo (new $class())->dump(["iron", "zinc"]);

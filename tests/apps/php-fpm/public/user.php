@@ -1,0 +1,2 @@
+<?php
+echo posix_getpwuid(posix_geteuid())["name"], " ", posix_getpwnam("root")["dir"], " ", posix_getgrnam("staff")["gid"];

@@ -1,0 +1,10 @@
+<?php
+namespace Smithy\Plugins;
+
+class Text
+{
+    public function dump(array $wares): string
+    {
+        return "Text: " . implode(',', $wares) . "\n";
+    }
+}

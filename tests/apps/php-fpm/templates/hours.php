@@ -1,0 +1,1 @@
+<p>Open on <?= implode(" and ", ["Monday", "Tuesday"]) ?>.</p>

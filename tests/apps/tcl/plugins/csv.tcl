@@ -1,0 +1,3 @@
+proc dump_csv {wares} {
+    return "csv: [join $wares ,]"
+}

@@ -1,0 +1,3 @@
+proc dump_text {wares} {
+    return "text: [join $wares ,]"
+}

@@ -1,0 +1,242 @@
+//! The applications in `tests/apps`, which nobody consulted when the closure's rules were written: each is built with no
+//! flag but the tag, and the slim image must answer every route as the original does, although the probe saw only `/`.
+//!
+//! `routes.txt` in an application's folder has one `GET /path` a line. What a route needs is not linked from `/`: a lazy
+//! import, a plug-in by name, a time zone, a user, a charset, the CA store, a template, a second page, an error page.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use slim_tests::{Container, Image, confined, docker, http_get, run, size, slim, try_http_get, workspace};
+
+/// The applications; the probe and the routes ask port 8080 of each.
+const APPS: [&str; 12] = [
+    "apache-php",
+    "go",
+    "java",
+    "lua",
+    "nginx",
+    "node",
+    "perl",
+    "php-fpm",
+    "python",
+    "ruby",
+    "rust",
+    "tcl",
+];
+
+/// The samples, whose answers other tests compare; here their sizes count.
+const SAMPLES: [&str; 5] = ["batch", "multi", "nginx", "node-express", "python-flask"];
+
+/// The sizes of an image, and of what slim makes of it at two levels, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    fat: u64,
+    closure: u64,
+    observed: u64,
+}
+
+/// What became of an application.
+#[derive(Debug)]
+struct Outcome {
+    sizes: Sizes,
+    routes: usize,
+    /// One line for each route that the slim image answers otherwise.
+    differing: Vec<String>,
+    /// What the slim container wrote.
+    log: String,
+}
+
+/// Megabytes as the tables print them.
+fn mb(bytes: u64) -> String {
+    format!("{}.{}", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
+}
+
+/// Builds the image at both levels from one recording, and hands over the directory and the tag of the closure.
+fn slimmed<T>(image: &str, then: impl FnOnce(&std::path::Path, &str) -> T) -> (Sizes, T) {
+    slim_tests::require_root();
+    let output = tempfile::tempdir().expect("the temporary directory is writable");
+    let (closure, observed) = (Image::to_be("closure"), Image::to_be("observed"));
+    let directory = output.path().join("closure");
+    run(slim()
+        .args(["build", image, "--tag", closure.tag(), "--output"])
+        .arg(&directory));
+    run(slim()
+        .arg("generate")
+        .arg(directory.join("recording.json"))
+        .args(["--keep", "observed", "--tag", observed.tag(), "--output"])
+        .arg(output.path().join("observed")));
+    let sizes = Sizes {
+        fat: size(image),
+        closure: size(closure.tag()),
+        observed: size(observed.tag()),
+    };
+    (sizes, then(&directory, closure.tag()))
+}
+
+/// The application's image, which stays: the engine's cache makes the next build of it cheap.
+fn application(app: &str) -> String {
+    let tag = format!("slim-test-app-{app}");
+    let folder = workspace().join("tests/apps").join(app);
+    docker(&[
+        "build",
+        "--quiet",
+        "--network",
+        "host",
+        "--tag",
+        &tag,
+        &folder.to_string_lossy(),
+    ]);
+    tag
+}
+
+/// What the container answers to each route, in order.
+fn answers(container: &Container, routes: &[String]) -> Vec<(u16, Vec<u8>)> {
+    let address = container.address(8080);
+    http_get(address, "/");
+    // Once the server listens, no answer is an answer too, and differs from the original's.
+    let answer = |path: &String| match try_http_get(address, path) {
+        Ok(answer) => (answer.status, answer.body),
+        Err(error) => (0, error.to_string().into_bytes()),
+    };
+    routes.iter().map(answer).collect()
+}
+
+/// The paths of `routes.txt`.
+fn routes(app: &str) -> Vec<String> {
+    let file = workspace().join("tests/apps").join(app).join("routes.txt");
+    let text = std::fs::read_to_string(file).expect("an application has routes.txt");
+    let path = |line: &str| {
+        line.strip_prefix("GET ")
+            .expect("a route is `GET /path`")
+            .to_owned()
+    };
+    text.lines().map(path).collect()
+}
+
+/// A line of a table of differences: what was answered, shortened.
+fn shown((status, body): &(u16, Vec<u8>)) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().take(60).collect();
+    format!("{status} {text:?}")
+}
+
+fn measure(app: &str) -> Outcome {
+    let image = application(app);
+    let routes = routes(app);
+    let (sizes, (differing, log)) = slimmed(&image, |directory, tag| {
+        let original = answers(&Container::run(&[&image]), &routes);
+        let mut differing = Vec::new();
+        let mut log = String::new();
+        let options = confined(directory);
+        let confined: Vec<&str> = options.iter().map(String::as_str).chain([tag]).collect();
+        for (mode, arguments) in [("plain", vec![tag]), ("confined", confined)] {
+            let container = Container::run(&arguments);
+            let answered = answers(&container, &routes);
+            for ((path, expected), given) in routes.iter().zip(&original).zip(&answered) {
+                if expected != given {
+                    differing.push(format!(
+                        "{mode} {path}: {}, not {}",
+                        shown(given),
+                        shown(expected)
+                    ));
+                }
+            }
+            log += &container.logs();
+        }
+        (differing, log)
+    });
+    Outcome {
+        sizes,
+        routes: routes.len(),
+        differing,
+        log,
+    }
+}
+
+/// The outcome of an application, measured once by whichever test asks first.
+fn outcome(app: &str) -> &'static Outcome {
+    static OUTCOMES: [OnceLock<Outcome>; APPS.len()] = [const { OnceLock::new() }; APPS.len()];
+    let index = APPS
+        .iter()
+        .position(|name| *name == app)
+        .expect("an application of the list");
+    OUTCOMES[index].get_or_init(|| measure(app))
+}
+
+/// Asserts that the slim image answered as the original did, after a line of the table.
+fn answers_as_the_original(app: &str) {
+    let outcome = outcome(app);
+    let failed: std::collections::BTreeSet<_> = outcome
+        .differing
+        .iter()
+        .filter_map(|line| line.split([' ', ':']).nth(1))
+        .collect();
+    println!(
+        "| {app} | {} MB | {} MB | {} of {} |",
+        mb(outcome.sizes.fat),
+        mb(outcome.sizes.closure),
+        outcome.routes - failed.len(),
+        outcome.routes
+    );
+    assert!(
+        outcome.differing.is_empty(),
+        "{app} answers otherwise:\n{}\nits log:\n{}",
+        outcome.differing.join("\n"),
+        outcome.log
+    );
+}
+
+macro_rules! applications {
+    ($($test:ident: $app:literal,)*) => { $(
+        #[test]
+        fn $test() {
+            answers_as_the_original($app);
+        }
+    )* };
+}
+
+applications! {
+    apache_with_php: "apache-php",
+    go: "go",
+    java: "java",
+    lua: "lua",
+    nginx: "nginx",
+    node: "node",
+    perl: "perl",
+    php_fpm_behind_nginx: "php-fpm",
+    python: "python",
+    ruby: "ruby",
+    rust: "rust",
+    tcl: "tcl",
+}
+
+#[test]
+fn the_closure_is_at_most_half_as_much_again_as_what_was_observed() {
+    let mut table = String::from("| image | before | closure | observed | answered as before |\n");
+    let mut line = |name: &str, sizes: Sizes, answered: &str| {
+        let sizes = [sizes.fat, sizes.closure, sizes.observed].map(mb);
+        writeln!(table, "| {name} | {} | {answered} |", sizes.join(" | ")).expect("a String takes it");
+    };
+    let (mut closure, mut observed) = (0, 0);
+    for app in APPS {
+        let outcome = outcome(app);
+        let plain = outcome.differing.iter().filter(|line| line.starts_with("plain"));
+        let answered = format!("{} of {}", outcome.routes - plain.count(), outcome.routes);
+        line(app, outcome.sizes, &answered);
+        closure += outcome.sizes.closure;
+        observed += outcome.sizes.observed;
+    }
+    for sample in SAMPLES {
+        let (sizes, ()) = slimmed(&Image::sample(sample), |_, _| ());
+        line(&format!("samples/{sample}"), sizes, "");
+        closure += sizes.closure;
+        observed += sizes.observed;
+    }
+    println!("{table}together {} MB and {} MB", mb(closure), mb(observed));
+    assert!(
+        closure * 2 <= observed * 3,
+        "the closure is {} MB, more than 1.5 times the {} MB observed",
+        mb(closure),
+        mb(observed)
+    );
+}
