@@ -12,6 +12,8 @@ pub(super) struct Tables {
     pub(super) programs: Programs,
     /// What an application's own directory does not bring.
     pub(super) own: Own,
+    /// What Java runtimes load by name.
+    pub(super) java: Java,
 }
 
 /// `programs.json`.
@@ -46,11 +48,42 @@ pub(super) struct LeftOutNames {
     pub(super) names: Vec<String>,
 }
 
+/// `java.json`; directories are seen from the runtime's home.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Java {
+    /// What any program may come to need.
+    pub(super) runtime: Vec<JavaFiles>,
+    /// What images and fonts need.
+    pub(super) desktop: JavaDesktop,
+}
+
+/// Files of a Java runtime that need each other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JavaDesktop {
+    /// Names of libraries; one may have a `*`.
+    pub(super) libraries: Vec<String>,
+    /// What they read.
+    pub(super) data: Vec<JavaFiles>,
+}
+
+/// Files of one directory of a Java runtime.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JavaFiles {
+    /// The directory.
+    pub(super) directory: String,
+    /// Names in it; one may have a `*`, and `**` is everything below.
+    pub(super) names: Vec<String>,
+}
+
 static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
     let checked = "a table in profiles/ is read by a test of this module";
     Tables {
         programs: serde_json::from_str(include_str!("../../../profiles/reach/programs.json")).expect(checked),
         own: serde_json::from_str(include_str!("../../../profiles/reach/own.json")).expect(checked),
+        java: serde_json::from_str(include_str!("../../../profiles/reach/java.json")).expect(checked),
     }
 });
 
@@ -69,6 +102,7 @@ mod tests {
     fn the_tables_are_well_formed() {
         let tables = Tables::built_in();
         assert!(tables.programs.shells.contains(&"bash".to_owned()));
+        assert!(!tables.java.desktop.libraries.is_empty());
         assert!(tables.own.system.iter().all(|path| path.starts_with('/')));
     }
 }
