@@ -22,6 +22,23 @@ pub struct Packages {
     /// Sorted.
     names: Vec<String>,
     owners: HashMap<RootPath, u32>,
+    /// The files of each, sorted.
+    files: Vec<Vec<RootPath>>,
+}
+
+/// A package of which some files are kept and some are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The package's name.
+    pub name: String,
+    /// How many of its files are kept.
+    pub kept_files: u64,
+    /// How many files of it the image has.
+    pub files: u64,
+    /// The bytes of the kept ones.
+    pub kept_bytes: u64,
+    /// The bytes of all of them.
+    pub bytes: u64,
 }
 
 /// Reads the databases of `rootfs`. What is missing or malformed in them owns nothing.
@@ -39,8 +56,12 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
     let names: BTreeSet<String> = reader.found.iter().map(|(name, _)| name.clone()).collect();
     let names: Vec<String> = names.into_iter().collect();
     let mut owners: HashMap<RootPath, u32> = HashMap::new();
+    let mut files = vec![Vec::new(); names.len()];
     for (name, paths) in reader.found {
-        let number = names.binary_search(&name).unwrap_or(0);
+        let Ok(number) = names.binary_search(&name) else {
+            continue;
+        };
+        files[number].extend_from_slice(&paths);
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         for path in paths {
             // Of several owners, the first by name.
@@ -48,7 +69,11 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
             *owner = number.min(*owner);
         }
     }
-    Packages { names, owners }
+    for files in &mut files {
+        files.sort();
+        files.dedup();
+    }
+    Packages { names, owners, files }
 }
 
 impl Packages {
@@ -56,6 +81,36 @@ impl Packages {
     pub fn owner(&self, path: &RootPath) -> Option<&str> {
         let number = *self.owners.get(path)?;
         self.names.get(usize::try_from(number).ok()?).map(String::as_str)
+    }
+
+    /// The names of all packages, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// The files of the package `name` that the image has, sorted; none if it has no such package.
+    pub fn files(&self, name: &str) -> Option<&[RootPath]> {
+        let number = self
+            .names
+            .binary_search_by(|other| other.as_str().cmp(name))
+            .ok()?;
+        self.files.get(number).map(Vec::as_slice)
+    }
+
+    /// The packages of which some files are kept and some are not, by name.
+    pub fn parts(&self, rootfs: &Rootfs, kept: impl Fn(&RootPath) -> bool) -> Vec<Part> {
+        let part = |(name, files): (&String, &Vec<RootPath>)| {
+            let bytes = |path: &RootPath| rootfs.get(path).map_or(0, super::Entry::size);
+            let kept: Vec<&RootPath> = files.iter().filter(|path| kept(path)).collect();
+            (!kept.is_empty() && kept.len() < files.len()).then(|| Part {
+                name: name.clone(),
+                kept_files: kept.len() as u64,
+                files: files.len() as u64,
+                kept_bytes: kept.into_iter().map(bytes).sum(),
+                bytes: files.iter().map(bytes).sum(),
+            })
+        };
+        self.names.iter().zip(&self.files).filter_map(part).collect()
     }
 
     /// How many packages have a file among `paths`.
@@ -277,5 +332,28 @@ mod tests {
         assert_eq!(packages.owner(&"/usr/bin/tool".into()), Some("tool"));
         assert_eq!(packages.owner(&"/etc/conf".into()), Some("conf"));
         assert_eq!(packages.owner(&"/top".into()), Some("base"));
+        assert_eq!(packages.names().collect::<Vec<_>>(), ["base", "conf", "tool"]);
+        assert_eq!(packages.files("conf"), Some(&["/etc/conf".into()][..]));
+        assert_eq!(packages.files("none"), None);
+    }
+
+    #[test]
+    fn a_package_kept_in_part_is_told() {
+        let rootfs = tree(&[
+            ("/a", b"1"),
+            ("/b", b"22"),
+            ("/c", b"333"),
+            ("/lib/apk/db/installed", b"P:ab\nF:\nR:a\nR:b\n\nP:c\nF:\nR:c\n\n"),
+        ]);
+        let packages = owners(&rootfs);
+        let part = Part {
+            name: "ab".into(),
+            kept_files: 1,
+            files: 2,
+            kept_bytes: 2,
+            bytes: 3,
+        };
+        assert_eq!(packages.parts(&rootfs, |path| *path != "/a".into()), [part]);
+        assert_eq!(packages.parts(&rootfs, |_| true), []);
     }
 }

@@ -20,7 +20,15 @@ pub(super) struct Context<'a> {
     pub(super) packages: &'a Packages,
     /// Bounds for what is kept whole.
     pub(super) limits: &'a Limits,
+    /// What is in directories that something asked for.
+    pub(super) contents: own::Contents,
 }
+
+/// A pattern of paths that is longer is no pattern (`PATH_MAX`).
+const MAX_PATTERN: usize = 4096;
+/// As many paths as one pattern may match, and as many names as are looked at for it.
+const MAX_MATCHES: usize = 10_000;
+const MAX_LOOKS: usize = 500_000;
 
 /// Where something is named: a kept file, and its line if that is known.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +80,7 @@ impl<'a> Context<'a> {
             environment,
             packages,
             limits: &options.limits,
+            contents: own::Contents::default(),
         }
     }
 
@@ -111,5 +120,130 @@ impl<'a> Context<'a> {
         let found = self.rootfs.resolve_from(base, path.as_ref(), true);
         let directory = self.rootfs.get(&found.path).is_some_and(|entry| entry.is_dir());
         (found.outcome == Outcome::Found && directory).then_some(found)
+    }
+
+    /// The entries that the absolute path `pattern` matches, sorted, as `glob(3)` finds them: `*`, `?` and `[…]`
+    /// stand for a part of one name, and only for a leading dot where the pattern has it. Links on the way are in the
+    /// paths as they were followed. A pattern with `..` matches nothing.
+    pub(super) fn matching(&self, pattern: &[u8]) -> Vec<RootPath> {
+        if !pattern.starts_with(b"/") || pattern.len() > MAX_PATTERN {
+            return Vec::new();
+        }
+        let mut found = vec![RootPath::root()];
+        let mut looks = 0;
+        for name in pattern
+            .split(|&b| b == b'/')
+            .filter(|n| !n.is_empty() && *n != b".")
+        {
+            if name == b".." {
+                return Vec::new();
+            }
+            let glob = if is_pattern(name) {
+                let Some(glob) = glob(name) else { return Vec::new() };
+                Some(glob)
+            } else {
+                None
+            };
+            let mut next = Vec::new();
+            for directory in &found {
+                let real = self.rootfs.resolve(directory, true);
+                if real.outcome != Outcome::Found {
+                    continue;
+                }
+                let Some(glob) = &glob else {
+                    next.extend(
+                        self.rootfs
+                            .get(&real.path.child(name))
+                            .map(|_| directory.child(name)),
+                    );
+                    continue;
+                };
+                for (path, _) in self.rootfs.children(&real.path) {
+                    looks += 1;
+                    if looks > MAX_LOOKS || next.len() >= MAX_MATCHES {
+                        break;
+                    }
+                    let hidden = |name: &[u8]| name.starts_with(b".");
+                    let matches = |n: &&[u8]| (hidden(name) || !hidden(n)) && glob.is_match(os(n));
+                    next.extend(path.name().filter(matches).map(|name| directory.child(name)));
+                }
+            }
+            found = next;
+        }
+        found.sort();
+        found
+    }
+}
+
+/// Whether `path` has a character that stands for others.
+pub(super) fn is_pattern(path: &[u8]) -> bool {
+    path.iter().any(|b| b"*?[".contains(b))
+}
+
+/// A matcher of one name; none if the pattern is malformed or not text.
+pub(super) fn glob(name: &[u8]) -> Option<globset::GlobMatcher> {
+    // Braces are ordinary characters to glob(3).
+    let name = std::str::from_utf8(name)
+        .ok()?
+        .replace('{', "[{]")
+        .replace('}', "[}]");
+    Some(globset::GlobBuilder::new(&name).build().ok()?.compile_matcher())
+}
+
+/// A name as the matcher takes it.
+pub(super) fn os(name: &[u8]) -> &std::path::Path {
+    use std::os::unix::ffi::OsStrExt;
+    std::path::Path::new(std::ffi::OsStr::from_bytes(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::memory::tree;
+
+    /// The matches of `pattern` in a tree with these items.
+    fn matches(items: &[(&str, &[u8])], pattern: &str) -> Vec<String> {
+        let rootfs = tree(items);
+        let config = Config::default();
+        let environment = Environment::of(&rootfs, &config);
+        let packages = Packages::default();
+        let options = Options::default();
+        let context = Context::new(&rootfs, &config, &environment, &packages, &options);
+        let found = context.matching(pattern.as_bytes());
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        let items: &[(&str, &[u8])] = &[
+            ("/etc/a.d/1.conf", b""),
+            ("/etc/a.d/2.conf", b""),
+            ("/etc/a.d/.3.conf", b""),
+            ("/etc/a.d/{4}", b""),
+            ("/etc/a.d/sub/5.conf", b""),
+            ("/etc/b.d", b"-> a.d"),
+        ];
+        assert_eq!(
+            matches(items, "/etc/a.d/*.conf"),
+            ["/etc/a.d/1.conf", "/etc/a.d/2.conf"]
+        );
+        assert_eq!(matches(items, "/etc/a.d/.*"), ["/etc/a.d/.3.conf"]);
+        assert_eq!(matches(items, "/etc/b.d/[!1].conf"), ["/etc/b.d/2.conf"]);
+        assert_eq!(
+            matches(items, "/etc/?.d/1.conf"),
+            ["/etc/a.d/1.conf", "/etc/b.d/1.conf"]
+        );
+        assert_eq!(matches(items, "/etc/a.d/{*}"), ["/etc/a.d/{4}"]);
+        assert_eq!(matches(items, "/etc/a.d/*/*.conf"), ["/etc/a.d/sub/5.conf"]);
+        for nothing in ["/etc/../*", "etc/*", "/etc/[", "/gone/*", "/etc/a.d/1.conf/*"] {
+            assert_eq!(matches(items, nothing), Vec::<String>::new(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_its_own_directory_ends() {
+        let items: &[(&str, &[u8])] = &[("/a/b", b"-> ."), ("/a/c", b"-> ."), ("/a/d", b"")];
+        let pattern = format!("/a{}", "/*".repeat(40));
+        assert!(matches(items, &pattern).len() <= MAX_MATCHES);
     }
 }

@@ -99,6 +99,7 @@ pub(super) struct Needs<'a> {
     marks: Vec<(RootPath, Cause)>,
     left_out: Vec<LeftOut>,
     notes: Vec<String>,
+    whole: BTreeSet<RootPath>,
 }
 
 impl<'a> Needs<'a> {
@@ -109,7 +110,19 @@ impl<'a> Needs<'a> {
             marks: Vec::new(),
             left_out: Vec::new(),
             notes: Vec::new(),
+            whole: BTreeSet::new(),
         }
+    }
+
+    /// Whether `directory` is asked for as a whole for the first time here.
+    pub(super) fn first_whole(&mut self, directory: &RootPath) -> bool {
+        self.whole.insert(directory.clone())
+    }
+
+    /// The needed paths.
+    #[cfg(test)]
+    pub(super) fn paths(&self) -> impl Iterator<Item = &RootPath> {
+        self.marks.iter().map(|(path, _)| path)
     }
 
     /// The image's file system.

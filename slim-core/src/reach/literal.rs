@@ -1,20 +1,145 @@
 //! Absolute paths named in kept sources, scripts and configuration.
+//!
+//! A file that is named is kept, a directory as an entry, and with what is in it if it is the application's own. A
+//! path with `*`, `?` or `[…]` names what it matches. Not kept for being named: device nodes, what the runtime mounts,
+//! documentation, caches and the databases of package managers (a table), and shells and package managers (the guard).
 
-use super::context::{Context, Place};
+use super::context::{Context, Place, is_pattern};
 use super::graph::Needs;
+use super::own;
+use super::tables::Tables;
 use crate::path::{RootPath, encode};
-use crate::plan::EdgeKind;
+use crate::plan::{Cause, EdgeKind};
 
-/// `path` is named at `place`: keeps the file that stands there, or the application's own directory.
+/// A longer path no system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
+const MAX_PATH: usize = 4096;
+
+/// `path` is named at `place`: keeps what stands there.
 pub(super) fn named(context: &Context<'_>, needs: &mut Needs<'_>, path: &[u8], place: Place<'_>) {
-    if !path.starts_with(b"/") {
+    if !path.starts_with(b"/") || path.len() >= MAX_PATH {
         return;
     }
     let cause = place.cause(EdgeKind::Literal, &encode(path));
+    if !one(context, needs, path, &cause) && is_pattern(path) {
+        matches(context, needs, path, &cause);
+    }
+}
+
+/// Whether something stands at `path`, which is kept then if a name alone may keep it.
+fn one(context: &Context<'_>, needs: &mut Needs<'_>, path: &[u8], cause: &Cause) -> bool {
     let root = RootPath::root();
     if let Some(file) = context.file(&root, path) {
-        needs.follow(&file, &cause);
-    } else if let Some(directory) = context.directory(&root, path) {
-        context.own_directory(needs, &directory.path, &cause);
+        let never = &Tables::built_in().own.not_named;
+        if !never
+            .iter()
+            .any(|never| file.path.starts_with(&RootPath::new(never)))
+        {
+            needs.follow(&file, cause);
+        }
+        return true;
+    }
+    let Some(directory) = context.directory(&root, path) else {
+        return false;
+    };
+    needs.follow(&directory, cause);
+    own::directory(context, needs, &directory.path, cause);
+    true
+}
+
+/// Keeps what a pattern matches. One that would take the whole of a directory of the system, or more than an
+/// application's own directory may hold, is too wide to be meant.
+fn matches(context: &Context<'_>, needs: &mut Needs<'_>, pattern: &[u8], cause: &Cause) {
+    let names: Vec<&[u8]> = pattern.split(|&b| b == b'/').collect();
+    let fixed = names
+        .iter()
+        .position(|name| is_pattern(name))
+        .unwrap_or(names.len());
+    let directory = RootPath::new(names[..fixed].join(&b'/'));
+    let all = names
+        .get(fixed)
+        .is_some_and(|name| name.iter().all(|b| b"*?".contains(b)));
+    let system = |path: &String| RootPath::new(path) == directory;
+    if directory.is_root() || (all && Tables::built_in().own.system.iter().any(system)) {
+        return;
+    }
+    let found = context.matching(pattern);
+    if found.len() as u64 > context.limits.own_files {
+        let words = encode(pattern);
+        let why = format!(
+            "{} of its entries are named by {words}, more than --own-files allows",
+            found.len()
+        );
+        if context.rootfs.get(&directory).is_some() {
+            needs.leave_out(&directory, why, format!("--include {words}"));
+        }
+        return;
+    }
+    for path in found {
+        one(context, needs, path.as_bytes(), cause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Options;
+    use super::super::programs::Environment;
+    use super::*;
+    use crate::image::memory::tree;
+    use crate::image::{Config, packages};
+
+    /// What naming `path` in /conf marks.
+    fn marked(items: &[(&str, &[u8])], path: &str) -> Vec<String> {
+        let rootfs = tree(items);
+        let config = Config::default();
+        let environment = Environment::of(&rootfs, &config);
+        let packages = packages::owners(&rootfs);
+        let options = Options::default();
+        let context = Context::new(&rootfs, &config, &environment, &packages, &options);
+        let mut needs = Needs::new(&rootfs);
+        named(
+            &context,
+            &mut needs,
+            path.as_bytes(),
+            Place::at(&"/conf".into(), 3),
+        );
+        let mut paths: Vec<String> = needs.paths().map(ToString::to_string).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
+    #[test]
+    fn files_directories_and_patterns_are_named() {
+        let items: &[(&str, &[u8])] = &[
+            ("/data", b"-> srv/data"),
+            ("/srv/data/a.txt", b""),
+            ("/srv/data/b.bin", b""),
+            ("/etc/app.d/1.conf", b""),
+            ("/etc/app.d/2.txt", b""),
+            ("/etc/one.conf", b""),
+            ("/etc/shadow", b""),
+            ("/usr/share/doc/app/readme", b""),
+            ("/var/cache/app/x", b""),
+        ];
+        assert_eq!(marked(items, "/data/a.txt"), ["/data", "/srv/data/a.txt"]);
+        assert_eq!(
+            marked(items, "/srv/data"),
+            ["/srv/data", "/srv/data/a.txt", "/srv/data/b.bin"]
+        );
+        assert_eq!(marked(items, "/etc/app.d/*.conf"), ["/etc/app.d/1.conf"]);
+        assert_eq!(marked(items, "/etc/*.conf"), ["/etc/one.conf"]);
+        assert_eq!(marked(items, "/etc"), ["/etc"]);
+        assert_eq!(marked(items, "/var/cache/app"), ["/var/cache/app"]);
+        for nothing in [
+            "/etc/*",
+            "/*",
+            "/usr/share/doc/app/readme",
+            "/var/cache/app/x",
+            "data",
+            "/gone",
+            "/",
+        ] {
+            assert_eq!(marked(items, nothing), Vec::<String>::new(), "{nothing}");
+        }
     }
 }

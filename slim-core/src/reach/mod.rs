@@ -179,7 +179,7 @@ pub enum Error {
 /// Pure but for reading bytes of the image; deterministic, whatever the number of threads.
 ///
 /// # Errors
-/// Invalid `--include`s. A file whose bytes cannot be read is a note, since the image can be built without knowing
+/// Invalid options. A file whose bytes cannot be read is a note, since the image can be built without knowing
 /// what it needs.
 pub fn close(
     image: &Image,
@@ -197,13 +197,16 @@ pub fn close(
     graph.mark_all(config::roots(rootfs, &image.config, &environment));
     graph.mark_all(include::roots(rootfs, &options.include)?);
     graph.mark_all(guard.roots(rootfs));
+    graph.mark_all(package::roots(&context, &options.keep_package)?);
     let scripts = script::Scripts::new(&environment);
     let libraries = elf::Libraries::new(rootfs, &environment);
     let structure: [&dyn Resolver; 4] = [&directory::Directories, &link::Links, &scripts, &libraries];
     if options.keep == Keep::Observed {
         return Ok(graph.close(&structure));
     }
-    let needed: [&dyn Resolver; 13] = [
+    graph.mark_all(own::roots(&context));
+    graph.mark_all(listed::roots(&context, &observed::listed(rootfs, recording)));
+    let needed: [&dyn Resolver; 12] = [
         &native::Native::new(&context),
         &families::Families::new(&context),
         &configuration::Configuration::new(&context),
@@ -216,7 +219,6 @@ pub fn close(
         &java::Java::new(&context),
         &lua::Lua::new(&context),
         &tcl::Tcl::new(&context),
-        &listed::Listed::new(&context),
     ];
     let whole = package::Package::new(&context);
     let mut resolvers = structure.to_vec();

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::Needs;
 use crate::digest::Digest;
-use crate::image::{Outcome, Resolved, Rootfs};
+use crate::image::{Entry, Outcome, Resolved, Rootfs};
 use crate::path::{RawPath, RootPath};
 use crate::plan::{Cause, EdgeKind};
 use crate::recording::{Access, Actor, FileUse, MountKind, Phase, Recording, Run};
@@ -75,6 +75,32 @@ pub(super) fn roots<'a>(rootfs: &'a Rootfs, recording: &Recording) -> Needs<'a> 
         }
     }
     seen.into_needs(rootfs)
+}
+
+/// The directories of the image whose entries the application listed.
+pub(super) fn listed(rootfs: &Rootfs, recording: &Recording) -> BTreeSet<RootPath> {
+    let mut listed = BTreeSet::new();
+    for (id, run) in &recording.runs {
+        let mounts = Mounts::of(run);
+        let by_app = |file: &&FileUse| file.actor == Actor::App && file.access.contains(&Access::List);
+        for file in run.files.iter().filter(by_app) {
+            let look = Look {
+                rootfs,
+                mounts: &mounts,
+                run: id,
+                file,
+            };
+            // What a mount hid was not the image's, nor was a directory that the run made.
+            let path = look.end();
+            if look.place(&path).as_ref() == Some(&path)
+                && mounts.hides(&path).is_none()
+                && rootfs.get(&path).is_some_and(Entry::is_dir)
+            {
+                listed.insert(path);
+            }
+        }
+    }
+    listed
 }
 
 /// The use that executing a program makes of a file.
@@ -156,6 +182,15 @@ impl Look<'_> {
         if let Some(asked) = asked {
             self.keep_links(&asked.links, end.as_ref(), seen);
         }
+    }
+
+    /// The path that was used, by the kernel's word or else as the index tells.
+    fn end(&self) -> RootPath {
+        if self.file.truth {
+            return self.file.path.clone();
+        }
+        let resolve = || self.rootfs.resolve(&self.file.path, !self.file.no_follow);
+        self.asked().unwrap_or_else(resolve).path
     }
 
     /// Where the asked path leads in the image.

@@ -30,11 +30,17 @@ pub(super) struct Programs {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Own {
-    /// Directories of the system: neither they nor what stands directly in `/` is anybody's own.
+    /// Directories of the system, which are nobody's own; what is below them may be.
     pub(super) system: Vec<String>,
+    /// Directories of the system below which nothing is anybody's own either.
+    pub(super) not_below: Vec<String>,
+    /// Directories whose files are not kept because something names them: documentation, caches, databases of package
+    /// managers, and what the runtime mounts.
+    pub(super) not_named: Vec<String>,
     /// Names and patterns (`*`, `?`) that are left out, by why.
     pub(super) left_out: Vec<LeftOutNames>,
-    /// Names of directories that belong to a language's resolver.
+    /// Names and patterns of directories that belong to a language's resolver; one with a slash is the path's last
+    /// two names.
     pub(super) languages: Vec<String>,
 }
 

@@ -57,27 +57,34 @@ pub(super) fn image(rootfs: Rootfs, config: serde_json::Value) -> Image {
     }
 }
 
-fn run(files: Vec<FileUse>) -> Run {
+pub(super) fn run(files: Vec<FileUse>) -> Run {
     Run {
         files,
         ..crate::recording::tests::run(1)
     }
 }
 
-fn recording(run: Run) -> Recording {
+pub(super) fn recording(run: Run) -> Recording {
     let mut recording = Recording::new(Digest::of(b"image"));
     recording.insert(run).unwrap();
     recording
 }
 
 pub(super) fn reached(image: &Image, files: Vec<FileUse>) -> Reached {
-    close(
-        image,
-        &packages::owners(&image.rootfs),
-        &recording(run(files)),
-        &Options::default(),
-    )
-    .unwrap()
+    reached_with(image, files, &Options::default())
+}
+
+pub(super) fn reached_with(image: &Image, files: Vec<FileUse>, options: &Options) -> Reached {
+    let packages = packages::owners(&image.rootfs);
+    close(image, &packages, &recording(run(files)), options).unwrap()
+}
+
+fn at_level(image: &Image, files: Vec<FileUse>, keep: Keep) -> Reached {
+    let options = Options {
+        keep,
+        ..Options::default()
+    };
+    reached_with(image, files, &options)
 }
 
 /// The kept paths but the root.
@@ -541,7 +548,7 @@ fn the_config_names_roots() {
         ("/data/", b""),
         ("/tmp/left", b""),
     ];
-    let names = |config| names(&reached(&image(tree(items), config), vec![]));
+    let names = |config| names(&at_level(&image(tree(items), config), vec![], Keep::Observed));
     let always = ["/etc", "/etc/group", "/etc/passwd", "/root", "/tmp"];
     assert_eq!(names(json!({})), always);
     let added = |config| -> Vec<String> {
@@ -751,7 +758,10 @@ fn any_tree() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
 
 fn build(items: &[(String, Vec<u8>)]) -> Image {
     let items: Vec<(&str, &[u8])> = items.iter().map(|(p, c)| (p.as_str(), c.as_slice())).collect();
-    image(tree(&items), json!({ "Env": ["PATH=/a:/a/b:/lib"] }))
+    image(
+        tree(&items),
+        json!({ "Env": ["PATH=/a:/a/b:/lib"], "WorkingDir": "/a/sub", "Cmd": ["x", "/a/b/y"] }),
+    )
 }
 
 fn any_uses() -> impl Strategy<Value = Vec<FileUse>> {
@@ -774,8 +784,10 @@ fn any_uses() -> impl Strategy<Value = Vec<FileUse>> {
         any::<bool>(),
         any::<bool>(),
         prop::option::of(Just("/a/b")),
+        prop::sample::select(&[Access::Stat, Access::List][..]),
     )
-        .prop_map(|(path, truth, on_root, no_follow, base)| FileUse {
+        .prop_map(|(path, truth, on_root, no_follow, base, access)| FileUse {
+            access: BTreeSet::from([access]),
             truth,
             on_root,
             no_follow,
@@ -846,6 +858,39 @@ proptest! {
         let after = reached(&image, [few, more].concat());
         for path in before.files.keys() {
             prop_assert!(after.files.contains_key(path), "{path} was lost");
+        }
+    }
+
+    #[test]
+    fn each_level_keeps_what_the_one_before_does(items in any_tree(), files in any_uses()) {
+        let mut items = items;
+        items.push(("/lib/apk/db/installed".into(), b"P:p\nF:a\nR:x\nR:y\nF:lib\nR:libx.so\n".to_vec()));
+        items.retain(|(path, _)| !matches!(path.as_str(), "/lib" | "/lib/apk"));
+        let image = build(&items);
+        let levels = [Keep::Observed, Keep::Closure, Keep::Package];
+        let levels = levels.map(|keep| at_level(&image, files.clone(), keep));
+        for (less, more) in levels.iter().zip(&levels[1..]) {
+            for path in less.files.keys() {
+                prop_assert!(more.files.contains_key(path), "{path} was lost");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bare_minimum_has_no_other_reasons(items in any_tree(), files in any_uses()) {
+        use EdgeKind::{Directory, Interpreter, Library, Link, Loader, Target, User};
+        let reached = at_level(&build(&items), files, Keep::Observed);
+        for (path, kept) in &reached.files {
+            for cause in &kept.causes {
+                let minimal = match cause {
+                    Cause::Edge { edge, .. } => {
+                        matches!(edge, Directory | Interpreter | Library | Link | Loader | Target | User)
+                    }
+                    Cause::Observed { .. } | Cause::Config { .. } | Cause::Always { .. } => true,
+                    Cause::Option { .. } => false,
+                };
+                prop_assert!(minimal, "{path}: {cause:?}");
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::super::tests::{image, kept, names, reached, used};
+use super::super::tests::{image, kept, names, reached, reached_with, used};
 use crate::image::memory::tree;
-use crate::reach::Reached;
+use crate::reach::{Limits, Options, Reached};
 
 /// The files that are kept beside `/app/a.js` when that was used, with WORKDIR `/app`.
 fn from(items: &[(&str, &[u8])]) -> Vec<String> {
@@ -15,8 +15,19 @@ fn from(items: &[(&str, &[u8])]) -> Vec<String> {
 }
 
 fn run(items: &[(&str, &[u8])]) -> Reached {
-    let image = image(tree(items), json!({ "WorkingDir": "/app" }));
-    reached(&image, vec![used("/app/a.js")])
+    // The working directory is too large to be kept whole, so that only names keep what is in it.
+    let large: (&str, &[u8]) = ("/app/assets/large.bin", &[0; 10_001]);
+    let image = image(tree(&[items, &[large]].concat()), json!({ "WorkingDir": "/app" }));
+    let options = Options {
+        limits: Limits {
+            own_bytes: 10_000,
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let mut reached = reached_with(&image, vec![used("/app/a.js")], &options);
+    reached.left_out.retain(|left_out| left_out.path != "/app".into());
+    reached
 }
 
 #[test]
