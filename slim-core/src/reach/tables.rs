@@ -14,6 +14,35 @@ pub(super) struct Tables {
     pub(super) own: Own,
     /// What Java runtimes load by name.
     pub(super) java: Java,
+    /// What Python's modules need beside modules.
+    pub(super) python: Python,
+}
+
+/// `python.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Python {
+    /// Where the facts are from.
+    #[serde(rename = "source")]
+    _source: String,
+    /// Standard modules for developers at work: other standard modules' functions don't bring them.
+    pub(super) tools: Vec<String>,
+    /// What modules look for at run time.
+    pub(super) data: Vec<ModuleData>,
+    /// Packages that load their modules and data by name, kept whole.
+    pub(super) whole: Vec<String>,
+}
+
+/// What some modules look for at run time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModuleData {
+    /// The modules.
+    pub(super) modules: Vec<String>,
+    /// Files, and directories with all that is in them.
+    pub(super) paths: Vec<String>,
+    /// Modules that are imported by name if they are there.
+    pub(super) imports: Vec<String>,
 }
 
 /// `programs.json`.
@@ -90,6 +119,7 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
         programs: serde_json::from_str(include_str!("../../../profiles/reach/programs.json")).expect(checked),
         own: serde_json::from_str(include_str!("../../../profiles/reach/own.json")).expect(checked),
         java: serde_json::from_str(include_str!("../../../profiles/reach/java.json")).expect(checked),
+        python: serde_json::from_str(include_str!("../../../profiles/reach/python.json")).expect(checked),
     }
 });
 
