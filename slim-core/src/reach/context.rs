@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_link_to_its_own_directory_ends() {
         let items: &[(&str, &[u8])] = &[("/a/b", b"-> ."), ("/a/c", b"-> ."), ("/a/d", b"")];
-        let pattern = format!("/a{}", "/*".repeat(40));
-        assert!(matches(items, &pattern).len() <= MAX_MATCHES);
+        let pattern = format!("/a{}", "/*".repeat(16));
+        assert_eq!(matches(items, &pattern).len(), MAX_MATCHES);
     }
 }
