@@ -16,6 +16,8 @@ pub(super) struct Tables {
     pub(super) java: Java,
     /// What Python's modules need beside modules.
     pub(super) python: Python,
+    /// What configuration files name.
+    pub(super) configuration: Configuration,
 }
 
 /// `python.json`.
@@ -43,6 +45,30 @@ pub(super) struct ModuleData {
     pub(super) paths: Vec<String>,
     /// Modules that are imported by name if they are there.
     pub(super) imports: Vec<String>,
+}
+
+/// `configuration.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Configuration {
+    /// nginx's directives whose values name files and directories.
+    pub(super) nginx: Vec<String>,
+    /// Directories that nginx's relative paths start at, by how it was built.
+    pub(super) nginx_prefixes: Vec<String>,
+    /// Apache's directives whose values name files and directories, in lower case.
+    pub(super) apache: Vec<String>,
+    /// Settings of `php.ini` and PHP-FPM that name files and directories.
+    pub(super) php: Vec<String>,
+    /// Directories with PHP's extensions, or with directories of them.
+    pub(super) php_extensions: Vec<String>,
+    /// supervisord's settings that name files and directories.
+    pub(super) supervisord: Vec<String>,
+    /// Extensions of configuration files.
+    pub(super) extensions: Vec<String>,
+    /// Files and directories of the system that name paths which nobody needs for being named there.
+    pub(super) ignored: Vec<String>,
+    /// Directories in which no application's own configuration and source stand.
+    pub(super) not_an_application: Vec<String>,
 }
 
 /// `programs.json`.
@@ -120,6 +146,8 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
         own: serde_json::from_str(include_str!("../../../profiles/reach/own.json")).expect(checked),
         java: serde_json::from_str(include_str!("../../../profiles/reach/java.json")).expect(checked),
         python: serde_json::from_str(include_str!("../../../profiles/reach/python.json")).expect(checked),
+        configuration: serde_json::from_str(include_str!("../../../profiles/reach/configuration.json"))
+            .expect(checked),
     }
 });
 

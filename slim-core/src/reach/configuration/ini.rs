@@ -1,0 +1,131 @@
+//! `KEY = VALUE` files: `php.ini` and what it scans, PHP-FPM's pools, supervisord.
+
+use super::{MAX_DIRECTIVES, included, named, served};
+use crate::path::{RootPath, encode};
+use crate::plan::EdgeKind;
+use crate::reach::context::{Context, Place};
+use crate::reach::graph::Needs;
+use crate::reach::tables::Tables;
+
+/// As many directories of extensions as are looked in.
+const MAX_DIRECTORIES: usize = 64;
+
+/// Whether one of the names of `path` begins with `php`.
+fn of_php(path: &RootPath) -> bool {
+    path.components().any(|name| name.starts_with(b"php"))
+}
+
+/// A kept directory that PHP scans when it starts (`PHP_INI_SCAN_DIR`): each `.ini` in it.
+pub(super) fn scanned(_: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath) {
+    if path.name() == Some(b"conf.d") && of_php(path) {
+        included(needs, path, b"*.ini", Place::of(path));
+    }
+}
+
+/// Follows the settings of PHP, PHP-FPM or supervisord; nothing for other files.
+pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source: &[u8]) {
+    let table = &Tables::built_in().configuration;
+    let php = of_php(path);
+    let contains = |words: &[u8]| source.windows(words.len()).any(|window| window == words);
+    let supervisord = contains(b"[supervisord]") || contains(b"[program:");
+    if !php && !supervisord {
+        return;
+    }
+    let base = path.parent().unwrap_or_else(RootPath::root);
+    if path.name() == Some(b"php.ini") {
+        included(needs, &base, b"conf.d/*.ini", Place::of(path));
+    }
+    let bases = [base.clone()];
+    for (index, line) in source.split(|&b| b == b'\n').enumerate().take(MAX_DIRECTIVES) {
+        let line = line.trim_ascii();
+        let Some(equals) = line.iter().position(|&b| b == b'=') else {
+            continue;
+        };
+        if line.starts_with(b";") || line.starts_with(b"#") {
+            continue;
+        }
+        let key = line[..equals].trim_ascii();
+        let value = line[equals + 1..].trim_ascii();
+        let value = match value.first() {
+            Some(quote @ (b'"' | b'\'')) => value[1..].split(|b| b == quote).next(),
+            _ => value.split(|&b| b == b';').next(),
+        };
+        let value = value.unwrap_or_default().trim_ascii();
+        let place = Place::at(path, index + 1);
+        let is = |keys: &[String]| keys.iter().any(|known| known.as_bytes() == key);
+        match key {
+            b"extension" | b"zend_extension" if php => extension(context, needs, value, place),
+            b"include" if php => included(needs, &base, value, place),
+            b"include_path" if php => {
+                for directory in value.split(|&b| b == b':').filter(|part| part.starts_with(b"/")) {
+                    named(needs, &bases, directory, place);
+                }
+            }
+            b"user" | b"group" => {
+                for database in ["/etc/passwd", "/etc/group"] {
+                    if let Some(file) = context.file(&base, database) {
+                        needs.follow(&file, &place.cause(EdgeKind::User, &encode(value)));
+                    }
+                }
+            }
+            b"files" if supervisord => {
+                for pattern in value
+                    .split(u8::is_ascii_whitespace)
+                    .filter(|word| !word.is_empty())
+                {
+                    included(needs, &base, pattern, place);
+                }
+            }
+            b"command" if supervisord => {
+                let mut words = value
+                    .split(u8::is_ascii_whitespace)
+                    .filter(|word| !word.is_empty());
+                if let Some(program) = words.next() {
+                    context.command(needs, program, place);
+                }
+                for word in words.filter(|word| word.starts_with(b"/")) {
+                    context.literal(needs, word, place);
+                }
+            }
+            b"directory" if supervisord => served(context, needs, &bases, value, place),
+            _ if (php && is(&table.php)) || (supervisord && is(&table.supervisord)) => {
+                if value.starts_with(b"/") {
+                    named(needs, &bases, value, place);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An extension by its name, with or without `.so`, in every directory that PHP may have been built to look in.
+fn extension(context: &Context<'_>, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
+    let root = RootPath::root();
+    if name.starts_with(b"/") {
+        context.literal(needs, name, place);
+        return;
+    }
+    if name.is_empty() || name.contains(&b'/') {
+        return;
+    }
+    let mut file = name.to_vec();
+    if !file.ends_with(b".so") {
+        file.extend_from_slice(b".so");
+    }
+    let cause = place.cause(EdgeKind::Dlopen, &encode(name));
+    for above in &Tables::built_in().configuration.php_extensions {
+        let Some(above) = context.directory(&root, above) else {
+            continue;
+        };
+        let below = context
+            .rootfs
+            .children(&above.path)
+            .filter(|(_, entry)| entry.is_dir());
+        let directories = std::iter::once(above.path.clone()).chain(below.map(|(path, _)| path.clone()));
+        for directory in directories.take(MAX_DIRECTORIES) {
+            if let Some(found) = context.file(&directory, &file) {
+                needs.follow(&found, &cause);
+            }
+        }
+    }
+}
