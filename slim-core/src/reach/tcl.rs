@@ -1,24 +1,355 @@
-//! Tcl: what a kept source requires.
+//! Tcl: packages, files and commands that a kept source names.
+//!
+//! Words are read after Tcl(n), but flat: a brace or bracket begins a command of its own, so bodies are read without
+//! knowing which words are code. `source`, `load` and `file join` with literals are looked for beside the source;
+//! `package require` finds the `pkgIndex.tcl` that provides the package along `auto_path` (library(n)) or a module
+//! (tm(n)). An index keeps all the files it names. `init.tcl` keeps what its library loads by name. Computed
+//! names, and `auto_path` as a script sets it, are not followed.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::OnceLock;
 
-use super::context::Context;
+use super::context::{Context, Place};
 use super::graph::{Needs, Node, Resolver};
+use super::source::{self, Language};
+use crate::path::{RootPath, encode};
+use crate::plan::EdgeKind;
 
-/// Tcl: what a kept source requires.
+const TCL: Language = Language {
+    extensions: &[b"tcl", b"tm", b"tk", b"exp"],
+    interpreters: &[b"tclsh", b"wish", b"expect"],
+};
+/// As many indices as are read, and files as one library loads by name.
+const MAX_FILES: usize = 2000;
+/// As much of an index as is read.
+const MAX_INDEX: u64 = 1 << 20;
+/// As many words as are taken of one command.
+const MAX_WORDS: usize = 64;
+
+/// Tcl: what a kept source names.
 pub(super) struct Tcl<'a> {
-    _context: &'a Context<'a>,
+    context: &'a Context<'a>,
+    auto_path: Vec<RootPath>,
+    /// Which indices provide a package; read when the first source is met.
+    indices: OnceLock<BTreeMap<Vec<u8>, Vec<RootPath>>>,
 }
 
 impl<'a> Tcl<'a> {
     /// Resolves in `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { _context: context }
+        let mut auto_path = source::search_path(context, "TCLLIBPATH");
+        let fixed = [
+            "/usr/share/tcltk",
+            "/usr/lib/tcltk",
+            "/usr/local/lib",
+            "/usr/lib",
+            "/usr/local/share/tcltk",
+        ];
+        auto_path.extend(fixed.map(RootPath::new));
+        for architecture in source::architectures(context, "/usr/lib") {
+            auto_path.push(architecture.join("tcltk"));
+        }
+        Self {
+            context,
+            auto_path,
+            indices: OnceLock::new(),
+        }
+    }
+
+    /// Every package of the indices in `auto_path` and the directories in it.
+    fn indices(&self) -> &BTreeMap<Vec<u8>, Vec<RootPath>> {
+        self.indices.get_or_init(|| {
+            let mut found: BTreeMap<Vec<u8>, Vec<RootPath>> = BTreeMap::new();
+            let mut read = 0;
+            for top in &self.auto_path {
+                let mut directories = vec![top.clone()];
+                directories.extend(source::directories(self.context, &[&top.to_string()], |_| true));
+                for directory in directories {
+                    let Some(index) = self.context.file(&directory, "pkgIndex.tcl") else {
+                        continue;
+                    };
+                    read += 1;
+                    if read > MAX_FILES {
+                        return found;
+                    }
+                    let bytes = self
+                        .context
+                        .rootfs
+                        .read(&index.path, MAX_INDEX)
+                        .unwrap_or_default();
+                    for command in commands(&bytes) {
+                        if let [b"package", b"ifneeded", name, ..] = command.words[..] {
+                            found.entry(name.to_vec()).or_default().push(index.path.clone());
+                        }
+                    }
+                }
+            }
+            found
+        })
+    }
+
+    fn package(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
+        let cause = place.cause(EdgeKind::Import, &format!("package require {}", encode(name)));
+        for index in self.indices().get(name).into_iter().flatten() {
+            needs.mark(index, cause.clone());
+        }
+        let path = String::from_utf8_lossy(name).replace("::", "/");
+        let (parent, stem) = path.rsplit_once('/').unwrap_or((".", &path));
+        let tops: Vec<String> = self
+            .auto_path
+            .iter()
+            .map(|top| top.join("tcl8").to_string())
+            .collect();
+        let tops: Vec<&str> = tops.iter().map(String::as_str).collect();
+        for directory in source::directories(self.context, &tops, |_| true) {
+            let Some(directory) = self.context.directory(&directory, parent) else {
+                continue;
+            };
+            for (module, _) in self.context.rootfs.children(&directory.path) {
+                let name = module.name().unwrap_or_default();
+                let version = name
+                    .strip_prefix(stem.as_bytes())
+                    .and_then(|rest| rest.strip_prefix(b"-"));
+                if version.is_some_and(|v| v.ends_with(b".tm") && v[0].is_ascii_digit()) {
+                    needs.mark(module, cause.clone());
+                }
+            }
+        }
+    }
+
+    /// Keeps what the library of a kept `init.tcl` loads by name.
+    fn library(&self, needs: &mut Needs<'_>, file: &RootPath) {
+        let Some(parent) = file.parent() else { return };
+        let data = [&b"encoding/"[..], b"msgs/", b"tzdata/"];
+        let wanted = |path: &RootPath| {
+            let rest = path
+                .as_bytes()
+                .get(parent.as_bytes().len() + 1..)
+                .unwrap_or_default();
+            let code = !rest.contains(&b'/') && (rest.ends_with(b".tcl") || rest == b"tclIndex");
+            code || data.iter().any(|directory| rest.starts_with(directory))
+        };
+        let below = self
+            .context
+            .rootfs
+            .below(&parent)
+            .filter(|(path, entry)| !entry.is_dir() && wanted(path));
+        for (path, _) in below.take(MAX_FILES) {
+            needs.edge(path, EdgeKind::Family, file, Some("library".to_owned()));
+        }
     }
 }
 
 impl Resolver for Tcl<'_> {
-    fn resolve(&self, _: &Node<'_>, _: &mut Needs<'_>) -> io::Result<()> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let (context, file) = (self.context, node.path);
+        let bytes = if node.entry.is_file() && file.name() == Some(b"tclIndex") {
+            node.source()?
+        } else if let Some(source) = TCL.read(node)? {
+            source.bytes
+        } else if node.entry.is_file() && node.head()?.windows(10).any(|part| part == b"exec tclsh") {
+            node.source()?
+        } else {
+            return Ok(());
+        };
+        if file.name() == Some(b"init.tcl") {
+            self.library(needs, file);
+        }
+        let from = file.parent().unwrap_or_else(RootPath::root);
+        let application = source::application(context, file, self.auto_path.iter());
+        for Command { line, words } in commands(bytes) {
+            let place = Place::at(file, line);
+            if application {
+                for word in words.iter().filter(|word| word.starts_with(b"/")) {
+                    context.literal(needs, word, place);
+                }
+            }
+            match words.strip_prefix(&[&b"list"[..]]).unwrap_or(&words) {
+                [b"package", b"require", b"-exact", name, ..] | [b"package", b"require", name, ..] => {
+                    self.package(needs, name, place);
+                }
+                [b"source" | b"load", rest @ ..] => {
+                    for word in rest {
+                        let name = beside(word).to_vec();
+                        let cause = place.cause(EdgeKind::Import, &format!("source {}", encode(word)));
+                        source::first(
+                            context,
+                            needs,
+                            [&from, &context.environment.workdir],
+                            &[name],
+                            &cause,
+                        );
+                    }
+                }
+                [b"file", b"join", rest @ ..] => {
+                    let parts: Vec<&[u8]> = rest
+                        .iter()
+                        .copied()
+                        .filter(|word| !word.starts_with(b"$"))
+                        .collect();
+                    let name = parts.join(&b'/');
+                    let cause = place.cause(EdgeKind::Import, &format!("file join {}", encode(&name)));
+                    source::first(context, needs, [&from], &[name], &cause);
+                }
+                [b"exec", rest @ ..] => {
+                    for part in rest.split(|word| matches!(*word, b"|" | b"|&")) {
+                        if let Some(program) = part.iter().find(|word| !word.starts_with(b"-")) {
+                            context.command(needs, program, place);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
         Ok(())
+    }
+}
+
+/// A word without the variable that it begins with (`$dir/x.tcl` stands beside the source).
+fn beside(word: &[u8]) -> &[u8] {
+    let slash = word.iter().position(|&b| b == b'/');
+    match slash {
+        Some(slash) if word.starts_with(b"$") => &word[slash + 1..],
+        _ => word,
+    }
+}
+
+/// A command: its line and its words up to the first nested command.
+struct Command<'s> {
+    line: usize,
+    words: Vec<&'s [u8]>,
+}
+
+/// The commands of a source, nested ones behind those they stand in.
+fn commands(bytes: &[u8]) -> Vec<Command<'_>> {
+    let mut found = Vec::new();
+    let (mut line, mut at) = (1, 0);
+    let mut command = Command {
+        line,
+        words: Vec::new(),
+    };
+    while let Some(&byte) = bytes.get(at) {
+        let start = at;
+        at += 1;
+        match byte {
+            b'\\' if bytes.get(at) == Some(&b'\n') => {
+                line += 1;
+                at += 1;
+            }
+            b'\n' | b';' | b'{' | b'}' | b'[' | b']' => {
+                line += usize::from(byte == b'\n');
+                let next = Command {
+                    line,
+                    words: Vec::new(),
+                };
+                let last = std::mem::replace(&mut command, next);
+                if !last.words.is_empty() {
+                    found.push(last);
+                }
+            }
+            b'#' if command.words.is_empty() => {
+                let end = bytes[at..].iter().position(|&b| b == b'\n');
+                at = end.map_or(bytes.len(), |end| at + end);
+            }
+            b'"' | b' ' | b'\t' | b'\r' => {}
+            _ => {
+                let ends = |b: &u8| b.is_ascii_whitespace() || b"\";{}[]\\".contains(b);
+                at = bytes[at..]
+                    .iter()
+                    .position(ends)
+                    .map_or(bytes.len(), |end| at + end);
+                if command.words.len() < MAX_WORDS {
+                    command.words.push(&bytes[start..at]);
+                }
+            }
+        }
+    }
+    if !command.words.is_empty() {
+        found.push(command);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::tests::{beside, reached};
+    use super::*;
+
+    fn kept(items: &[(&str, &[u8])], from: &[&str]) -> Vec<String> {
+        let reached = reached(items, &[], from, |context| Box::new(Tcl::new(context)));
+        beside(&reached, from)
+    }
+
+    #[test]
+    fn packages_files_and_commands() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main",
+                b"#!/usr/bin/env tclsh\npackage require opt 0.4\nproc f {} { source [file join $dir lib x.tcl] }\n\
+                  # source no.tcl\nif {1} { package require -exact a::b 1; exec ls -l | wc }\nset c [open /etc/app.conf]",
+            ),
+            ("/app/lib/x.tcl", b"source $dir/y.tcl"),
+            ("/app/lib/y.tcl", b""),
+            ("/app/no.tcl", b""),
+            ("/etc/app.conf", b""),
+            ("/usr/bin/ls", b""),
+            ("/usr/bin/wc", b""),
+            (
+                "/usr/share/tcltk/opt0.4/pkgIndex.tcl",
+                b"package ifneeded opt 0.4.8 [list source [file join $dir optparse.tcl]]",
+            ),
+            ("/usr/share/tcltk/opt0.4/optparse.tcl", b""),
+            ("/usr/share/tcltk/tcl8/8.6/a/b-1.0.tm", b""),
+            ("/usr/share/tcltk/tcl8/8.6/a/bc-1.0.tm", b""),
+        ];
+        assert_eq!(
+            kept(items, &["/app/main"]),
+            [
+                "/app/lib/x.tcl",
+                "/app/lib/y.tcl",
+                "/etc/app.conf",
+                "/usr/bin/ls",
+                "/usr/bin/wc",
+                "/usr/share/tcltk/opt0.4/optparse.tcl",
+                "/usr/share/tcltk/opt0.4/pkgIndex.tcl",
+                "/usr/share/tcltk/tcl8/8.6/a/b-1.0.tm",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_library_of_init() {
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/share/tcltk/tcl8.6/init.tcl", b""),
+            ("/usr/share/tcltk/tcl8.6/tclIndex", b""),
+            ("/usr/share/tcltk/tcl8.6/encoding/koi8-r.enc", b""),
+            ("/usr/share/tcltk/tcl8.6/other/x.tcl", b""),
+        ];
+        assert_eq!(
+            kept(items, &["/usr/share/tcltk/tcl8.6/init.tcl"]),
+            [
+                "/usr/share/tcltk/tcl8.6/encoding/koi8-r.enc",
+                "/usr/share/tcltk/tcl8.6/tclIndex"
+            ]
+        );
+    }
+
+    #[test]
+    fn hostile_sources_end() {
+        let deep = b"[{\"source b.tcl ".repeat(50_000);
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/a/a.tcl",
+                b"source b.tcl; source ../../../etc/x; package require",
+            ),
+            ("/a/b.tcl", b"source a.tcl"),
+            ("/a/deep.tcl", &deep),
+            ("/a/bad.tcl", b"\xff\0 source\\"),
+        ];
+        assert_eq!(
+            kept(items, &["/a/a.tcl", "/a/deep.tcl", "/a/bad.tcl"]),
+            ["/a/b.tcl"]
+        );
     }
 }
