@@ -1,4 +1,4 @@
 #!/bin/sh
 set -e
-php-fpm8.2 --nodaemonize &
+php-fpm8.2 --daemonize
 exec nginx -g 'daemon off;'
