@@ -115,7 +115,10 @@ fn body(path: &str, wares: &str) -> Result<Option<String>> {
         ["user", name] => user(name)?,
         ["charset", name] => charset(name)?,
         ["service", name] => service(name)?,
-        ["locale"] => text(unsafe { setlocale(6, c("C.UTF-8").as_ptr()) }),
+        ["locale"] => match unsafe { setlocale(6, c("C.UTF-8").as_ptr()).as_ref() } {
+            Some(name) => text(name),
+            None => return Err(Error::of("no such locale")),
+        },
         ["host"] => ("localhost", 80).to_socket_addrs()?.any(|address| address.ip().is_loopback()).to_string(),
         ["trust"] => {
             let bundle = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt")?;
