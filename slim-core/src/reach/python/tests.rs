@@ -75,7 +75,7 @@ fn imports_are_followed_with_packages_extensions_and_compiled_modules() {
 
 #[test]
 fn relative_and_namespace_and_dynamic_imports() {
-    let kept = files(&[
+    let items: &[(&str, &[u8])] = &[
         ("/srv/app.py", b"import pkg.sub.mod\nimport ns.one, importlib\nimportlib.import_module('dyn')\nimportlib.import_module('.b', 'pkg')\nif TYPE_CHECKING:\n    import typed\n"),
         ("/srv/pkg/__init__.py", b""),
         ("/srv/pkg/a.py", b""),
@@ -89,7 +89,9 @@ fn relative_and_namespace_and_dynamic_imports() {
         ("/srv/dyn.py", b""),
         ("/srv/typed.py", b""),
         ("/usr/lib/python3/dist-packages/more.pth", b"# a comment\n/opt/more\n/nowhere\n\xff\0\n"),
-    ]);
+    ];
+    // WORKDIR would be the application's own directory, which is kept whole.
+    let kept = files_of(items, json!({}));
     for path in [
         "pkg/__init__",
         "pkg/a",
