@@ -129,8 +129,9 @@ impl Resolver for Lua<'_> {
         for (line, word) in absolute {
             self.context.literal(needs, word, Place::at(node.path, line));
         }
-        for call in calls {
-            self.call(needs, node.path, &own, &call);
+        let mut seen = source::Seen::default();
+        for call in calls.iter().filter(|call| seen.first(call.name, call.word)) {
+            self.call(needs, node.path, &own, call);
         }
         Ok(())
     }

@@ -75,7 +75,13 @@ struct Named<'s> {
     strings: Vec<(usize, &'s [u8])>,
     lib: Vec<&'s [u8]>,
     packages: Vec<&'s [u8]>,
+    /// Whether the string before was the mode of a pipe.
     piped: bool,
+    /// The word before the list of words that is read.
+    list: &'s [u8],
+    /// Where the `use parent` that is read ends.
+    parent_end: usize,
+    /// Whether the grammar lost its way.
     broken: bool,
 }
 
@@ -159,6 +165,12 @@ impl Resolver for Perl<'_> {
         search.retain(|directory| context.directory(directory, ".").is_some());
 
         let at = |line| Place::at(file, line);
+        let mut seen = source::Seen::default();
+        named.modules.retain(|(_, module)| seen.first(b"use", module));
+        named.files.retain(|(_, name)| seen.first(b"require", name));
+        named.strings.retain(|(_, string)| {
+            string.starts_with(b"/") || (contains(string, b":") && seen.first(b"", string))
+        });
         for (line, module) in named.modules {
             self.module(needs, &search, module, at(line));
         }
@@ -227,6 +239,9 @@ impl<'s> Named<'s> {
             self.broken = true;
         } else if kind.starts_with("use_") || kind == "require_statement" {
             self.modules.extend(loaded(text).map(|module| (line, module)));
+            if kind == "use_parent_statement" {
+                self.parent_end = node.end_byte();
+            }
         } else if kind == "package_statement" {
             let name = text
                 .strip_prefix(b"package")
@@ -240,17 +255,15 @@ impl<'s> Named<'s> {
         } else if matches!(kind, "backtick_quoted" | "command_qx_quoted") {
             self.command_lines
                 .extend(quoted(node, bytes).map(|command| (line, command)));
+        } else if kind == "word_list_qw" {
+            self.list = keyword(bytes, node.start_byte());
         } else if kind == "list_item" {
-            let list = node.parent().map_or(node.start_byte(), |list| list.start_byte());
-            self.word(keyword(bytes, list), text, line, b"");
+            self.word(self.list, text, line, b"");
         } else if kind.starts_with("string_")
             && let Some(string) = quoted(node, bytes)
         {
             let mut word = keyword(bytes, node.start_byte());
-            if node
-                .parent()
-                .is_some_and(|parent| parent.kind() == "use_parent_statement")
-            {
+            if node.start_byte() < self.parent_end {
                 word = b"parent";
             }
             let rest = bytes.get(node.end_byte()..).unwrap_or_default();
@@ -360,10 +373,7 @@ fn quoted<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
         node.kind(),
         "string_q_quoted" | "string_qq_quoted" | "command_qx_quoted"
     ) {
-        start = node.child(1).map_or(0, |delimiter| {
-            delimiter.end_byte().checked_sub(node.start_byte()).unwrap_or(0)
-        });
-        start = start.max(text.iter().position(|b| !is_word(*b)).map_or(1, |at| at + 1));
+        start = text.iter().position(|&b| !is_word(b))? + 1;
     }
     let command = matches!(node.kind(), "backtick_quoted" | "command_qx_quoted");
     let computed = text.iter().position(|&b| matches!(b, b'$' | b'@' | b'\\'));
@@ -565,9 +575,10 @@ mod tests {
                 "/app/a.pl",
                 b"my $c = '/etc/app.conf'; system('ls', '-l'); my $x = `date $y`;\nmy $q = qx{uptime};\n\
                   open(my $p, '-|', 'gzip', '-dc') or die; exec 'wc | sort';\nif (open my $o, '-|', 'du') {}\n\
-                  open(F, \"df -h |\"); print 'id';",
+                  open(F, \"df -h |\"); print 'id'; my $d = q{/etc/q.conf};",
             ),
             ("/etc/app.conf", b""),
+            ("/etc/q.conf", b""),
             ("/usr/bin/ls", b""),
             ("/usr/bin/date", b""),
             ("/usr/bin/uptime", b""),
@@ -582,7 +593,7 @@ mod tests {
         let from = ["/app/a.pl"];
         let reached = reached(items, &[], &from, |context| Box::new(Perl::new(context)));
         let names = ["date", "df", "du", "gzip", "ls", "sort", "uptime", "wc"];
-        let mut expected = vec!["/etc/app.conf".to_owned()];
+        let mut expected = vec!["/etc/app.conf".to_owned(), "/etc/q.conf".to_owned()];
         expected.extend(names.map(|name| format!("/usr/bin/{name}")));
         assert_eq!(beside(&reached, &from), expected);
         assert_eq!(reached.left_out.len(), 1, "the shell, for a pipe");
@@ -590,7 +601,7 @@ mod tests {
 
     #[test]
     fn hostile_sources_end() {
-        let deep = b"((({{{ use A; ".repeat(20_000);
+        let deep = b"((({{{ use A; ".repeat(5_000);
         let blank = [&b"require"[..], &b" ".repeat(100_000), b"'x.pl'"].concat();
         let items: &[(&str, &[u8])] = &[
             (

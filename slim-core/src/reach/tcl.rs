@@ -158,6 +158,7 @@ impl Resolver for Tcl<'_> {
         }
         let from = file.parent().unwrap_or_else(RootPath::root);
         let application = source::application(context, file, self.auto_path.iter());
+        let mut seen = source::Seen::default();
         for Command { line, words } in commands(bytes) {
             let place = Place::at(file, line);
             if application {
@@ -167,7 +168,9 @@ impl Resolver for Tcl<'_> {
             }
             match words.strip_prefix(&[&b"list"[..]]).unwrap_or(&words) {
                 [b"package", b"require", b"-exact", name, ..] | [b"package", b"require", name, ..] => {
-                    self.package(needs, name, place);
+                    if seen.first(b"package", name) {
+                        self.package(needs, name, place);
+                    }
                 }
                 [b"source" | b"load", rest @ ..] => {
                     for word in rest {
