@@ -25,11 +25,21 @@ impl Guard {
     /// Finds the image's shells and package managers where programs are looked for.
     pub(super) fn of(rootfs: &Rootfs, environment: &Environment, include_shell: bool) -> Self {
         let tables = Tables::built_in();
+        let all: Vec<RootPath> = environment
+            .directories(rootfs)
+            .iter()
+            .flat_map(|directory| rootfs.children(directory))
+            .map(|(path, _)| path.clone())
+            .collect();
         let find = |names: &[String]| -> Vec<RootPath> {
-            let found = names
-                .iter()
-                .flat_map(|name| environment.programs(rootfs, name.as_bytes()));
-            found.map(|resolved| resolved.path).collect()
+            let named = all.iter().filter(|path| {
+                names
+                    .iter()
+                    .any(|name| is_version_of(path.name().unwrap_or_default(), name))
+            });
+            let found = named.map(|path| rootfs.resolve(path, true));
+            let found = found.filter(|found| rootfs.get(&found.path).is_some_and(|entry| entry.is_file()));
+            found.map(|found| found.path).collect()
         };
         let shells = find(&tables.programs.shells);
         let mut programs: BTreeSet<RootPath> = find(&tables.programs.package_managers).into_iter().collect();
@@ -120,5 +130,29 @@ impl Guard {
             }
         }
         false
+    }
+}
+
+/// Whether `file` is `name`, perhaps with a version behind it (`pip3.11`, `bash-5.2`).
+fn is_version_of(file: &[u8], name: &str) -> bool {
+    let version = |rest: &[u8]| {
+        rest.iter()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+    };
+    file.strip_prefix(name.as_bytes()).is_some_and(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_behind_a_name_hides_nothing() {
+        for file in ["pip", "pip3", "pip3.11", "pip-3.11"] {
+            assert!(is_version_of(file.as_bytes(), "pip"), "{file}");
+        }
+        for file in ["pipe", "pipx", "xpip", "pip3.11-config"] {
+            assert!(!is_version_of(file.as_bytes(), "pip"), "{file}");
+        }
     }
 }

@@ -20,7 +20,9 @@ use crate::plan::EdgeKind;
 /// the languages' resolvers; so are, as the recording tells nothing of them, those that a runtime mounts.
 pub(super) fn roots<'a>(context: &Context<'a>, listed: &BTreeSet<RootPath>) -> Needs<'a> {
     let mut needs = Needs::new(context.rootfs);
-    for directory in listed {
+    // A directory of programs is listed to find one.
+    let programs = context.environment.directories(context.rootfs);
+    for directory in listed.iter().filter(|directory| !programs.contains(directory)) {
         let mut way = std::iter::once(directory.clone()).chain(directory.ancestors());
         if !directory.is_root() && !way.any(|path| own::is_language(&path)) {
             entries(context, &mut needs, directory);

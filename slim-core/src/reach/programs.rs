@@ -30,16 +30,15 @@ impl Environment {
         Some(&variable[name.len() + 1..])
     }
 
-    /// Every executable file of the name `name` along PATH, not only the first.
-    pub(super) fn programs(&self, rootfs: &Rootfs, name: &[u8]) -> Vec<Resolved> {
+    /// The directories in which programs are looked for, links followed: those of PATH and, as an image may set one
+    /// without them, the system's.
+    pub(super) fn directories(&self, rootfs: &Rootfs) -> Vec<RootPath> {
+        let mut found: Vec<RootPath> = Vec::new();
         let path = self.get("PATH").unwrap_or(DEFAULT_PATH);
-        // An image may set a PATH without the system's own directories.
-        let mut found: Vec<Resolved> = Vec::new();
         for directory in path.split(':').chain(DEFAULT_PATH.split(':')) {
-            if let Some(program) = self.program(rootfs, name, Some(directory.as_bytes()))
-                && !found.contains(&program)
-            {
-                found.push(program);
+            let resolved = rootfs.resolve_from(&self.workdir, directory.as_bytes(), true);
+            if resolved.outcome == Outcome::Found && !found.contains(&resolved.path) {
+                found.push(resolved.path);
             }
         }
         found

@@ -29,6 +29,8 @@ pub(super) struct Python {
     _source: String,
     /// Standard modules for developers at work: other standard modules' functions don't bring them.
     pub(super) tools: Vec<String>,
+    /// What installs and builds distributions: no library's function and no entry point of theirs brings it.
+    pub(super) build_tools: Vec<String>,
     /// What modules look for at run time.
     pub(super) data: Vec<ModuleData>,
     /// Packages that load their modules and data by name, kept whole.

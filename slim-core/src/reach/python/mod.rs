@@ -9,8 +9,9 @@
 //! Not followed, since nearly nothing in production needs it and much hangs on it: imports for type checkers
 //! (`if TYPE_CHECKING:`), a library's blocks for running it as a program (`if __name__ == "__main__":`, and in the
 //! standard library functions such as `main` and `_test`), and developers' tools (`pydoc`, `unittest`, …) that the
-//! standard library's functions import: those come where an application or a distribution imports them. Names that
-//! are computed, and `__all__` for `import *`, are not known.
+//! standard library's functions import: those come where an application or a distribution imports them. What installs
+//! and builds distributions (setuptools, pip) comes only where an application imports it, or a module at its top. Names
+//! that are computed, and `__all__` for `import *`, are not known.
 
 mod distribution;
 mod search;
@@ -248,14 +249,16 @@ impl<'a> Python<'a> {
         origin: Origin,
         named: &[Named],
     ) {
-        let tools = &Tables::built_in().python.tools;
+        let table = &Tables::built_in().python;
         for Named { line, what, inner } in named {
             let place = Place::at(path, *line);
             match what {
                 What::Import { level, module, names } => {
                     let top = module.split('.').next().unwrap_or_default();
-                    let tool = *level == 0 && tools.iter().any(|tool| tool == top);
-                    if !(tool && *inner && origin == Origin::Standard) {
+                    let is_in = |names: &[String]| *level == 0 && names.iter().any(|name| name == top);
+                    let tool = is_in(&table.tools) && origin == Origin::Standard;
+                    let build_tool = is_in(&table.build_tools) && origin != Origin::Application;
+                    if !(*inner && (tool || build_tool)) {
                         self.import(needs, paths, place, (*level, module, names));
                     }
                 }
@@ -494,7 +497,12 @@ impl Resolver for Python<'_> {
             }
             Some(b"txt") if path.name() == Some(b"entry_points.txt") => {
                 let paths = self.paths(path, None);
+                let build_tools = &Tables::built_in().python.build_tools;
                 for (line, module) in distribution::entry_points(node.source()?) {
+                    let top = module.split('.').next().unwrap_or_default();
+                    if build_tools.iter().any(|tool| tool == top) {
+                        continue;
+                    }
                     self.import(needs, &paths, Place::at(path, line), (0, &module, &[]));
                 }
             }
