@@ -392,7 +392,8 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::tests::{image, kept, names, reached, used};
+    use super::super::tests::{image, kept, names, reached, reached_with, used};
+    use super::super::{Limits, Options};
     use super::*;
     use crate::image::memory::tree;
 
@@ -512,7 +513,16 @@ mod tests {
             "Entrypoint": ["java", "--module-path=/mods", "-cp", "main.jar:lib/*"],
             "Env": ["CLASSPATH=/env.jar"],
         });
-        let found = names(&reached(&image(tree(items), config), vec![used("/jre/bin/java")]));
+        // The working directory is not kept whole here.
+        let options = Options {
+            limits: Limits {
+                own_files: 0,
+                ..Limits::default()
+            },
+            ..Options::default()
+        };
+        let image = image(tree(items), config);
+        let found = names(&reached_with(&image, vec![used("/jre/bin/java")], &options));
         let jars: Vec<&String> = found
             .iter()
             .filter(|path| path.to_lowercase().ends_with(".jar"))
