@@ -88,10 +88,10 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
                 }
             }
             b"directory" if supervisord => served(context, needs, &bases, value, place),
-            _ if (php && is(&table.php)) || (supervisord && is(&table.supervisord)) => {
-                if value.starts_with(b"/") {
-                    named(needs, &bases, value, place);
-                }
+            _ if value.starts_with(b"/")
+                && ((php && is(&table.php)) || (supervisord && is(&table.supervisord))) =>
+            {
+                named(needs, &bases, value, place);
             }
             _ => {}
         }
