@@ -1,24 +1,209 @@
-//! Families of files that kept libraries load by name when they are used.
+//! Families of files that programs and libraries load by name when they are used: time zones, name services, character
+//! sets, locales, providers of OpenSSL, certificate authorities.
+//!
+//! Which they are is data: `profiles/reach/families.json`, with its sources. A family comes with a library of a certain
+//! name, with a program in machine code that holds a certain text (the name of a function that it imports, a path), or
+//! with static programs, which carry what would be a library elsewhere. The text of a script brings none: languages have
+//! resolvers of their own.
 
 use std::io;
 
-use super::context::Context;
-use super::graph::{Needs, Node, Resolver};
+use globset::{Glob, GlobSet, GlobSetBuilder};
 
-/// Families of files that kept libraries load by name when they are used.
+use super::context::{Context, os};
+use super::elf::parse;
+use super::graph::{Needs, Node, Resolver};
+use super::tables::Tables;
+use crate::image::{Outcome, Resolved};
+use crate::path::RootPath;
+use crate::plan::{Cause, EdgeKind};
+
+/// As much of a program as is searched for texts, in bytes.
+const MAX_PROGRAM: u64 = 64 << 20;
+/// As many files as a family brings from one directory.
+const MAX_FILES: usize = 5000;
+
+/// One family, ready to be matched.
+struct Family {
+    why: &'static str,
+    of: GlobSet,
+    not: GlobSet,
+    contains: &'static [String],
+    is_static: bool,
+    /// What of it the image has.
+    brings: Vec<Resolved>,
+}
+
+/// Keeps families.
 pub(super) struct Families<'a> {
-    _context: &'a Context<'a>,
+    context: &'a Context<'a>,
+    families: Vec<Family>,
 }
 
 impl<'a> Families<'a> {
     /// Resolves in `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { _context: context }
+        let families = Tables::built_in().families.families.iter();
+        let families = families
+            .map(|family| Family {
+                why: &family.why,
+                of: names(&family.of),
+                not: names(&family.not),
+                contains: &family.contains,
+                is_static: family.is_static,
+                brings: family
+                    .brings
+                    .iter()
+                    .flat_map(|pattern| found(context, pattern))
+                    .collect(),
+            })
+            .filter(|family| !family.brings.is_empty())
+            .collect();
+        Self { context, families }
     }
 }
 
+/// A set of names, as a library's file has them.
+fn names(patterns: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).expect("the table's patterns are read by a test of this module"));
+    }
+    set.build().unwrap_or_else(|_| GlobSet::empty())
+}
+
+/// What of `pattern` the image has: files, links and, for `/**` at the end, everything below the directories before it.
+fn found(context: &Context<'_>, pattern: &str) -> Vec<Resolved> {
+    let rootfs = context.rootfs;
+    let (pattern, below) = match pattern.strip_suffix("/**") {
+        Some(pattern) => (pattern, true),
+        None => (pattern, false),
+    };
+    let mut paths: Vec<RootPath> = Vec::new();
+    for path in context.matching(pattern.as_bytes()) {
+        let real = rootfs.resolve(&path, true);
+        let is_directory = rootfs.get(&real.path).is_some_and(|entry| entry.is_dir());
+        if is_directory && below {
+            let files = rootfs.below(&real.path).filter(|(_, entry)| !entry.is_dir());
+            paths.extend(files.take(MAX_FILES).map(|(path, _)| path.clone()));
+        } else if !below && (!is_directory || rootfs.get(&path).is_some_and(|entry| entry.is_symlink())) {
+            paths.push(path);
+        }
+    }
+    let resolved = paths.iter().map(|path| rootfs.resolve(path, true));
+    resolved.filter(|resolved| resolved.outcome == Outcome::Found).collect()
+}
+
 impl Resolver for Families<'_> {
-    fn resolve(&self, _: &Node<'_>, _: &mut Needs<'_>) -> io::Result<()> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        if !node.entry.is_file() || !node.head()?.starts_with(b"\x7fELF") {
+            return Ok(());
+        }
+        let rootfs = self.context.rootfs;
+        let name = os(node.path.name().unwrap_or_default());
+        let elf = parse::parse(&|offset, length| rootfs.read_at(node.path, offset, length))?;
+        let is_static = node.entry.mode & 0o111 != 0
+            && elf.is_some_and(|elf| elf.interpreter.is_none() && elf.needed.is_empty() && elf.soname.is_none());
+        let mut program: Option<Vec<u8>> = None;
+        for family in self.families.iter().filter(|family| !family.not.is_match(name)) {
+            let mut comes = family.of.is_match(name) || (is_static && family.is_static);
+            if !comes && !family.contains.is_empty() {
+                let bytes = match &mut program {
+                    Some(bytes) => bytes,
+                    None => program.insert(rootfs.read(node.path, MAX_PROGRAM)?),
+                };
+                let holds = |text: &String| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+                comes = family.contains.iter().any(holds);
+            }
+            if comes {
+                for resolved in &family.brings {
+                    let cause = Cause::Edge {
+                        edge: EdgeKind::Family,
+                        from: node.path.clone(),
+                        detail: Some(family.why.to_owned()),
+                    };
+                    needs.follow(resolved, &cause);
+                }
+            }
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::elf::parse::{Elf, tests::write};
+    use super::super::tests::{image, names as kept_names, reached, used};
+    use super::*;
+    use crate::image::memory::tree;
+
+    fn kept(path: &str, elf: &Elf, text: &[u8]) -> Vec<String> {
+        let program = [write(elf), text.to_vec()].concat();
+        let rootfs = tree(&[
+            (path, program.as_slice()),
+            ("/usr/share/zoneinfo/UTC", b"tz"),
+            ("/usr/share/zoneinfo/Asia/Tokyo", b"tz"),
+            ("/usr/share/zoneinfo/Pacific/Fiji", b"tz"),
+            ("/usr/share/zoneinfo/posix/Asia/Tokyo", b"tz"),
+            ("/usr/share/zoneinfo/right/UTC", b"tz"),
+            ("/etc/localtime", b"-> /usr/share/zoneinfo/UTC"),
+            ("/etc/services", b"http 80/tcp"),
+            ("/usr/lib/x86_64-linux-gnu/gconv/UTF-16.so", b"so"),
+            ("/usr/lib/x86_64-linux-gnu/gconv/IBM037.so", b"so"),
+            ("/etc/ssl/certs/ca-certificates.crt", b"pem"),
+        ]);
+        let reached = reached(&image(rootfs, json!({})), vec![used(path)]);
+        let names = kept_names(&reached);
+        let files = names.into_iter().filter(|name| reached.files[&RootPath::new(name)].causes.iter().any(|cause| {
+            matches!(cause, Cause::Edge { edge: EdgeKind::Family, .. })
+        }));
+        files.collect()
+    }
+
+    #[test]
+    fn the_c_library_brings_time_zones_and_services_but_not_their_copies() {
+        let library = Elf {
+            is_64: true,
+            machine: 62,
+            soname: Some(b"libc.so.6".to_vec()),
+            ..Elf::default()
+        };
+        let kept = kept("/usr/lib/x86_64-linux-gnu/libc.so.6", &library, b"\0iconv_open\0");
+        assert_eq!(
+            kept,
+            [
+                "/etc/services",
+                "/usr/share/zoneinfo/Asia/Tokyo",
+                "/usr/share/zoneinfo/Pacific/Fiji",
+                "/usr/share/zoneinfo/UTC"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_program_imports_or_names_brings_its_family() {
+        let program = Elf {
+            is_64: true,
+            machine: 62,
+            needed: vec![b"libc.so.6".to_vec()],
+            ..Elf::default()
+        };
+        assert_eq!(
+            kept("/app/convert", &program, b"\0iconv_open\0"),
+            ["/usr/lib/x86_64-linux-gnu/gconv/UTF-16.so"]
+        );
+        assert_eq!(
+            kept("/app/fetch", &program, b"see /etc/ssl/certs/ca-certificates.crt"),
+            ["/etc/ssl/certs/ca-certificates.crt"]
+        );
+        assert_eq!(kept("/app/other", &program, b""), Vec::<String>::new());
+        let alone = Elf {
+            is_64: true,
+            machine: 62,
+            ..Elf::default()
+        };
+        assert!(kept("/app/static", &alone, b"").contains(&"/usr/share/zoneinfo/UTC".to_owned()));
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Tables {
     pub(super) own: Own,
     /// What Java runtimes load by name.
     pub(super) java: Java,
+    /// Files that are loaded by name when something is used.
+    pub(super) families: FamilyTable,
     /// What Python's modules need beside modules.
     pub(super) python: Python,
     /// What configuration files name.
@@ -71,6 +73,38 @@ pub(super) struct Configuration {
     pub(super) ignored: Vec<String>,
     /// Directories in which no application's own configuration and source stand.
     pub(super) not_an_application: Vec<String>,
+}
+
+/// `families.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FamilyTable {
+    /// Where the facts are from.
+    #[serde(rename = "source")]
+    _source: String,
+    /// The families.
+    pub(super) families: Vec<FamilyFiles>,
+}
+
+/// Files that are loaded by name when something is used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FamilyFiles {
+    /// Why they are loaded, for the evidence.
+    pub(super) why: String,
+    /// Names of the libraries that bring them, with patterns.
+    pub(super) of: Vec<String>,
+    /// Names of files in machine code that do not bring them, whatever they hold.
+    #[serde(default)]
+    pub(super) not: Vec<String>,
+    /// Texts one of which a file in machine code holds that brings them.
+    #[serde(default)]
+    pub(super) contains: Vec<String>,
+    /// Whether static programs bring them.
+    #[serde(default, rename = "static")]
+    pub(super) is_static: bool,
+    /// Patterns of their absolute paths; `/**` at the end is everything below.
+    pub(super) brings: Vec<String>,
 }
 
 /// `programs.json`.
@@ -146,6 +180,7 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
     Tables {
         programs: serde_json::from_str(include_str!("../../../profiles/reach/programs.json")).expect(checked),
         own: serde_json::from_str(include_str!("../../../profiles/reach/own.json")).expect(checked),
+        families: serde_json::from_str(include_str!("../../../profiles/reach/families.json")).expect(checked),
         java: serde_json::from_str(include_str!("../../../profiles/reach/java.json")).expect(checked),
         python: serde_json::from_str(include_str!("../../../profiles/reach/python.json")).expect(checked),
         configuration: serde_json::from_str(include_str!("../../../profiles/reach/configuration.json"))
