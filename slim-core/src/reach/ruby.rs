@@ -250,10 +250,8 @@ impl Resolver for Ruby<'_> {
             let place = Place::at(file, call.line);
             let Some(&word) = call.words.first() else { continue };
             match call.method {
-                b"require" | b"require_dependency" => {
-                    if seen.first(b"require", word) {
-                        self.require(needs, &search, word, place);
-                    }
+                b"require" | b"require_dependency" if seen.first(b"require", word) => {
+                    self.require(needs, &search, word, place);
                 }
                 b"autoload" | b"load" => {
                     let name = call.words.last().copied().unwrap_or(word);
@@ -265,10 +263,8 @@ impl Resolver for Ruby<'_> {
                     let cause = place.cause(EdgeKind::Import, &format!("require_relative {}", encode(word)));
                     source::first(context, needs, [&from], &features(word), &cause);
                 }
-                b"gem" | b"add_runtime_dependency" | b"add_dependency" => {
-                    if seen.first(b"gem", word) {
-                        self.gem(needs, &search, word, place);
-                    }
+                b"gem" | b"add_runtime_dependency" | b"add_dependency" if seen.first(b"gem", word) => {
+                    self.gem(needs, &search, word, place);
                 }
                 b"join" | b"expand_path" if matches!(call.receiver, b"File") => {
                     let path = call.words.join(&b'/');

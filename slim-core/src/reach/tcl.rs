@@ -167,10 +167,10 @@ impl Resolver for Tcl<'_> {
                 }
             }
             match words.strip_prefix(&[&b"list"[..]]).unwrap_or(&words) {
-                [b"package", b"require", b"-exact", name, ..] | [b"package", b"require", name, ..] => {
-                    if seen.first(b"package", name) {
-                        self.package(needs, name, place);
-                    }
+                [b"package", b"require", b"-exact", name, ..] | [b"package", b"require", name, ..]
+                    if seen.first(b"package", name) =>
+                {
+                    self.package(needs, name, place);
                 }
                 [b"source" | b"load", rest @ ..] => {
                     for word in rest {
