@@ -7,10 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::engine::Docker;
 use crate::packages::For;
-use crate::{docs, ebpf, fuzz, samples, setup, sh};
-
-/// How long each fuzz target runs.
-const FUZZ_SECONDS: u32 = 60;
+use crate::{docs, ebpf, samples, setup, sh};
 
 /// What became of a step.
 enum Outcome {
@@ -151,7 +148,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         );
     }
     tests(&mut steps, &all);
-    steps.run("fuzzing", || fuzz::run(FUZZ_SECONDS));
     steps.finish()
 }
 

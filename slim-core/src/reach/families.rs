@@ -91,7 +91,9 @@ fn found(context: &Context<'_>, pattern: &str) -> Vec<Resolved> {
         }
     }
     let resolved = paths.iter().map(|path| rootfs.resolve(path, true));
-    resolved.filter(|resolved| resolved.outcome == Outcome::Found).collect()
+    resolved
+        .filter(|resolved| resolved.outcome == Outcome::Found)
+        .collect()
 }
 
 impl Resolver for Families<'_> {
@@ -103,7 +105,9 @@ impl Resolver for Families<'_> {
         let name = os(node.path.name().unwrap_or_default());
         let elf = parse::parse(&|offset, length| rootfs.read_at(node.path, offset, length))?;
         let is_static = node.entry.mode & 0o111 != 0
-            && elf.is_some_and(|elf| elf.interpreter.is_none() && elf.needed.is_empty() && elf.soname.is_none());
+            && elf.is_some_and(|elf| {
+                elf.interpreter.is_none() && elf.needed.is_empty() && elf.soname.is_none()
+            });
         let mut program: Option<Vec<u8>> = None;
         for family in self.families.iter().filter(|family| !family.not.is_match(name)) {
             let mut comes = family.of.is_match(name) || (is_static && family.is_static);
@@ -156,9 +160,17 @@ mod tests {
         ]);
         let reached = reached(&image(rootfs, json!({})), vec![used(path)]);
         let names = kept_names(&reached);
-        let files = names.into_iter().filter(|name| reached.files[&RootPath::new(name)].causes.iter().any(|cause| {
-            matches!(cause, Cause::Edge { edge: EdgeKind::Family, .. })
-        }));
+        let files = names.into_iter().filter(|name| {
+            reached.files[&RootPath::new(name)].causes.iter().any(|cause| {
+                matches!(
+                    cause,
+                    Cause::Edge {
+                        edge: EdgeKind::Family,
+                        ..
+                    }
+                )
+            })
+        });
         files.collect()
     }
 

@@ -392,7 +392,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::tests::{image, kept, names, reached, reached_with, used};
+    use super::super::tests::{image, kept, names, reached_with, used};
     use super::super::{Limits, Options};
     use super::*;
     use crate::image::memory::tree;

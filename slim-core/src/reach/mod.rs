@@ -23,13 +23,11 @@ mod link;
 mod listed;
 mod literal;
 mod lua;
-mod native;
 mod node;
 mod observed;
 mod own;
 mod package;
 mod perl;
-mod php;
 mod programs;
 mod python;
 mod ruby;
@@ -206,15 +204,13 @@ pub fn close(
     }
     graph.mark_all(own::roots(&context));
     graph.mark_all(listed::roots(&context, &observed::listed(rootfs, recording)));
-    let needed: [&dyn Resolver; 12] = [
-        &native::Native::new(&context),
+    let needed: [&dyn Resolver; 10] = [
         &families::Families::new(&context),
         &configuration::Configuration::new(&context),
         &shell::Shell::new(&context),
         &python::Python::new(&context),
         &node::NodeJs::new(&context),
         &ruby::Ruby::new(&context),
-        &php::Php::new(&context),
         &perl::Perl::new(&context),
         &java::Java::new(&context),
         &lua::Lua::new(&context),
