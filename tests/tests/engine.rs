@@ -1,12 +1,13 @@
 //! The Docker engine, with real containers.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use slim_core::digest::Digest;
 use slim_core::engine::docker::{Docker, OWNER_LABEL, Owner, describe_end};
-use slim_core::engine::{Container, ContainerOptions, Engine, Error, Pull};
+use slim_core::engine::{self, Container, ContainerOptions, Engine, Error, Pull};
 use slim_core::image::Image;
 use slim_core::path::RootPath;
 use slim_core::recording::MountKind;
@@ -778,6 +779,11 @@ async fn two_owners_do_not_clean_each_other_away() {
     docker.state(&container).await.expect("it is still there");
 }
 
+/// The archive in a file.
+fn opened(path: &Path) -> engine::Archive {
+    engine::Archive::open(path).expect("an archive")
+}
+
 #[tokio::test]
 async fn images_are_loaded_tagged_and_removed() {
     let (docker, image) = connect().await;
@@ -787,7 +793,7 @@ async fn images_are_loaded_tagged_and_removed() {
     let tags = ["slim-test-loaded:1", "slim-test-loaded:other"].map(str::to_owned);
     let (progress, mut steps) = tokio::sync::mpsc::unbounded_channel();
     let loaded = docker
-        .load(&archive, &tags, Some(progress))
+        .load(opened(&archive), &tags, Some(progress))
         .await
         .expect("it is loaded");
     assert_eq!(loaded.id, image.id);
@@ -816,7 +822,12 @@ async fn images_are_loaded_tagged_and_removed() {
             .eq(image.rootfs.iter().map(|(p, e)| (p, e.mode, e.size())))
     );
     std::fs::write(&archive, "no archive").expect("a file");
-    assert!(docker.load(&archive, &[], None).await.is_err());
+    let nonsense = engine::Archive {
+        id: image.id.clone(),
+        size: 10,
+        bytes: Box::new(std::io::Cursor::new("no archive")),
+    };
+    assert!(docker.load(nonsense, &[], None).await.is_err());
 }
 
 #[tokio::test]
@@ -1061,7 +1072,7 @@ async fn over_tls_and_without_the_storage_drivers_directories() {
     let archive = file("image.tar");
     self::docker(&["save", "-o", archive.to_str().expect("UTF-8"), IMAGE]);
     docker
-        .load(&archive, &["slim-test-second:1".to_owned()], None)
+        .load(opened(&archive), &["slim-test-second:1".to_owned()], None)
         .await
         .expect("it is loaded");
     let image = docker

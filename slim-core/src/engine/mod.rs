@@ -3,11 +3,14 @@
 //! An [`Engine`] creates containers from an image's own configuration plus what the user asks for, by the names of
 //! `docker run`'s options, and touches nothing else: nothing is injected, nothing is privileged.
 
+mod archive;
 pub mod docker;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+
+pub use archive::Archive;
 
 use crate::digest::Digest;
 use crate::image::Image;
@@ -189,16 +192,31 @@ pub trait Engine: Send + Sync {
     /// The engine's message; one that is gone already is no error.
     async fn remove(&self, container: &Container) -> Result<(), Error>;
 
-    /// Loads an image from a `docker save` archive in the file at `archive`, and tags it.
+    /// Loads an image and tags it.
     ///
     /// # Errors
-    /// The engine's message.
+    /// The engine's message; one of `archive`'s reader, with which nothing is tagged.
     async fn load(
         &self,
-        archive: &std::path::Path,
+        archive: Archive,
         tags: &[String],
         progress: Option<Progress>,
     ) -> Result<Loaded, Error>;
+
+    /// A name for an image that is not to stay: no other process has it, and [`Engine::clean_up`] knows it by its owner.
+    fn temporary_tag(&self) -> String;
+
+    /// Gives the image `reference` (a name or an id) another name.
+    ///
+    /// # Errors
+    /// The engine's message.
+    async fn tag(&self, reference: &str, tag: &str) -> Result<(), Error>;
+
+    /// Removes the name `reference`, and the image if it was the last one.
+    ///
+    /// # Errors
+    /// The engine's message; one that is gone already is no error.
+    async fn untag(&self, reference: &str) -> Result<(), Error>;
 
     /// Removes what dead owners left behind (containers, volumes, networks, images by label), and says what.
     ///

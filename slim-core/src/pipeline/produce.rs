@@ -9,7 +9,7 @@ use super::record::{cancellable, show_bytes};
 use super::{Error, Observer, Output, Stage, Stop};
 use crate::build;
 use crate::digest::Digest;
-use crate::engine::Engine;
+use crate::engine::{Archive, Engine};
 use crate::image::{Image, packages};
 use crate::path::RootPath;
 use crate::plan::tables::Tables;
@@ -169,17 +169,14 @@ async fn make_image(
     observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
     if let Some(engine) = engine {
         observer.begin(Stage::Load, &options.tags.join(", "));
-        let archive = tempfile::Builder::new()
-            .prefix(".slim-")
-            .suffix(".tar")
-            .tempfile_in(output.directory())
-            .map_err(|source| Error::Output {
-                path: output.directory().to_owned(),
-                source,
-            })?;
-        built.write_archive(archive.path())?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let loading = cancellable(stop, 1, engine.load(archive.path(), &options.tags, Some(sender)));
+        let reader = built.archive()?;
+        let archive = Archive {
+            id: built.id.clone(),
+            size: reader.size(),
+            bytes: Box::new(reader),
+        };
+        let loading = cancellable(stop, 1, engine.load(archive, &options.tags, Some(sender)));
         let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, observer));
         let loaded = loaded?;
         observer.end(Stage::Load, loaded.id.short());

@@ -1,19 +1,18 @@
 //! Images of the engine: found, pulled, read and loaded.
 
-use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use bollard::models::ImageInspect;
 use bollard::query_parameters as query;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 use super::{Docker, check_name, credentials, reason, refused, split_tag, status};
 use crate::digest::Digest;
-use crate::engine::{Error, Loaded, Progress, Pull};
+use crate::engine::{self, Error, Loaded, Progress, Pull};
 use crate::image::{Archive, Config, Image, overlay};
 
 /// An image's config may be this long.
@@ -196,40 +195,43 @@ impl Docker {
     /// [`crate::engine::Engine::load`].
     pub(super) async fn load_archive(
         &self,
-        archive: &Path,
+        archive: engine::Archive,
         tags: &[String],
         progress: Option<Progress>,
     ) -> Result<Loaded, Error> {
-        let fail = |source| Error::File {
-            path: archive.to_owned(),
-            source,
-        };
-        let action = format!("load the image in {}", archive.display());
+        let engine::Archive {
+            id: config,
+            size,
+            mut bytes,
+        } = archive;
+        let action = format!("load the image {}", config.short());
         for tag in tags {
             check_name(&action, tag)?;
         }
-        let path = archive.to_owned();
-        let config = tokio::task::spawn_blocking(move || config_digest(&path))
-            .await
-            .map_err(|e| fail(std::io::Error::other(e)))?
-            .map_err(fail)?;
-        let file = tokio::fs::File::open(archive).await.map_err(fail)?;
-        let total = file.metadata().await.map_err(fail)?.len();
-        let chunks = futures_util::stream::unfold((file, 0u64), move |(mut file, done)| {
-            let progress = progress.clone();
-            async move {
+        let (sender, receiver) = mpsc::channel(2);
+        let reading = tokio::task::spawn_blocking(move || {
+            loop {
                 let mut chunk = vec![0; CHUNK];
-                let read = match file.read(&mut chunk).await {
-                    Ok(0) => return None,
+                let read = match bytes.read(&mut chunk) {
+                    Ok(0) => return Ok(()),
                     Ok(read) => read,
-                    Err(error) => return Some((Err(error), (file, done))),
+                    Err(error) => return Err(error),
                 };
                 chunk.truncate(read);
-                let done = done + read as u64;
-                if let Some(progress) = &progress {
-                    let _ = progress.send((done, Some(total)));
+                if sender.blocking_send(Bytes::from(chunk)).is_err() {
+                    return Ok(());
                 }
-                Some((Ok(Bytes::from(chunk)), (file, done)))
+            }
+        });
+        let chunks = futures_util::stream::unfold((receiver, 0u64), move |(mut receiver, done)| {
+            let progress = progress.clone();
+            async move {
+                let chunk = receiver.recv().await?;
+                let done = done + chunk.len() as u64;
+                if let Some(progress) = &progress {
+                    let _ = progress.send((done, Some(size)));
+                }
+                Some((Ok::<_, std::io::Error>(chunk), (receiver, done)))
             }
         });
         let client = self.client().clone().with_timeout(super::LOAD_ANSWER);
@@ -246,6 +248,14 @@ impl Docker {
             }
             said += &answer.stream.unwrap_or_default();
         }
+        reading
+            .await
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(|error| Error::Broken {
+                action: action.clone(),
+                reason: format!("the archive cannot be read: {error}"),
+            })?;
         // Engines that store images by manifest know it by that digest: "Loaded image ID: …" or "Loaded image: …".
         let mut name = config.to_string();
         if let Err(Error::NoImage { .. }) = self.inspect_image(&name).await {
@@ -264,7 +274,7 @@ impl Docker {
             names.insert(config.clone(), name.clone());
         }
         for tag in tags {
-            self.tag(&name, tag).await?;
+            self.add_tag(&name, tag).await?;
         }
         Ok(Loaded { id: config })
     }
@@ -330,42 +340,6 @@ fn check_platform(reference: &str, found: &ImageInspect) -> Result<(), Error> {
     })
 }
 
-/// The digest of the config in a `docker save` archive: `manifest.json` names it.
-///
-/// Source: Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format".
-fn config_digest(path: &Path) -> std::io::Result<Digest> {
-    #[derive(serde::Deserialize)]
-    struct Item {
-        #[serde(rename = "Config")]
-        config: String,
-    }
-    let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
-    let mut file = std::fs::File::open(path)?;
-    let manifest =
-        entry(&mut file, "manifest.json")?.ok_or_else(|| wrong("the archive has no manifest.json"))?;
-    let items: Vec<Item> = serde_json::from_slice(&manifest)?;
-    let [item] = &items[..] else {
-        return Err(wrong("the archive does not hold exactly one image"));
-    };
-    let config =
-        entry(&mut file, &item.config)?.ok_or_else(|| wrong("the archive lacks its image's config"))?;
-    Ok(Digest::of(&config))
-}
-
-/// The content of one small file of a tar archive.
-fn entry(file: &mut std::fs::File, name: &str) -> std::io::Result<Option<Vec<u8>>> {
-    file.rewind()?;
-    for found in tar::Archive::new(file).entries_with_seek()? {
-        let found = found?;
-        if found.path_bytes().as_ref() == name.as_bytes() {
-            let mut bytes = Vec::new();
-            found.take(MAX_CONFIG).read_to_end(&mut bytes)?;
-            return Ok(Some(bytes));
-        }
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,37 +389,6 @@ mod tests {
                 error.to_string().contains(&format!("{os}/{architecture}")),
                 "{error}"
             );
-        }
-    }
-
-    fn archive(entries: &[(&str, &str)]) -> tempfile::NamedTempFile {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        let mut builder = tar::Builder::new(file.as_file());
-        for (name, text) in entries {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(text.len() as u64);
-            header.set_mode(0o644);
-            builder
-                .append_data(&mut header, name, text.as_bytes())
-                .expect("an entry");
-        }
-        builder.finish().expect("an archive");
-        drop(builder);
-        file
-    }
-
-    #[test]
-    fn the_archives_config_is_found() {
-        let manifest = r#"[{"Config":"c.json","RepoTags":null,"Layers":[]}]"#;
-        let file = archive(&[("c.json", "{}"), ("manifest.json", manifest)]);
-        assert_eq!(config_digest(file.path()).ok(), Some(Digest::of(b"{}")));
-        for entries in [
-            &[("c.json", "{}")][..],
-            &[("manifest.json", manifest)],
-            &[("manifest.json", "[]")],
-            &[("manifest.json", "nonsense")],
-        ] {
-            assert!(config_digest(archive(entries).path()).is_err(), "{entries:?}");
         }
     }
 

@@ -11,7 +11,7 @@ mod start;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ pub use address::{Address, Surroundings, Tls};
 pub use owner::{KIND_LABEL, OWNER_LABEL, Owner};
 pub use start::{crash_loop, describe_end};
 
-use super::{Container, ContainerOptions, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
+use super::{Archive, Container, ContainerOptions, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
 use crate::digest::Digest;
 use crate::image::Image;
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
@@ -45,6 +45,9 @@ const ANSWER: Duration = Duration::from_secs(300);
 
 /// How long it may take to begin the answer to an image that is loaded.
 const LOAD_ANSWER: Duration = Duration::from_secs(3600);
+
+/// The repository of names that are not to stay; their tag is an owner and a number.
+const TEMPORARY: &str = "slim-unverified";
 
 /// As much of a command's standard output and of its standard error is kept.
 const MAX_EXEC_OUTPUT: usize = 16 << 20;
@@ -327,11 +330,8 @@ impl Docker {
         ))
     }
 
-    /// Gives the image `reference` another name.
-    ///
-    /// # Errors
-    /// The engine's message.
-    pub async fn tag(&self, reference: &str, tag: &str) -> Result<(), Error> {
+    /// [`Engine::tag`] by a name that this engine knows.
+    async fn add_tag(&self, reference: &str, tag: &str) -> Result<(), Error> {
         let action = format!("tag {reference} as {tag}");
         check_name(&action, reference)?;
         check_name(&action, tag)?;
@@ -888,11 +888,29 @@ impl Engine for Docker {
 
     async fn load(
         &self,
-        archive: &Path,
+        archive: Archive,
         tags: &[String],
         progress: Option<Progress>,
     ) -> Result<Loaded, Error> {
         self.load_archive(archive, tags, progress).await
+    }
+
+    fn temporary_tag(&self) -> String {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        format!("{TEMPORARY}:{}.{number}", self.0.owner.as_tag())
+    }
+
+    async fn tag(&self, reference: &str, tag: &str) -> Result<(), Error> {
+        // An id is the digest of the config, by which not every engine knows the image.
+        let name = match reference.parse::<Digest>() {
+            Ok(id) => self.name_of(&id),
+            Err(_) => reference.to_owned(),
+        };
+        self.add_tag(&name, tag).await
+    }
+
+    async fn untag(&self, reference: &str) -> Result<(), Error> {
+        self.remove_image(reference).await
     }
 
     async fn clean_up(&self) -> Result<Vec<String>, Error> {
@@ -984,6 +1002,22 @@ impl Docker {
                         self.remove_image(name).await.map(|()| true),
                     );
                 }
+            }
+        }
+
+        let names = HashMap::from([("reference".to_owned(), vec![TEMPORARY.to_owned()])]);
+        let options = query::ListImagesOptionsBuilder::default().filters(&names).build();
+        let images = listed(|| self.client().list_images(Some(options.clone()))).await?;
+        for name in images.iter().flat_map(|found| &found.repo_tags) {
+            let owner = name
+                .rsplit_once(':')
+                .and_then(|(repository, tag)| repository.ends_with(TEMPORARY).then_some(tag))
+                .and_then(|tag| Owner::from_tag(tag).ok());
+            if owner.is_some_and(|owner| owner.is_dead()) {
+                note(
+                    format!("image {name}"),
+                    self.remove_image(name).await.map(|()| true),
+                );
             }
         }
         Ok(done)

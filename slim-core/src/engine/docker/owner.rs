@@ -54,6 +54,22 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// As the beginning of an image's tag, which has no colons.
+    pub fn as_tag(&self) -> String {
+        self.to_string().replace(':', "_")
+    }
+
+    /// The owner in a tag that begins with [`Owner::as_tag`] and a full stop.
+    ///
+    /// # Errors
+    /// [`NotAnOwner`].
+    pub fn from_tag(tag: &str) -> Result<Self, NotAnOwner> {
+        let (owner, _) = tag.split_once('.').ok_or(NotAnOwner)?;
+        owner.replace('_', ":").parse()
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.boot, self.pid, self.start)?;
@@ -113,6 +129,14 @@ fn start_time(pid: u32) -> Option<u64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_owner_survives_in_a_tag() {
+        let owner = Owner::current();
+        assert_eq!(Owner::from_tag(&format!("{}.7", owner.as_tag())), Ok(owner));
+        assert_eq!(Owner::from_tag("latest"), Err(NotAnOwner));
+        assert_eq!(Owner::from_tag("1.2"), Err(NotAnOwner));
+    }
 
     #[test]
     fn this_process_lives() {
