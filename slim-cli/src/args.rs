@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::{ContainerOptions, Pull};
 use slim_core::pipeline::RecordOptions;
+use slim_core::profile::ARTIFACTS;
 use slim_core::{probe, reach, trace};
 
 /// Watches a container from the kernel while the app is exercised, and hands back the smallest image that still works,
@@ -22,9 +24,21 @@ pub(crate) struct Cli {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// How results are printed on standard output
-    #[arg(long, value_enum, default_value_t = Format::Text, env = "SLIM_FORMAT", global = true)]
-    pub(crate) format: Format,
+    /// How results are printed on standard output; and, where profiles are made, a format to write them in beside the
+    /// usual ones (see --list-formats); may be repeated
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_parser = formats(),
+        value_delimiter = ',',
+        default_value = "text",
+        env = "SLIM_FORMAT",
+        global = true
+    )]
+    pub(crate) format: Vec<Format>,
+    /// List the formats of profiles
+    #[arg(long, global = true)]
+    pub(crate) list_formats: bool,
     /// When to colour: on a terminal (and without NO_COLOR or CI), always, never
     #[arg(long, value_enum, default_value_t = Colour::Auto, env = "SLIM_COLOR", global = true)]
     pub(crate) color: Colour,
@@ -39,12 +53,65 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// What `--format` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// For people
+    /// How results are printed.
+    Results(Results),
+    /// A format of profiles.
+    Profile(String),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Results {
+    /// For people.
     Text,
-    /// For programs
+    /// For programs.
     Json,
+}
+
+/// The values of `--format`: those of results, and those of profiles, which the help leaves to `--list-formats`.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let results = [
+        PossibleValue::new("text").help("For people"),
+        PossibleValue::new("json").help("For programs"),
+    ];
+    let profiles = ARTIFACTS
+        .iter()
+        .map(|artifact| PossibleValue::new(artifact.format()).hide(true));
+    PossibleValuesParser::new(results.into_iter().chain(profiles)).map(|name| match name.as_str() {
+        "text" => Format::Results(Results::Text),
+        "json" => Format::Results(Results::Json),
+        _ => Format::Profile(name),
+    })
+}
+
+impl Command {
+    /// Whether it makes profiles.
+    pub(crate) fn makes_profiles(&self) -> bool {
+        matches!(self, Self::Build(_) | Self::Profile(_) | Self::Generate(_))
+    }
+}
+
+impl Global {
+    /// How results are printed: the last word on it counts.
+    pub(crate) fn results(&self) -> Results {
+        let mut results = self.format.iter().filter_map(|format| match format {
+            Format::Results(results) => Some(*results),
+            Format::Profile(_) => None,
+        });
+        results.next_back().unwrap_or(Results::Text)
+    }
+
+    /// The formats of profiles that were asked for.
+    pub(crate) fn profiles(&self) -> Vec<String> {
+        let profiles = self.format.iter().filter_map(|format| match format {
+            Format::Profile(name) => Some(name.clone()),
+            Format::Results(_) => None,
+        });
+        profiles.collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

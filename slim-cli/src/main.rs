@@ -7,8 +7,12 @@ mod commands;
 mod progress;
 mod settings;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use args::{Cli, Command, Global};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 /// The exit codes of the command line, beside clap's own 2 for a wrong one.
@@ -22,20 +26,23 @@ mod exit {
 }
 
 fn main() -> ExitCode {
-    let command = match settings::apply(args::Cli::command()) {
+    let command = match settings::apply(Cli::command()) {
         Ok(command) => command,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::from(exit::USAGE);
         }
     };
-    let matches = command.get_matches();
-    let cli = match args::Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (global, command) = match parse(command, &words) {
+        Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
-    let colour = progress::colour(&cli.global);
-    let level = match cli.global.verbose {
+    let colour = progress::colour(&global);
+    let Some(command) = command else {
+        return ended(colour, commands::list_formats(&global));
+    };
+    let level = match global.verbose {
         0 => "warn",
         1 => "info",
         _ => "debug",
@@ -58,9 +65,37 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::FAILED);
         }
     };
-    let result = runtime.block_on(commands::run(cli));
+    let result = runtime.block_on(commands::run(global, command));
     // Reads of standard input or of a stuck socket must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    ended(colour, result)
+}
+
+/// The command line; no command where the formats are to be listed, whatever else is missing.
+fn parse(command: clap::Command, words: &[OsString]) -> Result<(Global, Option<Command>), clap::Error> {
+    let mut own = words.iter().take_while(|word| *word != "--");
+    if own.any(|word| word == "--list-formats") {
+        let optional = command
+            .subcommand_required(false)
+            .arg_required_else_help(false)
+            .mut_subcommands(|command| command.mut_args(|arg| arg.required(false)));
+        let matches = optional.try_get_matches_from(words)?;
+        return Ok((Global::from_arg_matches(&matches)?, None));
+    }
+    let matches = command.try_get_matches_from(words)?;
+    let Cli { global, command } = Cli::from_arg_matches(&matches)?;
+    let given = matches.value_source("format") == Some(ValueSource::CommandLine);
+    if let Some(profile) = global.profiles().first()
+        && given
+        && !command.makes_profiles()
+    {
+        let what = format!("--format {profile}: this command makes no profiles, so it is text or json");
+        return Err(Cli::command().error(ErrorKind::InvalidValue, what));
+    }
+    Ok((global, Some(command)))
+}
+
+fn ended(colour: bool, result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -87,6 +122,56 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        args::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    fn parsed(line: &[&str]) -> Result<(Global, Option<Command>), ErrorKind> {
+        let words: Vec<OsString> = line.iter().map(OsString::from).collect();
+        parse(Cli::command(), &words).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn a_format_is_of_results_or_of_profiles() {
+        let (global, _) = parsed(&[
+            "slim",
+            "generate",
+            "a",
+            "--format",
+            "json,apparmor",
+            "--format",
+            "run.sh",
+        ])
+        .unwrap();
+        assert_eq!(global.results(), args::Results::Json);
+        assert_eq!(global.profiles(), ["apparmor", "run.sh"]);
+        let (global, _) = parsed(&["slim", "--format", "apparmor", "profile", "a"]).unwrap();
+        assert_eq!(
+            (global.results(), global.profiles().len()),
+            (args::Results::Text, 1)
+        );
+        assert_eq!(
+            parsed(&["slim", "build", "a", "--format", "tar"]).unwrap_err(),
+            ErrorKind::InvalidValue
+        );
+        assert_eq!(
+            parsed(&["slim", "record", "a", "--format", "apparmor"]).unwrap_err(),
+            ErrorKind::InvalidValue
+        );
+    }
+
+    #[test]
+    fn listing_formats_needs_nothing_else() {
+        for line in [
+            &["slim", "--list-formats"][..],
+            &["slim", "build", "--list-formats"],
+            &["slim", "profile", "--list-formats", "--format", "json"],
+            &["slim", "generate", "--list-formats"],
+        ] {
+            assert!(parsed(line).unwrap().1.is_none(), "{line:?}");
+        }
+        assert_eq!(
+            parsed(&["slim", "build"]).unwrap_err(),
+            ErrorKind::MissingRequiredArgument
+        );
     }
 }

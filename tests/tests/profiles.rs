@@ -10,9 +10,10 @@ use std::process::{Command, Output};
 use slim_core::digest::Digest;
 use slim_core::image::{Config, Entry, Image, Rootfs, Store};
 use slim_core::path::RootPath;
+use slim_core::pipeline;
 use slim_core::plan::tables::Tables;
 use slim_core::plan::{Plan, Totals, VERSION, syscalls};
-use slim_core::profile::{Options, profile_name, write_all};
+use slim_core::profile::{Context, Options};
 use slim_core::recording::{
     Abi, Actor, ContainerFacts, EngineFacts, HostFacts, Losses, Measured, Outcome, Peaks, Phase, Purpose,
     Recording, Run, RuntimeFacts, SyscallUse,
@@ -182,11 +183,15 @@ fn profiles(dir: &Path, tag: &str) -> PathBuf {
         config: Config::default(),
         rootfs: Rootfs::new(BTreeMap::new(), std::sync::Arc::new(Nothing)),
     };
-    let options = Options {
-        profile_name: profile_name("busybox"),
-        tags: vec![tag.to_owned()],
+    let context = Context {
+        plan: &plan,
+        recording: &recording,
+        image: &image,
+        tags: &[tag.to_owned()],
+        options: &Options::default(),
     };
-    write_all(&plan, &recording, &image, dir, &options).expect("profiles are written");
+    let output = pipeline::Output::open(dir).expect("the directory is writable");
+    output.write_profiles(&context).expect("profiles are written");
     dir.join("seccomp.json")
 }
 

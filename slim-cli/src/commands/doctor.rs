@@ -6,7 +6,7 @@ use slim_core::engine::docker::Docker;
 use slim_core::trace;
 
 use super::CannotTrace;
-use crate::args::{Format, Global};
+use crate::args::{Global, Results};
 use crate::progress::paint;
 
 /// One line of the report.
@@ -34,8 +34,8 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
         .collect();
     let can_trace = checks.iter().all(|check| check.ok || !check.needed);
     checks.push(engine(global).await);
-    match global.format {
-        Format::Json => {
+    match global.results() {
+        Results::Json => {
             let list: Vec<_> = checks
                 .iter()
                 .map(|c| json!({"check": c.name, "ok": c.ok, "needed": c.needed, "detail": c.what}))
@@ -45,7 +45,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
                 super::json(&json!({"checks": list, "can_trace": can_trace}))?
             );
         }
-        Format::Text => {
+        Results::Text => {
             use std::io::IsTerminal as _;
             let colour = std::io::stdout().is_terminal() && crate::progress::colour(global);
             for check in &checks {

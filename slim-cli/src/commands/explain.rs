@@ -5,7 +5,7 @@ use slim_core::plan::{Plan, VERSION};
 use slim_core::report;
 
 use super::json;
-use crate::args::{Explain, Format, Global};
+use crate::args::{Explain, Global, Results};
 
 /// As many packages and directories as a person looks at.
 const REMOVED_LINES: usize = 20;
@@ -22,16 +22,16 @@ pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
         .with_context(|| format!("{}: not a plan of version {VERSION}", path.display()))?;
     let Some(what) = &args.what else {
         let overview = report::overview(&plan);
-        match global.format {
-            Format::Text => print!("{}", overview.text(REMOVED_LINES)),
-            Format::Json => print!("{}", json(&overview)?),
+        match global.results() {
+            Results::Text => print!("{}", overview.text(REMOVED_LINES)),
+            Results::Json => print!("{}", json(&overview)?),
         }
         return Ok(());
     };
     let explained = report::explain(&plan, what);
-    match global.format {
-        Format::Text => print!("{}", explained.text(&plan)),
-        Format::Json => print!("{}", json(&explained)?),
+    match global.results() {
+        Results::Text => print!("{}", explained.text(&plan)),
+        Results::Json => print!("{}", json(&explained)?),
     }
     Ok(())
 }

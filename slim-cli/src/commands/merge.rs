@@ -1,14 +1,14 @@
 //! `slim merge`.
 
 use super::{json, load_recordings, open_output};
-use crate::args::{Format, Global, Merge};
+use crate::args::{Global, Merge, Results};
 
 pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
     let (recording, bodies) = load_recordings(&args.recordings)?;
     let reference = slim_core::pipeline::recorded_reference(&recording);
     let path = open_output(args.output.as_ref(), &reference)?.write_recording(&recording, &bodies)?;
-    match global.format {
-        Format::Json => print!(
+    match global.results() {
+        Results::Json => print!(
             "{}",
             json(&serde_json::json!({
                 "recording": path,
@@ -16,7 +16,7 @@ pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
                 "runs": recording.runs.keys().collect::<Vec<_>>(),
             }))?
         ),
-        Format::Text => {
+        Results::Text => {
             println!("  recording     {}", path.display());
             println!("  runs          {} of {reference}", recording.runs.len());
         }

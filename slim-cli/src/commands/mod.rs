@@ -4,6 +4,7 @@ mod build;
 mod docs;
 mod doctor;
 mod explain;
+mod formats;
 mod generate;
 mod merge;
 mod record;
@@ -14,19 +15,20 @@ use std::time::Instant;
 use anyhow::Context as _;
 use slim_core::engine::docker::Docker;
 use slim_core::pipeline::{self, Output, Product, Stop};
-use slim_core::report;
+use slim_core::{profile, report};
 
-use crate::args::{Cli, Command, Format, Global};
+use crate::args::{Command, Global, Results};
 use crate::progress::Progress;
+
+pub(crate) use formats::list as list_formats;
 
 /// This machine cannot trace; the report on it is printed.
 #[derive(Debug, thiserror::Error)]
 #[error("this machine cannot trace: see what is marked missing above")]
 pub(crate) struct CannotTrace;
 
-pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
-    let global = cli.global;
-    match cli.command {
+pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Build(args) => build::build(&global, args).await,
         Command::Profile(args) => build::profile(&global, args).await,
         Command::Record(args) => record::run(&global, args).await,
@@ -77,6 +79,13 @@ fn open_output(directory: Option<&PathBuf>, reference: &str) -> Result<Output, p
     Output::open(&directory.cloned().unwrap_or_else(default))
 }
 
+/// How profiles are written, from the flags.
+fn profiles(global: &Global) -> profile::Options {
+    profile::Options {
+        formats: global.profiles(),
+    }
+}
+
 /// Records, and keeps the container's own log whatever came of it.
 async fn recorded(
     engine: &Docker,
@@ -112,9 +121,9 @@ fn finish(
     let document = json(&product.report)?;
     output.write("report.json", document.as_bytes())?;
     drop(progress);
-    match global.format {
-        Format::Text => print!("{}", report::summary(&product.report)),
-        Format::Json => print!("{document}"),
+    match global.results() {
+        Results::Text => print!("{}", report::summary(&product.report)),
+        Results::Json => print!("{document}"),
     }
     Ok(())
 }

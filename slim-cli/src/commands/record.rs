@@ -4,7 +4,7 @@ use slim_core::pipeline;
 use slim_core::report;
 
 use super::{connect, json, open_output, recorded, stop_on_signals};
-use crate::args::{Format, Global, Observe, record_options};
+use crate::args::{Global, Observe, Results, record_options};
 use crate::progress::Progress;
 
 pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
@@ -26,8 +26,8 @@ pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
     let run = &recorded.run;
-    match global.format {
-        Format::Json => print!(
+    match global.results() {
+        Results::Json => print!(
             "{}",
             json(&serde_json::json!({
                 "recording": path,
@@ -39,7 +39,7 @@ pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
                 "losses": run.losses,
             }))?
         ),
-        Format::Text => {
+        Results::Text => {
             println!("  recording     {}", path.display());
             println!("  run           {}", run.id());
             for line in &recorded.summary {

@@ -11,6 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::Error;
 use crate::digest::Digest;
+use crate::profile;
 use crate::recording::Recording;
 
 /// Bodies of exchanges, by digest.
@@ -119,12 +120,38 @@ impl Output {
     /// # Errors
     /// [`Error::Output`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        self.write_with_mode(name, bytes, 0o644)
+    }
+
+    /// Writes `name` with permissions `mode`, whole or not at all.
+    fn write_with_mode(&self, name: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, Error> {
         let path = self.path(name);
-        write_whole(&path, bytes).map_err(|source| Error::Output {
+        write_whole(&path, bytes, mode).map_err(|source| Error::Output {
             path: path.clone(),
             source,
         })?;
         Ok(path)
+    }
+
+    /// Writes the profiles that `context` asks for, and removes those of an earlier run that it does not: what is in
+    /// the directory is of one recording.
+    ///
+    /// # Errors
+    /// [`Error::Profile`], [`Error::Output`].
+    pub fn write_profiles(&self, context: &profile::Context<'_>) -> Result<Vec<PathBuf>, Error> {
+        let rendered = profile::render(context)?;
+        for artifact in profile::ARTIFACTS {
+            if rendered.iter().all(|file| file.file_name != artifact.file_name()) {
+                self.remove(artifact.file_name())?;
+            }
+        }
+        rendered
+            .iter()
+            .map(|file| {
+                let mode = if file.executable { 0o755 } else { 0o644 };
+                self.write_with_mode(file.file_name, &file.bytes, mode)
+            })
+            .collect()
     }
 
     /// Writes a recording, and the bodies of its exchanges beside it.
@@ -155,12 +182,12 @@ impl Output {
     }
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Replaces the file in one step, so that nobody reads half of it.
+fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".slim-").tempfile_in(directory)?;
     file.write_all(bytes)?;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -30,6 +30,8 @@ pub struct ProductOptions {
     pub source_date_epoch: Option<u64>,
     /// The image's tags; no image is made if there are none.
     pub tags: Vec<String>,
+    /// How the profiles are written.
+    pub profiles: profile::Options,
 }
 
 /// What was made.
@@ -108,17 +110,13 @@ pub async fn produce(
     observer.begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
     let mut files = vec![output.write_recording(recording, bodies)?];
     files.push(output.write("plan.json", &json(&plan))?);
-    let names = profile::Options {
-        profile_name: profile::profile_name(options.tags.first().unwrap_or(&image.reference)),
-        tags: options.tags.clone(),
-    };
-    files.extend(profile::write_all(
-        &plan,
+    files.extend(output.write_profiles(&profile::Context {
+        plan: &plan,
         recording,
         image,
-        output.directory(),
-        &names,
-    )?);
+        tags: &options.tags,
+        options: &options.profiles,
+    })?);
     observer.end(
         Stage::Profiles,
         &format!(

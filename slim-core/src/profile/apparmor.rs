@@ -187,16 +187,24 @@ impl Rules {
 }
 
 impl Artifact for AppArmor {
-    fn name(&self) -> &'static str {
-        "AppArmor profile"
+    fn format(&self) -> &'static str {
+        "apparmor"
+    }
+
+    fn description(&self) -> &'static str {
+        "AppArmor profile, for apparmor_parser"
     }
 
     fn file_name(&self) -> &'static str {
         "apparmor.profile"
     }
 
+    fn always(&self) -> bool {
+        true
+    }
+
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let name = context.profile_name()?;
+        let name = context.profile_name();
         let (plan, recording) = (context.plan, context.recording);
         let mut out = String::new();
         let mut say = |text: &str| {

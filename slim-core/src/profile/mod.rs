@@ -10,11 +10,6 @@ mod seccomp;
 mod shell;
 pub mod simulate;
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-
 pub use apparmor::{AppArmor, escape as apparmor_escape};
 pub use run_sh::RunSh;
 pub use seccomp::Seccomp;
@@ -27,10 +22,8 @@ use crate::recording::Recording;
 /// What the user chose about the profiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The AppArmor profile's name; [`profile_name`] of the image's where it is empty.
-    pub profile_name: String,
-    /// The slim image's tags; the first one is run. Empty where only profiles were made: then the image itself is run.
-    pub tags: Vec<String>,
+    /// Formats to write beside those that are always written, by [`Artifact::format`].
+    pub formats: Vec<String>,
 }
 
 /// What artifacts are made from.
@@ -42,36 +35,42 @@ pub struct Context<'a> {
     pub recording: &'a Recording,
     /// The image before.
     pub image: &'a Image,
+    /// The slim image's tags; the first one is run. Empty where only profiles were made: then the image itself is run.
+    pub tags: &'a [String],
     /// What the user chose.
     pub options: &'a Options,
 }
 
 impl Context<'_> {
-    /// The AppArmor profile's name, if it means just itself in profiles and on command lines.
-    fn profile_name(&self) -> Result<String, Error> {
-        let name = match self.options.profile_name.as_str() {
-            "" => profile_name(&self.plan.reference),
-            name => name.to_owned(),
-        };
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain) {
-            Ok(name)
-        } else {
-            Err(Error::ProfileName(name))
-        }
+    /// The image that the profiles are for, as the user names it.
+    fn image_name(&self) -> &str {
+        self.tags.first().unwrap_or(&self.plan.reference)
+    }
+
+    /// The name under which a profile is loaded, `slim-` and the image's.
+    fn profile_name(&self) -> String {
+        profile_name(self.image_name())
     }
 }
 
 /// One output format.
-pub trait Artifact {
-    /// Its name for people (`seccomp profile`).
-    fn name(&self) -> &'static str;
+pub trait Artifact: Sync {
+    /// The name that users choose it by (`--format seccomp`).
+    fn format(&self) -> &'static str;
+
+    /// What it is and who takes it, in a few words.
+    fn description(&self) -> &'static str;
 
     /// The name of its file in the output directory.
     fn file_name(&self) -> &'static str;
 
     /// Whether the file is a program.
     fn executable(&self) -> bool {
+        false
+    }
+
+    /// Whether it is made without being asked for.
+    fn always(&self) -> bool {
         false
     }
 
@@ -82,21 +81,27 @@ pub trait Artifact {
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error>;
 }
 
-/// Every artifact that [`write_all`] writes.
-pub const ARTIFACTS: [&dyn Artifact; 3] = [&Seccomp, &AppArmor, &RunSh];
+/// Every format, those first that are always made.
+pub const ARTIFACTS: &[&dyn Artifact] = &[&Seccomp, &AppArmor, &RunSh];
+
+/// A file to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// Its name in the output directory.
+    pub file_name: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether it is a program.
+    pub executable: bool,
+}
 
 /// Why a profile could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file could not be written.
-    #[error("{}: cannot write it: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// No artifact has that format.
+    #[error("{0:?} is no format of profiles: --list-formats lists them")]
+    Format(String),
     /// The recording is of a machine whose architecture has no name in seccomp profiles.
     #[error("no seccomp profile for machine {machine:?}: x86_64 and aarch64 are known")]
     Machine {
@@ -111,59 +116,34 @@ pub enum Error {
         /// The text.
         text: String,
     },
-    /// The profile's name means more than itself to some tool.
-    #[error(
-        "AppArmor profile name {0:?}: it must be letters, digits, '.', '_' and '-', and start with a letter or digit"
-    )]
-    ProfileName(String),
     /// A profile cannot be simulated.
     #[error("cannot simulate the seccomp profile: {0}")]
     Simulate(String),
 }
 
-/// Writes every artifact into `dir`, which exists, and returns their paths.
+/// The files of every format that is always made or was asked for, in the order of [`ARTIFACTS`].
 ///
 /// # Errors
 /// See [`Error`].
-pub fn write_all(
-    plan: &Plan,
-    recording: &Recording,
-    image: &Image,
-    dir: &Path,
-    options: &Options,
-) -> Result<Vec<PathBuf>, Error> {
-    let context = Context {
-        plan,
-        recording,
-        image,
-        options,
-    };
-    let rendered: Vec<_> = ARTIFACTS
+pub fn render(context: &Context<'_>) -> Result<Vec<Rendered>, Error> {
+    let formats = &context.options.formats;
+    if let Some(unknown) = formats
         .iter()
-        .map(|artifact| Ok((artifact, artifact.render(&context)?)))
-        .collect::<Result<_, Error>>()?;
-    let mut paths = Vec::new();
-    for (artifact, bytes) in rendered {
-        let path = dir.join(artifact.file_name());
-        write(&path, &bytes, artifact.executable()).map_err(|source| Error::Write {
-            path: path.clone(),
-            source,
-        })?;
-        paths.push(path);
+        .find(|name| ARTIFACTS.iter().all(|artifact| artifact.format() != *name))
+    {
+        return Err(Error::Format(unknown.clone()));
     }
-    Ok(paths)
-}
-
-/// Replaces the file in one step, so that nobody reads half of it.
-fn write(path: &Path, bytes: &[u8], executable: bool) -> std::io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    // The name tells the next run in this directory what a killed one left unfinished.
-    let mut file = tempfile::Builder::new().prefix(".slim-").tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    let mode = if executable { 0o755 } else { 0o644 };
-    fs::set_permissions(file.path(), fs::Permissions::from_mode(mode))?;
-    file.persist(path)?;
-    Ok(())
+    ARTIFACTS
+        .iter()
+        .filter(|artifact| artifact.always() || formats.iter().any(|name| name == artifact.format()))
+        .map(|artifact| {
+            Ok(Rendered {
+                file_name: artifact.file_name(),
+                bytes: artifact.render(context)?,
+                executable: artifact.executable(),
+            })
+        })
+        .collect()
 }
 
 /// A profile's name from an image's: `slim-` and what of it every tool takes in a name.

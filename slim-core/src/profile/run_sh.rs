@@ -10,8 +10,12 @@ use crate::recording::{ContainerFacts, Purpose, Recording};
 pub struct RunSh;
 
 impl Artifact for RunSh {
-    fn name(&self) -> &'static str {
-        "command line"
+    fn format(&self) -> &'static str {
+        "run.sh"
+    }
+
+    fn description(&self) -> &'static str {
+        "shell script that runs the image under all of it with docker run"
     }
 
     fn file_name(&self) -> &'static str {
@@ -22,9 +26,13 @@ impl Artifact for RunSh {
         true
     }
 
+    fn always(&self) -> bool {
+        true
+    }
+
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
         let plan = context.plan;
-        let image = context.options.tags.first().unwrap_or(&plan.reference);
+        let image = context.image_name();
         let mut out = String::from("#!/bin/sh\n");
         let mut say = |text: &str| {
             out.push_str("# ");
@@ -41,7 +49,7 @@ impl Artifact for RunSh {
         }
 
         out.push_str("set -eu\ndir=$(CDPATH='' cd -- \"$(dirname -- \"$0\")\" && pwd)\n");
-        out.push_str(&apparmor(&context.profile_name()?));
+        out.push_str(&apparmor(&context.profile_name()));
 
         let mut options: Vec<Vec<String>> = Vec::new();
         options.extend(capabilities::options(plan).chunks(2).map(<[String]>::to_vec));

@@ -59,12 +59,20 @@ struct Allowed {
 }
 
 impl Artifact for Seccomp {
-    fn name(&self) -> &'static str {
-        "seccomp profile"
+    fn format(&self) -> &'static str {
+        "seccomp"
+    }
+
+    fn description(&self) -> &'static str {
+        "seccomp profile, in the JSON of Docker and Podman"
     }
 
     fn file_name(&self) -> &'static str {
         "seccomp.json"
+    }
+
+    fn always(&self) -> bool {
+        true
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {

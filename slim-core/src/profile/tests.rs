@@ -1,5 +1,8 @@
 //! One plan through every artifact.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use super::simulate::Simulator;
@@ -82,22 +85,22 @@ fn plan(recording: &Recording) -> Plan {
     }
 }
 
-fn options() -> Options {
-    Options {
-        profile_name: profile_name("app:1"),
-        tags: vec!["app-slim:1".into()],
+/// The context of a slim image with one tag.
+fn context<'a>(plan: &'a Plan, recording: &'a Recording, image: &'a Image) -> Context<'a> {
+    static TAGS: LazyLock<[String; 1]> = LazyLock::new(|| ["app-slim:1".to_owned()]);
+    static OPTIONS: LazyLock<Options> = LazyLock::new(Options::default);
+    Context {
+        plan,
+        recording,
+        image,
+        tags: &*TAGS,
+        options: &OPTIONS,
     }
 }
 
 fn render(artifact: &dyn Artifact, plan: &Plan, recording: &Recording, config: Value) -> Vec<u8> {
-    let (image, options) = (image(config), options());
     artifact
-        .render(&Context {
-            plan,
-            recording,
-            image: &image,
-            options: &options,
-        })
+        .render(&context(plan, recording, &image(config)))
         .unwrap()
 }
 
@@ -319,12 +322,13 @@ mod command_line {
             run.container.options = vec!["--label".into(), shell_word(&format!("x={nasty}")).into_owned()];
             run.container.command = vec![nasty.into()];
         });
-        let (image, options) = (image(json!({})), options());
-        write_all(&plan(&recording), &recording, &image, dir.path(), &options).unwrap();
+        let script = render(&RunSh, &plan(&recording), &recording, json!({}));
+        std::fs::write(dir.path().join("run.sh"), script).unwrap();
         let docker = dir.path().join("docker");
         std::fs::write(&docker, "#!/bin/sh\nprintf '%s\\0' \"$@\"\n").unwrap();
         std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let out = std::process::Command::new(dir.path().join("run.sh"))
+        let out = std::process::Command::new("sh")
+            .arg(dir.path().join("run.sh"))
             .arg("--name=a b")
             .env("DOCKER", &docker)
             .output()
@@ -365,14 +369,11 @@ mod command_line {
         let recording = recorded(&[], |run| {
             run.container.options = vec!["--label".into(), "a\0b".into()]
         });
-        let (image, options, plan) = (image(json!({})), options(), plan(&recording));
-        let context = Context {
-            plan: &plan,
-            recording: &recording,
-            image: &image,
-            options: &options,
-        };
-        assert!(matches!(RunSh.render(&context), Err(Error::Nul { .. })));
+        let (image, plan) = (image(json!({})), plan(&recording));
+        assert!(matches!(
+            RunSh.render(&context(&plan, &recording, &image)),
+            Err(Error::Nul { .. })
+        ));
     }
 }
 
@@ -494,14 +495,8 @@ mod apparmor_profile {
     #[test]
     fn it_allows_what_was_used_and_what_that_needs() {
         let (plan, recording, image) = example();
-        let options = options();
-        let context = Context {
-            plan: &plan,
-            recording: &recording,
-            image: &image,
-            options: &options,
-        };
-        let profile = String::from_utf8(AppArmor.render(&context).unwrap()).unwrap();
+        let profile =
+            String::from_utf8(AppArmor.render(&context(&plan, &recording, &image)).unwrap()).unwrap();
         insta::assert_snapshot!(profile);
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("apparmor.profile");
@@ -517,35 +512,44 @@ mod apparmor_profile {
     }
 
     #[test]
-    fn a_name_that_means_more_than_itself_is_refused() {
-        let (plan, recording, image) = example();
-        for name in ["/usr/bin/**", "a b", "a{b}", "x\nprofile y {"] {
-            let options = Options {
-                profile_name: name.into(),
-                tags: vec![],
-            };
-            let context = Context {
-                plan: &plan,
-                recording: &recording,
-                image: &image,
-                options: &options,
-            };
-            assert!(
-                matches!(AppArmor.render(&context), Err(Error::ProfileName(_))),
-                "{name}"
-            );
-        }
+    fn a_profiles_name_means_just_itself() {
         assert_eq!(profile_name("host:5000/a b/c:1"), "slim-host-5000-a-b-c-1");
+        assert_eq!(profile_name("x\nprofile y {/**"), "slim-x-profile-y-----");
     }
+}
+
+#[test]
+fn formats_and_files_have_one_name_each() {
+    let formats: std::collections::BTreeSet<_> = ARTIFACTS.iter().map(|a| a.format()).collect();
+    let files: std::collections::BTreeSet<_> = ARTIFACTS.iter().map(|a| a.file_name()).collect();
+    assert_eq!((formats.len(), files.len()), (ARTIFACTS.len(), ARTIFACTS.len()));
+    assert!(ARTIFACTS.iter().is_sorted_by_key(|a| !a.always()));
+}
+
+#[test]
+fn an_unknown_format_is_named() {
+    let recording = recorded(&[], |_| {});
+    let (image, plan) = (image(json!({})), plan(&recording));
+    let options = Options {
+        formats: vec!["apparmor".into(), "tar".into()],
+    };
+    let context = Context {
+        options: &options,
+        ..context(&plan, &recording, &image)
+    };
+    assert!(matches!(super::render(&context), Err(Error::Format(name)) if name == "tar"));
 }
 
 #[test]
 fn files_are_written_whole_and_with_their_mode() {
     let dir = tempfile::tempdir().unwrap();
+    let output = crate::pipeline::Output::open(dir.path()).unwrap();
     let recording = recorded(&[(Abi::Native, "read")], |_| {});
-    let (image, options) = (image(json!({})), options());
+    let (image, plan) = (image(json!({})), plan(&recording));
     for _ in 0..2 {
-        let paths = write_all(&plan(&recording), &recording, &image, dir.path(), &options).unwrap();
+        let paths = output
+            .write_profiles(&context(&plan, &recording, &image))
+            .unwrap();
         let modes: Vec<_> = paths
             .iter()
             .map(|p| {
@@ -565,9 +569,4 @@ fn files_are_written_whole_and_with_their_mode() {
         );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
     }
-    let gone = dir.path().join("none");
-    assert!(matches!(
-        write_all(&plan(&recording), &recording, &image, &gone, &options),
-        Err(Error::Write { .. })
-    ));
 }
