@@ -132,6 +132,8 @@ pub mod call {
     pub const ADDRESS: u8 = 6;
     /// A socket call with a descriptor first, and a message header at `path`.
     pub const MESSAGE: u8 = 7;
+    /// Only the masked argument in [`Call::flags`](super::Call::flags), which decides what the call does.
+    pub const ARGUMENT: u8 = 8;
 }
 
 /// What the user side tells the program while it runs.
@@ -243,6 +245,30 @@ pub struct Rare {
     /// The arguments of the first failure.
     pub args: [u64; 6],
 }
+
+/// Key of the map of arguments: what a call was asked for that can do very different things (`socket`, `ioctl`,
+/// `prctl`, `mmap` and the like; other calls are not in it).
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ArgumentKey {
+    /// The slot.
+    pub slot: u32,
+    /// The ABI.
+    pub abi: u32,
+    /// The number, without the x32 bit.
+    pub number: u32,
+    /// The argument that decides, as far as it matters: the family of `socket`, the protection of `mmap`
+    /// ([`PROTECTION`]), that in [`Call::flags`] of [`call::ARGUMENT`].
+    pub value: u32,
+    /// The type of `socket` ([`SOCKET_TYPE`]); 0 for the others.
+    pub second: u32,
+}
+
+/// The bits of a protection that tell reading, writing and executing.
+pub const PROTECTION: u32 = 7;
+
+/// The bits of a socket's type without `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
+pub const SOCKET_TYPE: u32 = 0xf;
 
 /// Key of the map of capabilities.
 #[repr(C)]
@@ -584,6 +610,7 @@ mod pod {
         SlotKey,
         RareKey,
         Rare,
+        ArgumentKey,
         CapabilityKey,
         Unique,
         Offsets,

@@ -113,6 +113,7 @@ fn recording() -> Recording {
         count: 1,
         failed: 0,
         first_failure: None,
+        first_path: None,
     };
     let host = HostFacts {
         kernel: uname("-r"),
@@ -140,6 +141,7 @@ fn recording() -> Recording {
         container: ContainerFacts::default(),
         phases: vec![],
         syscalls: APP.iter().map(called).collect(),
+        arguments: None,
         files: vec![],
         capabilities: vec![],
         capabilities_measured: Measured::Measured,

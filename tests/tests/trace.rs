@@ -10,7 +10,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use slim_core::recording::{Abi, Access, Actor, Alarm, FileUse, Measured, Phase, SocketAction, SyscallUse};
+use slim_core::recording::{
+    Abi, Access, Actor, Alarm, ArgumentUse, FileUse, Measured, Phase, SocketAction, SyscallUse,
+};
 use slim_core::trace::{self, Observed, Options, Scope, Tracer};
 use slim_tests::{Image, docker, try_docker, wait_until, workspace};
 
@@ -579,6 +581,39 @@ fn sockets_have_addresses() {
         BTreeSet::from([2])
     );
     assert_eq!(seen.unprivileged_port_start, Some(0));
+}
+
+#[test]
+fn arguments_that_decide_are_told_apart() {
+    let seen = fixture(&["arguments"], &[]);
+    // Every value of a call, with how often; values that matter alone.
+    let told = |name: &str| -> Vec<(Vec<u32>, u64)> {
+        let of_app = |use_of: &&ArgumentUse| use_of.name == name && use_of.actor == Actor::App;
+        let uses = seen.arguments.iter().filter(of_app);
+        uses.map(|use_of| (use_of.values.iter().map(|v| v.value).collect(), use_of.count))
+            .collect()
+    };
+    let (inet, datagram, raw) = (2, 2, 3);
+    assert_eq!(told("socket"), [(vec![inet, datagram], 3), (vec![inet, raw], 1)]);
+    assert!(told("prctl").contains(&(vec![3], 1)), "{:?}", told("prctl"));
+    assert_eq!(told("personality"), [(vec![u32::MAX], 1)]);
+    assert!(told("mprotect").contains(&(vec![7], 1)), "{:?}", told("mprotect"));
+    let calls = |name: &str| call(&seen, name).count;
+    let sum = |name: &str| told(name).iter().map(|(_, count)| count).sum::<u64>();
+    for name in ["socket", "prctl", "personality", "mprotect", "mmap"] {
+        assert_eq!(sum(name), calls(name), "{name}");
+    }
+    // More than are kept, which is no loss: what is known is that not all are.
+    assert!(told("ioctl").iter().all(|(values, _)| values.is_empty()));
+    assert!(sum("ioctl") < calls("ioctl"));
+}
+
+#[test]
+fn calls_are_told_with_the_path_they_were_first_seen_with() {
+    let seen = fixture(&["exec", "/trace", "links"], &[]);
+    assert_eq!(call(&seen, "mkdir").first_path, Some("/d".into()));
+    assert_eq!(call(&seen, "execve").first_path, Some("/trace".into()));
+    assert_eq!(call(&seen, "brk").first_path, None);
 }
 
 #[test]

@@ -334,6 +334,7 @@ impl Session<'_> {
             container: facts,
             phases: observed.phases,
             syscalls: observed.syscalls,
+            arguments: Some(observed.arguments),
             files: observed.files,
             capabilities: observed.capabilities,
             capabilities_measured: observed.capabilities_measured,

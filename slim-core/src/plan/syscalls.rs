@@ -288,6 +288,7 @@ mod tests {
                 errno,
                 args: [first, 0, 0, 0, 0, 0],
             }),
+            first_path: None,
         }
     }
 

@@ -43,6 +43,7 @@ fn call(abi: Abi, name: &str) -> SyscallUse {
         count: 1,
         failed: 0,
         first_failure: None,
+        first_path: None,
     }
 }
 

@@ -19,9 +19,9 @@ pub use exchange::{
     Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, HttpResponse, Origin, TcpExchange,
 };
 pub use run::{
-    Abi, Access, Actor, Alarm, CapabilityUse, ContainerFacts, EngineFacts, Failure, FileUse, HostFacts,
-    Losses, Measured, MountFact, MountKind, Outcome, Peaks, Phase, PhaseMark, Process, Program, Purpose, Run,
-    RuntimeFacts, SocketAction, SocketUse, SyscallUse,
+    Abi, Access, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, ContainerFacts, EngineFacts,
+    Failure, FileUse, HostFacts, Losses, Measured, MountFact, MountKind, Outcome, Peaks, Phase, PhaseMark,
+    Process, Program, Purpose, Run, RuntimeFacts, SocketAction, SocketUse, SyscallUse,
 };
 
 use crate::digest::Digest;

@@ -37,6 +37,10 @@ pub struct Run {
     pub phases: Vec<PhaseMark>,
     /// System calls.
     pub syscalls: Vec<SyscallUse>,
+    /// What those of [`Run::syscalls`] were asked for that can do very different things; none in recordings of a slim
+    /// that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Vec<ArgumentUse>>,
     /// Files.
     pub files: Vec<FileUse>,
     /// Capabilities that the kernel asked for.
@@ -74,6 +78,9 @@ impl Run {
             list.dedup();
         }
         tidy(&mut self.syscalls);
+        if let Some(arguments) = &mut self.arguments {
+            tidy(arguments);
+        }
         tidy(&mut self.files);
         tidy(&mut self.capabilities);
         tidy(&mut self.sockets);
@@ -260,6 +267,42 @@ pub struct SyscallUse {
     pub failed: u64,
     /// The first failure.
     pub first_failure: Option<Failure>,
+    /// The path that it was first seen with, as [`FileUse::path`], if it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_path: Option<RootPath>,
+}
+
+/// What a system call was asked for that can do very different things (`socket`, `ioctl`, `prctl`, `personality`,
+/// `clone`, `mmap`, `mprotect`): the argument that decides, as often as one program gave it in one phase.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArgumentUse {
+    /// The ABI.
+    pub abi: Abi,
+    /// The call's name.
+    pub name: String,
+    /// The values; none where the call was asked for more different ones than could be kept, so that some are missing.
+    pub values: Vec<ArgumentValue>,
+    /// When.
+    pub phase: Phase,
+    /// By whom.
+    pub actor: Actor,
+    /// The executed file.
+    pub program: Option<RootPath>,
+    /// How often, failures included.
+    pub count: u64,
+}
+
+/// A masked argument of a system call. The kernel takes these arguments as 32-bit numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArgumentValue {
+    /// Which argument, from 0.
+    pub index: u32,
+    /// The bits that were looked at.
+    pub mask: u32,
+    /// What they were.
+    pub value: u32,
 }
 
 /// A failed system call.

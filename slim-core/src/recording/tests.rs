@@ -25,6 +25,7 @@ pub(crate) fn run(seed: u64) -> Run {
             at_ms: 0,
         }],
         syscalls: vec![],
+        arguments: Some(vec![]),
         files: vec![FileUse {
             path: RootPath::new(b"/caf\xff\\"),
             truth: true,
@@ -150,7 +151,21 @@ fn full_run() -> Run {
                 errno: 1,
                 args: [u64::MAX; 6],
             }),
+            first_path: Some(RootPath::new("/var/log/app")),
         }],
+        arguments: Some(vec![ArgumentUse {
+            abi: Abi::Native,
+            name: "socket".into(),
+            values: vec![ArgumentValue {
+                index: 0,
+                mask: u32::MAX,
+                value: 2,
+            }],
+            phase,
+            actor,
+            program: program.clone(),
+            count: 3,
+        }]),
         capabilities: vec![CapabilityUse {
             capability: "CAP_CHOWN".into(),
             granted: true,
@@ -230,6 +245,20 @@ fn an_edited_run_is_refused() {
         Recording::parse(edited.as_bytes(), Path::new("r")),
         Err(Error::Damaged { .. })
     ));
+}
+
+#[test]
+fn a_recording_from_before_arguments_were_noted_keeps_its_digest() {
+    let mut recording = Recording::new(image());
+    let mut run = run(1);
+    run.arguments = None;
+    recording.insert(run).unwrap();
+    let json = recording.to_json();
+    assert!(!String::from_utf8_lossy(&json).contains("arguments"));
+    assert_eq!(
+        Recording::parse(&json, "recording.json".as_ref()).unwrap(),
+        recording
+    );
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use libseccomp::ScmpArch;
 use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, event, mark};
 
 use super::attached::Existing;
 use super::table::{self, Row};
-use super::{cgroup, raw};
+use super::{CallKey, cgroup, raw, row_of};
 use crate::path::{RawPath, RootPath, encode};
-use crate::recording::{Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
+use crate::recording::{Abi, Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
 
 /// Everything told through the ring so far.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(super) struct Gathered {
     /// Programs by id.
     pub(super) programs: HashMap<u32, RootPath>,
     files: BTreeSet<(u32, FileUse)>,
+    /// The first path of each call, by slot, ABI and number.
+    first: HashMap<(u32, Abi, u32), RootPath>,
     sockets: BTreeSet<(u32, Socket)>,
     executed: BTreeMap<(RootPath, Option<RootPath>), (bool, Phase, u64)>,
     processes: BTreeMap<u32, Lineage>,
@@ -201,6 +204,11 @@ impl Gathered {
             _ => truth.clone(),
         };
         self.programs.insert(head.program, path.clone());
+        if let Some(execve) = table::number("execve", ScmpArch::X8664) {
+            self.first
+                .entry((head.slot, Abi::Native, execve as u32))
+                .or_insert_with(|| path.clone());
+        }
         let on_root = head.marks & mark::ON_ROOT != 0;
         let file = |path: RootPath, sure: bool, asked: Option<RawPath>, access: Access| FileUse {
             path,
@@ -263,13 +271,7 @@ impl Gathered {
             }
             return Some(());
         }
-        let index = head.number as usize
-            + if u32::from(head.abi) == slim_ebpf::abi::COMPAT {
-                slim_ebpf::NUMBERS
-            } else {
-                0
-            };
-        let row = (*rows.get(index)?)?;
+        let row = (*rows.get(row_of(head.abi.into(), head.number))?)?;
         let base = base_of(head.marks, parts.base);
         let asked = (head.marks & mark::ASKED != 0).then(|| RawPath::from(parts.asked));
         let truth = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
@@ -285,6 +287,9 @@ impl Gathered {
             // A pipe, a memfd, or too deep (which is counted).
             return Some(());
         };
+        self.first
+            .entry((head.slot, table::abi_of(head.abi.into()), head.number))
+            .or_insert_with(|| path.clone());
         let mut access = BTreeSet::new();
         let mut errors = BTreeSet::new();
         if head.errno == 0 {
@@ -414,6 +419,21 @@ impl Gathered {
             Some(mounts) => mounts.clone(),
             None => USUAL.iter().map(RootPath::new).collect(),
         }
+    }
+
+    /// The first path of each call that names one.
+    pub(super) fn first_paths(&self, slots: &HashMap<u32, Slot>) -> BTreeMap<CallKey, RootPath> {
+        let mut all = BTreeMap::new();
+        for ((slot, abi, number), path) in &self.first {
+            let Some(slot) = slots.get(slot) else { continue };
+            let key = (*abi, *number, slot.phase, slot.actor, slot.program.clone());
+            // Slots may stand for the same once they are resolved.
+            let least = all.entry(key).or_insert_with(|| path.clone());
+            if path < least {
+                least.clone_from(path);
+            }
+        }
+        all
     }
 
     /// The sockets.

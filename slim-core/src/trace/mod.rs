@@ -47,14 +47,16 @@ use aya::maps::{Array, HashMap, MapData, RingBuf};
 use aya::programs::{KProbe, RawTracePoint};
 use aya::{Ebpf, EbpfLoader};
 use libseccomp::ScmpArch;
-use slim_ebpf::{CapabilityKey, Config, Control, Counts, ID, Rare, RareKey, SlotKey, State, Task, actor};
+use slim_ebpf::{
+    ArgumentKey, CapabilityKey, Config, Control, Counts, ID, Rare, RareKey, SlotKey, State, Task, actor,
+};
 
 pub use btf::BtfError;
 
 use crate::path::RootPath;
 use crate::recording::{
-    Abi, Actor, Alarm, CapabilityUse, Failure, FileUse, Losses, Measured, Peaks, Phase, PhaseMark, Process,
-    Program, SocketAction, SocketUse, SyscallUse,
+    Abi, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, Failure, FileUse, Losses, Measured, Peaks,
+    Phase, PhaseMark, Process, Program, SocketAction, SocketUse, SyscallUse,
 };
 use gather::{Gathered, Slot};
 use table::Row;
@@ -183,6 +185,8 @@ pub struct Check {
 pub struct Observed {
     /// System calls.
     pub syscalls: Vec<SyscallUse>,
+    /// What those of them were asked for that can do very different things.
+    pub arguments: Vec<ArgumentUse>,
     /// Files.
     pub files: Vec<FileUse>,
     /// Capabilities that were asked for.
@@ -205,6 +209,19 @@ pub struct Observed {
     pub peaks: Peaks,
     /// `net.ipv4.ip_unprivileged_port_start` in the container's network.
     pub unprivileged_port_start: Option<u16>,
+}
+
+/// A call of one program in one phase: ABI, number, phase, actor and program.
+type CallKey = (Abi, u32, Phase, Actor, Option<RootPath>);
+
+/// Where a call's row stands in the program's tables.
+fn row_of(abi: u32, number: u32) -> usize {
+    number as usize
+        + if abi == slim_ebpf::abi::COMPAT {
+            slim_ebpf::NUMBERS
+        } else {
+            0
+        }
 }
 
 /// A loaded and attached tracer.
@@ -454,7 +471,8 @@ impl Tracer {
             .into_iter()
             .map(|(task, number)| (gathered.slot(task.program, phase, task.actor), number))
             .collect();
-        let syscalls = self.syscalls(&slots, &blocked)?;
+        let syscalls = self.syscalls(&slots, &blocked, gathered.first_paths(&slots))?;
+        let arguments = self.arguments(&slots)?;
         let alarms = alarms(&syscalls);
         let capabilities = self.capabilities(&slots)?;
         let mounts = gathered.mounts();
@@ -468,6 +486,7 @@ impl Tracer {
             programs: gathered.executed(),
             processes: gathered.processes(),
             syscalls,
+            arguments,
             losses,
             phases,
             peaks: Peaks::default(),
@@ -509,15 +528,15 @@ impl Tracer {
         &self,
         slots: &std::collections::HashMap<u32, Slot>,
         blocked: &[(Slot, u32)],
+        mut first_paths: BTreeMap<CallKey, RootPath>,
     ) -> Result<Vec<SyscallUse>, Error> {
-        type Key = (Abi, u32, Phase, Actor, Option<RootPath>);
-        let mut uses = BTreeMap::<Key, (u64, u64, Option<Failure>)>::new();
+        let mut uses = BTreeMap::<CallKey, (u64, u64, Option<Failure>)>::new();
         let unknown = Slot {
             phase: Phase::StartUp,
             actor: Actor::App,
             program: None,
         };
-        let key = |slot: u32, abi: Abi, number: u32| -> Key {
+        let key = |slot: u32, abi: Abi, number: u32| -> CallKey {
             let slot = slots.get(&slot).unwrap_or(&unknown);
             (abi, number, slot.phase, slot.actor, slot.program.clone())
         };
@@ -561,8 +580,10 @@ impl Tracer {
         }
         Ok(uses
             .into_iter()
-            .map(
-                |((abi, number, phase, actor, program), (count, failed, first_failure))| SyscallUse {
+            .map(|(key, (count, failed, first_failure))| {
+                let first_path = first_paths.remove(&key);
+                let (abi, number, phase, actor, program) = key;
+                SyscallUse {
                     abi,
                     number,
                     name: table::name(abi, number),
@@ -572,6 +593,54 @@ impl Tracer {
                     count,
                     failed,
                     first_failure,
+                    first_path,
+                }
+            })
+            .collect())
+    }
+
+    fn arguments(&self, slots: &std::collections::HashMap<u32, Slot>) -> Result<Vec<ArgumentUse>, Error> {
+        let rows = table::by_number();
+        let unbounded: Array<&MapData, u32> = borrow(&self.ebpf, "UNBOUNDED")?;
+        let map: HashMap<&MapData, ArgumentKey, u64> = borrow(&self.ebpf, "ARGUMENTS")?;
+        let mut uses = BTreeMap::<_, u64>::new();
+        for (key, count) in entries(&map, "ARGUMENTS")? {
+            let (Some(slot), Some(Some(row))) = (slots.get(&key.slot), rows.get(row_of(key.abi, key.number)))
+            else {
+                continue;
+            };
+            let all_kept = unbounded
+                .get(&(row_of(key.abi, key.number) as u32), 0)
+                .map_err(map_error("UNBOUNDED"))?
+                == 0;
+            let values: Vec<ArgumentValue> = row
+                .noted()
+                .into_iter()
+                .zip([key.value, key.second])
+                .filter(|_| all_kept)
+                .map(|((index, mask), value)| ArgumentValue { index, mask, value })
+                .collect();
+            let use_of = (
+                table::abi_of(key.abi),
+                key.number,
+                values,
+                slot.phase,
+                slot.actor,
+                slot.program.clone(),
+            );
+            *uses.entry(use_of).or_default() += count;
+        }
+        Ok(uses
+            .into_iter()
+            .map(
+                |((abi, number, values, phase, actor, program), count)| ArgumentUse {
+                    abi,
+                    name: table::name(abi, number),
+                    values,
+                    phase,
+                    actor,
+                    program,
+                    count,
                 },
             )
             .collect())
@@ -799,6 +868,7 @@ fn load(id: [u8; ID], options: Options) -> Result<Loaded, Error> {
         .map_max_entries("SLOTS", slots)
         .map_max_entries("COUNTS", slots * shards)
         .map_max_entries("RARE", (entries / 8).max(64))
+        .map_max_entries("ARGUMENTS", (entries / 16).max(64))
         .map_max_entries("CAPABILITIES", (entries / 16).max(64))
         .map_max_entries("TOLD", entries)
         .map_max_entries("RING", ring);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use libseccomp::{ScmpArch, ScmpSyscall};
-use slim_ebpf::{Call, NUMBERS, X32_BIT, abi, call};
+use slim_ebpf::{Call, NUMBERS, PROTECTION, SOCKET_TYPE, X32_BIT, abi, call};
 
 use crate::recording::{Abi, Access};
 
@@ -154,6 +154,25 @@ impl Row {
         row
     }
 
+    /// A call of which the argument at `at`, as far as `mask` goes, decides what it does.
+    const fn argument(name: &'static str, at: u8, mask: u32) -> Self {
+        let mut row = Self::new(name, Does::This(Access::Stat));
+        row.call.kind = call::ARGUMENT;
+        row.call.flags = at;
+        row.call.mask = mask;
+        row
+    }
+
+    /// The arguments of this call that the program notes: position from 0, and which of its bits.
+    pub(super) fn noted(&self) -> Vec<(u32, u32)> {
+        match self.call.kind {
+            call::ARGUMENT => vec![(u32::from(self.call.flags) - 1, self.call.mask)],
+            call::SOCKET => vec![(0, u32::MAX), (1, SOCKET_TYPE)],
+            call::MAP => vec![(u32::from(self.call.flags) - 1, PROTECTION)],
+            _ => Vec::new(),
+        }
+    }
+
     /// A socket call: the address's argument and that of its length; `local` to have the local address told.
     const fn socket(name: &'static str, kind: u8, address: u8, length: u8, local: u8) -> Self {
         let mut row = Self::new(name, Does::This(Access::ConnectSocket));
@@ -285,6 +304,12 @@ pub(super) const ROWS: &[Row] = &[
     Row::socket("sendto", call::ADDRESS, 5, 6, 0),
     Row::socket("sendmsg", call::MESSAGE, 2, 0, 0),
     Row::socket("sendmmsg", call::MESSAGE, 2, 0, 0),
+    Row::argument("clone", 1, u32::MAX),
+    Row::argument("ioctl", 2, u32::MAX),
+    Row::argument("mprotect", 3, PROTECTION),
+    Row::argument("personality", 1, u32::MAX),
+    Row::argument("pkey_mprotect", 3, PROTECTION),
+    Row::argument("prctl", 1, u32::MAX),
 ];
 
 /// The rows by native and compat number, as the program looks them up.

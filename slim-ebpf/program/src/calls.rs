@@ -3,11 +3,11 @@
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use crate::shared::{Call, NUMBERS, Rare, RareKey, X32_BIT, abi, call};
+use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
 use crate::kernel::{bound, config, current, load, off, registers};
 use crate::maps::{AT_HAND, CALLS, CONTROL, COUNTS, LAST, RARE, STATE};
-use crate::{files, scope, sockets, tasks};
+use crate::{arguments, files, scope, sockets, tasks};
 
 /// The greatest error number.
 const MAX_ERRNO: u64 = 4095;
@@ -94,6 +94,13 @@ fn returned(result: u64) -> Option<()> {
     call.errno = if failed { (result as u32).wrapping_neg() } else { 0 };
     call.row = *row;
     if row.kind >= call::SOCKET {
+        if row.kind == call::ARGUMENT {
+            arguments::asked(files::argument(call, row.flags) as u32 & row.mask, 0);
+            return Some(());
+        }
+        if row.kind == call::SOCKET {
+            arguments::asked(call.args[1] as u32, call.args[2] as u32 & SOCKET_TYPE);
+        }
         if sockets::used() == 0 || row.kind != call::ADDRESS {
             return Some(());
         }

@@ -4,7 +4,7 @@ use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use core::ffi::c_void;
 use core::mem::offset_of;
 
-use crate::shared::{ABSENT, FileEvent, LOADER, call, event, mark};
+use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
 
 use crate::calls::Returned;
 use crate::emit::{self, Record};
@@ -13,7 +13,7 @@ use crate::kernel::{
     task_root, load, registers,
 };
 use crate::maps::{AT_HAND, STATE};
-use crate::{scope, tasks};
+use crate::{arguments, scope, tasks};
 
 /// No descriptor.
 const NONE: u32 = u32::MAX;
@@ -44,6 +44,7 @@ pub fn used(call: &mut Returned) -> bool {
     let row = call.row;
     let mut flags = argument(call, row.flags);
     if row.kind == call::MAP {
+        arguments::asked(flags as u32 & PROTECTION, 0);
         if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno != 0 {
             return false;
         }

@@ -4,7 +4,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use crate::calls::{Last, Returned};
 use crate::shared::{
-    BUFFER, Call, CapabilityKey, Control, Counts, Rare, RareKey, SlotKey, State, Task, Unique,
+    ArgumentKey, BUFFER, Call, CapabilityKey, Control, Counts, Rare, RareKey, SlotKey, State, Task, Unique,
 };
 
 /// What the user side says while the program runs.
@@ -38,6 +38,14 @@ pub static COUNTS: Array<Counts> = Array::with_max_entries(1, 0);
 /// Failed calls, and calls of other ABIs.
 #[map]
 pub static RARE: HashMap<RareKey, Rare> = HashMap::with_max_entries(1, 0);
+
+/// How often calls that can do very different things were asked for each of them.
+#[map]
+pub static ARGUMENTS: HashMap<ArgumentKey, u64> = HashMap::with_max_entries(1, 0);
+
+/// Which of these calls, numbered as in [`CALLS`], were asked for more than [`ARGUMENTS`] holds.
+#[map]
+pub static UNBOUNDED: Array<u32> = Array::with_max_entries(1024, 0);
 
 /// Capability checks.
 #[map]
