@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::{ContainerOptions, Pull};
 use slim_core::pipeline::RecordOptions;
 use slim_core::profile::ARTIFACTS;
-use slim_core::{probe, reach, trace};
+use slim_core::{probe, profile, reach, trace};
 
 /// Watches a container from the kernel while the app is exercised, and hands back the smallest image that still works,
 /// with the seccomp, AppArmor and capability profiles that it runs under.
@@ -126,7 +126,7 @@ pub(crate) enum Command {
     /// Record a container, then make its slim image, its profiles and a report
     Build(Build),
     /// Record a container, then make its profiles
-    Profile(Observe),
+    Profile(Profile),
     /// Record a container
     Record(Observe),
     /// Make profiles, and with --tag the image, from recordings
@@ -151,9 +151,19 @@ pub(crate) struct Build {
     pub(crate) observe: Observe,
     #[command(flatten)]
     pub(crate) product: Product,
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
     /// The slim image's tag; may be repeated [default: NAME-slim:TAG]
     #[arg(long, value_name = "NAME:TAG", env = "SLIM_TAG")]
     pub(crate) tag: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profile {
+    #[command(flatten)]
+    pub(crate) observe: Observe,
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
 }
 
 /// What every command that records has.
@@ -182,6 +192,8 @@ pub(crate) struct Generate {
     pub(crate) tag: Vec<String>,
     #[command(flatten)]
     pub(crate) product: Product,
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
     /// Where the results go [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
@@ -377,6 +389,36 @@ pub(crate) struct Tracer {
     /// How many distinct files, sockets and programs the kernel side can hold
     #[arg(long, value_name = "ENTRIES", env = "SLIM_MAP_SIZE")]
     map_size: Option<u32>,
+}
+
+/// How the profiles are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Profiles")]
+pub(crate) struct Profiles {
+    /// What the kernel does about what the AppArmor profile does not allow
+    #[arg(long, value_enum, default_value_t = ApparmorMode::Enforce, env = "SLIM_APPARMOR_MODE")]
+    apparmor_mode: ApparmorMode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ApparmorMode {
+    /// Refuse it
+    Enforce,
+    /// Log it
+    Complain,
+}
+
+impl Profiles {
+    /// How profiles are written; which ones, `--format` says.
+    pub(crate) fn options(&self, global: &Global) -> profile::Options {
+        profile::Options {
+            formats: global.profiles(),
+            apparmor_mode: match self.apparmor_mode {
+                ApparmorMode::Enforce => profile::AppArmorMode::Enforce,
+                ApparmorMode::Complain => profile::AppArmorMode::Complain,
+            },
+        }
+    }
 }
 
 /// What the product holds.

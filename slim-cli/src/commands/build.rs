@@ -4,10 +4,8 @@ use std::time::Instant;
 
 use slim_core::pipeline::{self, ProductOptions, RecordOptions};
 
-use super::{
-    connect, default_tag, finish, open_output, profiles, recorded, source_date_epoch, stop_on_signals,
-};
-use crate::args::{Build, Global, Observe, Subject, record_options};
+use super::{connect, default_tag, finish, open_output, recorded, source_date_epoch, stop_on_signals};
+use crate::args::{Build, Global, Profile, Subject, record_options};
 use crate::progress::Progress;
 
 pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
@@ -22,18 +20,18 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags,
-        profiles: profiles(global),
+        profiles: args.profiles.options(global),
     };
     run(global, &args.observe.subject, &record, &product).await
 }
 
-pub(crate) async fn profile(global: &Global, args: Observe) -> anyhow::Result<()> {
-    let record = record_options(&args)?;
+pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()> {
+    let record = record_options(&args.observe)?;
     let product = ProductOptions {
-        profiles: profiles(global),
+        profiles: args.profiles.options(global),
         ..ProductOptions::default()
     };
-    run(global, &args.subject, &record, &product).await
+    run(global, &args.observe.subject, &record, &product).await
 }
 
 async fn run(

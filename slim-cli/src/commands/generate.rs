@@ -5,7 +5,7 @@ use std::time::Instant;
 use slim_core::engine::{Engine, Pull};
 use slim_core::pipeline::{self, ProductOptions};
 
-use super::{connect, finish, load_recordings, open_output, profiles, source_date_epoch, stop_on_signals};
+use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
 use crate::args::{Generate, Global};
 use crate::progress::Progress;
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags: args.tag,
-        profiles: profiles(global),
+        profiles: args.profiles.options(global),
     };
     let engine: &dyn Engine = &engine;
     let product = pipeline::produce(

@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use slim_core::engine::docker::Docker;
 use slim_core::pipeline::{self, Output, Product, Stop};
-use slim_core::{profile, report};
+use slim_core::report;
 
 use crate::args::{Command, Global, Results};
 use crate::progress::Progress;
@@ -77,13 +77,6 @@ async fn connect(global: &Global) -> anyhow::Result<Docker> {
 fn open_output(directory: Option<&PathBuf>, reference: &str) -> Result<Output, pipeline::Error> {
     let default = || pipeline::default_directory(reference);
     Output::open(&directory.cloned().unwrap_or_else(default))
-}
-
-/// How profiles are written, from the flags.
-fn profiles(global: &Global) -> profile::Options {
-    profile::Options {
-        formats: global.profiles(),
-    }
 }
 
 /// Records, and keeps the container's own log whatever came of it.

@@ -10,20 +10,24 @@ mod seccomp;
 mod shell;
 pub mod simulate;
 
-pub use apparmor::{AppArmor, escape as apparmor_escape};
+use std::collections::BTreeSet;
+
+pub use apparmor::{AppArmor, Mode as AppArmorMode, escape as apparmor_escape};
 pub use run_sh::RunSh;
 pub use seccomp::Seccomp;
 pub use shell::word as shell_word;
 
 use crate::image::Image;
-use crate::plan::Plan;
-use crate::recording::Recording;
+use crate::plan::{Plan, Reason};
+use crate::recording::{Actor, Recording};
 
 /// What the user chose about the profiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Formats to write beside those that are always written, by [`Artifact::format`].
     pub formats: Vec<String>,
+    /// What the kernel does about what the AppArmor profile does not allow.
+    pub apparmor_mode: AppArmorMode,
 }
 
 /// What artifacts are made from.
@@ -50,6 +54,26 @@ impl Context<'_> {
     /// The name under which a profile is loaded, `slim-` and the image's.
     fn profile_name(&self) -> String {
         profile_name(self.image_name())
+    }
+}
+
+/// The calls that the application made, or is taken to make.
+struct Calls<'a>(BTreeSet<&'a str>);
+
+impl<'a> Calls<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let app = |reason: &Reason| match reason {
+            Reason::Observed { actor, .. } => *actor == Actor::App,
+            Reason::Assumed { .. } => true,
+            Reason::Runtime { .. } | Reason::Family { .. } => false,
+        };
+        let own = plan.syscalls.iter().filter(|call| call.reasons.iter().any(app));
+        Self(own.map(|call| call.name.as_str()).collect())
+    }
+
+    /// Whether it made one of these.
+    fn made(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.0.contains(name))
     }
 }
 

@@ -378,6 +378,24 @@ mod command_line {
     }
 }
 
+/// The AppArmor profile of a recording of these paths, made and read, and of a unix socket.
+pub(super) fn recorded_profile(paths: &[RootPath], address: &str, kind: &str) -> String {
+    use crate::recording::{Access, SocketAction, SocketUse};
+    use apparmor_profile::{socket, used};
+    let recording = recorded(&[(Abi::Native, "read")], |run| {
+        run.files = paths
+            .iter()
+            .map(|path| used(path.as_bytes(), &[Access::Read, Access::Lock]))
+            .collect();
+        run.sockets = vec![SocketUse {
+            action: SocketAction::Connect,
+            address: address.to_owned(),
+            ..socket("unix", kind)
+        }];
+    });
+    text(&AppArmor, &plan(&recording), &recording, json!({}))
+}
+
 mod apparmor_profile {
     use std::collections::BTreeSet;
 
@@ -386,7 +404,7 @@ mod apparmor_profile {
     use crate::plan::{Cause, EdgeKind, Kept};
     use crate::recording::{Access, FileUse, MountFact, MountKind, Program, SocketAction, SocketUse};
 
-    fn used(path: &[u8], access: &[Access]) -> FileUse {
+    pub(super) fn used(path: &[u8], access: &[Access]) -> FileUse {
         FileUse {
             path: RootPath::new(path),
             truth: true,
@@ -402,7 +420,7 @@ mod apparmor_profile {
         }
     }
 
-    fn socket(family: &str, kind: &str) -> SocketUse {
+    pub(super) fn socket(family: &str, kind: &str) -> SocketUse {
         SocketUse {
             action: SocketAction::Create,
             family: family.into(),
@@ -417,7 +435,8 @@ mod apparmor_profile {
     }
 
     fn example() -> (Plan, Recording, Image) {
-        let recording = recorded(&[(Abi::Native, "read")], |run| {
+        let calls = ["read", "kill", "rename", "mount"].map(|name| (Abi::Native, name));
+        let recording = recorded(&calls, |run| {
             let mount = |target: &str, kind| MountFact {
                 target: target.into(),
                 kind,
@@ -447,7 +466,22 @@ mod apparmor_profile {
                 used(b"/data/db/1.dat", &[Access::Write]),
                 used(b"/tmp/app.Xy12", &[Access::Create]),
                 used(b"/etc/generated.conf", &[Access::Create]),
-                used(b"/var/log/app/access.log", &[Access::Write]),
+                used(b"/var/log/app/access.log", &[Access::Append]),
+                used(b"/srv/uploads/a.txt", &[Access::Create, Access::Write]),
+                used(b"/srv/uploads/sub", &[Access::Create]),
+                used(b"/srv/uploads/sub/b.txt", &[Access::Create, Access::Lock]),
+                used(b"/app/cache/b7", &[Access::Create]),
+                used(
+                    b"/app/cache/b7/b7f54b2df7773722d382f4809d65029c",
+                    &[Access::Create],
+                ),
+                used(
+                    b"/app/state.json.1a2b3c",
+                    &[Access::Create, Access::Write, Access::Remove],
+                ),
+                used(b"/app/state.json", &[Access::Create]),
+                used(b"/run/app.pid", &[Access::Create]),
+                used(b"/app/main.py", &[Access::Read]),
             ];
             run.programs = vec![Program {
                 path: "/entry.sh".into(),
@@ -460,6 +494,16 @@ mod apparmor_profile {
                 socket("inet", "stream"),
                 socket("netlink", "raw"),
                 socket("unix", "dgram"),
+                SocketUse {
+                    action: SocketAction::Connect,
+                    address: "@bus, \"x\"".into(),
+                    ..socket("unix", "stream")
+                },
+                SocketUse {
+                    action: SocketAction::Listen,
+                    address: "/run/app.sock".into(),
+                    ..socket("unix", "stream")
+                },
                 socket("77", ""),
             ];
         });
@@ -488,6 +532,10 @@ mod apparmor_profile {
             ("/entry.sh", b""),
             ("/etc/ssl/cert.pem", b""),
             ("/tmp/", b""),
+            ("/app/main.py", b""),
+            ("/app/cache/.keep", b""),
+            ("/srv/uploads/", b""),
+            ("/run/", b""),
             ("/var/log/app/access.log", b""),
         ]);
         (plan, recording, image)
@@ -499,6 +547,18 @@ mod apparmor_profile {
         let profile =
             String::from_utf8(AppArmor.render(&context(&plan, &recording, &image)).unwrap()).unwrap();
         insta::assert_snapshot!(profile);
+        let complaining = Options {
+            apparmor_mode: AppArmorMode::Complain,
+            ..Options::default()
+        };
+        let context = Context {
+            options: &complaining,
+            ..context(&plan, &recording, &image)
+        };
+        assert_eq!(
+            String::from_utf8(AppArmor.render(&context).unwrap()).unwrap(),
+            profile.replacen("flags=(", "flags=(complain,", 1)
+        );
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("apparmor.profile");
         std::fs::write(&file, profile).unwrap();
@@ -533,6 +593,7 @@ fn an_unknown_format_is_named() {
     let (image, plan) = (image(json!({})), plan(&recording));
     let options = Options {
         formats: vec!["apparmor".into(), "tar".into()],
+        ..Options::default()
     };
     let context = Context {
         options: &options,

@@ -322,6 +322,8 @@ pub enum Access {
     Read,
     /// Opened for writing, or written through a path (truncate).
     Write,
+    /// Opened for writing at its end alone (O_APPEND).
+    Append,
     /// Opened with O_PATH.
     OpenPath,
     /// Executed by `execve`.

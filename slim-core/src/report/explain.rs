@@ -322,6 +322,7 @@ fn describe_access(access: Access) -> &'static str {
     match access {
         Access::Read => "read",
         Access::Write => "written",
+        Access::Append => "appended to",
         Access::OpenPath => "opened as a path",
         Access::Execute => "executed",
         Access::Interpret => "loaded as an interpreter",

@@ -48,12 +48,13 @@ const O_ACCMODE: u64 = 3;
 const O_CREAT: u64 = 0o100;
 const O_EXCL: u64 = 0o200;
 const O_TRUNC: u64 = 0o1000;
+const O_APPEND: u64 = 0o2000;
 const O_DIRECTORY: u64 = 0o200_000;
 const O_NOFOLLOW: u64 = 0o400_000;
 const O_PATH: u64 = 0o10_000_000;
 const TMPFILE: u64 = 0o20_000_000;
 const OPEN: u32 =
-    (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_DIRECTORY | O_NOFOLLOW | O_PATH | TMPFILE) as u32;
+    (O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_DIRECTORY | O_NOFOLLOW | O_PATH | TMPFILE) as u32;
 
 const SYMLINK_NOFOLLOW: u64 = 0x100;
 const SYMLINK_FOLLOW: u64 = 0x400;
@@ -386,8 +387,14 @@ impl Row {
                 if flags & O_ACCMODE != 1 {
                     set.insert(Access::Read);
                 }
-                if flags & O_ACCMODE != 0 || flags & O_TRUNC != 0 {
+                if flags & O_TRUNC != 0 {
                     set.insert(Write);
+                } else if flags & O_ACCMODE != 0 {
+                    set.insert(if flags & O_APPEND != 0 {
+                        Access::Append
+                    } else {
+                        Write
+                    });
                 }
             }
         }
@@ -502,6 +509,8 @@ mod tests {
         assert_eq!(access(1, false), [Write]);
         assert_eq!(access(2 | O_CREAT, true), [Access::Read, Write, Create]);
         assert_eq!(access(O_TRUNC, false), [Access::Read, Write]);
+        assert_eq!(access(1 | O_APPEND, false), [Access::Append]);
+        assert_eq!(access(1 | O_APPEND | O_TRUNC, false), [Write]);
         assert_eq!(access(O_PATH | O_DIRECTORY, false), [Access::OpenPath]);
         assert_eq!(access(2 | TMPFILE | O_DIRECTORY, false), [Write]);
         assert!(row.stops_at_link(0, O_NOFOLLOW) && row.stops_at_link(0, O_CREAT | O_EXCL));
