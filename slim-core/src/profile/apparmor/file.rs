@@ -242,16 +242,14 @@ fn is_empty(rootfs: &Rootfs, directory: &RootPath) -> bool {
 /// Directories of the system, in which an application's new file says nothing about the others there.
 fn is_shared(directory: &RootPath) -> bool {
     let names: Vec<&[u8]> = directory.components().collect();
-    match names.as_slice() {
-        [] => true,
-        [
+    matches!(
+        names.as_slice(),
+        [] | [
             b"etc" | b"bin" | b"sbin" | b"lib" | b"lib64" | b"usr" | b"boot" | b"sys",
             ..,
-        ] => true,
-        [b"var" | b"home" | b"root" | b"dev" | b"run"] => true,
-        [b"var", b"lib" | b"cache" | b"log" | b"spool" | b"run"] => true,
-        _ => false,
-    }
+        ] | [b"var" | b"home" | b"root" | b"dev" | b"run"]
+            | [b"var", b"lib" | b"cache" | b"log" | b"spool" | b"run"]
+    )
 }
 
 fn mount_of<'a>(run: &'a Run, path: &RootPath) -> Option<&'a MountFact> {
@@ -278,10 +276,8 @@ fn in_proc(path: &RootPath, directory: bool) -> Pattern {
     for (depth, name) in path.components().enumerate() {
         pattern = pattern.text(b"/");
         // Below a process there are its threads' and descriptors' numbers.
-        if (depth == 1 || of_process) && is_number(name) {
-            of_process = true;
-            pattern = pattern.glob(Glob::Process);
-        } else if depth == 1 && name == b"self" {
+        let process = depth == 1 && name == b"self";
+        if process || ((depth == 1 || of_process) && is_number(name)) {
             of_process = true;
             pattern = pattern.glob(Glob::Process);
         } else if depth == 1 && name == b"thread-self" {
