@@ -196,23 +196,17 @@ macro_rules! applications {
 applications! {
     #[ignore = "2 of 17 routes: what PHP sources include is not followed"]
     apache_with_php: "apache-php",
-    #[ignore = "2 of 19 routes: a directory named in machine code is not kept"]
     go: "go",
     java: "java",
-    #[ignore = "1 of 20 routes: ltn12, which another package's module requires"]
     lua: "lua",
     nginx: "nginx",
     node: "node",
-    #[ignore = "4 of 20 routes: modules that perl's own modules choose at run time"]
     perl: "perl",
     #[ignore = "5 of 16 routes: what PHP sources include is not followed"]
     php_fpm_behind_nginx: "php-fpm",
     python: "python",
-    #[ignore = "3 of 20 routes: what an extension requires, and gems with require paths of their own"]
     ruby: "ruby",
-    #[ignore = "2 of 17 routes: a directory named in machine code is not kept"]
     rust: "rust",
-    #[ignore = "6 of 21 routes: modules of Tcl's own library that are found by version"]
     tcl: "tcl",
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Source: `dpkg-query(1)`, `deb-control(5)`; Alpine Package Keeper, "Installed database".
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Rootfs;
 use crate::path::RootPath;
@@ -24,6 +24,8 @@ pub struct Packages {
     owners: HashMap<RootPath, u32>,
     /// The files of each, sorted.
     files: Vec<Vec<RootPath>>,
+    /// The directories that packages made.
+    made: HashSet<RootPath>,
 }
 
 /// A package of which some files are kept and some are not.
@@ -49,6 +51,7 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
         paths: 0,
         directories: HashMap::new(),
         found: Vec::new(),
+        made: HashSet::new(),
     };
     reader.dpkg();
     reader.distroless();
@@ -57,7 +60,7 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
     let names: Vec<String> = names.into_iter().collect();
     let mut owners: HashMap<RootPath, u32> = HashMap::new();
     let mut files = vec![Vec::new(); names.len()];
-    for (name, paths) in reader.found {
+    for (name, paths) in std::mem::take(&mut reader.found) {
         let Ok(number) = names.binary_search(&name) else {
             continue;
         };
@@ -73,7 +76,12 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
         files.sort();
         files.dedup();
     }
-    Packages { names, owners, files }
+    Packages {
+        names,
+        owners,
+        files,
+        made: reader.made,
+    }
 }
 
 impl Packages {
@@ -81,6 +89,11 @@ impl Packages {
     pub fn owner(&self, path: &RootPath) -> Option<&str> {
         let number = *self.owners.get(path)?;
         self.names.get(usize::try_from(number).ok()?).map(String::as_str)
+    }
+
+    /// Whether packages made the directory at `path`; what is in it need not be theirs.
+    pub fn made(&self, path: &RootPath) -> bool {
+        self.made.contains(path)
     }
 
     /// The names of all packages, sorted.
@@ -130,6 +143,7 @@ struct Reader<'a> {
     /// Where a directory's name leads; many files share one.
     directories: HashMap<Vec<u8>, RootPath>,
     found: Vec<(String, Vec<RootPath>)>,
+    made: HashSet<RootPath>,
 }
 
 impl Reader<'_> {
@@ -143,7 +157,7 @@ impl Reader<'_> {
         self.rootfs.read(&path, size).ok()
     }
 
-    /// The file that a database's name leads to, if the image has it and it is no directory.
+    /// The file that a database's name leads to, if the image has it. A directory is remembered as made.
     fn file(&mut self, name: &[u8]) -> Option<RootPath> {
         if self.paths >= MAX_PATHS {
             return None;
@@ -166,10 +180,11 @@ impl Reader<'_> {
             }
         };
         let path = directory.join(last);
-        self.rootfs
-            .get(&path)
-            .is_some_and(|entry| !entry.is_dir())
-            .then_some(path)
+        if rootfs.get(&path)?.is_dir() {
+            self.made.insert(path);
+            return None;
+        }
+        Some(path)
     }
 
     fn add<'b>(&mut self, package: &[u8], names: impl Iterator<Item = &'b [u8]>) {
@@ -239,7 +254,10 @@ impl Reader<'_> {
             let mut names: Vec<Vec<u8>> = Vec::new();
             for line in lines(stanza) {
                 match line {
-                    [b'F', b':', name @ ..] => directory = name,
+                    [b'F', b':', name @ ..] => {
+                        directory = name;
+                        names.push(name.to_vec());
+                    }
                     [b'R', b':', name @ ..] => names.push([directory, b"/", name].concat()),
                     _ => {}
                 }
@@ -299,7 +317,7 @@ mod tests {
                 b"Package: bash\nStatus: install ok installed\n\nPackage: libc6\nStatus: install ok installed\n\n\
                   Package: old\nStatus: deinstall ok config-files\n",
             ),
-            ("/var/lib/dpkg/info/bash.list", b"/.\n/bin\n/bin/bash\n/usr/share/doc/bash/missing\n"),
+            ("/var/lib/dpkg/info/bash.list", b"/.\n/bin\n/usr/bin\n/bin/bash\n/usr/share/doc/bash/missing\n"),
             ("/var/lib/dpkg/info/libc6:amd64.list", b"/lib\n/lib/libc.so.6\n"),
             ("/var/lib/dpkg/info/old.list", b"/usr/bin/gone\n"),
         ]);
@@ -308,6 +326,7 @@ mod tests {
         assert_eq!(packages.owner(&"/usr/lib/libc.so.6".into()), Some("libc6"));
         assert_eq!(packages.owner(&"/usr/bin/gone".into()), None);
         assert_eq!(packages.owner(&"/usr/bin".into()), None);
+        assert!(packages.made(&"/usr/bin".into()) && !packages.made(&"/usr/lib".into()));
         assert_eq!(packages.count(rootfs.iter().map(|(path, _)| path)), 2);
         assert_eq!(packages.count([&"/usr/bin/bash".into()]), 1);
     }
@@ -332,6 +351,7 @@ mod tests {
         assert_eq!(packages.owner(&"/usr/bin/tool".into()), Some("tool"));
         assert_eq!(packages.owner(&"/etc/conf".into()), Some("conf"));
         assert_eq!(packages.owner(&"/top".into()), Some("base"));
+        assert!(packages.made(&"/etc".into()) && !packages.made(&"/usr/bin".into()));
         assert_eq!(packages.names().collect::<Vec<_>>(), ["base", "conf", "tool"]);
         assert_eq!(packages.files("conf"), Some(&["/etc/conf".into()][..]));
         assert_eq!(packages.files("none"), None);

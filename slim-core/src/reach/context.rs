@@ -135,7 +135,7 @@ impl<'a> Context<'a> {
             .split(|&b| b == b'/')
             .filter(|n| !n.is_empty() && *n != b".")
         {
-            if name == b".." {
+            if name == b".." || found.is_empty() {
                 return Vec::new();
             }
             let glob = if is_pattern(name) {
@@ -188,6 +188,15 @@ pub(super) fn glob(name: &[u8]) -> Option<globset::GlobMatcher> {
         .replace('{', "[{]")
         .replace('}', "[}]");
     Some(globset::GlobBuilder::new(&name).build().ok()?.compile_matcher())
+}
+
+/// A set of names, as patterns of a table have them.
+pub(super) fn names(patterns: &[String]) -> globset::GlobSet {
+    let mut set = globset::GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(globset::Glob::new(pattern).expect("the tables' patterns are read by their modules' tests"));
+    }
+    set.build().unwrap_or_else(|_| globset::GlobSet::empty())
 }
 
 /// A name as the matcher takes it.

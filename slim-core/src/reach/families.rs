@@ -7,10 +7,11 @@
 //! resolvers of their own.
 
 use std::io;
+use std::sync::LazyLock;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 
-use super::context::{Context, os};
+use super::context::{Context, names, os};
 use super::elf::parse;
 use super::graph::{Needs, Node, Resolver};
 use super::tables::Tables;
@@ -18,16 +19,22 @@ use crate::image::{Outcome, Resolved};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind};
 
-/// As much of a program as is searched for texts, in bytes.
-const MAX_PROGRAM: u64 = 64 << 20;
 /// As many files as a family brings from one directory.
 const MAX_FILES: usize = 5000;
+
+/// Names of libraries that bring a family, and of those that never do, for each of the table.
+static NAMES: LazyLock<Vec<(GlobSet, GlobSet)>> = LazyLock::new(|| {
+    let families = Tables::built_in().families.families.iter();
+    families
+        .map(|family| (names(&family.of), names(&family.not)))
+        .collect()
+});
 
 /// One family, ready to be matched.
 struct Family {
     why: &'static str,
-    of: GlobSet,
-    not: GlobSet,
+    of: &'static GlobSet,
+    not: &'static GlobSet,
     contains: &'static [String],
     is_static: bool,
     /// What of it the image has.
@@ -45,10 +52,11 @@ impl<'a> Families<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let families = Tables::built_in().families.families.iter();
         let families = families
-            .map(|family| Family {
+            .zip(NAMES.iter())
+            .map(|(family, (of, not))| Family {
                 why: &family.why,
-                of: names(&family.of),
-                not: names(&family.not),
+                of,
+                not,
                 contains: &family.contains,
                 is_static: family.is_static,
                 brings: family
@@ -61,15 +69,6 @@ impl<'a> Families<'a> {
             .collect();
         Self { context, families }
     }
-}
-
-/// A set of names, as a library's file has them.
-fn names(patterns: &[String]) -> GlobSet {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(pattern).expect("the table's patterns are read by a test of this module"));
-    }
-    set.build().unwrap_or_else(|_| GlobSet::empty())
 }
 
 /// What of `pattern` the image has: files, links and, for `/**` at the end, everything below the directories before it.
@@ -108,14 +107,10 @@ impl Resolver for Families<'_> {
             && elf.is_some_and(|elf| {
                 elf.interpreter.is_none() && elf.needed.is_empty() && elf.soname.is_none()
             });
-        let mut program: Option<Vec<u8>> = None;
         for family in self.families.iter().filter(|family| !family.not.is_match(name)) {
             let mut comes = family.of.is_match(name) || (is_static && family.is_static);
             if !comes && !family.contains.is_empty() {
-                let bytes = match &mut program {
-                    Some(bytes) => bytes,
-                    None => program.insert(rootfs.read(node.path, MAX_PROGRAM)?),
-                };
+                let bytes = node.constants()?;
                 let holds = |text: &String| memchr::memmem::find(bytes, text.as_bytes()).is_some();
                 comes = family.contains.iter().any(holds);
             }
@@ -138,13 +133,13 @@ impl Resolver for Families<'_> {
 mod tests {
     use serde_json::json;
 
-    use super::super::elf::parse::{Elf, tests::write};
+    use super::super::elf::parse::{Elf, tests::write_with};
     use super::super::tests::{image, names as kept_names, reached, used};
     use super::*;
     use crate::image::memory::tree;
 
     fn kept(path: &str, elf: &Elf, text: &[u8]) -> Vec<String> {
-        let program = [write(elf), text.to_vec()].concat();
+        let program = write_with(elf, text);
         let rootfs = tree(&[
             (path, program.as_slice()),
             ("/usr/share/zoneinfo/UTC", b"tz"),

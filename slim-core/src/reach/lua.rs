@@ -3,7 +3,7 @@
 //! A module is looked for as `package.searchpath` of the reference manual (§6.3) does: through the templates of LUA_PATH
 //! and LUA_CPATH and those written in the source itself, in the directories above the source, and in the directories
 //! that upstream (`luaconf.h`), Debian, Alpine, LuaJIT and OpenResty compile in. Which version of Lua runs a source is
-//! told by the path of an installed module alone; for others a module is kept for each version that has it.
+//! told by the directories that have an installed module alone; for others a module is kept for each version that has it.
 //!
 //! Names that are computed are not followed, nor is `package.path` as another file sets it.
 
@@ -66,9 +66,8 @@ impl<'a> Lua<'a> {
         let mut above = source::above(self.context, file);
         above.push(self.context.environment.workdir.clone());
         source::first(self.context, needs, &above, &names, cause);
-        let only = self.installed.iter().find(|(version, _)| runs(file, version));
         for (version, directories) in &self.installed {
-            if only.is_none_or(|(only, _)| only == version) {
+            if self.runs(file, directories) {
                 let local = above.iter().flat_map(|directory| {
                     let tree = |kind: &str| directory.join(format!("lua_modules/{kind}/lua/{version}"));
                     [tree("share"), tree("lib")]
@@ -83,6 +82,18 @@ impl<'a> Lua<'a> {
                 );
             }
         }
+    }
+
+    /// Whether the Lua that searches `directories` may run `file`: any does, unless it is installed for some. One that
+    /// is installed for one version may be linked to from the directories of others.
+    fn runs(&self, file: &RootPath, directories: &[RootPath]) -> bool {
+        let Some(name) = installed_name(file) else {
+            return true;
+        };
+        directories.iter().any(|directory| {
+            let found = self.context.file(directory, &name);
+            found.is_some_and(|found| found.path == *file)
+        })
     }
 
     fn call(&self, needs: &mut Needs<'_>, file: &RootPath, own: &[Vec<u8>], call: &Call<'_>) {
@@ -202,10 +213,12 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
     ]
 }
 
-/// Whether `file` is installed for a version of Lua.
-fn runs(file: &RootPath, version: &str) -> bool {
-    let mut components = file.components();
-    components.any(|c| c == b"lua") && components.next() == Some(version.as_bytes())
+/// What `file` is called in the directory of the version of Lua that it is installed for.
+fn installed_name(file: &RootPath) -> Option<Vec<u8>> {
+    let components: Vec<&[u8]> = file.components().collect();
+    let version = |pair: &[&[u8]]| pair[0] == b"lua" && VERSIONS.iter().any(|v| v.as_bytes() == pair[1]);
+    let at = components.windows(2).position(version)?;
+    Some(components[at + 2..].join(&b'/')).filter(|name| !name.is_empty())
 }
 
 /// The directories that an interpreter of `version` has compiled in.
@@ -282,6 +295,27 @@ mod tests {
                 "/usr/share/lua/5.4/a/b/init.lua",
                 "/usr/share/lua/5.4/a/c.lua",
             ]
+        );
+    }
+
+    #[test]
+    fn a_module_that_versions_share_brings_what_it_requires_for_each() {
+        let items: &[(&str, &[u8])] = &[
+            ("/app/main.lua", b"require 'mime'"),
+            ("/usr/share/lua/5.1/mime.lua", b"require 'ltn12'"),
+            ("/usr/share/lua/5.1/ltn12.lua", b""),
+            ("/usr/share/lua/5.4/mime.lua", b"-> ../5.1/mime.lua"),
+            ("/usr/share/lua/5.4/ltn12.lua", b"-> ../5.1/ltn12.lua"),
+            ("/usr/share/lua/5.3/ltn12.lua", b"not for mime, which 5.3 has not"),
+        ];
+        let kept = kept(items, &[], &["/app/main.lua"]);
+        assert!(
+            kept.contains(&"/usr/share/lua/5.4/ltn12.lua".to_owned()),
+            "{kept:?}"
+        );
+        assert!(
+            !kept.contains(&"/usr/share/lua/5.3/ltn12.lua".to_owned()),
+            "{kept:?}"
         );
     }
 

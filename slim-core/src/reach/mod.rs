@@ -204,8 +204,9 @@ pub fn close(
     }
     graph.mark_all(own::roots(&context));
     graph.mark_all(listed::roots(&context, &observed::listed(rootfs, recording)));
-    let needed: [&dyn Resolver; 10] = [
+    let needed: [&dyn Resolver; 11] = [
         &families::Families::new(&context),
+        &elf::data::Data::new(&context, &libraries),
         &configuration::Configuration::new(&context),
         &shell::Shell::new(&context),
         &python::Python::new(&context),

@@ -6,12 +6,16 @@
 //! its `auto` directory (XSLoader, DynaLoader, AutoLoader).
 //!
 //! What perl loads without being told is kept beside a source that is not perl's own: handles' methods (IO::File), in-memory
-//! files (PerlIO::scalar), `%!` (Errno), `%+` (Tie::Hash::NamedCapture) and `glob` (File::Glob); PerlIO::encoding and
-//! `_charnames` where the source has a layer or a character's name. Character properties are compiled in since Perl 5.32;
+//! files and layers (PerlIO, PerlIO::scalar), `%!` (Errno), `%+` (Tie::Hash::NamedCapture) and `glob` (File::Glob);
+//! PerlIO::encoding and `_charnames` where the source has a layer or a character's name. Character properties are compiled in since Perl 5.32;
 //! their tables (`unicore`) are kept for `utf8_heavy.pl` before that and for Unicode::UCD.
 //!
-//! Names that are computed, Encode's East Asian tables, source filters' output and what perl's own modules would run in
-//! a corner are not followed.
+//! A word in a string may be a module of the source's own namespace (`implementations => ['XS', 'PP']`), and is kept if
+//! there is one. A module's name that begins with a namespace and goes on with a variable (`"DateTime::TimeZone::$zone"`) may be any of
+//! that namespace: all its modules are kept, within the bounds of an application's own directory.
+//!
+//! Names that are computed otherwise, source filters' output and what perl's own modules would run in a corner are not
+//! followed.
 
 use std::io;
 
@@ -30,15 +34,18 @@ const PERL: Language = Language {
 };
 /// As many directories as one source may add to the search.
 const MAX_LIB: usize = 16;
+/// As many packages of one source as may have modules of their own.
+const MAX_PACKAGES: usize = 16;
 /// As many files of one module's `auto` directory, or of the tables, as are kept.
 const MAX_FILES: usize = 4000;
 /// As much white space as stands between a word and what it is for.
 const MAX_BLANK: usize = 64;
 /// What perl loads by itself for what any source may do.
-const IMPLICIT: [&[u8]; 5] = [
+const IMPLICIT: [&[u8]; 6] = [
     b"Errno",
     b"File::Glob",
     b"IO::File",
+    b"PerlIO",
     b"PerlIO::scalar",
     b"Tie::Hash::NamedCapture",
 ];
@@ -73,6 +80,7 @@ struct Named<'s> {
     programs: Vec<(usize, &'s [u8])>,
     command_lines: Vec<(usize, &'s [u8])>,
     strings: Vec<(usize, &'s [u8])>,
+    namespaces: Vec<(usize, &'s [u8])>,
     lib: Vec<&'s [u8]>,
     packages: Vec<&'s [u8]>,
     /// Whether the string before was the mode of a pipe.
@@ -102,6 +110,33 @@ impl<'a> Perl<'a> {
         let cause = place.cause(EdgeKind::Import, &format!("use {}", encode(module)));
         let name = [&module_path(module)[..], b".pm"].concat();
         source::first(self.context, needs, search, &[name], &cause);
+    }
+
+    /// Keeps all modules of a namespace, where a directory of the search has some.
+    fn namespace(&self, needs: &mut Needs<'_>, search: &[RootPath], namespace: &[u8], place: Place<'_>) {
+        let Context { rootfs, limits, .. } = self.context;
+        let cause = place.cause(EdgeKind::Import, &format!("use {}::…", encode(namespace)));
+        for directory in search {
+            let Some(found) = self.context.directory(directory, module_path(namespace)) else {
+                continue;
+            };
+            let below = rootfs.below(&found.path);
+            let modules: Vec<_> = below
+                .filter(|(path, _)| path.extension() == Some(b"pm"))
+                .collect();
+            let bytes: u64 = modules.iter().map(|(_, entry)| entry.size()).sum();
+            if modules.len() as u64 > limits.own_files || bytes > limits.own_bytes {
+                let why = format!(
+                    "any of its {} modules may be loaded by name, more than --own-files and --own-bytes allow",
+                    modules.len()
+                );
+                needs.leave_out(&found.path, why, format!("--include {}", found.path));
+                continue;
+            }
+            for (path, _) in modules {
+                needs.follow(&rootfs.resolve(path, true), &cause);
+            }
+        }
     }
 
     /// Keeps what stands in the module's `auto` directories: its library, and subroutines that load when called.
@@ -168,18 +203,28 @@ impl Resolver for Perl<'_> {
         let mut seen = source::Seen::default();
         named.modules.retain(|(_, module)| seen.first(b"use", module));
         named.files.retain(|(_, name)| seen.first(b"require", name));
-        named.strings.retain(|(_, string)| {
-            string.starts_with(b"/") || (contains(string, b":") && seen.first(b"", string))
-        });
+        named
+            .strings
+            .retain(|(_, string)| string.starts_with(b"/") || seen.first(b"", string));
         for (line, module) in named.modules {
             self.module(needs, &search, module, at(line));
+        }
+        for (line, namespace) in named.namespaces {
+            if seen.first(b"namespace", namespace) {
+                self.namespace(needs, &search, namespace, at(line));
+            }
         }
         for (line, name) in named.files {
             let cause = at(line).cause(EdgeKind::Import, &format!("require {}", encode(name)));
             source::first(context, needs, &search, &[name.to_vec()], &cause);
         }
-        for package in named.packages {
+        for package in named.packages.iter().take(MAX_PACKAGES) {
             self.auto(needs, &search, file, package);
+            let words = named.strings.iter().filter(|(_, string)| is_identifier(string));
+            for (line, word) in words {
+                let module = [package, &b"::"[..], word].concat();
+                self.module(needs, &search, &module, at(*line));
+            }
         }
         if file.name() == Some(b"utf8_heavy.pl") || file.as_bytes().ends_with(b"/Unicode/UCD.pm") {
             self.tables(needs, file);
@@ -259,6 +304,10 @@ impl<'s> Named<'s> {
             self.list = keyword(bytes, node.start_byte());
         } else if kind == "list_item" {
             self.word(self.list, text, line, b"");
+        } else if kind.starts_with("string_")
+            && let Some(namespace) = namespace(node, bytes)
+        {
+            self.namespaces.push((line, namespace));
         } else if kind.starts_with("string_")
             && let Some(string) = quoted(node, bytes)
         {
@@ -386,6 +435,29 @@ fn quoted<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
     text.get(start..end).filter(|string| !string.is_empty())
 }
 
+/// The namespace of a string that is a module's name with a computed part: `"A::B::$c"`, `'A::B::' . $c`.
+fn namespace<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+    let text = syntax::text(node, bytes);
+    let inner = text.get(1..text.len().checked_sub(1)?)?;
+    let inner = match node.kind() {
+        "string_q_quoted" | "string_qq_quoted" => &inner[inner.iter().position(|&b| !is_word(b))? + 1..],
+        _ => inner,
+    };
+    let raw = matches!(node.kind(), "string_single_quoted" | "string_q_quoted");
+    let behind = bytes.get(node.end_byte()..).unwrap_or_default();
+    let behind = behind[..MAX_BLANK.min(behind.len())].trim_ascii_start();
+    let prefix = match inner.iter().position(|&b| b == b'$') {
+        Some(at) if !raw => {
+            let rest = inner[at + 1..].strip_prefix(b"{").unwrap_or(&inner[at + 1..]);
+            let rest = &rest[rest.iter().position(|&b| !is_word(b)).unwrap_or(rest.len())..];
+            let rest = rest.strip_prefix(b"}").unwrap_or(rest);
+            (rest.is_empty() || rest.starts_with(b"::")).then_some(&inner[..at])?
+        }
+        _ => (behind.starts_with(b".") && !behind.starts_with(b"..")).then_some(inner)?,
+    };
+    prefix.strip_suffix(b"::").filter(|name| is_module(name))
+}
+
 /// The database driver that DBI loads for a data source (`dbi:SQLite:dbname=x`).
 fn driver(string: &[u8]) -> Option<Vec<u8>> {
     let rest = string.strip_prefix(b"dbi:").or(string.strip_prefix(b"DBI:"))?;
@@ -403,6 +475,11 @@ fn is_module(name: &[u8]) -> bool {
         .first()
         .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
     starts && name.len() < 256 && name.iter().all(|&b| is_word(b) || b == b':') && !name.ends_with(b":")
+}
+
+/// Whether `name` is one word of a module's name.
+fn is_identifier(name: &[u8]) -> bool {
+    is_module(name) && !name.contains(&b':')
 }
 
 /// `X::Y` as `X/Y`.
@@ -541,6 +618,37 @@ mod tests {
                 "/usr/share/perl5/Lazy/Mod.pm",
                 "/usr/share/perl5/My/Plugin.pm",
                 "/usr/share/perl5/Str/Mod.pm",
+            ]
+        );
+    }
+
+    #[test]
+    fn modules_of_a_namespace_that_is_chosen_from_by_name() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main.pl",
+                b"my $c = \"My::Zone::$name\"; eval { require_module($c) };\nmy $d = 'My::Driver::' . ucfirst $x;\n\
+                  die \"My::Other::$x went wrong\"; print \"$y\"; print 'a::$b'; my $l = qq{My::Qq::${z}};",
+            ),
+            ("/app/lib/My/Zone/Asia/Tokyo.pm", b"use My::Base;"),
+            ("/app/lib/My/Zone/notes.txt", b""),
+            ("/app/lib/My/Base.pm", b"package My::Base; load(implementations => ['XS', qw(PP)]);"),
+            ("/app/lib/My/Base/XS.pm", b""),
+            ("/app/lib/My/Base/PP.pm", b""),
+            ("/app/lib/My/Base/Other.pm", b""),
+            ("/usr/share/perl5/My/Driver/X.pm", b""),
+            ("/usr/share/perl5/My/Other/No.pm", b""),
+            ("/usr/share/perl5/My/Qq/Y.pm", b""),
+        ];
+        assert_eq!(
+            kept(items, &[], &["/app/main.pl"]),
+            [
+                "/app/lib/My/Base.pm",
+                "/app/lib/My/Base/PP.pm",
+                "/app/lib/My/Base/XS.pm",
+                "/app/lib/My/Zone/Asia/Tokyo.pm",
+                "/usr/share/perl5/My/Driver/X.pm",
+                "/usr/share/perl5/My/Qq/Y.pm",
             ]
         );
     }

@@ -1,9 +1,10 @@
 //! Ruby: files that a kept source requires, gems with their specifications, Bundler, and commands.
 //!
 //! `require`, `require_relative`, `load`, `autoload` and `gem` with literals are looked for as Ruby's Kernel and
-//! RubyGems do: the source's own directories, RUBYLIB, `-I`, the interpreter's library, and the `lib` of every installed
-//! gem (GEM_HOME, GEM_PATH, and where Debian, upstream's images and Bundler install). Several versions of a gem are all
-//! kept: which one is activated is decided at run time.
+//! RubyGems do: the source's own directories, RUBYLIB, `-I`, the interpreter's library, and the `require_paths` of every
+//! installed gem (GEM_HOME, GEM_PATH, and where Debian, upstream's images and Bundler install). Several versions of a
+//! gem are all kept: which one is activated is decided at run time. An extension that can call `rb_require` keeps the
+//! files that its constants name by a path (`psych/syntax_error`).
 //!
 //! A kept file of a gem keeps the gem's specification, and that keeps the specifications and entry files of the gems
 //! that it depends on at run time. A kept `Gemfile.lock` keeps the entry files of its gems, but for those that are
@@ -14,6 +15,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::OnceLock;
 
 use tree_sitter::Node as Syntax;
 
@@ -28,10 +30,14 @@ const RUBY: Language = Language {
     extensions: &[b"rb", b"ru", b"rake", b"gemspec"],
     interpreters: &[b"ruby", b"jruby", b"rackup"],
 };
+/// The longest name that an extension requires.
+const MAX_FEATURE: usize = 128;
 /// As many gems as are looked at.
 const MAX_GEMS: usize = 2000;
 /// As many files as one family has.
 const MAX_FILES: usize = 2000;
+/// As much of a specification as is read.
+const MAX_SPECIFICATION: u64 = 256 << 10;
 /// As many levels of directories as an installation has above its gems (`ruby/3.1.0/gems`).
 const DEPTH: usize = 4;
 
@@ -43,6 +49,8 @@ struct Gem {
     specification: RootPath,
     /// Where its built extensions stand.
     extensions: Vec<RootPath>,
+    /// Where its files are required from, its extensions included; read when something is required.
+    load_path: OnceLock<Vec<RootPath>>,
 }
 
 /// Ruby: what a kept source requires.
@@ -90,16 +98,51 @@ impl<'a> Ruby<'a> {
         let names = features(name);
         source::first(self.context, needs, search, &names, &cause);
         for gem in &self.gems {
-            let Some(directory) = &gem.directory else { continue };
-            let lib = directory.join("lib");
-            source::first(
-                self.context,
-                needs,
-                std::iter::once(&lib).chain(&gem.extensions),
-                &names,
-                &cause,
-            );
+            source::first(self.context, needs, self.load_path(gem), &names, &cause);
         }
+    }
+
+    /// Where the files of `gem` are required from; nowhere if its directory is not there.
+    fn load_path<'g>(&self, gem: &'g Gem) -> &'g [RootPath] {
+        gem.load_path.get_or_init(|| {
+            let Some(directory) = &gem.directory else {
+                return Vec::new();
+            };
+            let found = self.context.rootfs.resolve(&gem.specification, true);
+            let specification = self.context.rootfs.read(&found.path, MAX_SPECIFICATION);
+            let paths = require_paths(&specification.unwrap_or_default());
+            let paths = paths.iter().map(|path| directory.join(path));
+            paths.chain(gem.extensions.iter().cloned()).collect()
+        })
+    }
+
+    /// Keeps what an extension of the interpreter's library or of a gem may require.
+    fn extension(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
+        let file = node.path;
+        let mut gems = self
+            .gems
+            .iter()
+            .flat_map(|gem| gem.directory.iter().chain(&gem.extensions));
+        let installed = |directory: &RootPath| file.starts_with(directory);
+        if file.extension() != Some(b"so") || !(self.load_path.iter().any(installed) || gems.any(installed)) {
+            return Ok(());
+        }
+        let constants = node.constants()?;
+        if memchr::memmem::find(constants, b"rb_require").is_none() {
+            return Ok(());
+        }
+        let feature = |word: &&[u8]| {
+            let path = word
+                .iter()
+                .all(|&b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
+            path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
+        };
+        let words = constants.split(|&b| b == 0);
+        let features: BTreeSet<&[u8]> = words.filter(feature).take(MAX_FILES).collect();
+        for name in features {
+            self.require(needs, &self.load_path, name, Place::of(file));
+        }
+        Ok(())
     }
 
     /// Keeps the gems of that name: their specifications, and the files by which they are required.
@@ -110,10 +153,7 @@ impl<'a> Ruby<'a> {
         for gem in self.gems.iter().filter(|gem| gem.name == name) {
             needs.mark(&gem.specification, cause.clone());
             match &gem.directory {
-                Some(directory) => {
-                    let lib = [directory.join("lib")];
-                    source::first(self.context, needs, &lib, &names, &cause)
-                }
+                Some(_) => source::first(self.context, needs, self.load_path(gem), &names, &cause),
                 None => source::first(self.context, needs, search, &names, &cause),
             };
         }
@@ -194,6 +234,7 @@ impl Resolver for Ruby<'_> {
             return Ok(());
         }
         self.belongs(needs, file);
+        self.extension(needs, node)?;
         if file.name() == Some(b"Gemfile.lock") || file.name() == Some(b"gems.locked") {
             for (line, name) in locked(node.source()?) {
                 self.gem(needs, &self.load_path, name, Place::at(file, line));
@@ -337,6 +378,35 @@ fn literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
     Some(syntax::text(content, bytes))
 }
 
+/// The directories that a gem's files are required from, seen from the gem's: `lib` unless its specification names
+/// others.
+fn require_paths(specification: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    syntax::visit(tree_sitter_ruby::LANGUAGE, specification, |node| {
+        if let Some(list) = assigned(node, b"require_paths", specification) {
+            let mut cursor = list.walk();
+            for path in list.named_children(&mut cursor) {
+                // `"lib".freeze`
+                let path = path.child_by_field_name("receiver").unwrap_or(path);
+                found.extend(literal(path, specification).map(<[u8]>::to_vec));
+            }
+        }
+    });
+    if found.is_empty() {
+        found.push(b"lib".to_vec());
+    }
+    found
+}
+
+/// What is assigned to an attribute of that name, if `node` is an assignment to one.
+fn assigned<'t>(node: Syntax<'t>, name: &[u8], bytes: &[u8]) -> Option<Syntax<'t>> {
+    let left = node
+        .child_by_field_name("left")
+        .filter(|_| node.kind() == "assignment")?;
+    let method = left.child_by_field_name("method")?;
+    (syntax::text(method, bytes) == name).then(|| node.child_by_field_name("right"))?
+}
+
 /// The files that `require` of a name may mean.
 fn features(name: &[u8]) -> Vec<Vec<u8>> {
     if name.ends_with(b".rb") || name.ends_with(b".so") {
@@ -472,6 +542,7 @@ fn gems(context: &Context<'_>) -> Vec<Gem> {
                     directory: directory.map(|directory| directory.path),
                     specification: path.clone(),
                     extensions: built,
+                    load_path: OnceLock::new(),
                 });
             }
         }
@@ -489,6 +560,7 @@ fn gem_name(full: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::elf::parse::{Elf, tests::write_with};
     use super::super::source::tests::{beside, reached};
     use super::*;
 
@@ -551,6 +623,36 @@ mod tests {
         let mut expected: Vec<&str> = files[1..9].iter().map(|(path, _)| path.as_str()).collect();
         expected.sort_unstable();
         assert_eq!(kept(&items, &[], &["/app/app.rb"]), expected);
+    }
+
+    #[test]
+    fn gems_say_where_their_files_are_and_extensions_what_they_require() {
+        let extension = write_with(
+            &Elf::default(),
+            b"\0rb_require\0psych/syntax_error\0set\0/etc/x\0",
+        );
+        let home = "/usr/local/bundle";
+        let path = |name: &str| format!("{home}/{name}");
+        let files: Vec<(String, &[u8])> = vec![
+            ("/app/app.rb".into(), b"require 'concurrent'; require 'psych'"),
+            (path("gems/concurrent-1.1/lib/concurrent-ruby/concurrent.rb"), b""),
+            (path("gems/concurrent-1.1/lib/concurrent.rb"), b""),
+            (
+                path("specifications/concurrent-1.1.gemspec"),
+                b"Gem::Specification.new do |s|\n s.require_paths = [\"lib/concurrent-ruby\".freeze]\nend",
+            ),
+            ("/usr/lib/ruby/3.1.0/psych/syntax_error.rb".into(), b""),
+            ("/usr/lib/ruby/3.1.0/set.rb".into(), b""),
+            ("/usr/lib/x86_64-linux-gnu/ruby/3.1.0/psych.so".into(), &extension),
+        ];
+        let items: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|(path, bytes)| (path.as_str(), *bytes))
+            .collect();
+        let expected = [1, 3, 4, 6].map(|at: usize| files[at].0.as_str());
+        let mut kept = kept(&items, &[], &["/app/app.rb"]);
+        kept.sort_by_key(|path| files.iter().position(|(file, _)| file == path));
+        assert_eq!(kept, expected);
     }
 
     #[test]

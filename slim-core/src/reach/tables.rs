@@ -20,6 +20,21 @@ pub(super) struct Tables {
     pub(super) python: Python,
     /// What configuration files name.
     pub(super) configuration: Configuration,
+    /// How the constants of machine code are read.
+    pub(super) constants: Constants,
+}
+
+/// `constants.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Constants {
+    /// Where the facts are from.
+    #[serde(rename = "source")]
+    _source: String,
+    /// Texts that tell a file whose constants stand one behind the other, without an end.
+    pub(super) joined: Vec<String>,
+    /// Names of libraries whose constants are not followed.
+    pub(super) silent: Vec<String>,
 }
 
 /// `python.json`.
@@ -184,6 +199,8 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
         java: serde_json::from_str(include_str!("../../../profiles/reach/java.json")).expect(checked),
         python: serde_json::from_str(include_str!("../../../profiles/reach/python.json")).expect(checked),
         configuration: serde_json::from_str(include_str!("../../../profiles/reach/configuration.json"))
+            .expect(checked),
+        constants: serde_json::from_str(include_str!("../../../profiles/reach/constants.json"))
             .expect(checked),
     }
 });

@@ -2,9 +2,10 @@
 //!
 //! Words are read after Tcl(n), but flat: a brace or bracket begins a command of its own, so bodies are read without
 //! knowing which words are code. `source`, `load` and `file join` with literals are looked for beside the source;
-//! `package require` finds the `pkgIndex.tcl` that provides the package along `auto_path` (library(n)) or a module
-//! (tm(n)). An index keeps all the files it names. `init.tcl` keeps what its library loads by name. Computed
-//! names, and `auto_path` as a script sets it, are not followed.
+//! `package require` finds the `pkgIndex.tcl` that provides the package along `auto_path` (library(n)), in the directories
+//! that an index adds to it, and in those above an application's source, or a module (tm(n)) in the directories of
+//! upstream and Debian. An index keeps all the files it names. `init.tcl` keeps what its library loads by name.
+//! Computed names, and `auto_path` as a script sets it otherwise, are not followed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,12 +28,17 @@ const MAX_INDEX: u64 = 1 << 20;
 /// As many words as are taken of one command.
 const MAX_WORDS: usize = 64;
 
+/// Which indices provide a package, each with those that lead to it.
+type Indices = BTreeMap<Vec<u8>, Vec<RootPath>>;
+
 /// Tcl: what a kept source names.
 pub(super) struct Tcl<'a> {
     context: &'a Context<'a>,
     auto_path: Vec<RootPath>,
-    /// Which indices provide a package; read when the first source is met.
-    indices: OnceLock<BTreeMap<Vec<u8>, Vec<RootPath>>>,
+    /// The directories in which modules stand, or directories of theirs for a namespace.
+    modules: Vec<RootPath>,
+    /// The packages of `auto_path`; read when the first source is met.
+    indices: OnceLock<Indices>,
 }
 
 impl<'a> Tcl<'a> {
@@ -45,65 +51,83 @@ impl<'a> Tcl<'a> {
             "/usr/local/lib",
             "/usr/lib",
             "/usr/local/share/tcltk",
+            "/usr/share",
+            "/usr/lib64",
         ];
         auto_path.extend(fixed.map(RootPath::new));
         for architecture in source::architectures(context, "/usr/lib") {
             auto_path.push(architecture.join("tcltk"));
         }
         Self {
+            modules: modules(context, &auto_path),
             context,
             auto_path,
             indices: OnceLock::new(),
         }
     }
 
-    /// Every package of the indices in `auto_path` and the directories in it.
-    fn indices(&self) -> &BTreeMap<Vec<u8>, Vec<RootPath>> {
-        self.indices.get_or_init(|| {
-            let mut found: BTreeMap<Vec<u8>, Vec<RootPath>> = BTreeMap::new();
-            let mut read = 0;
-            for top in &self.auto_path {
-                let mut directories = vec![top.clone()];
-                directories.extend(source::directories(self.context, &[&top.to_string()], |_| true));
-                for directory in directories {
-                    let Some(index) = self.context.file(&directory, "pkgIndex.tcl") else {
-                        continue;
-                    };
-                    read += 1;
-                    if read > MAX_FILES {
-                        return found;
+    /// Every package of the indices in `tops` and the directories in them.
+    fn indices(&self, tops: &[RootPath]) -> Indices {
+        let mut found = Indices::new();
+        let mut read = 0;
+        // A directory, the index that led to it, and whether its directories are searched too.
+        let mut todo: Vec<(RootPath, Option<RootPath>, bool)> =
+            tops.iter().rev().map(|top| (top.clone(), None, true)).collect();
+        while let Some((directory, above, deep)) = todo.pop() {
+            let inner = |above: &Option<RootPath>| -> Vec<(RootPath, Option<RootPath>, bool)> {
+                let inner = source::directories(self.context, &[&directory.to_string()], |_| true);
+                inner
+                    .into_iter()
+                    .map(|inner| (inner, above.clone(), false))
+                    .collect()
+            };
+            if deep {
+                todo.extend(inner(&above));
+            }
+            let Some(index) = self.context.file(&directory, "pkgIndex.tcl") else {
+                continue;
+            };
+            read += 1;
+            if read > MAX_FILES {
+                break;
+            }
+            let bytes = self
+                .context
+                .rootfs
+                .read(&index.path, MAX_INDEX)
+                .unwrap_or_default();
+            for command in commands(&bytes) {
+                match command.words[..] {
+                    [b"package", b"ifneeded", name, ..] => {
+                        let indices = found.entry(name.to_vec()).or_default();
+                        indices.extend(above.iter().cloned().chain([index.path.clone()]));
                     }
-                    let bytes = self
-                        .context
-                        .rootfs
-                        .read(&index.path, MAX_INDEX)
-                        .unwrap_or_default();
-                    for command in commands(&bytes) {
-                        if let [b"package", b"ifneeded", name, ..] = command.words[..] {
-                            found.entry(name.to_vec()).or_default().push(index.path.clone());
-                        }
+                    [b"lappend", b"auto_path" | b"::auto_path", b"$dir"] if !deep => {
+                        todo.extend(inner(&Some(index.path.clone())));
                     }
+                    _ => {}
                 }
             }
-            found
-        })
+        }
+        found
     }
 
-    fn package(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
+    /// Keeps what `package require` finds for `name`.
+    fn package(&self, needs: &mut Needs<'_>, own: &OnceLock<Indices>, name: &[u8], place: Place<'_>) {
         let cause = place.cause(EdgeKind::Import, &format!("package require {}", encode(name)));
-        for index in self.indices().get(name).into_iter().flatten() {
+        let installed = self.indices.get_or_init(|| self.indices(&self.auto_path));
+        let own = own.get_or_init(|| self.indices(&source::above(self.context, place.file)));
+        for index in [installed, own]
+            .into_iter()
+            .filter_map(|indices| indices.get(name))
+            .flatten()
+        {
             needs.mark(index, cause.clone());
         }
         let path = String::from_utf8_lossy(name).replace("::", "/");
         let (parent, stem) = path.rsplit_once('/').unwrap_or((".", &path));
-        let tops: Vec<String> = self
-            .auto_path
-            .iter()
-            .map(|top| top.join("tcl8").to_string())
-            .collect();
-        let tops: Vec<&str> = tops.iter().map(String::as_str).collect();
-        for directory in source::directories(self.context, &tops, |_| true) {
-            let Some(directory) = self.context.directory(&directory, parent) else {
+        for directory in &self.modules {
+            let Some(directory) = self.context.directory(directory, parent) else {
                 continue;
             };
             for (module, _) in self.context.rootfs.children(&directory.path) {
@@ -158,6 +182,11 @@ impl Resolver for Tcl<'_> {
         }
         let from = file.parent().unwrap_or_else(RootPath::root);
         let application = source::application(context, file, self.auto_path.iter());
+        // What is installed finds its packages where it is installed.
+        let own = OnceLock::new();
+        if !application {
+            own.get_or_init(Indices::new);
+        }
         let mut seen = source::Seen::default();
         for Command { line, words } in commands(bytes) {
             let place = Place::at(file, line);
@@ -170,7 +199,7 @@ impl Resolver for Tcl<'_> {
                 [b"package", b"require", b"-exact", name, ..] | [b"package", b"require", name, ..]
                     if seen.first(b"package", name) =>
                 {
-                    self.package(needs, name, place);
+                    self.package(needs, &own, name, place);
                 }
                 [b"source" | b"load", rest @ ..] => {
                     for word in rest {
@@ -207,6 +236,41 @@ impl Resolver for Tcl<'_> {
         }
         Ok(())
     }
+}
+
+/// The directories of modules: `tcl8/8.N` beside a version's library (tm(n)), and `tcl8` in it (Debian).
+fn modules(context: &Context<'_>, auto_path: &[RootPath]) -> Vec<RootPath> {
+    let mut found = Vec::new();
+    let directories = |parent: RootPath, start: &'static [u8]| {
+        source::directories(context, &[&parent.to_string()], move |name| {
+            name.starts_with(start)
+        })
+    };
+    for top in auto_path {
+        for major in ["tcl8", "tcl9"] {
+            found.extend(directories(top.join(major), b""));
+        }
+        for library in directories(top.clone(), b"tcl") {
+            for major in ["tcl8", "tcl9"] {
+                let modules = library.join(major);
+                found.extend(directories(modules.clone(), b"8."));
+                found.push(modules);
+            }
+        }
+    }
+    for (major, minors) in [(8, 4..=7), (9, 0..=1)] {
+        for minor in minors {
+            found.extend(source::search_path(
+                context,
+                &format!("TCL{major}_{minor}_TM_PATH"),
+            ));
+            found.extend(source::search_path(
+                context,
+                &format!("TCL{major}.{minor}_TM_PATH"),
+            ));
+        }
+    }
+    found
 }
 
 /// A word without the variable that it begins with (`$dir/x.tcl` stands beside the source).
@@ -317,6 +381,53 @@ mod tests {
                 "/usr/share/tcltk/opt0.4/optparse.tcl",
                 "/usr/share/tcltk/opt0.4/pkgIndex.tcl",
                 "/usr/share/tcltk/tcl8/8.6/a/b-1.0.tm",
+            ]
+        );
+    }
+
+    #[test]
+    fn packages_that_an_index_adds_and_modules_in_the_library() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main.tcl",
+                b"package require json; package require msgcat; package require own; package require a::b",
+            ),
+            (
+                "/app/lib/own/pkgIndex.tcl",
+                b"package ifneeded own 1 [list source [file join $dir own.tcl]]",
+            ),
+            ("/app/lib/own/own.tcl", b""),
+            (
+                "/usr/share/tcltk/tcllib1.21/pkgIndex.tcl",
+                b"if {[lsearch -exact $::auto_path $dir] == -1} {\n    lappend ::auto_path $dir\n}",
+            ),
+            (
+                "/usr/share/tcltk/tcllib1.21/json/pkgIndex.tcl",
+                b"package ifneeded json 1.3.4 [list source [file join $dir json.tcl]]",
+            ),
+            ("/usr/share/tcltk/tcllib1.21/json/json.tcl", b""),
+            (
+                "/usr/share/tcltk/tcllib1.21/other/pkgIndex.tcl",
+                b"package ifneeded other 1 {}",
+            ),
+            ("/usr/share/tcltk/closed/pkgIndex.tcl", b""),
+            (
+                "/usr/share/tcltk/closed/json/pkgIndex.tcl",
+                b"package ifneeded json 1 {}",
+            ),
+            ("/usr/share/tcltk/tcl8.6/tcl8/msgcat-1.6.1.tm", b""),
+            ("/usr/lib/tcl8/8.5/a/b-2.tm", b""),
+        ];
+        assert_eq!(
+            kept(items, &["/app/main.tcl"]),
+            [
+                "/app/lib/own/own.tcl",
+                "/app/lib/own/pkgIndex.tcl",
+                "/usr/lib/tcl8/8.5/a/b-2.tm",
+                "/usr/share/tcltk/tcl8.6/tcl8/msgcat-1.6.1.tm",
+                "/usr/share/tcltk/tcllib1.21/json/json.tcl",
+                "/usr/share/tcltk/tcllib1.21/json/pkgIndex.tcl",
+                "/usr/share/tcltk/tcllib1.21/pkgIndex.tcl",
             ]
         );
     }

@@ -4,6 +4,7 @@
 //! machine in one way: directories for CPU levels (`glibc-hwcaps`). All that are there are kept.
 
 mod cache;
+pub(super) mod data;
 pub mod parse;
 mod search;
 
@@ -139,6 +140,24 @@ impl<'a> Libraries<'a> {
                 }
             }
             next += 1;
+        }
+        Ok(())
+    }
+
+    /// Keeps the library `name` that the object at `path` may load while it runs, if the image has it.
+    fn named(&self, path: &RootPath, name: &[u8], cause: &Cause, needs: &mut Needs<'_>) -> io::Result<()> {
+        let Some(elf) = self.elf(path)? else { return Ok(()) };
+        if elf.needed.iter().chain(&elf.soname).any(|known| known == name) {
+            return Ok(());
+        }
+        let objects = [Object {
+            path: path.clone(),
+            origin: path.parent().unwrap_or_else(RootPath::root),
+            elf,
+            loader: None,
+        }];
+        for (hit, _) in self.find(&objects, 0, name)? {
+            needs.follow(&hit, cause);
         }
         Ok(())
     }

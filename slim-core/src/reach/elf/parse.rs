@@ -85,6 +85,8 @@ struct Segment {
 const PT_LOAD: u64 = 1;
 const PT_DYNAMIC: u64 = 2;
 const PT_INTERP: u64 = 3;
+const PF_X: u64 = 1;
+const PF_W: u64 = 2;
 
 const DT_NULL: u64 = 0;
 const DT_NEEDED: u64 = 1;
@@ -98,11 +100,25 @@ const DT_AUXILIARY: u64 = 0x7fff_fffd;
 const DT_FILTER: u64 = 0x7fff_ffff;
 const DF_1_NODEFLIB: u64 = 0x800;
 
-/// Parses what `read` gives; none if it is no ELF file that a kernel or a loader would take.
-///
-/// # Errors
-/// Those of `read`; contents are never an error.
-pub fn parse(read: &ReadAt<'_>) -> io::Result<Option<Elf>> {
+/// One program header.
+struct Header {
+    kind: u64,
+    flags: u64,
+    address: u64,
+    /// Where its bytes are in the file, and how many.
+    offset: u64,
+    size: u64,
+}
+
+/// The program headers of a file that a kernel or a loader would take.
+struct Headers {
+    layout: Layout,
+    machine: u64,
+    list: Vec<Header>,
+}
+
+/// Reads the program headers; none if `read` gives no ELF file that can be loaded.
+fn headers(read: &ReadAt<'_>) -> io::Result<Option<Headers>> {
     let head = read(0, 4096)?;
     let (Some(ident), true) = (head.get(..16), head.len() >= 52) else {
         return Ok(None);
@@ -126,28 +142,54 @@ pub fn parse(read: &ReadAt<'_>) -> io::Result<Option<Elf>> {
     {
         return Ok(None);
     }
-    let mut elf = Elf {
-        is_64: layout.is_64,
-        big_endian: layout.big_endian,
-        machine: u16::try_from(layout.number(&head, 18, 2)).unwrap_or(0),
-        ..Elf::default()
-    };
     let length = count * entry_size;
     let inside = usize::try_from(table)
         .ok()
         .and_then(|start| head.get(start..start.checked_add(length)?));
-    let headers = match inside {
-        Some(headers) => headers.to_vec(),
+    let bytes = match inside {
+        Some(bytes) => bytes.to_vec(),
         None => read(table, length)?,
+    };
+    let header = |bytes: &[u8]| Header {
+        kind: layout.number(bytes, 0, 4),
+        flags: layout.number(bytes, if layout.is_64 { 4 } else { 24 }, 4),
+        address: layout.word(bytes, 16, 8),
+        offset: layout.word(bytes, 8, 4),
+        size: layout.word(bytes, 32, 16),
+    };
+    Ok(Some(Headers {
+        layout,
+        machine: layout.number(&head, 18, 2),
+        list: bytes.chunks_exact(entry_size).map(header).collect(),
+    }))
+}
+
+/// Parses what `read` gives; none if it is no ELF file that a kernel or a loader would take.
+///
+/// # Errors
+/// Those of `read`; contents are never an error.
+pub fn parse(read: &ReadAt<'_>) -> io::Result<Option<Elf>> {
+    let Some(Headers {
+        layout,
+        machine,
+        list,
+    }) = headers(read)?
+    else {
+        return Ok(None);
+    };
+    let mut elf = Elf {
+        is_64: layout.is_64,
+        big_endian: layout.big_endian,
+        machine: u16::try_from(machine).unwrap_or(0),
+        ..Elf::default()
     };
     let mut segments = Vec::new();
     let mut dynamic = None;
-    for header in headers.chunks_exact(entry_size) {
-        let offset = layout.word(header, 8, 4);
-        let size = layout.word(header, 32, 16);
-        match layout.number(header, 0, 4) {
+    for header in list {
+        let Header { offset, size, .. } = header;
+        match header.kind {
             PT_LOAD => segments.push(Segment {
-                address: layout.word(header, 16, 8),
+                address: header.address,
                 offset,
                 size,
             }),
@@ -164,6 +206,35 @@ pub fn parse(read: &ReadAt<'_>) -> io::Result<Option<Elf>> {
         read_dynamic(&mut elf, layout, &section, &segments, read)?;
     }
     Ok(Some(elf))
+}
+
+/// Reads what is loaded so that nobody can write it: names, literals and other constants, at most `limit` bytes in all.
+/// Machine code is left out where constants have segments of their own, which older linkers did not give them. Empty
+/// if `read` gives no ELF file.
+///
+/// # Errors
+/// Those of `read`.
+pub fn read_only(read: &ReadAt<'_>, limit: usize) -> io::Result<Vec<u8>> {
+    let Some(headers) = headers(read)? else {
+        return Ok(Vec::new());
+    };
+    let loaded = |header: &&Header| header.kind == PT_LOAD && header.flags & PF_W == 0;
+    let constants: Vec<&Header> = headers.list.iter().filter(loaded).collect();
+    let alone = constants.iter().any(|header| header.flags & PF_X == 0);
+    let mut bytes = Vec::new();
+    for header in constants {
+        if alone && header.flags & PF_X != 0 {
+            continue;
+        }
+        let size = usize::try_from(header.size).unwrap_or(usize::MAX);
+        bytes.extend(read(header.offset, size.min(limit - bytes.len()))?);
+        // What ends one segment does not go on in the next.
+        if bytes.len() >= limit {
+            break;
+        }
+        bytes.push(0);
+    }
+    Ok(bytes)
 }
 
 /// Reads the dynamic section's entries and the strings that they name into `elf`.
@@ -266,6 +337,11 @@ pub(crate) mod tests {
 
     /// Writes the ELF file that `elf` describes: headers, dynamic section and strings, nothing to run.
     pub(crate) fn write(elf: &Elf) -> Vec<u8> {
+        write_with(elf, b"")
+    }
+
+    /// As [`write`], with constants.
+    pub(crate) fn write_with(elf: &Elf, constants: &[u8]) -> Vec<u8> {
         let number = |value: u64, width: usize| {
             let mut bytes = value.to_le_bytes()[..width].to_vec();
             if elf.big_endian {
@@ -301,7 +377,7 @@ pub(crate) mod tests {
         tags.push((DT_STRSZ, strings.len() as u64));
         tags.push((DT_NULL, 0));
         let dynamic_size = tags.len() * 2 * word;
-        let size = dynamic_at + dynamic_size;
+        let size = dynamic_at + dynamic_size + constants.len();
 
         let mut out = vec![
             0x7f,
@@ -352,6 +428,7 @@ pub(crate) mod tests {
             out.extend(number(tag, word));
             out.extend(number(value, word));
         }
+        out.extend_from_slice(constants);
         out
     }
 
@@ -383,6 +460,15 @@ pub(crate) mod tests {
         }
 
         #[test]
+        fn constants_are_read_up_to_a_limit(elf in any_elf(), constants in proptest::collection::vec(any::<u8>(), 0..100), limit in 0usize..4096) {
+            let bytes = write_with(&elf, &constants);
+            let all = read_only(&slice(&bytes), usize::MAX).unwrap();
+            prop_assert!(all.strip_suffix(b"\0").unwrap().ends_with(&constants));
+            let some = read_only(&slice(&bytes), limit).unwrap();
+            prop_assert!(some.len() <= limit && all.starts_with(&some));
+        }
+
+        #[test]
         fn damage_never_panics(elf in any_elf(), damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..40), cut: prop::sample::Index) {
             let mut bytes = write(&elf);
             for (place, byte) in damage {
@@ -391,6 +477,7 @@ pub(crate) mod tests {
             }
             bytes.truncate(cut.index(bytes.len()) + 1);
             let _ = parse(&slice(&bytes));
+            let _ = read_only(&slice(&bytes), 1000);
         }
 
         #[test]

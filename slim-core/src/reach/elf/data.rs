@@ -1,0 +1,380 @@
+//! Names in machine code: absolute paths among a program's constants, and libraries that it loads by name.
+//!
+//! A constant of most languages ends with NUL, so a path is read up to its end, and names what is there: a file, or a
+//! directory where nothing but a computed name follows (`/srv/pages/%s.html`). Compilers of some (a table) write their
+//! constants one behind the other, with lengths elsewhere: there a path is taken for as long as the image has it, and
+//! so is the directory of its own that it ends in. What is named so is kept as any literal's is, but of a directory that
+//! a package made, the entry alone.
+//!
+//! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
+//! where the loader would. Names that are computed are not followed, nor is the C library's own data, whose files
+//! families tell (`families.rs`).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::LazyLock;
+
+use globset::GlobSet;
+use memchr::{memchr_iter, memmem};
+
+use super::super::context::{Context, Place, names, os};
+use super::super::graph::{Needs, Node, Resolver};
+use super::super::own;
+use super::super::tables::Tables;
+use super::Libraries;
+use crate::path::{RootPath, encode};
+use crate::plan::{Cause, EdgeKind};
+
+/// As many different names as are looked for from one file.
+const MAX_NAMES: usize = 10_000;
+/// The longest path, with what ends it, and the longest name (`PATH_MAX` and `NAME_MAX` in
+/// `include/uapi/linux/limits.h`).
+const MAX_PATH: usize = 4096;
+const MAX_NAME: usize = 255;
+
+/// Names of files whose constants are not followed.
+static SILENT: LazyLock<GlobSet> = LazyLock::new(|| names(&Tables::built_in().constants.silent));
+
+/// Keeps what constants name.
+pub(in crate::reach) struct Data<'a> {
+    context: &'a Context<'a>,
+    libraries: &'a Libraries<'a>,
+    /// The names in the root directory at which a path may begin.
+    tops: Vec<&'a [u8]>,
+}
+
+impl<'a> Data<'a> {
+    /// Resolves in `context`, and looks for libraries as `libraries` does.
+    pub(in crate::reach) fn new(context: &'a Context<'a>, libraries: &'a Libraries<'a>) -> Self {
+        let table = Tables::built_in();
+        let hidden = |path: &RootPath| table.own.not_named.iter().any(|p| *path == RootPath::new(p));
+        let root = RootPath::root();
+        let tops = context.rootfs.children(&root).filter(|(path, _)| !hidden(path));
+        let tops = tops.filter_map(|(path, _)| path.name()).collect();
+        Self {
+            context,
+            libraries,
+            tops,
+        }
+    }
+}
+
+impl Data<'_> {
+    /// The paths that constants name, if the image has them; `joined` if constants stand one behind the other.
+    fn paths<'s>(&self, constants: &'s [u8], joined: bool) -> BTreeSet<&'s [u8]> {
+        let mut found = BTreeSet::new();
+        for at in memchr_iter(b'/', constants) {
+            let before = at.checked_sub(1).and_then(|before| constants.get(before));
+            let goes_on = |b: &u8| *b == b'/' || (!joined && (is_word(*b) || b"~})".contains(b)));
+            let rest = &constants[at..constants.len().min(at + MAX_PATH)];
+            if before.is_some_and(goes_on) || !self.tops.iter().any(|top| rest[1..].starts_with(top)) {
+                continue;
+            }
+            self.walk(rest, joined, &mut found);
+            if found.len() >= MAX_NAMES {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Adds what the path that `rest` begins with names.
+    fn walk<'s>(&self, rest: &'s [u8], joined: bool, found: &mut BTreeSet<&'s [u8]>) {
+        let rootfs = self.context.rootfs;
+        let mut directory = RootPath::root();
+        // How much of the path leads to the directory.
+        let mut known = 0;
+        loop {
+            let tail = &rest[known + 1..];
+            let end = tail.iter().position(|&b| b == b'/' || is_end(b));
+            let (name, next) = match end {
+                Some(end) => (&tail[..end], tail[end]),
+                None => (tail, 0),
+            };
+            if name.is_empty() && next == b'/' {
+                known += 1;
+                continue;
+            }
+            if name.len() > MAX_NAME && !joined {
+                return;
+            }
+            let there = !name.is_empty() && rootfs.get(&directory.child(name)).is_some();
+            if there && next == b'/' {
+                let inner = rootfs.resolve(&directory.child(name), true);
+                if !rootfs.get(&inner.path).is_some_and(|entry| entry.is_dir()) {
+                    return;
+                }
+                directory = inner.path;
+                known += 1 + name.len();
+            } else if there && !is_computed(next) {
+                found.insert(&rest[..=known + name.len()]);
+                return;
+            } else {
+                if joined && let Some(longest) = self.longest(&directory, name) {
+                    found.insert(&rest[..=known + longest]);
+                    return;
+                }
+                let named = joined || name.is_empty() || is_computed(next);
+                if named && own::may_be_own(&directory) && !self.context.packages.made(&directory) {
+                    found.insert(&rest[..known]);
+                }
+                return;
+            }
+        }
+    }
+}
+
+impl Data<'_> {
+    /// How much of `text` names an entry of `directory`, at most; what is one of the system's, or of programs with
+    /// another version behind it (`python3` of `python3.12`), is not meant.
+    fn longest(&self, directory: &RootPath, text: &[u8]) -> Option<usize> {
+        let rootfs = self.context.rootfs;
+        let entry = |end: &usize| rootfs.get(&directory.child(&text[..*end]));
+        let longest = (1..=text.len().min(MAX_NAME))
+            .rev()
+            .find(|end| entry(end).is_some())?;
+        let path = rootfs.resolve(&directory.child(&text[..longest]), true).path;
+        let version = text.get(longest).is_some_and(|b| b".-_0123456789".contains(b));
+        let other = version && rootfs.get(&path).is_some_and(|entry| entry.is_file());
+        Some(longest).filter(|_| !other && !is_system(&path))
+    }
+}
+
+impl Resolver for Data<'_> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let constants = node.constants()?;
+        if constants.is_empty() || SILENT.is_match(os(node.path.name().unwrap_or_default())) {
+            return Ok(());
+        }
+        let holds = |text: &[u8]| memmem::find(constants, text).is_some();
+        let table = &Tables::built_in().constants;
+        let joined = table.joined.iter().any(|mark| holds(mark.as_bytes()));
+        // Where its libraries are looked for is no directory that it uses.
+        let elf = self.libraries.elf(node.path)?;
+        let searched = |path: &&[u8]| {
+            let paths = elf.iter().flat_map(|elf| elf.rpath.iter().chain(&elf.runpath));
+            let mut paths = paths.flat_map(|paths| paths.split(|&b| b == b':'));
+            paths.any(|searched| searched == *path)
+        };
+        // That a language's interpreter can run a shell is nothing that it does unasked.
+        let owned = self.context.packages.owner(node.path).is_some();
+        let shells = &Tables::built_in().programs.shells;
+        let shell = |path: &&[u8]| {
+            owned
+                && shells
+                    .iter()
+                    .any(|shell| path.ends_with(format!("/{shell}").as_bytes()))
+        };
+        let paths = self.paths(constants, joined).into_iter();
+        for path in paths.filter(|path| !searched(path) && !shell(path)) {
+            let place = Place::of(node.path);
+            match self.context.directory(&RootPath::root(), path) {
+                // What a package made is no application's own, whatever its programs call it.
+                Some(found) if self.context.packages.made(&found.path) => {
+                    needs.follow(&found, &place.cause(EdgeKind::Literal, &encode(path)));
+                }
+                _ => self.context.literal(needs, path, place),
+            }
+        }
+        if holds(b"dlopen\0") {
+            for library in libraries(constants, joined) {
+                let cause = Cause::Edge {
+                    edge: EdgeKind::Dlopen,
+                    from: node.path.clone(),
+                    detail: Some(encode(library).into_owned()),
+                };
+                self.libraries.named(node.path, library, &cause, needs)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The libraries that constants name, without directories: `libNAME.so` and versions behind it.
+fn libraries(constants: &[u8], joined: bool) -> BTreeSet<&[u8]> {
+    let mut found = BTreeSet::new();
+    for dot in memmem::find_iter(constants, b".so") {
+        let before = &constants[dot.saturating_sub(MAX_NAME)..dot];
+        let word = before.iter().rposition(|&b| !is_word(b) && b != b'+');
+        let word = word.map_or(before, |last| &before[last + 1..]);
+        let path = constants[..dot - word.len()].last() == Some(&b'/');
+        let start = if joined {
+            memmem::rfind(word, b"lib")
+        } else {
+            (word.starts_with(b"lib") && !path).then_some(0)
+        };
+        let Some(start) = start else { continue };
+        let mut end = dot + 3;
+        while constants.get(end) == Some(&b'.') {
+            let digits = constants[end + 1..].iter().take_while(|b| b.is_ascii_digit());
+            match digits.count() {
+                0 => break,
+                count => end += 1 + count,
+            }
+        }
+        let goes_on = constants.get(end).is_some_and(|&b| is_word(b));
+        if (joined || !goes_on) && found.len() < MAX_NAMES {
+            found.insert(&constants[dot - (word.len() - start)..end]);
+        }
+    }
+    found
+}
+
+/// Whether a directory is one of the system, which every text may seem to name.
+fn is_system(directory: &RootPath) -> bool {
+    let system = &Tables::built_in().own.system;
+    system.iter().any(|path| *directory == RootPath::new(path))
+}
+
+/// Whether a byte is of a word, as names of files are written.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+}
+
+/// Whether no path that is written as a constant has this byte, or it begins what is computed.
+fn is_end(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f || b"\"'`:;,()<>|&=".contains(&byte) || is_computed(byte)
+}
+
+/// Whether a byte begins what a program puts in: of a format, a template, a pattern.
+fn is_computed(byte: u8) -> bool {
+    b"%*?{$".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::programs::Environment;
+    use super::super::super::source::tests::{beside, reached};
+    use super::super::parse::{Elf, tests::write_with};
+    use super::*;
+
+    const ELF: Elf = Elf {
+        is_64: true,
+        big_endian: false,
+        machine: 62,
+        interpreter: None,
+        soname: None,
+        needed: Vec::new(),
+        auxiliary: Vec::new(),
+        rpath: None,
+        runpath: None,
+        no_default: false,
+    };
+
+    /// What a program with these constants keeps in a tree with these files.
+    fn kept(files: &[&str], constants: &[u8]) -> Vec<String> {
+        let program = write_with(&ELF, constants);
+        let library = write_with(&ELF, b"");
+        let mut items: Vec<(&str, &[u8])> = files.iter().map(|path| (*path, &library[..])).collect();
+        items.push(("/usr/bin/app", &program));
+        let from = ["/usr/bin/app"];
+        let reached = reached(&items, &[], &from, |context| {
+            // The resolver borrows them for as long as the context lives, which is to the end of this test.
+            let environment: &Environment = context.environment;
+            let libraries = Box::leak(Box::new(Libraries::new(context.rootfs, environment)));
+            Box::new(Data::new(context, libraries))
+        });
+        beside(&reached, &from)
+    }
+
+    #[test]
+    fn paths_that_end_are_read_to_their_end() {
+        let files = [
+            "/etc/app.conf",
+            "/etc/app.conf.d/x",
+            "/srv/pages/a",
+            "/srv/other/b",
+            "/usr/bin/python3",
+        ];
+        for (constants, expected) in [
+            (&b"\0/etc/app.conf\0"[..], &["/etc/app.conf"][..]),
+            (b"\0open \"/etc/app.conf\": %s\0", &["/etc/app.conf"]),
+            (b"\0/etc//app.conf", &["/etc/app.conf"]),
+            (b"\0/srv/pages\0", &["/srv/pages", "/srv/pages/a"]),
+            (b"\0/srv/pages/\0", &["/srv/pages", "/srv/pages/a"]),
+            (b"\0/srv/pages/%s.html\0", &["/srv/pages", "/srv/pages/a"]),
+            (b"\0/srv/pages/page-%d\0", &["/srv/pages", "/srv/pages/a"]),
+            (
+                b"\0/srv/pages/none\0/srv/%s\0",
+                &["/srv", "/srv/other", "/srv/other/b", "/srv/pages", "/srv/pages/a"],
+            ),
+        ] {
+            assert_eq!(kept(&files, constants), expected, "{}", encode(constants));
+        }
+        for nothing in [
+            &b"\0/etc/app.config\0/srv/pages/none\0/usr/bin/python3.12\0"[..],
+            b"\0share/etc/app.conf\0 $HOME/etc/app.conf ~/etc/app.conf\0",
+            b"\0https:///etc/app.conf",
+            b"\0/etc/%s\0/etc/",
+            b"/",
+            b"",
+        ] {
+            assert_eq!(kept(&files, nothing), Vec::<String>::new(), "{}", encode(nothing));
+        }
+    }
+
+    #[test]
+    fn paths_that_are_joined_are_as_long_as_the_image_has_them() {
+        let files = [
+            "/etc/app.conf",
+            "/data/x",
+            "/usr/share/app/pages/a",
+            "/usr/bin/python3",
+        ];
+        let kept = |constants: &[u8]| kept(&files, &[b"\0runtime.goexit\0", constants].concat());
+        let pages = ["/usr/share/app/pages", "/usr/share/app/pages/a"];
+        assert_eq!(kept(b"not found/etc/app.confread: "), ["/etc/app.conf"]);
+        assert_eq!(kept(b"text/usr/share/app/pages/templates/500.html"), pages);
+        assert_eq!(kept(b"text/usr/share/app/pagesindex"), pages);
+        assert_eq!(kept(b"text/usr/share/app/pages0123"), pages);
+        assert_eq!(kept(b"x/dataABORT"), ["/data", "/data/x"]);
+        assert_eq!(kept(b"x/usr/bin/python3.12 x/usr/shareabc"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn libraries_are_loaded_by_name() {
+        let files = [
+            "/usr/lib/libone.so.1",
+            "/usr/lib/libtwo.so",
+            "/usr/lib/x/libthree.so",
+        ];
+        let one = ["/usr/lib/libone.so.1"];
+        assert_eq!(kept(&files, b"dlopen\0\0libone.so.1\0"), one);
+        assert_eq!(
+            kept(
+                &files,
+                b"dlopen\0/usr/local/lib/libone.so.1\0libtwo.so.3\0mylibtwo.so"
+            ),
+            Vec::<String>::new()
+        );
+        assert_eq!(kept(&files, b"no loader\0libone.so.1\0"), Vec::<String>::new());
+        assert_eq!(
+            kept(&files, b"RUST_BACKTRACE dlopen\0failedlibtwo.sofailed"),
+            ["/usr/lib/libtwo.so"]
+        );
+        assert_eq!(
+            kept(&files, b"dlopen\0/usr/lib/x/libthree.so"),
+            ["/usr/lib/x/libthree.so"]
+        );
+    }
+
+    #[test]
+    fn names_stand_in_order_and_end() {
+        assert_eq!(
+            libraries(b"liba.so liba.so.1.2 liba.so.1. libb.so.x +libc++.so.1", false),
+            [&b"liba.so"[..], b"liba.so.1.2"].into()
+        );
+        let many = b"/usr/lib".repeat(10_000);
+        assert_eq!(kept(&["/usr/lib/a"], &many), Vec::<String>::new());
+        let links: &[(&str, &[u8])] = &[
+            ("/a/b", b"-> ."),
+            ("/usr/bin/app", &write_with(&ELF, &b"/a".repeat(2000))),
+        ];
+        let from = ["/usr/bin/app"];
+        let reached = reached(links, &[], &from, |context| {
+            let libraries = Box::leak(Box::new(Libraries::new(context.rootfs, context.environment)));
+            Box::new(Data::new(context, libraries))
+        });
+        assert_eq!(beside(&reached, &from), Vec::<String>::new());
+    }
+}
