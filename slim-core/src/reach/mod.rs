@@ -196,6 +196,7 @@ pub fn close(
     graph.mark_all(include::roots(rootfs, &options.include)?);
     graph.mark_all(guard.roots(rootfs));
     graph.mark_all(package::roots(&context, &options.keep_package)?);
+    graph.mark_all(package::notes(&context));
     let scripts = script::Scripts::new(&environment);
     let libraries = elf::Libraries::new(rootfs, &environment);
     let structure: [&dyn Resolver; 4] = [&directory::Directories, &link::Links, &scripts, &libraries];

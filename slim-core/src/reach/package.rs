@@ -28,6 +28,15 @@ pub(super) fn roots<'a>(context: &Context<'a>, names: &[String]) -> Result<Needs
     Ok(needs)
 }
 
+/// What the user should know of the databases of packages.
+pub(super) fn notes<'a>(context: &Context<'a>) -> Needs<'a> {
+    let mut needs = Needs::new(context.rootfs);
+    for note in context.packages.notes() {
+        needs.note(note.clone());
+    }
+    needs
+}
+
 /// A package whose name begins as `name` does, holds it, or is held by it: the shortest, first by name.
 fn similar(context: &Context<'_>, name: &str) -> Option<String> {
     let near = |other: &&str| other.contains(name) || (other.len() > 2 && name.contains(*other));

@@ -1,10 +1,14 @@
 //! Which package of the distribution a file belongs to.
 //!
-//! Read from the databases in the image: dpkg (`/var/lib/dpkg`, and `status.d` of distroless images) and apk
-//! (`/lib/apk/db/installed`). A database names paths as the package was built; where a directory has become a link
-//! since (`/bin` to `/usr/bin`), the name is followed to where the file is.
+//! Read from the databases in the image: dpkg (`/var/lib/dpkg`, and `status.d` of distroless images), apk
+//! (`/lib/apk/db/installed`) and rpm (`rpmdb.sqlite`; its older formats are noted and not read). A database names paths
+//! as the package was built; where a directory has become a link since (`/bin` to `/usr/bin`), the name is followed to
+//! where the file is.
 //!
-//! Source: `dpkg-query(1)`, `deb-control(5)`; Alpine Package Keeper, "Installed database".
+//! Source: `dpkg-query(1)`, `deb-control(5)`; Alpine Package Keeper, "Installed database"; `rpm.rs` and `sqlite.rs`.
+
+mod rpm;
+mod sqlite;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -14,7 +18,16 @@ use crate::path::RootPath;
 /// No real database comes near these: one document, all of them, and the paths in them.
 const MAX_DOCUMENT: u64 = 64 << 20;
 const MAX_BYTES: u64 = 512 << 20;
+/// One of rpm's holds all of its packages.
+const MAX_RPM: u64 = 256 << 20;
 const MAX_PATHS: usize = 4 << 20;
+/// Their names together.
+const MAX_NAMED: usize = 512 << 20;
+
+/// Where rpm's database may stand: Fedora since 36 and SUSE, others, and rpm-ostree.
+const RPM: [&str; 3] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/rpm"];
+/// Its older formats: Berkeley DB, and ndb.
+const RPM_OLD: [&str; 2] = ["Packages", "Packages.db"];
 
 /// The owners of an image's files.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +39,8 @@ pub struct Packages {
     files: Vec<Vec<RootPath>>,
     /// The directories that packages made.
     made: HashSet<RootPath>,
+    /// What could not be read.
+    notes: Vec<String>,
 }
 
 /// A package of which some files are kept and some are not.
@@ -43,19 +58,23 @@ pub struct Part {
     pub bytes: u64,
 }
 
-/// Reads the databases of `rootfs`. What is missing or malformed in them owns nothing.
+/// Reads the databases of `rootfs`. What is missing or malformed in them owns nothing; of what could not be read as a
+/// whole there is a note.
 pub fn owners(rootfs: &Rootfs) -> Packages {
     let mut reader = Reader {
         rootfs,
         budget: MAX_BYTES,
         paths: 0,
+        named: 0,
         directories: HashMap::new(),
         found: Vec::new(),
         made: HashSet::new(),
+        notes: Vec::new(),
     };
     reader.dpkg();
     reader.distroless();
     reader.apk();
+    reader.rpm();
     let names: BTreeSet<String> = reader.found.iter().map(|(name, _)| name.clone()).collect();
     let names: Vec<String> = names.into_iter().collect();
     let mut owners: HashMap<RootPath, u32> = HashMap::new();
@@ -81,6 +100,7 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
         owners,
         files,
         made: reader.made,
+        notes: reader.notes,
     }
 }
 
@@ -89,6 +109,11 @@ impl Packages {
     pub fn owner(&self, path: &RootPath) -> Option<&str> {
         let number = *self.owners.get(path)?;
         self.names.get(usize::try_from(number).ok()?).map(String::as_str)
+    }
+
+    /// What the user should know of databases that could not be read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Whether packages made the directory at `path`; what is in it need not be theirs.
@@ -140,17 +165,24 @@ struct Reader<'a> {
     rootfs: &'a Rootfs,
     budget: u64,
     paths: usize,
+    /// Bytes of the names that were looked at.
+    named: usize,
     /// Where a directory's name leads; many files share one.
     directories: HashMap<Vec<u8>, RootPath>,
     found: Vec<(String, Vec<RootPath>)>,
     made: HashSet<RootPath>,
+    notes: Vec<String>,
 }
 
 impl Reader<'_> {
     fn read(&mut self, path: &RootPath) -> Option<Vec<u8>> {
+        self.read_up_to(path, MAX_DOCUMENT)
+    }
+
+    fn read_up_to(&mut self, path: &RootPath, limit: u64) -> Option<Vec<u8>> {
         let path = self.rootfs.resolve(path, true).path;
         let size = self.rootfs.get(&path)?.size();
-        if size > MAX_DOCUMENT || size > self.budget {
+        if size > limit || size > self.budget {
             return None;
         }
         self.budget -= size;
@@ -187,8 +219,15 @@ impl Reader<'_> {
         Some(path)
     }
 
-    fn add<'b>(&mut self, package: &[u8], names: impl Iterator<Item = &'b [u8]>) {
-        let paths = names.filter_map(|name| self.file(name)).collect();
+    fn add(&mut self, package: &[u8], names: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        let mut paths = Vec::new();
+        for name in names {
+            self.named += name.as_ref().len();
+            if self.named > MAX_NAMED {
+                break;
+            }
+            paths.extend(self.file(name.as_ref()));
+        }
         let package = crate::path::encode(package).into_owned();
         self.found.push((package, paths));
     }
@@ -262,7 +301,56 @@ impl Reader<'_> {
                     _ => {}
                 }
             }
-            self.add(package, names.iter().map(Vec::as_slice));
+            self.add(package, names);
+        }
+    }
+
+    /// rpm keeps the header of each package as a row of a table. One of its directories is a link to another, or empty,
+    /// where there are two.
+    fn rpm(&mut self) {
+        let mut seen = BTreeSet::new();
+        for directory in RPM {
+            let size = |rootfs: &Rootfs, name: &str| {
+                let path = RootPath::new(directory).join(name);
+                let file = rootfs.resolve(&path, true).path;
+                let size = rootfs.get(&file).map_or(0, super::Entry::size);
+                (size > 0).then_some((file, size))
+            };
+            if let Some((path, _)) = size(self.rootfs, "rpmdb.sqlite") {
+                if seen.insert(path.clone()) {
+                    self.rpm_database(&path);
+                }
+                if let Some((log, _)) = size(self.rootfs, "rpmdb.sqlite-wal") {
+                    let what = "changes that wait there are not read, so packages may be missing";
+                    self.notes.push(format!("{log}: {what}"));
+                }
+                continue;
+            }
+            for (path, _) in RPM_OLD.iter().filter_map(|name| size(self.rootfs, name)) {
+                if seen.insert(path.clone()) {
+                    let what = "this format of rpm's database is not read, so no file has a package of it";
+                    self.notes.push(format!("{path}: {what}"));
+                }
+            }
+        }
+    }
+
+    fn rpm_database(&mut self, path: &RootPath) {
+        let Some(bytes) = self.read_up_to(path, MAX_RPM) else {
+            let what = "too large to be read, so no file has a package of it";
+            self.notes.push(format!("{path}: {what}"));
+            return;
+        };
+        let done = sqlite::rows(&bytes, "Packages", |columns| {
+            if let [_, sqlite::Value::Bytes(header)] = columns
+                && let Some(package) = rpm::package(header)
+            {
+                self.add(package.name, package.paths());
+            }
+        });
+        if let Err(error) = done {
+            self.notes
+                .push(format!("{path}: {error}, so packages may be missing"));
         }
     }
 }
@@ -301,8 +389,72 @@ fn field<'a>(stanza: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::super::rootfs::memory::tree;
     use super::*;
+
+    /// A database of rpm 4.18, with 23 packages `tool1` to `tool24` and without `tool3`. Each owns `/usr/bin/toolN` and
+    /// `/usr/share/toolN/data`; `tool7` has 120 files in the latter, so that its header takes several pages. Made by
+    /// `rpmbuild`, `rpm --root --install`, `rpm --root --erase`, and SQLite's `vacuum`.
+    pub(super) fn rpmdb() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let compressed = &include_bytes!("rpmdb.sqlite.gz")[..];
+        flate2::read::GzDecoder::new(compressed)
+            .read_to_end(&mut bytes)
+            .unwrap();
+        bytes
+    }
+
+    #[test]
+    fn rpm_knows_its_files_wherever_its_database_is() {
+        let database = rpmdb();
+        let items: &[(&str, &[u8])] = &[
+            ("/bin", b"-> usr/bin"),
+            ("/usr/bin/tool1", b""),
+            ("/usr/bin/tool3", b"of a package that was removed"),
+            ("/usr/bin/tool24", b""),
+            ("/usr/share/tool7/data/a-rather-long-name-of-a-file-120", b""),
+            ("/usr/share/tool7/data/other", b""),
+            ("/var/lib/rpm", b"-> ../../usr/lib/sysimage/rpm"),
+            ("/usr/lib/sysimage/rpm/rpmdb.sqlite", &database),
+        ];
+        let packages = owners(&tree(items));
+        let owner = |path: &str| packages.owner(&path.into());
+        assert_eq!(owner("/usr/bin/tool1"), Some("tool1"));
+        assert_eq!(owner("/usr/bin/tool3"), None);
+        assert_eq!(owner("/usr/bin/tool24"), Some("tool24"));
+        assert_eq!(
+            owner("/usr/share/tool7/data/a-rather-long-name-of-a-file-120"),
+            Some("tool7")
+        );
+        assert_eq!(owner("/usr/share/tool7/data/other"), None);
+        assert!(packages.made(&"/usr/share/tool7/data".into()));
+        assert_eq!(packages.names().count(), 23);
+        assert_eq!(packages.notes(), &[] as &[String]);
+    }
+
+    #[test]
+    fn what_of_rpm_is_not_read_is_said() {
+        let database = rpmdb();
+        let notes = |items: &[(&str, &[u8])]| owners(&tree(items)).notes.join("\n");
+        insta::assert_snapshot!(notes(&[
+            ("/var/lib/rpm/Packages", b"Berkeley"),
+            ("/usr/lib/sysimage/rpm/Packages.db", b"RpmP"),
+        ]), @r"
+        /usr/lib/sysimage/rpm/Packages.db: this format of rpm's database is not read, so no file has a package of it
+        /var/lib/rpm/Packages: this format of rpm's database is not read, so no file has a package of it
+        ");
+        insta::assert_snapshot!(notes(&[
+            ("/var/lib/rpm/rpmdb.sqlite", &database[..200_000]),
+            ("/var/lib/rpm/rpmdb.sqlite-wal", b"frames"),
+            ("/var/lib/rpm/Packages", b"left over"),
+        ]), @r"
+        /var/lib/rpm/rpmdb.sqlite: it is damaged, so packages may be missing
+        /var/lib/rpm/rpmdb.sqlite-wal: changes that wait there are not read, so packages may be missing
+        ");
+        assert_eq!(notes(&[("/var/lib/rpm/rpmdb.sqlite", b"")]), "");
+    }
 
     #[test]
     fn dpkg_knows_its_files_behind_merged_directories() {
