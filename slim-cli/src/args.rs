@@ -398,6 +398,9 @@ pub(crate) struct Profiles {
     /// What the kernel does about what the AppArmor profile does not allow
     #[arg(long, value_enum, default_value_t = ApparmorMode::Enforce, env = "SLIM_APPARMOR_MODE")]
     apparmor_mode: ApparmorMode,
+    /// How far above the measured peaks limits of resources are, in percent of the peaks
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, env = "SLIM_HEADROOM")]
+    headroom: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -417,6 +420,7 @@ impl Profiles {
                 ApparmorMode::Enforce => profile::AppArmorMode::Enforce,
                 ApparmorMode::Complain => profile::AppArmorMode::Complain,
             },
+            headroom: self.headroom,
         }
     }
 }

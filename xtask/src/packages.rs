@@ -36,6 +36,10 @@ const TESTS: &[(&str, &str)] = &[
     ("attr", "extended attributes in test images"),
     ("bpftool", "tests look for BPF programs left behind"),
     ("busybox-static", "a small static program for test images"),
+    (
+        "docker-compose",
+        "its config command reads generated compose files",
+    ),
     ("libcap2-bin", "file capabilities in test images"),
     ("openssl", "tests make certificates with it"),
     ("skopeo", "tests read the written archives with it"),

@@ -5,29 +5,54 @@
 
 mod apparmor;
 pub mod capabilities;
+mod compose;
+mod given;
+mod kubernetes;
+mod podman;
 mod run_sh;
 mod seccomp;
 mod shell;
 pub mod simulate;
+mod systemd;
+mod unit;
+mod user;
+mod yaml;
 
 use std::collections::BTreeSet;
 
 pub use apparmor::{AppArmor, Mode as AppArmorMode, escape as apparmor_escape};
+pub use compose::Compose;
+pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources, SecurityContext};
+pub use podman::Podman;
 pub use run_sh::RunSh;
 pub use seccomp::Seccomp;
 pub use shell::word as shell_word;
+pub use systemd::Systemd;
 
+use crate::digest::Digest;
 use crate::image::Image;
 use crate::plan::{Plan, Reason};
 use crate::recording::{Actor, Recording};
 
 /// What the user chose about the profiles.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Formats to write beside those that are always written, by [`Artifact::format`].
     pub formats: Vec<String>,
     /// What the kernel does about what the AppArmor profile does not allow.
     pub apparmor_mode: AppArmorMode,
+    /// How far above the measured peaks limits of resources are, in percent of the peaks.
+    pub headroom: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            formats: Vec::new(),
+            apparmor_mode: AppArmorMode::Enforce,
+            headroom: 50,
+        }
+    }
 }
 
 /// What artifacts are made from.
@@ -106,7 +131,19 @@ pub trait Artifact: Sync {
 }
 
 /// Every format, those first that are always made.
-pub const ARTIFACTS: &[&dyn Artifact] = &[&Seccomp, &AppArmor, &RunSh];
+pub const ARTIFACTS: &[&dyn Artifact] = &[
+    &Seccomp,
+    &AppArmor,
+    &RunSh,
+    &OperatorSeccomp,
+    &OperatorAppArmor,
+    &SecurityContext,
+    &Resources,
+    &NetworkPolicy,
+    &Compose,
+    &Podman,
+    &Systemd,
+];
 
 /// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,17 +207,32 @@ pub fn render(context: &Context<'_>) -> Result<Vec<Rendered>, Error> {
         .collect()
 }
 
-/// A profile's name from an image's: `slim-` and what of it every tool takes in a name.
+/// As long as a DNS label may be.
+const LONGEST_LABEL: usize = 63;
+
+/// A profile's name from an image's: `slim-` and the image's as a DNS label (RFC 1123), which AppArmor, SELinux,
+/// Kubernetes and command lines all take for just that name.
 pub fn profile_name(reference: &str) -> String {
-    let kept = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
-            c
-        } else {
-            '-'
-        }
-    };
-    let name: String = reference.chars().take(128).map(kept).collect();
-    format!("slim-{name}")
+    let name = format!("slim-{}", label(reference));
+    if name.len() <= LONGEST_LABEL && name.len() > "slim-".len() {
+        return name;
+    }
+    let digest = Digest::of(reference.as_bytes());
+    let start = name.get(..50).unwrap_or(&name).trim_end_matches('-');
+    format!("{start}-{}", digest.short())
+}
+
+/// What of a text a DNS label can hold: small letters and digits with single hyphens between them.
+fn label(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<String> = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let label = words.join("-");
+    label
+        .get(..LONGEST_LABEL)
+        .map_or(label.clone(), |start| start.trim_end_matches('-').to_owned())
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! `run.sh`: the `docker run` line with all of it.
 
-use super::shell::{line, plain, word};
+use super::given::{command, facts, own_options};
+use super::shell::{line, word};
 use super::{AppArmor, Artifact, Context, Error, Seccomp, capabilities};
-use crate::image::Config;
-use crate::recording::{ContainerFacts, Purpose, Recording};
 
 /// The artifact `run.sh`.
 #[derive(Clone, Copy, Debug)]
@@ -98,81 +97,6 @@ fi
 "#,
         file = AppArmor.file_name()
     )
-}
-
-/// What the container was given: the earliest recorded run's word.
-fn facts(recording: &Recording) -> Option<&ContainerFacts> {
-    let rank = |purpose| match purpose {
-        Purpose::Recorded => 0,
-        Purpose::Attached => 1,
-        Purpose::Verification => 2,
-    };
-    let first = recording
-        .runs
-        .iter()
-        .min_by_key(|(id, run)| (rank(run.purpose), run.started, *id));
-    first.map(|(_, run)| &run.container)
-}
-
-/// Options that describe the container; what it may do is the profiles' to say.
-const DESCRIPTIVE: [&str; 13] = [
-    "--add-host",
-    "--entrypoint",
-    "--env",
-    "--hostname",
-    "--label",
-    "--memory",
-    "--mount",
-    "--network",
-    "--publish",
-    "--tmpfs",
-    "--user",
-    "--volume",
-    "--workdir",
-];
-
-/// The user's own options as name and value, without those that the profiles replace and those that are unknown.
-///
-/// They were recorded as words of a shell, but a recording may come from anywhere: they are read as such, and quoted
-/// anew, and nothing among them is taken for the image or for a privilege.
-fn own_options(words: &[String]) -> Vec<Vec<String>> {
-    let mut words = words.iter().map(|word| plain(word).into_owned());
-    let mut options = Vec::new();
-    while let Some(word) = words.next() {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None if word == "--read-only" => (word, None),
-            None => (word, words.next()),
-        };
-        let security = value.as_deref().and_then(|value| value.split(['=', ':']).next());
-        let wanted = match name.as_str() {
-            // A flag: a word behind it would be taken for the image.
-            "--read-only" => value.is_none(),
-            "--security-opt" => matches!(security, Some("label" | "systempaths")),
-            name => DESCRIPTIVE.contains(&name),
-        };
-        if wanted {
-            options.push([Some(name), value].into_iter().flatten().collect());
-        }
-    }
-    options
-}
-
-/// The command to give after the image: what ran, behind the entrypoint, where the image's own `CMD` would differ.
-fn command(facts: &ContainerFacts, options: &[Vec<String>], config: &Config) -> Vec<String> {
-    let entrypoint = options.iter().find_map(|option| match option.as_slice() {
-        [name, value] if name == "--entrypoint" => Some(value),
-        _ => None,
-    });
-    let (before, default) = match entrypoint {
-        // An entrypoint of the user's own resets the image's command.
-        Some(entrypoint) => (vec![entrypoint.clone()], Vec::new()),
-        None => (config.entrypoint(), config.cmd()),
-    };
-    match facts.command.strip_prefix(before.as_slice()) {
-        Some(rest) if rest != default => rest.to_vec(),
-        _ => Vec::new(),
-    }
 }
 
 fn quoted(text: &str, what: &'static str) -> Result<String, Error> {

@@ -235,7 +235,7 @@ fn unix(recording: &Recording, calls: &Calls<'_>, name: &str) -> BTreeSet<String
 }
 
 /// The parser's name for an address family, by name or number (`include/linux/socket.h`).
-fn family(name: &str) -> Option<&'static str> {
+pub(super) fn family(name: &str) -> Option<&'static str> {
     const NAMES: [(&str, &str); 17] = [
         ("unix", "1"),
         ("inet", "2"),

@@ -109,6 +109,8 @@ fn text(artifact: &dyn Artifact, plan: &Plan, recording: &Recording, config: Val
     String::from_utf8(render(artifact, plan, recording, config)).unwrap()
 }
 
+mod formats;
+
 mod seccomp_profile {
     use libseccomp::{ScmpArch, ScmpSyscall};
     use proptest::prelude::*;
@@ -575,7 +577,14 @@ mod apparmor_profile {
     #[test]
     fn a_profiles_name_means_just_itself() {
         assert_eq!(profile_name("host:5000/a b/c:1"), "slim-host-5000-a-b-c-1");
-        assert_eq!(profile_name("x\nprofile y {/**"), "slim-x-profile-y-----");
+        assert_eq!(profile_name("x\nprofile y {/**"), "slim-x-profile-y");
+        assert_eq!(profile_name("Host:5000/App_1.2"), "slim-host-5000-app-1-2");
+        let long = profile_name(&"a".repeat(100));
+        assert!(
+            long.len() <= 63 && long != profile_name(&"a".repeat(101)),
+            "{long}"
+        );
+        assert!(profile_name("::").starts_with("slim-"));
     }
 }
 
