@@ -31,3 +31,4 @@ pub mod reach;
 pub mod recording;
 pub mod report;
 pub mod trace;
+pub mod verify;

@@ -244,7 +244,8 @@ fn replayed(
         .build()
         .unwrap();
     let asked = runtime.block_on(replay(&product, exchanges, bodies));
-    answers(&asked.unwrap_or_else(|error| panic!("{mode:?}: {error}\n{}", product.0.logs())))
+    let asked = asked.unwrap_or_else(|error| panic!("{mode:?}: {error}\n{}", product.0.logs()));
+    answers(&asked.exchanges)
 }
 
 #[test]

@@ -133,6 +133,7 @@ fn recording() -> Recording {
         image: image.clone(),
         reference: "busybox".into(),
         purpose: Purpose::Recorded,
+        round: None,
         started: 0,
         duration_ms: 0,
         host,

@@ -6,6 +6,7 @@ mod output;
 mod produce;
 mod record;
 mod target;
+mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -172,7 +172,8 @@ impl Session<'_> {
             container: self.container,
             image: self.image,
             published: published_ports(&self.options.container),
-            tracer: tracer.clone(),
+            tracer: Some(tracer.clone()),
+            serving: true,
             observer: self.observer,
             stop: self.stop,
         };
@@ -326,6 +327,7 @@ impl Session<'_> {
             image: self.image.id.clone(),
             reference: self.image.reference.clone(),
             purpose: Purpose::Recorded,
+            round: None,
             started,
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             host: host_facts(observed.unprivileged_port_start),
@@ -374,13 +376,13 @@ fn host_facts(unprivileged_port_start: Option<u16>) -> HostFacts {
     }
 }
 
-fn text_of((stdout, stderr): &(Vec<u8>, Vec<u8>)) -> String {
+pub(super) fn text_of((stdout, stderr): &(Vec<u8>, Vec<u8>)) -> String {
     let mut text = String::from_utf8_lossy(stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(stderr));
     text
 }
 
-fn published_ports(options: &ContainerOptions) -> Vec<(u16, String)> {
+pub(super) fn published_ports(options: &ContainerOptions) -> Vec<(u16, String)> {
     let inside = options.publish.iter().filter_map(|published| {
         let inside = published.rsplit(':').next()?;
         let (port, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));

@@ -12,13 +12,15 @@ use crate::probe::{BoxError, ExecOutput, Target};
 use crate::recording::{Phase, SocketUse};
 use crate::trace::Tracer;
 
-/// A container that the engine runs and the tracer watches.
+/// A container that the engine runs and, where there is one, a tracer watches.
 pub(super) struct Watched<'a> {
     pub(super) engine: &'a dyn Engine,
     pub(super) container: &'a Container,
     pub(super) image: &'a Image,
     pub(super) published: Vec<(u16, String)>,
-    pub(super) tracer: Arc<Tracer>,
+    pub(super) tracer: Option<Arc<Tracer>>,
+    /// Whether the first answer begins the phase in which the app serves.
+    pub(super) serving: bool,
     pub(super) observer: &'a dyn Observer,
     pub(super) stop: &'a Stop,
 }
@@ -30,7 +32,10 @@ impl Target for Watched<'_> {
     }
 
     fn listening(&self) -> Vec<SocketUse> {
-        self.tracer.listening()
+        self.tracer
+            .as_ref()
+            .map(|tracer| tracer.listening())
+            .unwrap_or_default()
     }
 
     fn exposed(&self) -> Vec<(u16, String)> {
@@ -93,7 +98,9 @@ impl Target for Watched<'_> {
     }
 
     fn first_answer(&self) {
-        if let Err(error) = self.tracer.mark(Phase::Serving) {
+        if let Some(tracer) = self.tracer.as_ref().filter(|_| self.serving)
+            && let Err(error) = tracer.mark(Phase::Serving)
+        {
             self.observer
                 .warn(&format!("what follows counts as start-up: {error}"));
         }

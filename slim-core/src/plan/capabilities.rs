@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{AllowedCapability, Reason};
 use crate::image::{Outcome, Rootfs};
 use crate::path::RootPath;
-use crate::recording::{Actor, CapabilityUse, Measured, Recording, Run, SocketAction};
+use crate::recording::{Actor, CapabilityUse, Measured, Purpose, Recording, Run, SocketAction};
 
 /// The capability that binding to a low port may need.
 const BIND: &str = "CAP_NET_BIND_SERVICE";
@@ -20,7 +20,10 @@ const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
 /// What the runtime uses while it sets the container up (switching to `USER`, mounting) is not the application's.
 /// Where the kernel could not measure, the container's own set stands in.
 pub fn granted(recording: &Recording, rootfs: &Rootfs) -> Vec<AllowedCapability> {
-    let mut all = collect(recording, |run, used| used.granted && has(run, &used.capability));
+    // A Run of verification tells what the product was refused and the original was not.
+    let mut all = collect(recording, |run, used| {
+        (used.granted || run.purpose == Purpose::Verification) && has(run, &used.capability)
+    });
     for run in recording.runs.values() {
         if run.capabilities_measured == Measured::NotMeasured {
             for name in &run.container.capabilities {
@@ -59,7 +62,7 @@ pub fn refused(recording: &Recording, rootfs: &Rootfs) -> Vec<AllowedCapability>
 /// Whether the kernel asked on its own account: every allocation of address space asks for CAP_SYS_ADMIN, to decide
 /// whether the last of the memory may be used, and nothing fails for want of it (`cap_vm_enough_memory` in
 /// `security/commoncap.c`; the tracepoint does not tell that the check is not audited).
-fn is_memory_accounting(used: &CapabilityUse) -> bool {
+pub(crate) fn is_memory_accounting(used: &CapabilityUse) -> bool {
     const ALLOCATING: [&str; 13] = [
         "brk", "clone", "clone3", "execve", "execveat", "fork", "mmap", "mmap2", "mprotect", "mremap",
         "munmap", "shmat", "vfork",

@@ -10,7 +10,7 @@ use libseccomp::{ScmpArch, ScmpSyscall};
 use super::filter::{Answer, Bound, Condition, Filter, architecture};
 use super::tables::Tables;
 use super::{AllowedSyscall, Reason};
-use crate::recording::{Abi, Actor, Recording, Run, SyscallUse};
+use crate::recording::{Abi, Actor, Purpose, Recording, Run, SyscallUse};
 
 /// A call that the container's filter answered with an error number of its own choice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,14 +51,16 @@ pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, 
     let filters: Vec<(&Run, Option<Filter>)> = recording
         .runs
         .values()
-        .map(|run| (run, filter(run, tables, &mut notes)))
+        .map(|run| (run, noted_filter(run, tables, &mut notes)))
         .collect();
 
     for ((id, run), (_, filter)) in recording.runs.iter().zip(&filters) {
         for call in run
             .syscalls
             .iter()
-            .filter(|call| call.actor == Actor::App && call.count > 0)
+            // A Run of verification holds calls of the runtime where they were refused to it.
+            .filter(|call| call.actor == Actor::App || run.purpose == Purpose::Verification)
+            .filter(|call| call.count > 0)
         {
             if call.name.starts_with('#') {
                 notes.insert(format!(
@@ -178,7 +180,7 @@ pub fn answered(recording: &Recording, tables: &Tables) -> Vec<Answered> {
     let all: BTreeSet<Answered> = recording
         .runs
         .values()
-        .filter_map(|run| filter(run, tables, &mut ignored))
+        .filter_map(|run| noted_filter(run, tables, &mut ignored))
         .flat_map(|filter| filter.chosen_errors())
         .map(|(name, errno, when)| Answered { name, errno, when })
         .collect();
@@ -192,7 +194,7 @@ pub fn default_errno(recording: &Recording, tables: &Tables) -> u16 {
     let errors: BTreeSet<u16> = recording
         .runs
         .values()
-        .filter_map(|run| match filter(run, tables, &mut ignored)?.default {
+        .filter_map(|run| match noted_filter(run, tables, &mut ignored)?.default {
             Answer::Errno(errno) => Some(errno),
             _ => None,
         })
@@ -204,7 +206,11 @@ pub fn default_errno(recording: &Recording, tables: &Tables) -> u16 {
 }
 
 /// The filter that `run` was under: its own, or its engine's default where it could not be read; none without one.
-fn filter(run: &Run, tables: &Tables, notes: &mut BTreeSet<String>) -> Option<Filter> {
+pub fn filter(run: &Run, tables: &Tables) -> Option<Filter> {
+    noted_filter(run, tables, &mut BTreeSet::new())
+}
+
+fn noted_filter(run: &Run, tables: &Tables, notes: &mut BTreeSet<String>) -> Option<Filter> {
     if run.container.seccomp_unconfined {
         notes.insert(
             "the container was recorded without a seccomp filter, so the profile is bounded by what was seen alone"

@@ -11,6 +11,8 @@
 //!     status: 200                     # or [200, 201]
 //!     body-contains: welcome
 //!     header: {content-type: text/html}
+//! - exec: [psql, -c, "select 1"]        # a command in the container, and its exit code
+//!   expect: {exit: 0}
 //! ```
 
 use std::collections::BTreeMap;
@@ -31,7 +33,8 @@ const MOST: usize = 10_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Entry {
-    path: String,
+    path: Option<String>,
+    exec: Option<Vec<String>>,
     method: Option<String>,
     port: Option<u16>,
     #[serde(default)]
@@ -54,6 +57,27 @@ pub(super) struct Expect {
     /// Values must be equal; one that is null must only be there.
     #[serde(default)]
     header: BTreeMap<String, Option<String>>,
+    /// A command's exit code; 0 if not given.
+    exit: Option<i64>,
+}
+
+/// An entry of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// A request.
+    Http(Asked),
+    /// A command in the container, and the exit code that it must have.
+    Exec(Vec<String>, i64),
+}
+
+impl Question {
+    /// The request, if it is one.
+    pub(super) fn http(&self) -> Option<&Asked> {
+        match self {
+            Self::Http(asked) => Some(asked),
+            Self::Exec(..) => None,
+        }
+    }
 }
 
 /// A request of the file.
@@ -70,14 +94,18 @@ pub(super) struct Asked {
 }
 
 /// Reads a probe file; header values come from this process's environment.
-pub(super) fn load(path: &Path) -> Result<Vec<Asked>, Error> {
+pub(super) fn load(path: &Path) -> Result<Vec<Question>, Error> {
     let text = read(path).map_err(|message| wrong(path, message))?;
     let text = String::from_utf8(text).map_err(|_| wrong(path, "not UTF-8".into()))?;
     parse(&text, path, &|name| std::env::var(name).ok())
 }
 
 /// Parses a probe file's text; `path` is named in errors and is where body files are looked for.
-fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Asked>, Error> {
+fn parse(
+    text: &str,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Question>, Error> {
     let json = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
@@ -98,19 +126,51 @@ fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<String>) 
         return Err(wrong(path, message));
     }
     let directory = path.parent().unwrap_or(Path::new(""));
-    let request = |(index, entry): (usize, Entry)| {
-        let shown = format!("request {} ({})", index + 1, entry.path.escape_debug());
-        request(entry, directory, environment).map_err(|message| wrong(path, format!("{shown}: {message}")))
+    let question = |(index, mut entry): (usize, Entry)| {
+        let number = index + 1;
+        let (shown, question) = match (entry.path.take(), entry.exec.take()) {
+            (Some(path), None) => (
+                format!("request {number} ({})", path.escape_debug()),
+                request(path, entry, directory, environment).map(Question::Http),
+            ),
+            (None, Some(command)) => (format!("command {number}"), self::command(command, &entry)),
+            _ => (
+                format!("entry {number}"),
+                Err("expected either path, for a request, or exec, for a command in the container".into()),
+            ),
+        };
+        question.map_err(|message| wrong(path, format!("{shown}: {message}")))
     };
-    entries.into_iter().enumerate().map(request).collect()
+    entries.into_iter().enumerate().map(question).collect()
+}
+
+fn command(command: Vec<String>, entry: &Entry) -> Result<Question, String> {
+    let request = entry.method.is_some()
+        || entry.port.is_some()
+        || !entry.headers.is_empty()
+        || entry.json.is_some()
+        || entry.body.is_some()
+        || entry.body_file.is_some();
+    let expect = &entry.expect;
+    if request || !expect.status.is_empty() || expect.body_contains.is_some() || !expect.header.is_empty() {
+        return Err("a command has no parts of a request: only exec, and expect with exit".into());
+    }
+    if command.first().is_none_or(String::is_empty) {
+        return Err("exec is a list of words, the program first: [psql, -c, \"select 1\"]".into());
+    }
+    Ok(Question::Exec(command, expect.exit.unwrap_or(0)))
 }
 
 fn request(
+    path: String,
     entry: Entry,
     directory: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Asked, String> {
-    if !entry.path.starts_with('/') || entry.path.chars().any(char::is_control) {
+    if entry.expect.exit.is_some() {
+        return Err("expect: exit is for a command; a request has a status".into());
+    }
+    if !path.starts_with('/') || path.chars().any(char::is_control) {
         return Err("path must start with a slash: write /login, the host is the container".into());
     }
     let mut headers = Vec::new();
@@ -172,7 +232,7 @@ fn request(
     Ok(Asked {
         port: entry.port,
         method,
-        path: entry.path,
+        path,
         headers,
         secret,
         body,
@@ -316,7 +376,35 @@ mod tests {
 
     fn yaml(text: &str) -> Result<Vec<Asked>, Error> {
         let environment = |name: &str| (name == "TOKEN").then(|| "hidden".to_owned());
-        parse(text, Path::new("probe.yaml"), &environment)
+        let questions = parse(text, Path::new("probe.yaml"), &environment)?;
+        Ok(questions
+            .iter()
+            .filter_map(|question| question.http().cloned())
+            .collect())
+    }
+
+    #[test]
+    fn a_command_is_an_entry_too() {
+        let questions = parse(
+            "- exec: [id, -u]\n  expect: {exit: 1}\n- path: /",
+            Path::new("probe.yaml"),
+            &|_| None,
+        )
+        .unwrap();
+        assert_eq!(questions[0], Question::Exec(vec!["id".into(), "-u".into()], 1));
+        assert!(questions[1].http().is_some());
+        for wrong in [
+            "- exec: []",
+            "- exec: [id]\n  path: /",
+            "- exec: [id]\n  method: GET",
+            "- method: GET",
+            "- path: /\n  expect: {exit: 0}",
+        ] {
+            assert!(
+                parse(wrong, Path::new("probe.yaml"), &|_| None).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]
@@ -347,7 +435,8 @@ mod tests {
         assert_eq!(asked[2].body.as_deref(), Some(&b"hello\n"[..]));
         let json = r#"[{"path": "/", "expect": {"status": 503}}]"#;
         let asked = parse(json, Path::new("probe.json"), &|_| None).unwrap();
-        assert!(asked[0].expect.accepts(503) && !asked[0].expect.accepts(500));
+        let expect = &asked[0].http().unwrap().expect;
+        assert!(expect.accepts(503) && !expect.accepts(500));
     }
 
     #[test]
@@ -356,7 +445,8 @@ mod tests {
         std::fs::write(dir.path().join("upload.bin"), b"\x00\xff").unwrap();
         let file = dir.path().join("probe.yaml");
         std::fs::write(&file, "- {path: /up, body-file: upload.bin}").unwrap();
-        assert_eq!(load(&file).unwrap()[0].body.as_deref(), Some(&b"\x00\xff"[..]));
+        let asked = load(&file).unwrap();
+        assert_eq!(asked[0].http().unwrap().body.as_deref(), Some(&b"\x00\xff"[..]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod crawl;
 mod file;
 mod http;
 mod openapi;
+mod questions;
 mod ready;
 mod session;
 mod tcp;
@@ -25,10 +26,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::digest::Digest;
-use crate::recording::{Exchange, SocketUse};
+use crate::recording::{Body, Exchange, SocketUse};
 
 pub use http::{Answer, Dialect, Failure, Request, ask};
-pub use session::{replay, replay_within, run};
+pub use questions::Questions;
+pub use session::{comes_up, replay, replay_within, run};
 pub use transcript::Unrecorded;
 
 /// How the container is exercised.
@@ -196,6 +198,18 @@ pub struct Patience {
     pub job: Duration,
 }
 
+impl Patience {
+    /// For a product whose original took `readiness` to its first answer and `whole` to its end: three times as long,
+    /// and five seconds.
+    pub fn after(readiness: Duration, whole: Duration) -> Self {
+        let generous = |time: Duration| time * 3 + Duration::from_secs(5);
+        Self {
+            readiness: generous(readiness),
+            job: generous(whole),
+        }
+    }
+}
+
 impl Default for Patience {
     /// That of [`Options::default`].
     fn default() -> Self {
@@ -231,7 +245,7 @@ impl Probed {
     ///
     /// # Errors
     /// As [`replay`].
-    pub async fn replay(&self, target: &dyn Target) -> Result<Vec<Exchange>, Error> {
+    pub async fn replay(&self, target: &dyn Target) -> Result<Replayed, Error> {
         replay_within(
             target,
             &self.exchanges,
@@ -240,6 +254,31 @@ impl Probed {
             self.patience,
         )
         .await
+    }
+}
+
+/// What came of asking again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// The questions that were asked again, with what was answered this time.
+    pub exchanges: Vec<Exchange>,
+    /// The bytes of every body that is marked as kept.
+    pub bodies: BTreeMap<Digest, Vec<u8>>,
+}
+
+impl Replayed {
+    fn keep(&mut self, body: &Body, bytes: &[u8]) {
+        if body.kept {
+            self.bodies
+                .entry(body.digest.clone())
+                .or_insert_with(|| bytes.to_vec());
+        }
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> Body {
+        let body = transcript::body(bytes);
+        self.keep(&body, bytes);
+        body
     }
 }
 

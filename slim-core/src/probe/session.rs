@@ -11,15 +11,19 @@ use futures_util::future::{BoxFuture, Shared, join_all};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::crawl::{Role, links};
-use super::file::{self, Asked};
+use super::file::{self, Question};
 use super::http::{Answer, Dialect, Failure, Request, ask};
 use super::openapi::{self, Walk};
 use super::ready::{ACCEPT, Attempt, Candidates, PATIENCE, Speaks, attempt};
 use super::tcp::{Hello, Talk, talk};
 use super::transcript::{self, Transcript};
-use super::{BoxError, Error, ExecOutput, Kind, Mode, Options, Patience, Probed, Target, Unrecorded};
+use super::{
+    BoxError, Error, ExecOutput, Kind, Mode, Options, Patience, Probed, Replayed, Target, Unrecorded,
+};
 use crate::digest::Digest;
-use crate::recording::{Exchange, ExchangeKind, ExecExchange, HttpExchange, Origin, TcpExchange};
+use crate::recording::{
+    Exchange, ExchangeKind, ExecExchange, HttpExchange, Origin, SocketAction, SocketUse, TcpExchange,
+};
 
 /// The first and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
@@ -80,10 +84,7 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
         transcript.exec(Origin::Default, &[], &output);
     }
     let took = session.ready_after.get().copied();
-    let patience = Patience {
-        readiness: generous(took.unwrap_or(Duration::ZERO)),
-        job: generous(session.started.elapsed()),
-    };
+    let patience = Patience::after(took.unwrap_or(Duration::ZERO), session.started.elapsed());
     Ok(Probed {
         patience,
         exchanges: transcript.exchanges,
@@ -95,14 +96,9 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
     })
 }
 
-/// What a product may take where the original took `time`.
-fn generous(time: Duration) -> Duration {
-    time * 3 + Duration::from_secs(5)
-}
-
 /// What there is to ask besides what the probe finds by itself.
 pub(super) struct Plan {
-    asked: Vec<Asked>,
+    asked: Vec<Question>,
     openapi: Option<Description>,
     /// Ports that must answer: the given ones, and those that requests name.
     ports: BTreeSet<u16>,
@@ -153,7 +149,7 @@ impl Plan {
             .ports
             .iter()
             .copied()
-            .chain(asked.iter().filter_map(|asked| asked.port))
+            .chain(asked.iter().filter_map(|asked| asked.http()?.port))
             .chain(paths.filter_map(|path| port_and_path(path).map(|(port, _)| port)))
             .collect();
         Ok(Self {
@@ -165,7 +161,7 @@ impl Plan {
 
     /// Whether the user expects this status of `GET /`.
     fn expects_of_root(&self, port: u16, status: u16) -> bool {
-        self.asked.iter().any(|asked| {
+        self.asked.iter().filter_map(Question::http).any(|asked| {
             asked.method == "GET"
                 && asked.path == "/"
                 && asked.port.is_none_or(|asked| asked == port)
@@ -256,7 +252,8 @@ impl<'a> Session<'a> {
             settled = self.late(&all).await?;
         }
         if let Some(command) = &options.exec {
-            self.exec(transcript, command, Instant::now()).await?;
+            self.exec(transcript, Origin::Flag, command, 0, Instant::now())
+                .await?;
         }
         let kind = if http.is_empty() {
             Kind::Tcp { ports: tcp }
@@ -652,7 +649,15 @@ impl<'a> Session<'a> {
             let answer = self.insist(site, &request, deadline, &fine).await?;
             transcript.http(Origin::Flag, site.port, &request, &[], Some(&answer), true);
         }
-        for asked in &self.plan.asked {
+        for question in &self.plan.asked {
+            let asked = match question {
+                Question::Http(asked) => asked,
+                Question::Exec(command, exit) => {
+                    self.exec(transcript, Origin::File, command, *exit, Instant::now())
+                        .await?;
+                    continue;
+                }
+            };
             let named = match asked.port {
                 Some(port) => format!(":{port}{}", asked.path),
                 None => asked.path.clone(),
@@ -935,7 +940,9 @@ impl<'a> Session<'a> {
             self.unless_exited(|| waiting(&known), sleep(pause)).await?;
             pause = (pause * 2).min(PAUSES.1);
         }
-        self.exec(transcript, command, retry_by).await?;
+        let expected = self.options.expect_exit.unwrap_or(0);
+        self.exec(transcript, Origin::Flag, command, expected, retry_by)
+            .await?;
         Ok((Kind::Exec, None))
     }
 
@@ -943,14 +950,12 @@ impl<'a> Session<'a> {
     async fn exec(
         &self,
         transcript: &mut Transcript,
+        origin: Origin,
         command: &[String],
+        expected: i64,
         retry_by: Instant,
     ) -> Result<(), Error> {
         let shown = command.join(" ");
-        let expected = match self.options.mode {
-            Mode::Exec => self.options.expect_exit.unwrap_or(0),
-            _ => 0,
-        };
         let mut pause = PAUSES.1;
         loop {
             self.target
@@ -962,7 +967,7 @@ impl<'a> Session<'a> {
             match ran {
                 Ok(output) if output.exit_code == expected => {
                     self.serving();
-                    transcript.exec(Origin::Flag, command, &output);
+                    transcript.exec(origin, command, &output);
                     return Ok(());
                 }
                 Ok(output) if late => {
@@ -1097,7 +1102,7 @@ pub async fn replay(
     target: &dyn Target,
     exchanges: &[Exchange],
     bodies: &BTreeMap<Digest, Vec<u8>>,
-) -> Result<Vec<Exchange>, Error> {
+) -> Result<Replayed, Error> {
     let unrecorded = Unrecorded::default();
     replay_within(target, exchanges, bodies, &unrecorded, Patience::default()).await
 }
@@ -1112,7 +1117,7 @@ pub async fn replay_within(
     bodies: &BTreeMap<Digest, Vec<u8>>,
     unrecorded: &Unrecorded,
     patience: Patience,
-) -> Result<Vec<Exchange>, Error> {
+) -> Result<Replayed, Error> {
     let options = Options {
         readiness_deadline: patience.readiness,
         job_deadline: patience.job,
@@ -1124,7 +1129,7 @@ pub async fn replay_within(
         ports: BTreeSet::new(),
     };
     let session = Session::new(target, &options, &plan);
-    let mut again = Vec::new();
+    let mut again = Replayed::default();
     let mut accepting: BTreeSet<u16> = BTreeSet::new();
     for exchange in exchanges {
         let kind = match &exchange.kind {
@@ -1137,8 +1142,12 @@ pub async fn replay_within(
                 let endpoint = session.reachable(http.port, &mut accepting).await?;
                 let recorded = http.response.as_ref().map(|response| response.status);
                 let answer = session.ask_again(endpoint, &request, http.port, recorded).await?;
+                let response = answer.map(|answer| {
+                    again.keep(&answer.response.body, &answer.bytes);
+                    answer.response
+                });
                 ExchangeKind::Http(HttpExchange {
-                    response: answer.map(|answer| answer.response),
+                    response,
                     ..http.clone()
                 })
             }
@@ -1153,7 +1162,7 @@ pub async fn replay_within(
                 let endpoint = session.reachable(tcp.port, &mut accepting).await?;
                 let received = session.talk_again(endpoint, tcp.port, sent).await?;
                 ExchangeKind::Tcp(TcpExchange {
-                    received: transcript::body(&received),
+                    received: again.body(&received),
                     ..tcp.clone()
                 })
             }
@@ -1166,18 +1175,74 @@ pub async fn replay_within(
                 ExchangeKind::Exec(ExecExchange {
                     command: exec.command.clone(),
                     exit_code: output.exit_code,
-                    stdout: transcript::body(&output.stdout),
-                    stderr: transcript::body(&output.stderr),
+                    stdout: again.body(&output.stdout),
+                    stderr: again.body(&output.stderr),
                 })
             }
         };
-        again.push(Exchange {
+        again.exchanges.push(Exchange {
             sequence: exchange.sequence,
             origin: exchange.origin.clone(),
             kind,
         });
     }
     Ok(again)
+}
+
+/// Waits until `target` listens on what `sockets` say that the original listened on, in a container that was watched and
+/// asked nothing. Where it listened on nothing, or nobody watches what it does, it must be running.
+///
+/// # Errors
+/// [`Error::Exited`]; [`Error::NotReady`].
+pub async fn comes_up(target: &dyn Target, sockets: &[SocketUse], patience: Patience) -> Result<(), Error> {
+    let options = Options {
+        readiness_deadline: patience.readiness,
+        ..Options::default()
+    };
+    let plan = Plan {
+        asked: Vec::new(),
+        openapi: None,
+        ports: BTreeSet::new(),
+    };
+    let session = Session::new(target, &options, &plan);
+    let ports: BTreeSet<u16> = sockets
+        .iter()
+        .filter(|socket| socket.action == SocketAction::Listen && socket.family.starts_with("inet"))
+        .map(|socket| socket.port)
+        .collect();
+    let deadline = Instant::now() + patience.readiness;
+    let mut pause = PAUSES.0;
+    loop {
+        if !target
+            .running()
+            .await
+            .map_err(|error| Error::Target(error.to_string()))?
+        {
+            let code = target
+                .wait()
+                .await
+                .map_err(|error| Error::Target(error.to_string()))?;
+            return Err(Error::Exited {
+                code,
+                doing: "although the original went on running".into(),
+            });
+        }
+        let listening: BTreeSet<u16> = target.listening().iter().map(|socket| socket.port).collect();
+        let missing: Vec<u16> = ports.difference(&listening).copied().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::NotReady {
+                ports: self::ports(&missing),
+                seconds: patience.readiness.as_secs(),
+                last: "nobody listens".into(),
+                remedy: "see the container's log".into(),
+            });
+        }
+        session.unless_exited(|| waiting(&missing), sleep(pause)).await?;
+        pause = (pause * 2).min(PAUSES.1);
+    }
 }
 
 /// Until the first answer of all, one that is worse than the recorded one counts as starting and is asked for again.

@@ -24,6 +24,16 @@ pub struct Unrecorded {
     bodies: BTreeMap<Digest, Vec<u8>>,
 }
 
+impl Unrecorded {
+    /// What both leave out; the exchanges of the two have other sequence numbers.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.headers.extend(other.headers.clone());
+        self.bodies.extend(other.bodies.clone());
+        self
+    }
+}
+
 impl fmt::Debug for Unrecorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -43,9 +53,18 @@ pub(super) struct Transcript {
     pub(super) unrecorded: Unrecorded,
     pub(super) summary: Vec<String>,
     size: usize,
+    first: u32,
 }
 
 impl Transcript {
+    /// One whose exchanges are numbered from `first`.
+    pub(super) fn starting_at(first: u32) -> Self {
+        Self {
+            first,
+            ..Self::default()
+        }
+    }
+
     fn push(&mut self, origin: Origin, kind: ExchangeKind) {
         self.exchanges.push(Exchange {
             sequence: self.next(),
@@ -55,7 +74,8 @@ impl Transcript {
     }
 
     fn next(&self) -> u32 {
-        u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX)
+        let count = u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX);
+        self.first.saturating_add(count)
     }
 
     /// Keeps the bytes beside the recording if there is room.

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::given::{Changed, command, facts, own_options, unprivileged_port, values};
+use super::given::{Changed, facts, recorded_command, recorded_options, unprivileged_port, values};
 use super::kubernetes::{container_name, with_headroom};
 use super::{AppArmor, Artifact, Context, Error, Seccomp, yaml};
 
@@ -47,14 +47,14 @@ impl Artifact for Compose {
             }
         };
         let facts = facts(context.recording);
-        let own = facts.map(|facts| own_options(&facts.options)).unwrap_or_default();
+        let own = facts.map(recorded_options).unwrap_or_default();
         let last = |name: &str| values(&own, name).last().map_or("", |value| value).to_owned();
         set("image", json!(context.image_name()));
         let entrypoint = last("--entrypoint");
         if !entrypoint.is_empty() {
             set("entrypoint", json!([entrypoint]));
         }
-        let command = facts.map(|facts| command(facts, &own, &context.image.config));
+        let command = facts.map(|facts| recorded_command(facts, &own, &context.image.config));
         set("command", json!(command.unwrap_or_default()));
         for (option, key) in [
             ("--user", "user"),

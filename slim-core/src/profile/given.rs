@@ -43,8 +43,8 @@ const DESCRIPTIVE: [&str; 13] = [
 ///
 /// They were recorded as words of a shell, but a recording may come from anywhere: they are read as such, to be quoted
 /// anew, and nothing among them is taken for the image or for a privilege.
-pub(super) fn own_options(words: &[String]) -> Vec<Vec<String>> {
-    let mut words = words.iter().map(|word| plain(word).into_owned());
+pub fn recorded_options(facts: &ContainerFacts) -> Vec<Vec<String>> {
+    let mut words = facts.options.iter().map(|word| plain(word).into_owned());
     let mut options = Vec::new();
     while let Some(word) = words.next() {
         let (name, value) = match word.split_once('=') {
@@ -75,7 +75,7 @@ pub(super) fn values<'a>(options: &'a [Vec<String>], name: &str) -> Vec<&'a str>
 }
 
 /// The command to give after the image: what ran, behind the entrypoint, where the image's own `CMD` would differ.
-pub(super) fn command(facts: &ContainerFacts, options: &[Vec<String>], config: &Config) -> Vec<String> {
+pub fn recorded_command(facts: &ContainerFacts, options: &[Vec<String>], config: &Config) -> Vec<String> {
     let entrypoint = options.iter().find_map(|option| match option.as_slice() {
         [name, value] if name == "--entrypoint" => Some(value),
         _ => None,

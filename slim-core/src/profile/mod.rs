@@ -24,6 +24,7 @@ pub use apparmor::{AppArmor, Mode as AppArmorMode, escape as apparmor_escape};
 pub use compose::Compose;
 pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources, SecurityContext};
 pub use podman::Podman;
+pub use given::{recorded_command, recorded_options};
 pub use run_sh::RunSh;
 pub use seccomp::Seccomp;
 pub use shell::word as shell_word;

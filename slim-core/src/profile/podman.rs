@@ -2,7 +2,7 @@
 //!
 //! Source: podman-systemd.unit(5). `podman run` itself takes what `run.sh` has: `DOCKER=podman ./run.sh`.
 
-use super::given::{Changed, Owner, command, facts, own_options, unprivileged_port};
+use super::given::{Changed, Owner, facts, recorded_command, recorded_options, unprivileged_port};
 use super::kubernetes::with_headroom;
 use super::shell::line;
 use super::unit::{argument, word};
@@ -61,7 +61,7 @@ impl Artifact for Podman {
             set("NoNewPrivileges", "true");
         }
         let facts = facts(context.recording);
-        let own = facts.map(|facts| own_options(&facts.options)).unwrap_or_default();
+        let own = facts.map(recorded_options).unwrap_or_default();
         let memory = Changed::of(context).in_memory(context);
         if let Some(directories) = &memory {
             set("ReadOnly", "true");
@@ -110,7 +110,7 @@ impl Artifact for Podman {
             }
             more(&words)?;
         }
-        let command = facts.map(|facts| command(facts, &own, &context.image.config));
+        let command = facts.map(|facts| recorded_command(facts, &own, &context.image.config));
         let command = command.unwrap_or_default();
         if !command.is_empty() {
             let words: Result<Vec<String>, Error> = command

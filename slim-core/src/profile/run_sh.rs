@@ -1,6 +1,6 @@
 //! `run.sh`: the `docker run` line with all of it.
 
-use super::given::{command, facts, own_options};
+use super::given::{facts, recorded_command, recorded_options};
 use super::shell::{line, word};
 use super::{AppArmor, Artifact, Context, Error, Seccomp, capabilities};
 
@@ -56,9 +56,9 @@ impl Artifact for RunSh {
             options.push(vec!["--security-opt".into(), "no-new-privileges".into()]);
         }
         let facts = facts(context.recording);
-        let own = facts.map(|facts| own_options(&facts.options)).unwrap_or_default();
+        let own = facts.map(recorded_options).unwrap_or_default();
         let command = facts
-            .map(|facts| command(facts, &own, &context.image.config))
+            .map(|facts| recorded_command(facts, &own, &context.image.config))
             .unwrap_or_default();
         options.extend(own);
 

@@ -43,7 +43,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use elf::parse as elf_parse;
-pub use observed::observed_anything;
+pub use observed::{MissedLook, missed, observed_anything};
 
 use crate::image::Image;
 use crate::image::packages::Packages;

@@ -16,7 +16,7 @@ use super::graph::Needs;
 use crate::digest::Digest;
 use crate::image::{Entry, Outcome, Resolved, Rootfs};
 use crate::path::{RawPath, RootPath};
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::{Cause, EdgeKind, Kept};
 use crate::recording::{Access, Actor, FileUse, MountKind, Phase, Recording, Run};
 
 /// Mount points that every runtime fills, for recordings that don't list them.
@@ -101,6 +101,71 @@ pub(super) fn listed(rootfs: &Rootfs, recording: &Recording) -> BTreeSet<RootPat
         }
     }
     listed
+}
+
+/// A look of a product's run at something that the image has and the product lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissedLook<'a> {
+    /// What was done.
+    pub file: &'a FileUse,
+    /// Where it leads in the image.
+    pub path: RootPath,
+    /// Whether a directory was listed of which entries are missing, rather than a path looked for in vain.
+    pub listed: bool,
+}
+
+/// The look-ups of `run`, a run of the product that keeps `kept`, that would have met something in the image; and the
+/// directories that it listed, that `recording` did not, and that are not whole in the product.
+pub fn missed<'a>(
+    rootfs: &Rootfs,
+    run: &'a Run,
+    recording: &Recording,
+    kept: &BTreeMap<RootPath, Kept>,
+) -> Vec<MissedLook<'a>> {
+    const ABSENT: [u16; 2] = [2, 20];
+    let listed_before = listed(rootfs, recording);
+    let mounts = Mounts::of(run);
+    let id = Digest::of(b"");
+    let mut all = Vec::new();
+    // What a runtime looks for before it has entered the root file system is the host's.
+    for file in run
+        .files
+        .iter()
+        .filter(|file| file.on_root || file.actor == Actor::App)
+    {
+        let look = Look {
+            rootfs,
+            mounts: &mounts,
+            run: &id,
+            file,
+        };
+        let absent = ABSENT.iter().any(|errno| file.errors.contains(errno));
+        let listed = file.actor == Actor::App && file.access.contains(&Access::List);
+        if !absent && !listed {
+            continue;
+        }
+        let path = look.end();
+        if mounts.hides(&path).is_some() {
+            continue;
+        }
+        if absent && rootfs.get(&path).is_some() && !kept.contains_key(&path) {
+            all.push(MissedLook {
+                file,
+                path,
+                listed: false,
+            });
+        } else if listed
+            && !listed_before.contains(&path)
+            && rootfs.children(&path).any(|(child, _)| !kept.contains_key(child))
+        {
+            all.push(MissedLook {
+                file,
+                path,
+                listed: true,
+            });
+        }
+    }
+    all
 }
 
 /// The use that executing a program makes of a file.

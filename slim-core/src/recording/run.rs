@@ -21,6 +21,9 @@ pub struct Run {
     pub reference: String,
     /// What this run was for.
     pub purpose: Purpose,
+    /// Which round of verification found it, from 1; none for other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
     /// Start of the container, in seconds since 1970-01-01 UTC.
     pub started: u64,
     /// From the container's start to its end (or to the end of recording), in milliseconds.

@@ -14,6 +14,7 @@ pub(crate) fn run(seed: u64) -> Run {
         image: image(),
         reference: "app:1".into(),
         purpose: Purpose::Recorded,
+        round: None,
         started: seed,
         duration_ms: 1,
         host: HostFacts::default(),

@@ -408,8 +408,8 @@ proptest! {
             items.map(|item| item.as_str().unwrap().replace("$$", "$")).collect()
         };
         let facts = given::facts(recording).unwrap();
-        let own = given::own_options(&facts.options);
-        prop_assert_eq!(strings(&service["command"]), given::command(facts, &own, &image.config));
+        let own = given::recorded_options(facts);
+        prop_assert_eq!(strings(&service["command"]), given::recorded_command(facts, &own, &image.config));
         prop_assert_eq!(strings(&service["labels"]), given::values(&own, "--label"));
         // One $ is a variable.
         let text = serde_json::to_string(service).unwrap().replace("$$", "");

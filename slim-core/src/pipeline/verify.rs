@@ -1,0 +1,719 @@
+//! Runs a product, and says how it behaved.
+//!
+//! A [`Trial`] is one container: the product under its profiles, or a second original. Trials are watched by the tracer
+//! where that is possible, and end in what was answered and what was missed; judging them is [`crate::verify`]'s.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::record::cancellable;
+use super::target::Watched;
+use super::{Error, LOG_LIMIT, Observer, Stop};
+use crate::engine::{Container, ContainerOptions, Engine};
+use crate::image::Image;
+use crate::plan::Plan;
+use crate::plan::filter::Filter;
+use crate::probe::{self, Patience, Questions, Replayed, Unrecorded};
+use crate::recording::{ContainerFacts, Exchange, Phase, Purpose, Recording, Run, SocketUse};
+use crate::trace::{self, Observed, Scope, Tracer};
+use crate::verify::{
+    self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, confined, differences,
+};
+
+/// As many of the application's last lines are shown where it failed.
+const LAST_LINES: usize = 10;
+
+/// How a product is verified.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// How many times what was missed is added and the product built anew (`--heal`).
+    pub heal: u32,
+    /// Questions besides the recorded ones (`--verify-file`).
+    pub file: Option<PathBuf>,
+    /// A user id to run the product under, too (`--verify-user`).
+    pub user: Option<u32>,
+    /// How often the product is started (`--verify-times`).
+    pub times: u32,
+    /// What must pass besides image, seccomp and capabilities (`--require`).
+    pub require: BTreeSet<Aspect>,
+    /// Whether a product that did not pass gets its tags all the same (`--tag-unverified`).
+    pub tag_unverified: bool,
+    /// The tracer's sizes; none to do without it.
+    pub trace: Option<trace::Options>,
+}
+
+impl Default for VerifyOptions {
+    fn default() -> Self {
+        Self {
+            heal: 3,
+            file: None,
+            user: None,
+            times: 1,
+            require: BTreeSet::new(),
+            tag_unverified: false,
+            trace: Some(trace::Options::default()),
+        }
+    }
+}
+
+/// The user id that OpenShift might give a container.
+pub const ARBITRARY_USER: u32 = 1_000_660_000;
+
+/// One recorded run, as a product is to repeat it.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The run.
+    pub original: Run,
+    /// What the original's container was given.
+    pub container: ContainerOptions,
+    /// What it answered.
+    pub expected: Answers,
+    /// What the recording leaves out.
+    pub unrecorded: Unrecorded,
+    /// How long the product may take.
+    pub patience: Patience,
+}
+
+impl Scenario {
+    /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand, options come
+    /// from their recorded words.
+    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &Image) -> Vec<Self> {
+        let mut runs: Vec<&Run> = recording
+            .runs
+            .values()
+            .filter(|run| run.purpose == Purpose::Recorded)
+            .collect();
+        runs.sort_by_key(|run| (run.started, run.id()));
+        let scenario = |run: &Run| {
+            let readiness = run.phases.iter().find(|mark| mark.phase == Phase::Serving);
+            let took = Duration::from_millis(readiness.map_or(0, |mark| mark.at_ms));
+            Self {
+                container: verify::recorded(&run.container, &image.config),
+                expected: Answers {
+                    exchanges: run.exchanges.clone(),
+                    bodies: bodies.clone(),
+                },
+                unrecorded: Unrecorded::default(),
+                patience: Patience::after(took, Duration::from_millis(run.duration_ms)),
+                original: run.clone(),
+            }
+        };
+        runs.into_iter().map(scenario).collect()
+    }
+}
+
+/// What is verified.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// The product as the engine has it.
+    pub(super) product: &'a Image,
+    /// What it was built from; none where it is not at hand.
+    pub(super) original: Option<&'a Image>,
+    /// What it keeps and may do.
+    pub(super) plan: &'a Plan,
+    /// What that follows from.
+    pub(super) recording: &'a Recording,
+    /// Its seccomp profile.
+    pub(super) seccomp: &'a Path,
+}
+
+/// What came of a round.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    pub(super) verification: Verification,
+    /// What was missed, for the next round.
+    pub(super) missed: Missed,
+}
+
+/// Repeats the scenarios of one recording, with products that change and an original that does not.
+pub(super) struct Verifier<'a> {
+    engine: &'a dyn Engine,
+    options: &'a VerifyOptions,
+    stop: &'a Stop,
+    observer: &'a dyn Observer,
+    scenarios: Vec<Repeated<'a>>,
+}
+
+struct Repeated<'a> {
+    scenario: &'a Scenario,
+    /// Questions of the user's, asked after the recorded ones.
+    questions: Questions,
+    /// Answers of further originals, as far as they were needed.
+    again: Vec<Answers>,
+}
+
+/// A container that was run to see how it behaves.
+#[derive(Debug, Default)]
+struct Tried {
+    answers: Answers,
+    /// Why it did not come to answer.
+    error: Option<String>,
+    log: String,
+    /// Where it was watched: what it did, and what its container was given.
+    watched: Option<(Observed, ContainerFacts)>,
+    listening: Option<Vec<SocketUse>>,
+    took: Duration,
+}
+
+/// What a trial came to.
+#[derive(Debug, Default)]
+struct Judged {
+    tried: Tried,
+    differences: Vec<Difference>,
+    missed: Missed,
+    alike: u64,
+    asked: u64,
+}
+
+impl Judged {
+    fn failed(&self) -> bool {
+        self.tried.error.is_some() || !self.differences.is_empty()
+    }
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(
+        engine: &'a dyn Engine,
+        scenarios: &'a [Scenario],
+        options: &'a VerifyOptions,
+        stop: &'a Stop,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, Error> {
+        let mut repeated: Vec<Repeated<'a>> = scenarios
+            .iter()
+            .map(|scenario| Repeated {
+                scenario,
+                questions: Questions::default(),
+                again: Vec::new(),
+            })
+            .collect();
+        if let (Some(file), Some(last)) = (&options.file, repeated.last_mut()) {
+            last.questions =
+                Questions::load(file, &last.scenario.expected.exchanges).map_err(|source| Error::Probe {
+                    source,
+                    log: String::new(),
+                })?;
+        }
+        Ok(Self {
+            engine,
+            options,
+            stop,
+            observer,
+            scenarios: repeated,
+        })
+    }
+
+    /// Runs the product through everything once.
+    pub(super) async fn round(&mut self, subject: Subject<'_>, number: u32) -> Result<Round, Error> {
+        let mut round = Round::default();
+        let filter = read_filter(subject.seccomp)?;
+        let tmpfs = match subject.original {
+            Some(image) => verify::writable(subject.plan, subject.recording, &image.rootfs),
+            None => Err("the original image is not here to tell what the directories are like".to_owned()),
+        };
+        let mut main = Tally::default();
+        let mut read_only = tmpfs
+            .as_ref()
+            .map(|_| ())
+            .map_err(|reason| (Outcome::Failed, reason.clone()));
+        if subject.original.is_none() {
+            read_only = read_only.map_err(|(_, reason)| (Outcome::NotChecked, reason));
+        }
+        let mut arbitrary: Option<Tally> = None;
+        let mut arbitrary_note = None;
+
+        for index in 0..self.scenarios.len() {
+            let base = confined(
+                &self.scenarios[index].scenario.container,
+                subject.plan,
+                subject.seccomp,
+                None,
+            );
+            let mut times = self.options.times.max(1);
+            if let (Ok(tmpfs), Ok(())) = (&tmpfs, &read_only) {
+                let options = verify::read_only(&base, tmpfs);
+                let judged = self.judge(index, subject, &options, &filter, number).await?;
+                // What was missed is added first: it may be all that is wrong.
+                let heals = judged.missed.run.is_some() && number <= self.options.heal;
+                if judged.failed() && !heals {
+                    let reason = judged.reason();
+                    read_only = Err((Outcome::Failed, reason));
+                } else {
+                    main.add(judged);
+                    times -= 1;
+                }
+            }
+            for _ in 0..times {
+                if main.failed() {
+                    break;
+                }
+                let options = match (&tmpfs, &read_only) {
+                    (Ok(tmpfs), Ok(())) => verify::read_only(&base, tmpfs),
+                    _ => base.clone(),
+                };
+                main.add(self.judge(index, subject, &options, &filter, number).await?);
+            }
+            if main.failed() {
+                break;
+            }
+            let user = self.options.user.or_else(|| {
+                let required = self.options.require.contains(&Aspect::ArbitraryUid);
+                required.then_some(ARBITRARY_USER)
+            });
+            if let Some(user) = user {
+                match self
+                    .under_user(index, subject, &base, &filter, user, number)
+                    .await?
+                {
+                    Ok(judged) => arbitrary.get_or_insert_default().add(judged),
+                    Err(reason) => arbitrary_note = Some(reason),
+                }
+            }
+        }
+
+        let verdicts = &mut round.verification.verdicts;
+        let said = |what| main.misses(what);
+        for (aspect, kind) in [
+            (Aspect::Image, None),
+            (Aspect::Seccomp, Some(verify::MissKind::Syscall)),
+            (Aspect::Capabilities, Some(verify::MissKind::Capability)),
+        ] {
+            let blamed = match kind {
+                Some(kind) => said(kind),
+                None => main.unexplained(),
+            };
+            verdicts.push(match blamed {
+                Some(detail) if main.failed() => main.verdict(aspect, Outcome::Failed, detail),
+                _ if main.failed() => main.verdict(
+                    aspect,
+                    Outcome::NotChecked,
+                    "it did not come to that: see what failed".to_owned(),
+                ),
+                _ => main.verdict(aspect, Outcome::Passed, String::new()),
+            });
+        }
+        verdicts.push(Verdict::not_checked(
+            Aspect::AppArmor,
+            "the engine's host does not enforce AppArmor".to_owned(),
+        ));
+        verdicts.push(match read_only {
+            Ok(()) if !main.failed() => {
+                let tmpfs = tmpfs.unwrap_or_default();
+                let detail = match tmpfs.is_empty() {
+                    true => "--read-only".to_owned(),
+                    false => format!("--read-only --tmpfs {}", tmpfs.join(" --tmpfs ")),
+                };
+                main.verdict(Aspect::ReadOnly, Outcome::Passed, detail)
+            }
+            Ok(()) => Verdict::not_checked(Aspect::ReadOnly, "the product fails otherwise".to_owned()),
+            Err((outcome, reason)) => Verdict {
+                outcome,
+                ..Verdict::not_checked(Aspect::ReadOnly, reason)
+            },
+        });
+        if let Some(tally) = arbitrary {
+            let user = self.options.user.unwrap_or(ARBITRARY_USER);
+            verdicts.push(if tally.failed() {
+                let detail = tally.reason();
+                tally.verdict(Aspect::ArbitraryUid, Outcome::Failed, detail)
+            } else {
+                tally.verdict(Aspect::ArbitraryUid, Outcome::Passed, format!("--user {user}:0"))
+            });
+            main.missed.extend(tally.missed);
+            main.differences.extend(tally.differences);
+            main.error = main.error.or(tally.error);
+        } else {
+            let reason = arbitrary_note.unwrap_or_else(|| "ask for it with --verify-user UID".to_owned());
+            verdicts.push(Verdict::not_checked(Aspect::ArbitraryUid, reason));
+        }
+        round.verification.differences = main.differences;
+        round.verification.error = main.error;
+        round.verification.log = main.log;
+        round.missed = unite(main.missed);
+        round.verification.missed = round.missed.list.clone();
+        Ok(round)
+    }
+
+    /// The product under an arbitrary user; why not, where the original does not work so either.
+    async fn under_user(
+        &mut self,
+        index: usize,
+        subject: Subject<'_>,
+        base: &ContainerOptions,
+        filter: &Filter,
+        user: u32,
+        number: u32,
+    ) -> Result<Result<Judged, String>, Error> {
+        let Some(original) = subject.original else {
+            return Ok(Err("the original image is not here to compare with".to_owned()));
+        };
+        let scenario = self.scenarios[index].scenario;
+        let options = verify::arbitrary_user(&scenario.container, user);
+        let tried = self.attempt(index, original, &options, None).await?;
+        if let Some(error) = tried.error {
+            return Ok(Err(format!(
+                "the original does not run under user {user}: {error}"
+            )));
+        }
+        let differing = self.differing(index, original, &tried).await?;
+        if let Some(difference) = differing.first() {
+            return Ok(Err(format!(
+                "the original answers otherwise under user {user}: {}",
+                describe(difference)
+            )));
+        }
+        let options = verify::arbitrary_user(base, user);
+        self.judge(index, subject, &options, filter, number).await.map(Ok)
+    }
+
+    /// Tries the product and judges what it did.
+    async fn judge(
+        &mut self,
+        index: usize,
+        subject: Subject<'_>,
+        options: &ContainerOptions,
+        filter: &Filter,
+        number: u32,
+    ) -> Result<Judged, Error> {
+        let tried = self
+            .attempt(index, subject.product, options, self.options.trace)
+            .await?;
+        let mut differences = match (&tried.error, subject.original) {
+            (Some(_), _) => Vec::new(),
+            (None, Some(original)) => self.differing(index, original, &tried).await?,
+            (None, None) => differences(&self.scenarios[index].scenario.expected, &[], &tried.answers),
+        };
+        let original = &self.scenarios[index].scenario.original;
+        if let (Some(listening), None) = (&tried.listening, &tried.error) {
+            for port in verify::not_listening(&original.sockets, listening) {
+                differences.push(Difference {
+                    sequence: u32::MAX,
+                    request: format!("port {port}"),
+                    part: "listening".to_owned(),
+                    expected: "listened on".to_owned(),
+                    got: "not listened on".to_owned(),
+                });
+            }
+        }
+        let missed = match (&tried.watched, subject.original) {
+            (Some((observed, container)), Some(image)) => verify::missed(
+                verify::Watched {
+                    observed,
+                    container,
+                    filter,
+                    started: !observed.programs.is_empty(),
+                },
+                image,
+                subject.plan,
+                subject.recording,
+                original,
+                number,
+            ),
+            _ => Missed::default(),
+        };
+        let (alike, asked) = verify::alike(&self.expected(index), &tried.answers, &differences);
+        Ok(Judged {
+            tried,
+            differences,
+            missed,
+            alike,
+            asked,
+        })
+    }
+
+    /// What is expected: the recorded answers, and to the user's own questions those of the first further original.
+    fn expected(&self, index: usize) -> Answers {
+        let repeated = &self.scenarios[index];
+        let mut expected = repeated.scenario.expected.clone();
+        if let Some(again) = repeated.again.first() {
+            let own = |exchange: &&Exchange| {
+                repeated
+                    .questions
+                    .exchanges
+                    .iter()
+                    .any(|question| question.sequence == exchange.sequence)
+            };
+            expected
+                .exchanges
+                .extend(again.exchanges.iter().filter(own).cloned());
+            expected.bodies.extend(again.bodies.clone());
+        }
+        expected
+    }
+
+    /// Where the answers are not the original's. Further originals are started as far as they are needed: the first
+    /// where something differs or the user has questions of his own, the second where his differ still.
+    async fn differing(
+        &mut self,
+        index: usize,
+        original: &Image,
+        tried: &Tried,
+    ) -> Result<Vec<Difference>, Error> {
+        loop {
+            let own = !self.scenarios[index].questions.exchanges.is_empty();
+            let count = self.scenarios[index].again.len();
+            let expected = self.expected(index);
+            let found = differences(&expected, &self.scenarios[index].again, &tried.answers);
+            let enough = if own { 2 } else { 1 };
+            if count >= enough || (found.is_empty() && (!own || count > 0)) {
+                return Ok(found);
+            }
+            self.observer
+                .waiting("a second original, to see what differs by itself");
+            let options = self.scenarios[index].scenario.container.clone();
+            let second = self.attempt(index, original, &options, None).await?;
+            if let Some(error) = second.error {
+                self.observer
+                    .warn(&format!("a second original did not answer as the first: {error}"));
+                return Ok(found);
+            }
+            self.scenarios[index].again.push(second.answers);
+        }
+    }
+
+    /// Runs one container and asks it everything.
+    async fn attempt(
+        &self,
+        index: usize,
+        image: &Image,
+        options: &ContainerOptions,
+        tracing: Option<trace::Options>,
+    ) -> Result<Tried, Error> {
+        let container = cancellable(self.stop, 1, self.engine.create(image, options)).await?;
+        let trial = Trial {
+            engine: self.engine,
+            image,
+            options,
+            stop: self.stop,
+            observer: self.observer,
+            container: &container,
+            repeated: &self.scenarios[index],
+        };
+        let ran = cancellable(self.stop, 1, trial.run(tracing)).await;
+        let removed = self.engine.remove(&container).await;
+        let (mut tried, facts, tracer) = ran?;
+        removed?;
+        if let Some(tracer) = tracer {
+            let observed = tokio::task::spawn_blocking(move || tracer.finish()).await??;
+            if observed.losses.total() > 0 {
+                return Err(Error::Losses(observed.losses));
+            }
+            tried.watched = Some((observed, facts));
+        }
+        Ok(tried)
+    }
+}
+
+/// One container that is run.
+struct Trial<'a> {
+    engine: &'a dyn Engine,
+    image: &'a Image,
+    options: &'a ContainerOptions,
+    stop: &'a Stop,
+    observer: &'a dyn Observer,
+    container: &'a Container,
+    repeated: &'a Repeated<'a>,
+}
+
+impl Trial<'_> {
+    /// Starts it, asks, and leaves it running; the tracer is handed out, since it is to see the end.
+    async fn run(
+        &self,
+        tracing: Option<trace::Options>,
+    ) -> Result<(Tried, ContainerFacts, Option<Tracer>), Error> {
+        let clock = Instant::now();
+        let mut tracer = None;
+        if let Some(sizes) = tracing {
+            let scope = Scope::Container(self.container.id.clone());
+            let started = tokio::task::spawn_blocking(move || Tracer::start(scope, sizes)).await??;
+            tracer = Some(Arc::new(started));
+        }
+        let mut tried = Tried::default();
+        let mut facts = ContainerFacts::default();
+        match self.engine.start(self.container).await {
+            Ok(()) => {
+                if let Some(tracer) = &tracer {
+                    tracer.mark(Phase::Verification)?;
+                }
+                if let Ok((found, _)) = self.engine.container_facts(self.container).await {
+                    facts = found;
+                }
+                let target = Watched {
+                    engine: self.engine,
+                    container: self.container,
+                    image: self.image,
+                    published: super::record::published_ports(self.options),
+                    tracer: tracer.clone(),
+                    serving: false,
+                    observer: self.observer,
+                    stop: self.stop,
+                };
+                match self.ask(&target).await {
+                    Ok(replayed) => {
+                        tried.answers = Answers {
+                            exchanges: replayed.exchanges,
+                            bodies: replayed.bodies,
+                        };
+                    }
+                    Err(error) => tried.error = Some(error.to_string()),
+                }
+            }
+            Err(error @ (crate::engine::Error::Start { .. } | crate::engine::Error::Refused { .. })) => {
+                tried.error = Some(error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tried.listening = tracer.as_ref().map(|tracer| tracer.listening());
+        let log = self.engine.logs(self.container, LOG_LIMIT).await;
+        tried.log = super::record::text_of(&log.unwrap_or_default());
+        tried.took = clock.elapsed();
+        Ok((tried, facts, tracer.and_then(Arc::into_inner)))
+    }
+
+    /// Asks what the original was asked; one that was asked nothing must come to listen as the original did.
+    async fn ask(&self, target: &Watched<'_>) -> Result<Replayed, probe::Error> {
+        let Repeated {
+            scenario, questions, ..
+        } = self.repeated;
+        let exchanges = [scenario.expected.exchanges.as_slice(), &questions.exchanges].concat();
+        let mut bodies = scenario.expected.bodies.clone();
+        bodies.extend(questions.bodies.clone());
+        let unrecorded = scenario.unrecorded.clone().and(&questions.unrecorded);
+        if exchanges.is_empty() {
+            probe::comes_up(target, &scenario.original.sockets, scenario.patience).await?;
+            return Ok(Replayed::default());
+        }
+        probe::replay_within(target, &exchanges, &bodies, &unrecorded, scenario.patience).await
+    }
+}
+
+/// What several trials came to.
+#[derive(Debug, Default)]
+struct Tally {
+    differences: Vec<Difference>,
+    missed: Vec<Missed>,
+    error: Option<String>,
+    log: Vec<String>,
+    alike: u64,
+    asked: u64,
+    starts: u32,
+    took: Duration,
+}
+
+impl Tally {
+    fn add(&mut self, judged: Judged) {
+        if judged.failed() {
+            let lines: Vec<&str> = judged.tried.log.trim_end().lines().collect();
+            let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+            self.log = last.iter().map(|line| (*line).to_owned()).collect();
+        }
+        self.error = self.error.take().or(judged.tried.error);
+        self.differences.extend(judged.differences);
+        self.missed.push(judged.missed);
+        self.alike += judged.alike;
+        self.asked += judged.asked;
+        self.starts += 1;
+        self.took += judged.tried.took;
+    }
+
+    fn failed(&self) -> bool {
+        self.error.is_some() || !self.differences.is_empty()
+    }
+
+    /// What of this kind was missed, in words.
+    fn misses(&self, kind: verify::MissKind) -> Option<String> {
+        let of_kind: BTreeSet<String> = self
+            .missed
+            .iter()
+            .flat_map(|missed| &missed.list)
+            .filter(|miss| miss.kind == kind)
+            .map(ToString::to_string)
+            .collect();
+        (!of_kind.is_empty()).then(|| of_kind.into_iter().collect::<Vec<_>>().join("; "))
+    }
+
+    /// What is wrong with the image, where it is to blame: files are missing, or nothing else explains the failure.
+    fn unexplained(&self) -> Option<String> {
+        use verify::MissKind::{Capability, File, Listing, Syscall};
+        let files = self.misses(File).or_else(|| self.misses(Listing));
+        match files {
+            Some(files) => Some(files),
+            None if self.misses(Syscall).is_some() || self.misses(Capability).is_some() => None,
+            None => Some(self.reason()),
+        }
+    }
+
+    fn reason(&self) -> String {
+        reason(self.error.as_deref(), &self.differences)
+    }
+
+    fn verdict(&self, aspect: Aspect, outcome: Outcome, detail: String) -> Verdict {
+        Verdict {
+            aspect,
+            outcome,
+            detail,
+            asked: self.asked,
+            alike: self.alike,
+            starts: self.starts,
+            ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl Judged {
+    /// Why it failed.
+    fn reason(&self) -> String {
+        reason(self.tried.error.as_deref(), &self.differences)
+    }
+}
+
+/// Why something failed, in one line.
+fn reason(error: Option<&str>, differences: &[Difference]) -> String {
+    match (error, differences.first()) {
+        (Some(error), _) => error.lines().next().unwrap_or_default().to_owned(),
+        (None, Some(difference)) => describe(difference),
+        (None, None) => String::new(),
+    }
+}
+
+fn describe(difference: &Difference) -> String {
+    format!(
+        "{}: {} was {:?}, not {:?}",
+        difference.request, difference.part, difference.got, difference.expected
+    )
+}
+
+/// All that was missed in a round, as one Run.
+fn unite(all: Vec<Missed>) -> Missed {
+    let mut list = BTreeSet::new();
+    let mut united: Option<Run> = None;
+    for missed in all {
+        list.extend(missed.list);
+        united = match (united, missed.run) {
+            (Some(mut run), Some(more)) => {
+                run.files.extend(more.files);
+                run.syscalls.extend(more.syscalls);
+                run.capabilities.extend(more.capabilities);
+                run.normalise();
+                Some(run)
+            }
+            (before, after) => before.or(after),
+        };
+    }
+    Missed {
+        list: list.into_iter().collect(),
+        run: united,
+    }
+}
+
+fn read_filter(path: &Path) -> Result<Filter, Error> {
+    let failed = |source| Error::Output {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let value = serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))?;
+    Filter::from_oci(&value).map_err(|error| failed(std::io::Error::other(error)))
+}

@@ -1,0 +1,373 @@
+//! What a product answered, held against what the original did.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::mask;
+use crate::digest::Digest;
+use crate::recording::{Body, Exchange, ExchangeKind, HttpExchange, SocketAction, SocketUse};
+
+/// Answers, and the bytes of their bodies by digest where they are at hand.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// Questions and answers.
+    pub exchanges: Vec<Exchange>,
+    /// Bodies.
+    pub bodies: BTreeMap<Digest, Vec<u8>>,
+}
+
+/// One part of one answer that is not what the original gave.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Difference {
+    /// The place of the question in the order of asking.
+    pub sequence: u32,
+    /// The question (`GET :8080/path`).
+    pub request: String,
+    /// The part of the answer (`status`, `header content-type`, `body`, `exit code`).
+    pub part: String,
+    /// What the original gave, shortened to where they differ.
+    pub expected: String,
+    /// What the product gave, shortened likewise.
+    pub got: String,
+}
+
+/// Header fields that the connection and the clock decide; the length is the body's.
+const PASSING: [&str; 7] = [
+    "age",
+    "connection",
+    "content-length",
+    "date",
+    "keep-alive",
+    "server-timing",
+    "transfer-encoding",
+];
+
+/// As many characters of a value are shown.
+const SHOWN: usize = 160;
+
+/// Where `got` is not what `expected` says. What differs between `expected` and `others`, answers of the same original
+/// to the same questions, is masked.
+///
+/// A question that only one side has is not compared.
+pub fn differences(expected: &Answers, others: &[Answers], got: &Answers) -> Vec<Difference> {
+    let find = |answers: &Answers, sequence: u32| {
+        let mut all = answers.exchanges.iter();
+        all.find(|exchange| exchange.sequence == sequence).cloned()
+    };
+    let mut found = Vec::new();
+    for exchange in &expected.exchanges {
+        let Some(answer) = find(got, exchange.sequence) else {
+            continue;
+        };
+        let original = parts(exchange, &expected.bodies);
+        let product = parts(&answer, &got.bodies);
+        let again: Vec<(Exchange, &Answers)> = others
+            .iter()
+            .filter_map(|other| Some((find(other, exchange.sequence)?, other)))
+            .collect();
+        let again: Vec<BTreeMap<String, Value<'_>>> = again
+            .iter()
+            .map(|(exchange, answers)| parts(exchange, &answers.bodies))
+            .collect();
+        let names: BTreeSet<&String> = original.keys().chain(product.keys()).collect();
+        for name in names {
+            let values: Vec<Option<&Value<'_>>> = again.iter().map(|parts| parts.get(name)).collect();
+            let (before, after) = (original.get(name), product.get(name));
+            if !same(before, &values, after) {
+                let (expected, got) = shown(before, after);
+                found.push(Difference {
+                    sequence: exchange.sequence,
+                    request: question(exchange),
+                    part: name.clone(),
+                    expected,
+                    got,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// How many of the questions that both answered are answered alike.
+pub fn alike(expected: &Answers, got: &Answers, differences: &[Difference]) -> (u64, u64) {
+    let asked: BTreeSet<u32> = got.exchanges.iter().map(|exchange| exchange.sequence).collect();
+    let compared = expected
+        .exchanges
+        .iter()
+        .filter(|exchange| asked.contains(&exchange.sequence))
+        .count() as u64;
+    let differing: BTreeSet<u32> = differences.iter().map(|d| d.sequence).collect();
+    (compared - (differing.len() as u64).min(compared), compared)
+}
+
+/// A question in a few words.
+pub fn question(exchange: &Exchange) -> String {
+    match &exchange.kind {
+        ExchangeKind::Http(HttpExchange {
+            method, port, path, ..
+        }) => format!("{method} :{port}{path}"),
+        ExchangeKind::Tcp(tcp) => format!("port {}", tcp.port),
+        ExchangeKind::Exec(exec) if exec.command.is_empty() => "the container's own command".to_owned(),
+        ExchangeKind::Exec(exec) => format!("{:?} in the container", exec.command.join(" ")),
+    }
+}
+
+/// What the original listened on and the product does not: sockets that another can reach by their port. Ports that the
+/// kernel chooses (`ip_local_port_range` starts at 32768) are left alone.
+pub fn not_listening(original: &[SocketUse], product: &[SocketUse]) -> Vec<String> {
+    let listened = |sockets: &[SocketUse]| -> BTreeSet<String> {
+        sockets
+            .iter()
+            .filter(|socket| matches!(socket.family.as_str(), "inet" | "inet6"))
+            .filter(|socket| (1..32768).contains(&socket.port))
+            .filter_map(|socket| match (socket.action, socket.kind.as_str()) {
+                (SocketAction::Listen, _) => Some(format!("{}/tcp", socket.port)),
+                (SocketAction::Bind, "dgram") => Some(format!("{}/udp", socket.port)),
+                _ => None,
+            })
+            .collect()
+    };
+    let product = listened(product);
+    listened(original)
+        .into_iter()
+        .filter(|port| !product.contains(port))
+        .collect()
+}
+
+/// A part's value.
+enum Value<'a> {
+    /// One of few words: a masked one must be one that an original gave.
+    Word(String),
+    /// Text or bytes.
+    Bytes(Cow<'a, [u8]>),
+    /// Bytes that are not at hand.
+    Digest(&'a Digest, u64),
+}
+
+fn parts<'a>(exchange: &'a Exchange, bodies: &'a BTreeMap<Digest, Vec<u8>>) -> BTreeMap<String, Value<'a>> {
+    let content = |body: &'a Body| match bodies.get(&body.digest) {
+        Some(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
+        None => Value::Digest(&body.digest, body.size),
+    };
+    let mut parts = BTreeMap::new();
+    let mut part = |name: &str, value| {
+        parts.insert(name.to_owned(), value);
+    };
+    match &exchange.kind {
+        ExchangeKind::Http(http) => {
+            let Some(response) = &http.response else {
+                part("status", Value::Word("no answer".into()));
+                return parts;
+            };
+            part("status", Value::Word(response.status.to_string()));
+            // A stream that goes on was cut where the clock said.
+            if response.complete {
+                part("body", content(&response.body));
+            }
+            let mut headers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for header in &response.headers {
+                if !PASSING.contains(&header.name.as_str()) {
+                    let value = header.value.as_deref().unwrap_or("(not recorded)");
+                    headers.entry(&header.name).or_default().push(value);
+                }
+            }
+            for (name, mut values) in headers {
+                values.sort_unstable();
+                let text = values.join("\n").into_bytes();
+                part(&format!("header {name}"), Value::Bytes(Cow::Owned(text)));
+            }
+        }
+        ExchangeKind::Tcp(tcp) => part("answer", content(&tcp.received)),
+        ExchangeKind::Exec(exec) => {
+            part("exit code", Value::Word(exec.exit_code.to_string()));
+            part("standard output", content(&exec.stdout));
+            part("standard error", content(&exec.stderr));
+        }
+    }
+    parts
+}
+
+fn same(original: Option<&Value<'_>>, others: &[Option<&Value<'_>>], product: Option<&Value<'_>>) -> bool {
+    match (original, product) {
+        (Some(Value::Bytes(original)), Some(Value::Bytes(product))) => {
+            let bytes = others.iter().filter_map(|other| match other {
+                Some(Value::Bytes(bytes)) => Some(bytes.as_ref()),
+                _ => None,
+            });
+            mask::matches(original, &bytes.collect::<Vec<_>>(), product)
+        }
+        _ => equal(original, product) || others.iter().any(|other| equal(*other, product)),
+    }
+}
+
+fn equal(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> bool {
+    let digest = |value: &Value<'_>| match value {
+        Value::Word(word) => Digest::of(word.as_bytes()),
+        Value::Bytes(bytes) => Digest::of(bytes),
+        Value::Digest(digest, _) => (*digest).clone(),
+    };
+    a.map(digest) == b.map(digest)
+}
+
+/// Both values for people, around the place where they begin to differ.
+fn shown(original: Option<&Value<'_>>, product: Option<&Value<'_>>) -> (String, String) {
+    let text = |value: Option<&Value<'_>>| match value {
+        None => "nothing".to_owned(),
+        Some(Value::Word(word)) => word.clone(),
+        Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        Some(Value::Digest(digest, size)) => format!("{size} bytes, {digest}"),
+    };
+    let (a, b) = (text(original), text(product));
+    let common = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let skip = common.saturating_sub(SHOWN / 4);
+    let part = |text: &str| {
+        let mut part: String = text.chars().skip(skip).take(SHOWN).collect();
+        if skip > 0 {
+            part.insert(0, '…');
+        }
+        if text.chars().count() > skip + SHOWN {
+            part.push('…');
+        }
+        part
+    };
+    (part(&a), part(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{ExecExchange, Header, HttpResponse, Origin};
+
+    fn body(bytes: &[u8]) -> Body {
+        Body {
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+            kept: true,
+        }
+    }
+
+    fn http(sequence: u32, status: u16, headers: &[(&str, &str)], text: &str) -> Answers {
+        let exchange = Exchange {
+            sequence,
+            origin: Origin::Default,
+            kind: ExchangeKind::Http(HttpExchange {
+                tls: false,
+                port: 80,
+                method: "GET".into(),
+                path: "/".into(),
+                headers: Vec::new(),
+                body: None,
+                response: Some(HttpResponse {
+                    status,
+                    version: "HTTP/1.1".into(),
+                    headers: headers
+                        .iter()
+                        .map(|(name, value)| Header {
+                            name: (*name).into(),
+                            value: Some((*value).into()),
+                        })
+                        .collect(),
+                    body: body(text.as_bytes()),
+                    complete: true,
+                }),
+                required: true,
+            }),
+        };
+        Answers {
+            bodies: BTreeMap::from([(Digest::of(text.as_bytes()), text.as_bytes().to_vec())]),
+            exchanges: vec![exchange],
+        }
+    }
+
+    fn named(differences: &[Difference]) -> Vec<&str> {
+        differences.iter().map(|d| d.part.as_str()).collect()
+    }
+
+    #[test]
+    fn status_headers_and_body_count_and_the_date_does_not() {
+        let original = http(0, 200, &[("date", "now"), ("content-type", "text/html")], "hello");
+        let later = http(
+            0,
+            200,
+            &[("date", "later"), ("content-type", "text/html")],
+            "hello",
+        );
+        assert_eq!(differences(&original, &[], &later), []);
+        let other = http(0, 500, &[("content-type", "text/plain")], "oops");
+        let found = differences(&original, &[], &other);
+        assert_eq!(named(&found), ["body", "header content-type", "status"]);
+        assert_eq!(
+            (found[2].expected.as_str(), found[2].got.as_str()),
+            ("200", "500")
+        );
+        assert_eq!(found[0].request, "GET :80/");
+        assert_eq!(alike(&original, &other, &found), (0, 1));
+        assert_eq!(alike(&original, &later, &[]), (1, 1));
+    }
+
+    #[test]
+    fn a_second_original_masks_what_it_answers_otherwise() {
+        let original = http(0, 200, &[("x-id", "a1")], "at 10:00:01");
+        let second = http(0, 200, &[("x-id", "b2")], "at 10:00:02");
+        let product = http(0, 200, &[("x-id", "c3")], "at 10:00:59");
+        assert_eq!(
+            named(&differences(&original, &[], &product)),
+            ["body", "header x-id"]
+        );
+        assert_eq!(
+            differences(&original, std::slice::from_ref(&second), &product),
+            []
+        );
+        let wrong = http(0, 404, &[("x-id", "c3")], "no such page");
+        assert_eq!(
+            named(&differences(&original, &[second], &wrong)),
+            ["body", "status"]
+        );
+    }
+
+    #[test]
+    fn a_status_is_one_that_an_original_gave() {
+        let (original, busy) = (http(0, 200, &[], "x"), http(0, 503, &[], "x"));
+        assert_eq!(differences(&original, std::slice::from_ref(&busy), &busy), []);
+        assert_eq!(differences(&original, &[busy], &http(0, 500, &[], "x")).len(), 1);
+    }
+
+    #[test]
+    fn bodies_that_are_not_at_hand_are_compared_by_digest() {
+        let mut original = http(0, 200, &[], "long");
+        original.bodies.clear();
+        assert_eq!(differences(&original, &[], &http(0, 200, &[], "long")), []);
+        let found = differences(&original, &[], &http(0, 200, &[], "other"));
+        assert_eq!(named(&found), ["body"]);
+    }
+
+    #[test]
+    fn a_job_is_its_exit_code_and_output() {
+        let job = |code, out: &str| Answers {
+            bodies: BTreeMap::from([(Digest::of(out.as_bytes()), out.as_bytes().to_vec())]),
+            exchanges: vec![Exchange {
+                sequence: 0,
+                origin: Origin::Default,
+                kind: ExchangeKind::Exec(ExecExchange {
+                    command: Vec::new(),
+                    exit_code: code,
+                    stdout: body(out.as_bytes()),
+                    stderr: body(b""),
+                }),
+            }],
+        };
+        assert_eq!(differences(&job(0, "3 files"), &[], &job(0, "3 files")), []);
+        let found = differences(&job(0, "3 files"), &[], &job(1, "2 files"));
+        assert_eq!(named(&found), ["exit code", "standard output"]);
+    }
+
+    #[test]
+    fn the_shown_part_is_where_they_differ() {
+        let (a, b) = ("x".repeat(500) + "left", "x".repeat(500) + "right");
+        let found = differences(&http(0, 200, &[], &a), &[], &http(0, 200, &[], &b));
+        assert!(found[0].expected.starts_with("…xx") && found[0].expected.ends_with("left"));
+        assert!(found[0].got.ends_with("right"));
+    }
+}
