@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::{ContainerOptions, Pull};
-use slim_core::pipeline::RecordOptions;
+use slim_core::pipeline::{RecordOptions, VerifyOptions};
 use slim_core::profile::ARTIFACTS;
+use slim_core::verify::Aspect;
 use slim_core::{probe, profile, reach, trace};
 
 /// Watches a container from the kernel while the app is exercised, and hands back the smallest image that still works,
@@ -131,6 +132,8 @@ pub(crate) enum Command {
     Record(Observe),
     /// Make profiles, and with --tag the image, from recordings
     Generate(Generate),
+    /// Run a finished product again, and compare it with what was recorded
+    Verify(VerifyAgain),
     /// Unite recordings of one image
     Merge(Merge),
     /// Say why a path is kept, or a system call or capability allowed
@@ -156,12 +159,105 @@ pub(crate) struct Build {
     /// The slim image's tag; may be repeated [default: NAME-slim:TAG]
     #[arg(long, value_name = "NAME:TAG", env = "SLIM_TAG")]
     pub(crate) tag: Vec<String>,
+    /// An earlier recording of the image (or a directory that holds a recording.json), united with the new one; may be
+    /// repeated
+    #[arg(long, value_name = "RECORDING", env = "SLIM_RECORDING")]
+    pub(crate) recording: Vec<PathBuf>,
+    /// Record nothing new: the earlier recordings are all there is
+    #[arg(long, requires = "recording", env = "SLIM_NO_RECORD")]
+    pub(crate) no_record: bool,
+    #[command(flatten)]
+    pub(crate) verify: Verify,
+    /// Tag the slim image although it did not pass
+    #[arg(long, env = "SLIM_TAG_UNVERIFIED")]
+    pub(crate) tag_unverified: bool,
+}
+
+/// How the product is run before it is called good.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Verification")]
+pub(crate) struct Verify {
+    /// Do not run the product
+    #[arg(long, env = "SLIM_NO_VERIFY")]
+    no_verify: bool,
+    /// How many times what the product missed is added and it is run again
+    #[arg(long, value_name = "ROUNDS", default_value_t = 3, env = "SLIM_HEAL")]
+    heal: u32,
+    #[command(flatten)]
+    checks: Checks,
+}
+
+/// What a product is put through.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Verification")]
+pub(crate) struct Checks {
+    /// Requests and commands, as in a probe file, that original and product must answer alike
+    #[arg(long, value_name = "FILE", env = "SLIM_VERIFY_FILE")]
+    verify_file: Option<PathBuf>,
+    /// Run the product under this user id with group 0, too
+    #[arg(long, value_name = "UID", env = "SLIM_VERIFY_USER")]
+    verify_user: Option<u32>,
+    /// How often the product is started
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), env = "SLIM_VERIFY_TIMES")]
+    verify_times: u32,
+    /// What must pass besides image, seccomp and capabilities: read-only, arbitrary-uid, apparmor
+    #[arg(long, value_name = "ASPECT", value_delimiter = ',', value_parser = aspect, env = "SLIM_REQUIRE")]
+    require: Vec<Aspect>,
+}
+
+fn aspect(text: &str) -> Result<Aspect, String> {
+    text.parse()
+}
+
+impl Checks {
+    /// The options without healing.
+    pub(crate) fn options(&self, trace: Option<trace::Options>) -> VerifyOptions {
+        VerifyOptions {
+            heal: 0,
+            file: self.verify_file.clone(),
+            user: self.verify_user,
+            times: self.verify_times,
+            require: self.require.iter().copied().collect(),
+            tag_unverified: false,
+            trace,
+        }
+    }
+}
+
+impl Verify {
+    /// How to verify; none to do without it.
+    pub(crate) fn options(&self, trace: trace::Options, tag_unverified: bool) -> Option<VerifyOptions> {
+        (!self.no_verify).then(|| VerifyOptions {
+            heal: self.heal,
+            tag_unverified,
+            ..self.checks.options(Some(trace))
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyAgain {
+    /// The output directory of slim build
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// The slim image, if it is not to be found under the tag that it was given
+    #[arg(long, value_name = "IMAGE", env = "SLIM_PRODUCT")]
+    pub(crate) product: Option<String>,
+    /// The original image, if it is not to be found under the name that was recorded
+    #[arg(long, value_name = "IMAGE", env = "SLIM_IMAGE")]
+    pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) checks: Checks,
+    #[command(flatten)]
+    pub(crate) tracer: Tracer,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Profile {
     #[command(flatten)]
     pub(crate) observe: Observe,
+    #[command(flatten)]
+    pub(crate) verify: Verify,
     #[command(flatten)]
     pub(crate) profiles: Profiles,
 }
@@ -391,6 +487,17 @@ pub(crate) struct Tracer {
     map_size: Option<u32>,
 }
 
+impl Tracer {
+    /// The sizes that are given, and defaults.
+    pub(crate) fn sizes(&self) -> trace::Options {
+        let default = trace::Options::default();
+        trace::Options {
+            ring_bytes: self.ring_size.unwrap_or(default.ring_bytes),
+            map_entries: self.map_size.unwrap_or(default.map_entries),
+        }
+    }
+}
+
 /// How the profiles are written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Profiles")]
@@ -520,13 +627,6 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
         probe,
         tracer,
     } = observe;
-    let mut trace = trace::Options::default();
-    if let Some(size) = tracer.ring_size {
-        trace.ring_bytes = size;
-    }
-    if let Some(size) = tracer.map_size {
-        trace.map_entries = size;
-    }
     Ok(RecordOptions {
         container: ContainerOptions {
             env: container.env.clone(),
@@ -572,7 +672,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
             crawl_pages: probe.crawl_pages,
             expect_exit: probe.expect_exit,
         },
-        trace,
+        trace: tracer.sizes(),
         stop_timeout: probe.stop_timeout,
     })
 }

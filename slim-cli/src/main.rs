@@ -21,6 +21,8 @@ mod exit {
     pub(crate) const FAILED: u8 = 1;
     /// The command line, or what it names, is wrong.
     pub(crate) const USAGE: u8 = 2;
+    /// The product did not behave as the original.
+    pub(crate) const DIFFERS: u8 = 3;
     /// This machine cannot trace.
     pub(crate) const CANNOT_TRACE: u8 = 5;
 }
@@ -109,6 +111,9 @@ fn code(error: &anyhow::Error) -> u8 {
     use slim_core::pipeline::Error;
     if error.downcast_ref::<commands::CannotTrace>().is_some() {
         return exit::CANNOT_TRACE;
+    }
+    if error.downcast_ref::<commands::Differs>().is_some() {
+        return exit::DIFFERS;
     }
     match error.downcast_ref::<Error>() {
         Some(error) if error.cannot_trace() => exit::CANNOT_TRACE,

@@ -124,10 +124,14 @@ impl Observer for Progress {
             .map(|began| began.elapsed())
             .unwrap_or_default();
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        state.times.push(StageTime {
-            stage: stage.name().to_owned(),
-            ms,
-        });
+        // A stage that is gone through again takes longer.
+        match state.times.iter_mut().find(|time| time.stage == stage.name()) {
+            Some(time) => time.ms += ms,
+            None => state.times.push(StageTime {
+                stage: stage.name().to_owned(),
+                ms,
+            }),
+        }
         if let Some(bar) = state.bar.take() {
             bar.finish_and_clear();
             let seconds = paint(self.colour, "2", &format!("{:.1} s", took.as_secs_f64()));

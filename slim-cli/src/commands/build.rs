@@ -2,14 +2,36 @@
 
 use std::time::Instant;
 
-use slim_core::pipeline::{self, ProductOptions, RecordOptions};
+use slim_core::engine::docker::Docker;
+use slim_core::image::Image;
+use slim_core::pipeline::{
+    self, Bodies, Output, ProductOptions, RecordOptions, Scenario, Stop, VerifyOptions, Workshop,
+};
+use slim_core::recording::Recording;
 
-use super::{connect, default_tag, finish, open_output, recorded, source_date_epoch, stop_on_signals};
+use super::{
+    connect, default_tag, finish, load_recordings, open_output, recorded, source_date_epoch, stop_on_signals,
+};
 use crate::args::{Build, Global, Profile, Subject, record_options};
 use crate::progress::Progress;
 
+/// What a product is made from and how.
+struct Order<'a> {
+    subject: &'a Subject,
+    /// How to record; none to do without a new recording.
+    record: Option<&'a RecordOptions>,
+    /// Earlier recordings, united.
+    earlier: Option<(Recording, Bodies)>,
+    product: &'a ProductOptions,
+    verify: Option<&'a VerifyOptions>,
+}
+
 pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
     let record = record_options(&args.observe)?;
+    let earlier = match args.recording.as_slice() {
+        [] => None,
+        paths => Some(load_recordings(paths)?),
+    };
     let tags = if args.tag.is_empty() {
         vec![default_tag(&args.observe.subject.image)]
     } else {
@@ -22,7 +44,15 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         tags,
         profiles: args.profiles.options(global),
     };
-    run(global, &args.observe.subject, &record, &product).await
+    let verify = args.verify.options(record.trace, args.tag_unverified);
+    let order = Order {
+        subject: &args.observe.subject,
+        record: (!args.no_record).then_some(&record),
+        earlier,
+        product: &product,
+        verify: verify.as_ref(),
+    };
+    run(global, order).await
 }
 
 pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()> {
@@ -31,34 +61,80 @@ pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()
         profiles: args.profiles.options(global),
         ..ProductOptions::default()
     };
-    run(global, &args.observe.subject, &record, &product).await
+    let verify = args.verify.options(record.trace, false);
+    let order = Order {
+        subject: &args.observe.subject,
+        record: Some(&record),
+        earlier: None,
+        product: &product,
+        verify: verify.as_ref(),
+    };
+    run(global, order).await
 }
 
-async fn run(
-    global: &Global,
-    subject: &Subject,
-    record: &RecordOptions,
-    options: &ProductOptions,
-) -> anyhow::Result<()> {
+async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
     let began = Instant::now();
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
+    let subject = order.subject;
     let output = open_output(subject.output.as_ref(), &subject.image)?;
     let engine = connect(global).await?;
 
     let image = pipeline::image(&engine, &subject.image, subject.pull.into(), &stop, &progress).await?;
-    let recorded = recorded(&engine, &image, record, &output, &stop, &progress).await?;
-    let recording = recorded.recording()?;
-    let product = pipeline::produce(
-        Some(&engine),
-        &image,
-        &recording,
-        &recorded.bodies,
-        options,
-        &output,
-        &stop,
-        &progress,
-    )
-    .await?;
-    finish(global, product, recorded.summary, &output, progress, began)
+    let seen = observe(&engine, &image, &order, &output, &stop, &progress).await?;
+    let workshop = Workshop {
+        engine: &engine,
+        image: &image,
+        options: order.product,
+        output: &output,
+        stop: &stop,
+        observer: &progress,
+    };
+    let product = match order.verify {
+        Some(verify) => {
+            workshop
+                .produce_verified(&seen.recording, &seen.bodies, &seen.scenarios, verify)
+                .await?
+        }
+        None => workshop.produce(&seen.recording, &seen.bodies).await?,
+    };
+    let required = order.verify.map(|verify| &verify.require);
+    finish(global, product, seen.summary, required, &output, progress, began)
+}
+
+/// Everything that was seen of an image, now and before.
+struct Seen {
+    recording: Recording,
+    bodies: Bodies,
+    scenarios: Vec<Scenario>,
+    summary: Vec<String>,
+}
+
+async fn observe(
+    engine: &Docker,
+    image: &Image,
+    order: &Order<'_>,
+    output: &Output,
+    stop: &Stop,
+    progress: &Progress,
+) -> anyhow::Result<Seen> {
+    let mut seen = Seen {
+        recording: Recording::new(image.id.clone()),
+        bodies: Bodies::new(),
+        scenarios: Vec::new(),
+        summary: Vec::new(),
+    };
+    if let Some((recording, bodies)) = &order.earlier {
+        seen.recording = seen.recording.merge(recording.clone())?;
+        seen.bodies.extend(bodies.clone());
+        seen.scenarios = Scenario::of(recording, bodies, image);
+    }
+    if let Some(options) = order.record {
+        let recorded = recorded(engine, image, options, output, stop, progress).await?;
+        seen.recording = seen.recording.merge(recorded.recording()?)?;
+        seen.scenarios.push(recorded.scenario(&options.container));
+        seen.bodies.extend(recorded.bodies);
+        seen.summary = recorded.summary;
+    }
+    Ok(seen)
 }

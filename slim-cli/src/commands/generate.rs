@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use slim_core::engine::{Engine, Pull};
-use slim_core::pipeline::{self, ProductOptions};
+use slim_core::engine::Pull;
+use slim_core::pipeline::{self, ProductOptions, Workshop};
 
 use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
 use crate::args::{Generate, Global};
@@ -28,17 +28,14 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         tags: args.tag,
         profiles: args.profiles.options(global),
     };
-    let engine: &dyn Engine = &engine;
-    let product = pipeline::produce(
-        Some(engine),
-        &image,
-        &recording,
-        &bodies,
-        &options,
-        &output,
-        &stop,
-        &progress,
-    )
-    .await?;
-    finish(global, product, Vec::new(), &output, progress, began)
+    let workshop = Workshop {
+        engine: &engine,
+        image: &image,
+        options: &options,
+        output: &output,
+        stop: &stop,
+        observer: &progress,
+    };
+    let product = workshop.produce(&recording, &bodies).await?;
+    finish(global, product, Vec::new(), None, &output, progress, began)
 }

@@ -8,14 +8,18 @@ mod formats;
 mod generate;
 mod merge;
 mod record;
+mod verify;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
 use slim_core::engine::docker::Docker;
 use slim_core::pipeline::{self, Output, Product, Stop};
+use slim_core::plan::{self, Plan};
 use slim_core::report;
+use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
 use crate::progress::Progress;
@@ -27,12 +31,34 @@ pub(crate) use formats::list as list_formats;
 #[error("this machine cannot trace: see what is marked missing above")]
 pub(crate) struct CannotTrace;
 
+/// A product did not behave as the original; what happened is printed.
+#[derive(Debug, thiserror::Error)]
+#[error("the product does not behave as the original: {0} did not pass; what is said above tells why")]
+pub(crate) struct Differs(String);
+
+impl Differs {
+    /// An error if `verification` did not pass in what counts.
+    fn check(verification: Option<&Verification>, required: &BTreeSet<Aspect>) -> Result<(), Self> {
+        let failed: Vec<&str> = verification
+            .into_iter()
+            .flat_map(|verification| verification.failed(required))
+            .map(|verdict| verdict.aspect.name())
+            .collect();
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(failed.join(", ")))
+        }
+    }
+}
+
 pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Build(args) => build::build(&global, args).await,
         Command::Profile(args) => build::profile(&global, args).await,
         Command::Record(args) => record::run(&global, args).await,
         Command::Generate(args) => generate::run(&global, args).await,
+        Command::Verify(args) => verify::run(&global, &args).await,
         Command::Merge(args) => merge::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
         Command::Doctor => doctor::run(&global).await,
@@ -102,6 +128,7 @@ fn finish(
     global: &Global,
     mut product: Product,
     probe: Vec<String>,
+    required: Option<&BTreeSet<Aspect>>,
     output: &Output,
     progress: Progress,
     began: Instant,
@@ -118,7 +145,24 @@ fn finish(
         Results::Text => print!("{}", report::summary(&product.report)),
         Results::Json => print!("{document}"),
     }
-    Ok(())
+    let none = BTreeSet::new();
+    Ok(Differs::check(
+        product.report.verification.as_ref(),
+        required.unwrap_or(&none),
+    )?)
+}
+
+/// The plan in an output directory.
+fn load_plan(directory: &Path) -> anyhow::Result<Plan> {
+    let path = directory.join("plan.json");
+    let bytes = std::fs::read(&path).with_context(|| {
+        format!(
+            "{}: no plan there; name the output directory of slim build or generate",
+            path.display()
+        )
+    })?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("{}: not a plan of version {}", path.display(), plan::VERSION))
 }
 
 fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {

@@ -17,8 +17,9 @@ use crate::recording::Losses;
 use crate::{build, engine, probe, profile, reach, recording, trace};
 
 pub use output::{Bodies, Output, default_directory, load_bodies};
-pub use produce::{Product, ProductOptions, plan, produce};
+pub use produce::{Product, ProductOptions, Workshop, plan};
 pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
+pub use verify::{ARBITRARY_USER, Finished, Scenario, VerifyOptions};
 
 /// As much of the container's output as is kept, in bytes of each stream.
 const LOG_LIMIT: usize = 4 << 20;
@@ -42,6 +43,8 @@ pub enum Stage {
     Layer,
     /// Loading the image into the engine.
     Load,
+    /// Running the product.
+    Verify,
 }
 
 impl Stage {
@@ -56,6 +59,7 @@ impl Stage {
             Self::Profiles => "profiles",
             Self::Layer => "layer",
             Self::Load => "load",
+            Self::Verify => "verify",
         }
     }
 }

@@ -110,6 +110,15 @@ impl Output {
         &self.directory
     }
 
+    /// Where `name` is written, from the root directory.
+    ///
+    /// # Errors
+    /// [`Error::Output`] where the current directory is gone.
+    pub fn absolute(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.path(name);
+        std::path::absolute(&path).map_err(|source| Error::Output { path, source })
+    }
+
     /// Where `name` is written.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)

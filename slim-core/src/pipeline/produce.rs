@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::record::{cancellable, show_bytes};
-use super::{Error, Observer, Output, Stage, Stop};
+use super::verify::{Round, Scenario, Subject, Verifier, VerifyOptions};
+use super::{Bodies, Error, Observer, Output, Stage, Stop};
 use crate::build;
-use crate::digest::Digest;
 use crate::engine::{Archive, Engine};
-use crate::image::{Image, packages};
+use crate::image::{Image, Rootfs, config_from, packages};
 use crate::path::RootPath;
 use crate::plan::tables::Tables;
 use crate::plan::{self, Plan};
@@ -18,6 +18,7 @@ use crate::profile;
 use crate::reach;
 use crate::recording::Recording;
 use crate::report::{ProductImage, Report};
+use crate::verify::{Healed, Miss, MissKind, Verification};
 
 /// What is made from a recording.
 #[derive(Clone, Debug, Default)]
@@ -85,87 +86,205 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
     })
 }
 
-/// Writes the profiles, and the image if it has tags, for `plan`; loads the image into `engine`.
-///
-/// # Errors
-/// [`Error::Profile`], [`Error::Build`], [`Error::Engine`], [`Error::Output`], [`Error::Interrupted`].
-#[expect(clippy::too_many_arguments, reason = "the sources of a product, each named")]
-pub async fn produce(
-    engine: Option<&dyn Engine>,
-    image: &Image,
-    recording: &Recording,
-    bodies: &BTreeMap<Digest, Vec<u8>>,
-    options: &ProductOptions,
-    output: &Output,
-    stop: &Stop,
-    observer: &dyn Observer,
-) -> Result<Product, Error> {
-    observer.begin(Stage::Plan, "closing over what the observed files need");
-    let plan = plan(image, recording, options)?;
-    observer.end(
-        Stage::Plan,
-        &format!("{} of {} paths kept", plan.files.len(), image.rootfs.len()),
-    );
+/// Where products are made: what every step of it needs.
+#[derive(Clone, Copy)]
+pub struct Workshop<'a> {
+    /// Where products are loaded.
+    pub engine: &'a dyn Engine,
+    /// What they are made of.
+    pub image: &'a Image,
+    /// What the user chose.
+    pub options: &'a ProductOptions,
+    /// Where files are written.
+    pub output: &'a Output,
+    /// How the user ends it.
+    pub stop: &'a Stop,
+    /// Who is told how it goes.
+    pub observer: &'a dyn Observer,
+}
 
-    observer.begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
-    let mut files = vec![output.write_recording(recording, bodies)?];
-    files.push(output.write("plan.json", &json(&plan))?);
-    files.extend(output.write_profiles(&profile::Context {
-        plan: &plan,
-        recording,
-        image,
-        tags: &options.tags,
-        options: &options.profiles,
-    })?);
-    observer.end(
-        Stage::Profiles,
-        &format!(
-            "{} calls, {} capabilities",
-            plan.syscalls.len(),
-            plan.capabilities.len()
-        ),
-    );
+impl Workshop<'_> {
+    /// Writes plan, profiles and, if it has tags, the image that follow from `recording`, and loads the image.
+    ///
+    /// # Errors
+    /// [`Error::Profile`], [`Error::Build`], [`Error::Engine`], [`Error::Output`], [`Error::Interrupted`].
+    pub async fn produce(&self, recording: &Recording, bodies: &Bodies) -> Result<Product, Error> {
+        let (plan, files) = self.write(recording, bodies)?;
+        let made = self.make(&plan).await?;
+        let product = match made {
+            Some(made) => Some(self.publish(made, true).await?),
+            None => None,
+        };
+        Ok(self.product(plan, recording, files, product, None))
+    }
 
-    let mut product = None;
-    if options.tags.is_empty() {
-        output.remove("Dockerfile")?;
-        output.remove("files.tar")?;
-    } else {
+    /// As [`Workshop::produce`], but runs the product before it gets its tags: repeats the `scenarios`, and adds what was
+    /// missed. The output directory holds the recording with what verification added.
+    ///
+    /// A product that did not pass is no error: [`Report::verification`] says what happened.
+    ///
+    /// # Errors
+    /// As [`Workshop::produce`]; [`Error::Losses`] if watching a product lost something.
+    pub async fn produce_verified(
+        &self,
+        recording: &Recording,
+        bodies: &Bodies,
+        scenarios: &[Scenario],
+        verify: &VerifyOptions,
+    ) -> Result<Product, Error> {
+        let mut recording = recording.clone();
+        let mut verifier = Verifier::new(self.engine, scenarios, verify, self.stop, self.observer)?;
+        let mut healed = Vec::new();
+        let mut number = 1;
+        loop {
+            let (plan, files) = self.write(&recording, bodies)?;
+            let made = self.make(&plan).await?;
+            self.observer.begin(Stage::Verify, "running the product");
+            let subject = Subject {
+                product: made.as_ref().map_or(self.image, |made| &made.image),
+                original: Some(self.image),
+                plan: &plan,
+                recording: &recording,
+                seccomp: &self.output.absolute(profile::SECCOMP_FILE)?,
+            };
+            let judged = self.judge(&mut verifier, subject, verify, number).await;
+            let (round, better) = match judged {
+                Ok(judged) => judged,
+                Err(error) => {
+                    self.discard(made).await?;
+                    return Err(error);
+                }
+            };
+            if let Some((next, mended)) = better {
+                self.observer.end(
+                    Stage::Verify,
+                    &format!(
+                        "round {number}: {} things were missed, and are added",
+                        mended.len()
+                    ),
+                );
+                healed.extend(mended.into_iter().map(|miss| Healed { round: number, miss }));
+                self.discard(made).await?;
+                recording = next;
+                number += 1;
+                continue;
+            }
+            let verification = Verification {
+                healed,
+                ..round.verification
+            };
+            let passed = verification.passed(&verify.require);
+            self.observer.end(Stage::Verify, &verification.in_short());
+            let product = match made {
+                Some(made) => Some(self.publish(made, passed || verify.tag_unverified).await?),
+                None => None,
+            };
+            return Ok(self.product(plan, &recording, files, product, Some(verification)));
+        }
+    }
+
+    /// One round; and where what it missed makes another plan, the recording for that, and what is mended by it.
+    async fn judge(
+        &self,
+        verifier: &mut Verifier<'_>,
+        subject: Subject<'_>,
+        verify: &VerifyOptions,
+        number: u32,
+    ) -> Result<(Round, Option<(Recording, Vec<Miss>)>), Error> {
+        let round = verifier.round(subject, number).await?;
+        if number > verify.heal {
+            return Ok((round, None));
+        }
+        let Some(run) = round.missed.run.clone() else {
+            return Ok((round, None));
+        };
+        let mut next = subject.recording.clone();
+        next.insert(run)?;
+        let better = plan(self.image, &next, self.options)?;
+        if better.allows_as_much_as(subject.plan) {
+            // Excluded, or out of bounds: the product is what it is, and is judged as that.
+            return Ok((verifier.round(subject, u32::MAX).await?, None));
+        }
+        let mended = round
+            .missed
+            .list
+            .iter()
+            .filter(|miss| {
+                miss.kind != MissKind::File || better.files.contains_key(&RootPath::new(&miss.what))
+            })
+            .cloned()
+            .collect();
+        Ok((round, Some((next, mended))))
+    }
+
+    /// Plan and profiles, written.
+    fn write(&self, recording: &Recording, bodies: &Bodies) -> Result<(Plan, Vec<PathBuf>), Error> {
+        let Self {
+            image,
+            options,
+            output,
+            observer,
+            ..
+        } = *self;
+        observer.begin(Stage::Plan, "closing over what the observed files need");
+        let plan = plan(image, recording, options)?;
+        observer.end(
+            Stage::Plan,
+            &format!("{} of {} paths kept", plan.files.len(), image.rootfs.len()),
+        );
+        observer.begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
+        let mut files = vec![output.write_recording(recording, bodies)?];
+        files.push(output.write("plan.json", &json(&plan))?);
+        files.extend(output.write_profiles(&profile::Context {
+            plan: &plan,
+            recording,
+            image,
+            tags: &options.tags,
+            options: &options.profiles,
+        })?);
+        observer.end(
+            Stage::Profiles,
+            &format!(
+                "{} calls, {} capabilities",
+                plan.syscalls.len(),
+                plan.capabilities.len()
+            ),
+        );
+        Ok((plan, files))
+    }
+
+    /// Builds the image of `plan` and loads it under a name that is not to stay; none if it has no tags.
+    async fn make(&self, plan: &Plan) -> Result<Option<Made>, Error> {
+        let Self {
+            engine,
+            image,
+            options,
+            output,
+            stop,
+            observer,
+        } = *self;
+        if options.tags.is_empty() {
+            output.remove("Dockerfile")?;
+            output.remove("files.tar")?;
+            return Ok(None);
+        }
         if plan.after.bytes >= plan.before.bytes {
             observer.warn(
                 "nothing is gained: every byte of the image was used or is needed by what was used; the profiles hold",
             );
         }
-        product = Some(make_image(engine, image, &plan, options, output, stop, observer).await?);
-        files.extend([output.path("Dockerfile"), output.path("files.tar")]);
-    }
-    let mut report = Report::new(&plan, recording);
-    report.product = product;
-    report.output = output.directory().to_owned();
-    Ok(Product { plan, report, files })
-}
-
-async fn make_image(
-    engine: Option<&dyn Engine>,
-    image: &Image,
-    plan: &Plan,
-    options: &ProductOptions,
-    output: &Output,
-    stop: &Stop,
-    observer: &dyn Observer,
-) -> Result<ProductImage, Error> {
-    observer.begin(Stage::Layer, "writing the layer");
-    let build_options = build::Options {
-        changes: options.changes.clone(),
-        source_date_epoch: options.source_date_epoch,
-        tags: options.tags.clone(),
-    };
-    let built = build::build(image, plan, &build_options, output.directory(), &|done, total| {
-        observer.bytes(done, Some(total));
-    })?;
-    output.write("Dockerfile", built.dockerfile.as_bytes())?;
-    observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
-    if let Some(engine) = engine {
+        observer.begin(Stage::Layer, "writing the layer");
+        let name = engine.temporary_tag();
+        let build_options = build::Options {
+            changes: options.changes.clone(),
+            source_date_epoch: options.source_date_epoch,
+            tags: vec![name.clone()],
+        };
+        let built = build::build(image, plan, &build_options, output.directory(), &|done, total| {
+            observer.bytes(done, Some(total));
+        })?;
+        output.write("Dockerfile", built.dockerfile.as_bytes())?;
+        observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
         observer.begin(Stage::Load, &options.tags.join(", "));
         let (sender, receiver) = mpsc::unbounded_channel();
         let reader = built.archive()?;
@@ -174,16 +293,77 @@ async fn make_image(
             size: reader.size(),
             bytes: Box::new(reader),
         };
-        let loading = cancellable(stop, 1, engine.load(archive, &options.tags, Some(sender)));
+        let loading = cancellable(stop, 1, engine.load(archive, &[], Some(sender)));
         let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, observer));
-        let loaded = loaded?;
-        observer.end(Stage::Load, loaded.id.short());
+        let made = Made {
+            image: Image {
+                id: built.id.clone(),
+                reference: name,
+                config: config_from(&built.config)?,
+                // What the container holds is the engine's to say.
+                rootfs: Rootfs::new(BTreeMap::new(), image.rootfs.store().clone()),
+            },
+            layer_bytes: built.layer.size,
+        };
+        match loaded {
+            Ok(loaded) => observer.end(Stage::Load, loaded.id.short()),
+            Err(error) => {
+                // It may have been loaded before the interrupt.
+                self.discard(Some(made)).await?;
+                return Err(error);
+            }
+        }
+        Ok(Some(made))
     }
-    Ok(ProductImage {
-        digest: built.id,
-        tags: options.tags.clone(),
-        layer_bytes: built.layer.size,
-    })
+
+    /// Gives a loaded image its tags, if it is good, and takes its temporary name away.
+    async fn publish(&self, made: Made, good: bool) -> Result<ProductImage, Error> {
+        let mut tags = Vec::new();
+        if good {
+            for tag in &self.options.tags {
+                self.engine.tag(&made.image.reference, tag).await?;
+                tags.push(tag.clone());
+            }
+        }
+        let product = ProductImage {
+            digest: made.image.id.clone(),
+            tags,
+            layer_bytes: made.layer_bytes,
+        };
+        self.discard(Some(made)).await?;
+        Ok(product)
+    }
+
+    async fn discard(&self, made: Option<Made>) -> Result<(), Error> {
+        if let Some(made) = made {
+            self.engine.untag(&made.image.reference).await?;
+        }
+        Ok(())
+    }
+
+    fn product(
+        &self,
+        plan: Plan,
+        recording: &Recording,
+        mut files: Vec<PathBuf>,
+        product: Option<ProductImage>,
+        verification: Option<Verification>,
+    ) -> Product {
+        if product.is_some() {
+            files.extend([self.output.path("Dockerfile"), self.output.path("files.tar")]);
+        }
+        let mut report = Report::new(&plan, recording);
+        report.product = product;
+        report.verification = verification;
+        report.output = self.output.directory().to_owned();
+        Product { plan, report, files }
+    }
+}
+
+/// An image that is loaded under a name that is not to stay.
+struct Made {
+    image: Image,
+    layer_bytes: u64,
 }
 
 fn alarms(recording: &Recording) -> Vec<String> {

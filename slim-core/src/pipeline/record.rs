@@ -8,17 +8,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use super::target::Watched;
-use super::{Error, LOG_LIMIT, Observer, Stage, Stop};
+use super::{Error, LOG_LIMIT, Observer, Scenario, Stage, Stop};
 use crate::digest::Digest;
 use crate::engine::docker::describe_end;
 use crate::engine::{Container, ContainerOptions, Engine, Pull};
 use crate::image::Image;
-use crate::probe::{self, Probed};
+use crate::probe::{self, ExecOutput, Patience, Probed, Unrecorded};
 use crate::reach;
 use crate::recording::{
     ContainerFacts, HostFacts, Outcome, Peaks, Phase, Purpose, Recording, Run, RuntimeFacts,
 };
 use crate::trace::{self, Observed, Scope, Tracer};
+use crate::verify::Answers;
 
 /// How to record.
 #[derive(Clone, Debug, Default)]
@@ -44,9 +45,27 @@ pub struct Recorded {
     pub summary: Vec<String>,
     /// The container's standard output and error.
     pub log: (Vec<u8>, Vec<u8>),
+    /// What the exchanges leave out; never written anywhere.
+    pub unrecorded: Unrecorded,
+    /// How long a product may take that is to behave as this did.
+    pub patience: Patience,
 }
 
 impl Recorded {
+    /// The run, for a product to repeat it; `container` is what its container was given.
+    pub fn scenario(&self, container: &ContainerOptions) -> Scenario {
+        Scenario {
+            original: self.run.clone(),
+            container: container.clone(),
+            expected: Answers {
+                exchanges: self.run.exchanges.clone(),
+                bodies: self.bodies.clone(),
+            },
+            unrecorded: self.unrecorded.clone(),
+            patience: self.patience,
+        }
+    }
+
     /// The recording that holds this run alone.
     ///
     /// # Errors
@@ -179,11 +198,13 @@ impl Session<'_> {
         };
         let probed = probe::run(&target, &self.options.probe).await;
         drop(target);
-        let probed = match probed {
+        let mut probed = match probed {
             Ok(probed) => probed,
             Err(source) => return Err(self.probe_failed(source).await),
         };
-        self.check_health().await;
+        if let Some((command, output)) = self.check_health().await {
+            probed.add_health_check(&command, &output);
+        }
         let said = [
             vec![format!("{} exchanges", probed.exchanges.len())],
             probed.summary.clone(),
@@ -228,22 +249,28 @@ impl Session<'_> {
         Ok(recorded)
     }
 
-    /// Runs the image's own health check once, as the engine would, so that what it needs is recorded.
-    async fn check_health(&self) {
-        let Some(command) = health_command(self.image) else {
-            return;
-        };
+    /// Runs the image's own health check once, as the engine would, so that what it needs is recorded; what it came to
+    /// is what a product's must come to, where it was healthy.
+    async fn check_health(&self) -> Option<(Vec<String>, ExecOutput)> {
+        let command = health_command(self.image)?;
         if !self
             .engine
             .state(self.container)
             .await
             .is_ok_and(|state| state.running)
         {
-            return;
+            return None;
         }
         self.observer.waiting("the image's HEALTHCHECK");
         match self.engine.exec(self.container, &command).await {
-            Ok(result) if result.exit_code == 0 => {}
+            Ok(result) if result.exit_code == 0 => {
+                let output = ExecOutput {
+                    exit_code: result.exit_code,
+                    stdout: result.stdout,
+                    stderr: result.stderr,
+                };
+                return Some((command, output));
+            }
             Ok(result) => self.observer.warn(&format!(
                 "the image's HEALTHCHECK ended with {} while it was recorded: {}",
                 result.exit_code,
@@ -253,6 +280,7 @@ impl Session<'_> {
                 .observer
                 .warn(&format!("the image's HEALTHCHECK could not run: {error}")),
         }
+        None
     }
 
     async fn end(&self, tracer: &Tracer, probed: &Probed) -> Result<Outcome, Error> {
@@ -355,6 +383,8 @@ impl Session<'_> {
             bodies: probed.bodies,
             summary: probed.summary,
             log,
+            unrecorded: probed.unrecorded,
+            patience: probed.patience,
         }
     }
 }

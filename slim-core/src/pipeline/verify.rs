@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::record::cancellable;
 use super::target::Watched;
-use super::{Error, LOG_LIMIT, Observer, Stop};
+use super::{Error, LOG_LIMIT, Observer, Stage, Stop};
 use crate::engine::{Container, ContainerOptions, Engine};
 use crate::image::Image;
 use crate::plan::Plan;
@@ -101,6 +101,91 @@ impl Scenario {
             }
         };
         runs.into_iter().map(scenario).collect()
+    }
+}
+
+/// A product that was made before, perhaps on another machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// What the plan follows from.
+    pub recording: &'a Recording,
+    /// Bodies of its exchanges, as far as they are at hand.
+    pub bodies: &'a super::Bodies,
+    /// The product as the engine has it.
+    pub product: &'a Image,
+    /// What it was made from, if the engine has it.
+    pub original: Option<&'a Image>,
+    /// The directory with its profiles.
+    pub directory: &'a Path,
+}
+
+impl Finished<'_> {
+    /// Runs it again, without mending anything; and says what could not be checked, a sentence each.
+    ///
+    /// # Errors
+    /// [`Error::Engine`], [`Error::Output`] for a profile that cannot be read, [`Error::Interrupted`].
+    pub async fn verify(
+        &self,
+        engine: &dyn Engine,
+        options: &VerifyOptions,
+        stop: &Stop,
+        observer: &dyn Observer,
+    ) -> Result<(Verification, Vec<String>), Error> {
+        let mut options = options.clone();
+        let mut unchecked = Vec::new();
+        if let Some(sizes) = options.trace
+            && let Some(why) = tokio::task::spawn_blocking(move || cannot_trace(sizes)).await?
+        {
+            options.trace = None;
+            unchecked.push(format!("what the product misses, and what it listens on: {why}"));
+        }
+        if self.original.is_none() {
+            unchecked.push(format!(
+                "what differs between two originals: the image {} is not in this engine, so every difference counts",
+                self.plan.reference
+            ));
+        }
+        let scenarios = Scenario::of(self.recording, self.bodies, self.product);
+        for exchange in scenarios.iter().flat_map(|scenario| &scenario.expected.exchanges) {
+            let gone = exchange
+                .bodies()
+                .into_iter()
+                .any(|body| body.kept && !self.bodies.contains_key(&body.digest));
+            if gone {
+                let question = verify::question(exchange);
+                unchecked.push(format!(
+                    "where {question} differs: its bodies are not beside the recording"
+                ));
+            }
+        }
+        observer.begin(Stage::Verify, "running the product");
+        let mut verifier = Verifier::new(engine, &scenarios, &options, stop, observer)?;
+        let subject = Subject {
+            product: self.product,
+            original: self.original,
+            plan: self.plan,
+            recording: self.recording,
+            seccomp: &std::path::absolute(self.directory.join(crate::profile::SECCOMP_FILE)).map_err(
+                |source| Error::Output {
+                    path: self.directory.to_owned(),
+                    source,
+                },
+            )?,
+        };
+        let round = verifier.round(subject, 1).await?;
+        observer.end(Stage::Verify, &round.verification.in_short());
+        Ok((round.verification, unchecked))
+    }
+}
+
+/// Why this machine cannot watch a container; none if it can.
+fn cannot_trace(sizes: trace::Options) -> Option<String> {
+    // No container has this id, so nothing is watched.
+    match Tracer::start(Scope::Container("0".repeat(64)), sizes) {
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -534,8 +619,15 @@ impl Trial<'_> {
         let mut facts = ContainerFacts::default();
         match self.engine.start(self.container).await {
             Ok(()) => {
-                if let Some(tracer) = &tracer {
-                    tracer.mark(Phase::Verification)?;
+                if let Some(watching) = &tracer {
+                    if watching.scoped() {
+                        watching.mark(Phase::Verification)?;
+                    } else {
+                        self.observer.warn(
+                            "the engine runs on another kernel, so what the product misses is not seen",
+                        );
+                        tracer = None;
+                    }
                 }
                 if let Ok((found, _)) = self.engine.container_facts(self.container).await {
                     facts = found;

@@ -322,6 +322,20 @@ impl EdgeKind {
 }
 
 impl Plan {
+    /// Whether this keeps and allows what `other` does, and nothing beyond it.
+    pub fn allows_as_much_as(&self, other: &Self) -> bool {
+        let calls = |plan: &Self| -> Vec<_> {
+            let all = plan.syscalls.iter();
+            all.map(|call| (call.abi, call.name.clone(), call.only.clone()))
+                .collect()
+        };
+        let capabilities =
+            |plan: &Self| -> Vec<_> { plan.capabilities.iter().map(|c| c.name.clone()).collect() };
+        self.files.keys().eq(other.files.keys())
+            && calls(self) == calls(other)
+            && capabilities(self) == capabilities(other)
+    }
+
     /// The chain of reasons from `path` back to where it starts: an observation, the config or an option.
     ///
     /// Each element is a path and the cause that keeps it; empty if the path is not kept.

@@ -26,7 +26,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::digest::Digest;
-use crate::recording::{Body, Exchange, SocketUse};
+use crate::recording::{Body, Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
 
 pub use http::{Answer, Dialect, Failure, Request, ask};
 pub use questions::Questions;
@@ -241,6 +241,29 @@ pub struct Probed {
 }
 
 impl Probed {
+    /// Adds what the image's own health check came to.
+    pub fn add_health_check(&mut self, command: &[String], output: &ExecOutput) {
+        let sequence = self.exchanges.iter().map(|exchange| exchange.sequence + 1).max();
+        let mut keep = |bytes: &[u8]| {
+            let body = transcript::body(bytes);
+            if body.kept {
+                self.bodies.insert(body.digest.clone(), bytes.to_vec());
+            }
+            body
+        };
+        let kind = ExchangeKind::Exec(ExecExchange {
+            command: command.to_vec(),
+            exit_code: output.exit_code,
+            stdout: keep(&output.stdout),
+            stderr: keep(&output.stderr),
+        });
+        self.exchanges.push(Exchange {
+            sequence: sequence.unwrap_or(0),
+            origin: Origin::Health,
+            kind,
+        });
+    }
+
     /// Asks `target` the same again, with what the recording leaves out, and no more patience than the original needed.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources
 pub use podman::Podman;
 pub use given::{recorded_command, recorded_options};
 pub use run_sh::RunSh;
-pub use seccomp::Seccomp;
+pub use seccomp::{SECCOMP_FILE, Seccomp};
 pub use shell::word as shell_word;
 pub use systemd::Systemd;
 

@@ -14,6 +14,9 @@ use crate::plan::tables::Tables;
 use crate::plan::{AllowedSyscall, Reason};
 use crate::recording::{Abi, Actor};
 
+/// The name of the profile's file in the output directory.
+pub const SECCOMP_FILE: &str = "seccomp.json";
+
 /// The artifact `seccomp.json`.
 #[derive(Clone, Copy, Debug)]
 pub struct Seccomp;
@@ -68,7 +71,7 @@ impl Artifact for Seccomp {
     }
 
     fn file_name(&self) -> &'static str {
-        "seccomp.json"
+        SECCOMP_FILE
     }
 
     fn always(&self) -> bool {

@@ -47,6 +47,8 @@ pub enum Origin {
     Flag,
     /// Listed in a probe file.
     File,
+    /// The image's HEALTHCHECK, run once.
+    Health,
     /// An operation of an OpenAPI description.
     OpenApi {
         /// The operation's id, or its method and path template.

@@ -2,6 +2,7 @@
 
 mod explain;
 mod text;
+mod verdicts;
 
 use std::path::PathBuf;
 
@@ -11,9 +12,11 @@ use crate::digest::Digest;
 use crate::path::RootPath;
 use crate::plan::{KeptBy, LeftOut, Plan, Reason, Totals};
 use crate::recording::{ExchangeKind, Recording};
+use crate::verify::Verification;
 
 pub use explain::{Explained, Overview, explain, overview};
 pub use text::{bytes, count, printable, summary};
+pub use verdicts::verdicts;
 
 /// The version of `report.json`.
 pub const VERSION: u32 = 1;
@@ -31,6 +34,9 @@ pub struct Report {
     pub image: Digest,
     /// The slim image, if one was made.
     pub product: Option<ProductImage>,
+    /// What happened when the product was run; none if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// The image before.
     pub before: Totals,
     /// The image after.
@@ -124,6 +130,7 @@ impl Report {
             reference: plan.reference.clone(),
             image: plan.image.clone(),
             product: None,
+            verification: None,
             before: plan.before,
             after: plan.after,
             kept_by: plan.kept_by.clone(),

@@ -85,7 +85,10 @@ pub fn summary(report: &Report) -> String {
     if let Some(product) = &report.product {
         row(
             "image",
-            format!("{} → {}", report.reference, product.tags.join(", ")),
+            match product.tags.as_slice() {
+                [] => format!("{} → {}", report.reference, product.digest.short()),
+                tags => format!("{} → {}", report.reference, tags.join(", ")),
+            },
         );
         #[expect(clippy::cast_precision_loss, reason = "a ratio with one digit")]
         let times = before.bytes as f64 / after.bytes.max(1) as f64;
@@ -155,6 +158,20 @@ pub fn summary(report: &Report) -> String {
     if !report.probe.is_empty() {
         row("probed", report.probe.join(", "));
     }
+    if report.verification.is_none() && report.product.is_some() {
+        row(
+            "verified",
+            format!("no; slim verify {} runs it", report.output.display()),
+        );
+    }
+    if let Some(product) = &report.product
+        && product.tags.is_empty()
+    {
+        row(
+            "tagged",
+            "no, since it did not pass (--tag-unverified tags it all the same)".into(),
+        );
+    }
     #[expect(clippy::cast_precision_loss, reason = "seconds with one digit")]
     let seconds = |ms: u64| ms as f64 / 1000.0;
     if report.total_ms > 0 {
@@ -184,6 +201,9 @@ pub fn summary(report: &Report) -> String {
     }
     for note in &report.notes {
         row("note", note.clone());
+    }
+    if let Some(verification) = &report.verification {
+        out.push_str(&super::verdicts(verification));
     }
     out
 }

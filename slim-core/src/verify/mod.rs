@@ -155,6 +155,22 @@ impl Verification {
         self.failed(required).is_empty()
     }
 
+    /// How it went, in a few words.
+    pub fn in_short(&self) -> String {
+        let named = |outcome| {
+            let all = self.verdicts.iter().filter(|verdict| verdict.outcome == outcome);
+            all.map(|verdict| verdict.aspect.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let (passed, failed) = (named(Outcome::Passed), named(Outcome::Failed));
+        match (passed.is_empty(), failed.is_empty()) {
+            (false, true) => format!("passed: {passed}"),
+            (true, _) => format!("failed: {failed}"),
+            (false, false) => format!("passed: {passed}; failed: {failed}"),
+        }
+    }
+
     /// The aspects that count and did not pass.
     pub fn failed(&self, required: &BTreeSet<Aspect>) -> Vec<&Verdict> {
         self.verdicts

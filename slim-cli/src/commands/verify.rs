@@ -1,0 +1,68 @@
+//! `slim verify`.
+
+use anyhow::Context as _;
+use slim_core::engine::Pull;
+use slim_core::pipeline::{self, Finished};
+use slim_core::report::{self, Report};
+
+use super::{Differs, connect, json, load_recordings, stop_on_signals};
+use crate::args::{Global, Results, VerifyAgain};
+use crate::progress::Progress;
+
+pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<()> {
+    let directory = &args.directory;
+    let (recording, bodies) = load_recordings(std::slice::from_ref(directory))?;
+    let plan = super::load_plan(directory)?;
+    let path = directory.join("report.json");
+    let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    let report: Report =
+        serde_json::from_slice(&bytes).with_context(|| format!("{}: not a report", path.display()))?;
+    let tag = report.product.as_ref().and_then(|product| product.tags.first());
+    let product = args
+        .product
+        .clone()
+        .or_else(|| tag.cloned())
+        .unwrap_or_else(|| report.reference.clone());
+
+    let stop = stop_on_signals()?;
+    let progress = Progress::new(global);
+    let engine = connect(global).await?;
+    let product = pipeline::image(&engine, &product, Pull::Never, &stop, &progress)
+        .await
+        .with_context(|| {
+            format!(
+                "{}: its image is not in this engine; docker build --tag {product} {} makes it",
+                directory.display(),
+                directory.display()
+            )
+        })?;
+    let original = args
+        .image
+        .clone()
+        .unwrap_or_else(|| pipeline::recorded_reference(&recording));
+    let original = pipeline::image(&engine, &original, Pull::Never, &stop, &progress)
+        .await
+        .ok()
+        .filter(|image| image.id == recording.image);
+    let finished = Finished {
+        plan: &plan,
+        recording: &recording,
+        bodies: &bodies,
+        product: &product,
+        original: original.as_ref(),
+        directory,
+    };
+    let options = args.checks.options(Some(args.tracer.sizes()));
+    let (verification, unchecked) = finished.verify(&engine, &options, &stop, &progress).await?;
+    drop(progress);
+    match global.results() {
+        Results::Json => print!("{}", json(&verification)?),
+        Results::Text => {
+            print!("{}", report::verdicts(&verification));
+            for what in &unchecked {
+                println!("  not checked   {}", report::printable(what));
+            }
+        }
+    }
+    Ok(Differs::check(Some(&verification), &options.require)?)
+}
