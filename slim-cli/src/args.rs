@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::{ContainerOptions, Pull};
 use slim_core::pipeline::{RecordOptions, VerifyOptions};
+use slim_core::plan::tables::RuntimeTable;
 use slim_core::profile::ARTIFACTS;
 use slim_core::verify::Aspect;
 use slim_core::{probe, profile, reach, trace};
@@ -508,6 +509,10 @@ pub(crate) struct Profiles {
     /// How far above the measured peaks limits of resources are, in percent of the peaks
     #[arg(long, value_name = "PERCENT", default_value_t = 50, env = "SLIM_HEADROOM")]
     headroom: u32,
+    /// What the container runtime calls after it has loaded the filter, in place of the built-in tables for runc and
+    /// crun (profiles/runtime has their form); may be repeated
+    #[arg(long, value_name = "FILE", env = "SLIM_RUNTIME_CALLS")]
+    runtime_calls: Vec<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -519,6 +524,23 @@ pub(crate) enum ApparmorMode {
 }
 
 impl Profiles {
+    /// The runtime's calls, where a table is named.
+    pub(crate) fn runtimes(&self) -> anyhow::Result<Option<Vec<RuntimeTable>>> {
+        let read = |path: &PathBuf| {
+            let text = std::fs::read(path).with_context(|| format!("--runtime-calls {}", path.display()))?;
+            serde_json::from_slice(&text).with_context(|| {
+                format!(
+                    "--runtime-calls {}: no table as in profiles/runtime",
+                    path.display()
+                )
+            })
+        };
+        match self.runtime_calls.as_slice() {
+            [] => Ok(None),
+            paths => paths.iter().map(read).collect::<Result<_, _>>().map(Some),
+        }
+    }
+
     /// How profiles are written; which ones, `--format` says.
     pub(crate) fn options(&self, global: &Global) -> profile::Options {
         profile::Options {

@@ -219,6 +219,7 @@ fn plan(image: &slim_core::image::Image) -> Plan {
         image: image.id.clone(),
         reference: image.reference.clone(),
         runs: Vec::new(),
+        rounds: Default::default(),
         left_out: Vec::new(),
         removed: Vec::new(),
         kept_by: Vec::new(),

@@ -168,6 +168,7 @@ fn profiles(dir: &Path, tag: &str) -> PathBuf {
         image: recording.image.clone(),
         reference: "busybox".into(),
         runs: recording.runs.keys().cloned().collect(),
+        rounds: Default::default(),
         left_out: Vec::new(),
         removed: Vec::new(),
         kept_by: Vec::new(),

@@ -43,6 +43,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         source_date_epoch: source_date_epoch()?,
         tags,
         profiles: args.profiles.options(global),
+        runtimes: args.profiles.runtimes()?,
     };
     let verify = args.verify.options(record.trace, args.tag_unverified);
     let order = Order {
@@ -59,6 +60,7 @@ pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()
     let record = record_options(&args.observe)?;
     let product = ProductOptions {
         profiles: args.profiles.options(global),
+        runtimes: args.profiles.runtimes()?,
         ..ProductOptions::default()
     };
     let verify = args.verify.options(record.trace, false);

@@ -27,6 +27,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         source_date_epoch: source_date_epoch()?,
         tags: args.tag,
         profiles: args.profiles.options(global),
+        runtimes: args.profiles.runtimes()?,
     };
     let workshop = Workshop {
         engine: &engine,

@@ -69,6 +69,7 @@ fn plan<'a>(image: &Image, paths: impl IntoIterator<Item = &'a RootPath>) -> Pla
         image: image.id.clone(),
         reference: image.reference.clone(),
         runs: vec![Digest::of(b"run")],
+        rounds: Default::default(),
         left_out: Vec::new(),
         removed: Vec::new(),
         kept_by: Vec::new(),

@@ -1,5 +1,6 @@
 //! From an Image and a Recording to a Plan, and from the Plan to profiles and an image.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use crate::build;
 use crate::engine::{Archive, Engine};
 use crate::image::{Image, Rootfs, config_from, packages};
 use crate::path::RootPath;
-use crate::plan::tables::Tables;
+use crate::plan::tables::{RuntimeTable, Tables};
 use crate::plan::{self, Plan};
 use crate::profile;
 use crate::reach;
@@ -33,6 +34,8 @@ pub struct ProductOptions {
     pub tags: Vec<String>,
     /// How the profiles are written.
     pub profiles: profile::Options,
+    /// What container runtimes call after they have loaded a filter, in place of the built-in tables.
+    pub runtimes: Option<Vec<RuntimeTable>>,
 }
 
 /// What was made.
@@ -60,7 +63,11 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
     }
     let owners = packages::owners(&image.rootfs);
     let reached = reach::close(image, &owners, recording, &options.reach)?;
-    let (syscalls, syscall_notes) = plan::syscalls::allowed(recording, Tables::built_in());
+    let mut tables = Cow::Borrowed(Tables::built_in());
+    if let Some(runtimes) = &options.runtimes {
+        tables.to_mut().runtimes.clone_from(runtimes);
+    }
+    let (syscalls, syscall_notes) = plan::syscalls::allowed(recording, &tables);
     let capabilities = plan::capabilities::granted(recording, &image.rootfs);
     let mut notes: Vec<String> = reached.notes.into_iter().chain(syscall_notes).collect();
     notes.extend(plan::capabilities::notes(recording, &capabilities));
@@ -72,6 +79,11 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
         image: image.id.clone(),
         reference: image.reference.clone(),
         runs: recording.runs.keys().cloned().collect(),
+        rounds: recording
+            .runs
+            .iter()
+            .filter_map(|(id, run)| Some((id.clone(), run.round?)))
+            .collect(),
         syscalls,
         capabilities,
         refused_capabilities: plan::capabilities::refused(recording, &image.rootfs),
@@ -109,7 +121,8 @@ impl Workshop<'_> {
     /// # Errors
     /// [`Error::Profile`], [`Error::Build`], [`Error::Engine`], [`Error::Output`], [`Error::Interrupted`].
     pub async fn produce(&self, recording: &Recording, bodies: &Bodies) -> Result<Product, Error> {
-        let (plan, files) = self.write(recording, bodies)?;
+        let plan = self.plan(recording)?;
+        let files = self.write(&plan, recording, bodies)?;
         let made = self.make(&plan).await?;
         let product = match made {
             Some(made) => Some(self.publish(made, true).await?),
@@ -136,8 +149,9 @@ impl Workshop<'_> {
         let mut verifier = Verifier::new(self.engine, scenarios, verify, self.stop, self.observer)?;
         let mut healed = Vec::new();
         let mut number = 1;
+        let mut plan = self.plan(&recording)?;
         loop {
-            let (plan, files) = self.write(&recording, bodies)?;
+            let files = self.write(&plan, &recording, bodies)?;
             let made = self.make(&plan).await?;
             self.observer.begin(Stage::Verify, "running the product");
             let subject = Subject {
@@ -155,7 +169,12 @@ impl Workshop<'_> {
                     return Err(error);
                 }
             };
-            if let Some((next, mended)) = better {
+            if let Some(Better {
+                recording: next,
+                plan: better,
+                mended,
+            }) = better
+            {
                 self.observer.end(
                     Stage::Verify,
                     &format!(
@@ -165,7 +184,7 @@ impl Workshop<'_> {
                 );
                 healed.extend(mended.into_iter().map(|miss| Healed { round: number, miss }));
                 self.discard(made).await?;
-                recording = next;
+                (recording, plan) = (next, better);
                 number += 1;
                 continue;
             }
@@ -183,14 +202,14 @@ impl Workshop<'_> {
         }
     }
 
-    /// One round; and where what it missed makes another plan, the recording for that, and what is mended by it.
+    /// One round; and where what it missed makes another plan, that.
     async fn judge(
         &self,
         verifier: &mut Verifier<'_>,
         subject: Subject<'_>,
         verify: &VerifyOptions,
         number: u32,
-    ) -> Result<(Round, Option<(Recording, Vec<Miss>)>), Error> {
+    ) -> Result<(Round, Option<Better>), Error> {
         let round = verifier.round(subject, number).await?;
         if number > verify.heal {
             return Ok((round, None));
@@ -200,7 +219,7 @@ impl Workshop<'_> {
         };
         let mut next = subject.recording.clone();
         next.insert(run)?;
-        let better = plan(self.image, &next, self.options)?;
+        let better = self.plan(&next)?;
         if better.allows_as_much_as(subject.plan) {
             // Excluded, or out of bounds: the product is what it is, and is judged as that.
             return Ok((verifier.round(subject, u32::MAX).await?, None));
@@ -214,11 +233,27 @@ impl Workshop<'_> {
             })
             .cloned()
             .collect();
-        Ok((round, Some((next, mended))))
+        let better = Better {
+            recording: next,
+            plan: better,
+            mended,
+        };
+        Ok((round, Some(better)))
+    }
+
+    /// What follows from `recording`.
+    fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
+        self.observer
+            .begin(Stage::Plan, "closing over what the observed files need");
+        let plan = plan(self.image, recording, self.options)?;
+        let all = self.image.rootfs.len();
+        self.observer
+            .end(Stage::Plan, &format!("{} of {all} paths kept", plan.files.len()));
+        Ok(plan)
     }
 
     /// Plan and profiles, written.
-    fn write(&self, recording: &Recording, bodies: &Bodies) -> Result<(Plan, Vec<PathBuf>), Error> {
+    fn write(&self, plan: &Plan, recording: &Recording, bodies: &Bodies) -> Result<Vec<PathBuf>, Error> {
         let Self {
             image,
             options,
@@ -226,17 +261,11 @@ impl Workshop<'_> {
             observer,
             ..
         } = *self;
-        observer.begin(Stage::Plan, "closing over what the observed files need");
-        let plan = plan(image, recording, options)?;
-        observer.end(
-            Stage::Plan,
-            &format!("{} of {} paths kept", plan.files.len(), image.rootfs.len()),
-        );
         observer.begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
         let mut files = vec![output.write_recording(recording, bodies)?];
-        files.push(output.write("plan.json", &json(&plan))?);
+        files.push(output.write("plan.json", &json(plan))?);
         files.extend(output.write_profiles(&profile::Context {
-            plan: &plan,
+            plan,
             recording,
             image,
             tags: &options.tags,
@@ -250,7 +279,7 @@ impl Workshop<'_> {
                 plan.capabilities.len()
             ),
         );
-        Ok((plan, files))
+        Ok(files)
     }
 
     /// Builds the image of `plan` and loads it under a name that is not to stay; none if it has no tags.
@@ -358,6 +387,13 @@ impl Workshop<'_> {
         report.output = self.output.directory().to_owned();
         Product { plan, report, files }
     }
+}
+
+/// What follows when what was missed is added.
+struct Better {
+    recording: Recording,
+    plan: Plan,
+    mended: Vec<Miss>,
 }
 
 /// An image that is loaded under a name that is not to stay.

@@ -294,18 +294,17 @@ impl<'a> Verifier<'a> {
     pub(super) async fn round(&mut self, subject: Subject<'_>, number: u32) -> Result<Round, Error> {
         let mut round = Round::default();
         let filter = read_filter(subject.seccomp)?;
-        let tmpfs = match subject.original {
-            Some(image) => verify::writable(subject.plan, subject.recording, &image.rootfs),
-            None => Err("the original image is not here to tell what the directories are like".to_owned()),
-        };
+        let writable = subject
+            .original
+            .map(|image| verify::writable(subject.plan, subject.recording, &image.rootfs));
         let mut main = Tally::default();
-        let mut read_only = tmpfs
-            .as_ref()
-            .map(|_| ())
-            .map_err(|reason| (Outcome::Failed, reason.clone()));
-        if subject.original.is_none() {
-            read_only = read_only.map_err(|(_, reason)| (Outcome::NotChecked, reason));
-        }
+        let mut read_only = match &writable {
+            Some(_) => Ok(()),
+            None => {
+                let why = "the original image is not here to tell what its directories are like";
+                Err((Outcome::NotChecked, why.to_owned()))
+            }
+        };
         let mut arbitrary: Option<Tally> = None;
         let mut arbitrary_note = None;
 
@@ -317,14 +316,14 @@ impl<'a> Verifier<'a> {
                 None,
             );
             let mut times = self.options.times.max(1);
-            if let (Ok(tmpfs), Ok(())) = (&tmpfs, &read_only) {
-                let options = verify::read_only(&base, tmpfs);
+            if let (Some(writable), Ok(())) = (&writable, &read_only) {
+                let options = verify::read_only(&base, &writable.tmpfs);
                 let judged = self.judge(index, subject, &options, &filter, number).await?;
                 // What was missed is added first: it may be all that is wrong.
                 let heals = judged.missed.run.is_some() && number <= self.options.heal;
                 if judged.failed() && !heals {
-                    let reason = judged.reason();
-                    read_only = Err((Outcome::Failed, reason));
+                    let reason = [writable.beside_kept.clone(), vec![judged.reason()]].concat();
+                    read_only = Err((Outcome::Failed, reason.join("; ")));
                 } else {
                     main.add(judged);
                     times -= 1;
@@ -334,8 +333,8 @@ impl<'a> Verifier<'a> {
                 if main.failed() {
                     break;
                 }
-                let options = match (&tmpfs, &read_only) {
-                    (Ok(tmpfs), Ok(())) => verify::read_only(&base, tmpfs),
+                let options = match (&writable, &read_only) {
+                    (Some(writable), Ok(())) => verify::read_only(&base, &writable.tmpfs),
                     _ => base.clone(),
                 };
                 main.add(self.judge(index, subject, &options, &filter, number).await?);
@@ -385,11 +384,9 @@ impl<'a> Verifier<'a> {
         ));
         verdicts.push(match read_only {
             Ok(()) if !main.failed() => {
-                let tmpfs = tmpfs.unwrap_or_default();
-                let detail = match tmpfs.is_empty() {
-                    true => "--read-only".to_owned(),
-                    false => format!("--read-only --tmpfs {}", tmpfs.join(" --tmpfs ")),
-                };
+                let tmpfs = writable.iter().flat_map(|writable| &writable.tmpfs);
+                let options = tmpfs.map(|value| format!(" --tmpfs {value}"));
+                let detail = format!("--read-only{}", options.collect::<String>());
                 main.verdict(Aspect::ReadOnly, Outcome::Passed, detail)
             }
             Ok(()) => Verdict::not_checked(Aspect::ReadOnly, "the product fails otherwise".to_owned()),
@@ -648,6 +645,9 @@ impl Trial<'_> {
                             exchanges: replayed.exchanges,
                             bodies: replayed.bodies,
                         };
+                    }
+                    Err(error) if tracer.as_ref().is_some_and(|tracer| !tracer.app_started()) => {
+                        tried.error = Some(format!("the container's program did not start: {error}"));
                     }
                     Err(error) => tried.error = Some(error.to_string()),
                 }

@@ -35,6 +35,9 @@ pub struct Plan {
     pub reference: String,
     /// The runs that this follows from, sorted.
     pub runs: Vec<Digest>,
+    /// The round of verification that added a run, for those that verification added.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rounds: BTreeMap<Digest, u32>,
     /// Kept paths, sorted.
     pub files: BTreeMap<RootPath, Kept>,
     /// What was named and is left out, sorted.

@@ -22,9 +22,9 @@ use std::collections::BTreeSet;
 
 pub use apparmor::{AppArmor, Mode as AppArmorMode, escape as apparmor_escape};
 pub use compose::Compose;
+pub use given::{recorded_command, recorded_options};
 pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources, SecurityContext};
 pub use podman::Podman;
-pub use given::{recorded_command, recorded_options};
 pub use run_sh::RunSh;
 pub use seccomp::{SECCOMP_FILE, Seccomp};
 pub use shell::word as shell_word;

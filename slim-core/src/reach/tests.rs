@@ -179,6 +179,7 @@ fn the_evidence_leads_back_to_an_observation() {
         image: Digest::of(b"image"),
         reference: String::new(),
         runs: vec![],
+        rounds: BTreeMap::new(),
         left_out: Vec::new(),
         removed: Vec::new(),
         kept_by: Vec::new(),

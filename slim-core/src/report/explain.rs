@@ -61,14 +61,14 @@ fn path(plan: &Plan, what: &str) -> Explained {
     let chain = plan.chain(&path);
     let mut evidence: Vec<String> = chain
         .iter()
-        .map(|(path, cause)| format!("{path}: {}", describe_cause(cause)))
+        .map(|(path, cause)| format!("{path}: {}", describe_cause(plan, cause)))
         .collect();
     if let Some(kept) = plan.files.get(&path) {
         evidence.extend(
             kept.causes
                 .iter()
                 .skip(1)
-                .map(|cause| format!("also {}", describe_cause(cause))),
+                .map(|cause| format!("also {}", describe_cause(plan, cause))),
         );
     }
     if chain.is_empty() {
@@ -198,7 +198,7 @@ fn name(plan: &Plan, what: &str) -> Explained {
         .map(|reason| ("capability", reason));
     let mut evidence: Vec<String> = calls
         .chain(capabilities)
-        .map(|(what, reason)| format!("{what}: {}", describe_reason(reason)))
+        .map(|(what, reason)| format!("{what}: {}", describe_reason(plan, reason)))
         .collect();
     let allowed = !evidence.is_empty();
     let refused = plan
@@ -208,7 +208,7 @@ fn name(plan: &Plan, what: &str) -> Explained {
     evidence.extend(
         refused
             .flat_map(|refused| &refused.reasons)
-            .map(|reason| format!("asked for without having it: {}", describe_reason(reason))),
+            .map(|reason| format!("asked for without having it: {}", describe_reason(plan, reason))),
     );
     Explained {
         what: what.to_owned(),
@@ -217,8 +217,17 @@ fn name(plan: &Plan, what: &str) -> Explained {
     }
 }
 
-fn describe_cause(cause: &Cause) -> String {
+fn describe_cause(plan: &Plan, cause: &Cause) -> String {
     match cause {
+        Cause::Observed {
+            run, actor, program, ..
+        } if plan.rounds.contains_key(run) => {
+            let who = describe_who(*actor, program.as_ref());
+            format!(
+                "missing in verification round {}, asked for by {who}",
+                plan.rounds[run]
+            )
+        }
         Cause::Observed {
             phase,
             actor,
@@ -275,8 +284,17 @@ fn describe_edge(edge: EdgeKind) -> &'static str {
     }
 }
 
-fn describe_reason(reason: &Reason) -> String {
+fn describe_reason(plan: &Plan, reason: &Reason) -> String {
     match reason {
+        Reason::Observed {
+            run, actor, program, ..
+        } if plan.rounds.contains_key(run) => {
+            let who = describe_who(*actor, program.as_ref());
+            format!(
+                "refused in verification round {}, asked for by {who}",
+                plan.rounds[run]
+            )
+        }
         Reason::Observed {
             phase,
             actor,
@@ -380,6 +398,7 @@ mod tests {
             image: Digest::of(b"image"),
             reference: "nginx:1".into(),
             runs: vec![run],
+            rounds: Default::default(),
             left_out: Vec::new(),
             removed: Vec::new(),
             kept_by: Vec::new(),

@@ -1,6 +1,6 @@
 //! What a product's container is given: what the original had, less what the plan found it can do without.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::engine::ContainerOptions;
@@ -96,12 +96,8 @@ pub fn recorded(facts: &ContainerFacts, config: &Config) -> ContainerOptions {
 }
 
 /// `--tmpfs` for each directory in which the recording saw something written, with the directory's owner and mode, and
-/// `exec` where something below it was executed or mapped as code.
-///
-/// # Errors
-/// Why a read-only root file system cannot do, in words: what was written is a kept file, or stands beside one that a
-/// tmpfs would hide.
-pub fn writable(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Result<Vec<String>, String> {
+/// `exec` where something below it was executed or mapped as code; never over a kept file.
+pub fn writable(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Writable {
     let uses = || {
         recording
             .runs
@@ -145,40 +141,63 @@ pub fn writable(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Result<V
         })
         .cloned()
         .collect();
-    for directory in &directories {
+    let mut writable = Writable::default();
+    let mut covered = BTreeSet::new();
+    for directory in directories {
         let beside = plan.files.keys().find(|path| {
-            path.starts_with(directory) && rootfs.get(path).is_some_and(|entry| !entry.is_dir())
+            path.starts_with(&directory) && rootfs.get(path).is_some_and(|entry| !entry.is_dir())
         });
-        if let Some(beside) = beside {
-            let written = written_below(uses().map(|(_, file)| file), directory);
-            return Err(format!("it writes {written}, where {beside} is kept"));
+        match beside {
+            Some(beside) => {
+                let written = written_below(uses().map(|(_, file)| file), &directory);
+                let reason = format!("it writes {written}, where {beside} is kept");
+                writable.beside_kept.push(reason);
+            }
+            None => {
+                covered.insert(directory);
+            }
         }
     }
-    directories.extend(hidden);
-    if directories.len() > MOST_DIRECTORIES {
-        return Err(format!("it writes in {} directories", directories.len()));
+    covered.extend(
+        hidden
+            .into_iter()
+            .filter(|path| covered.iter().any(|above| path.starts_with(above)))
+            .collect::<Vec<_>>(),
+    );
+    if covered.len() > MOST_DIRECTORIES {
+        writable
+            .beside_kept
+            .push(format!("it writes in {} directories", covered.len()));
+        return writable;
     }
     let executed: Vec<&RootPath> = uses()
         .filter(|(_, file)| file.access.contains(&Access::Execute) || file.access.contains(&Access::Map))
         .map(|(_, file)| &file.path)
         .collect();
-    let mut options = BTreeMap::new();
-    for directory in directories {
+    for directory in covered {
         let (Some(entry), Some(text)) = (rootfs.get(&directory), plain(&directory)) else {
-            return Err(format!("--tmpfs has no form for {directory}"));
+            writable
+                .beside_kept
+                .push(format!("--tmpfs has no form for {directory}"));
+            continue;
         };
-        let mut option = format!(
-            "{text}:uid={},gid={},mode={:o}",
-            entry.uid,
-            entry.gid,
-            entry.mode & 0o7777
-        );
+        let mode = entry.mode & 0o7777;
+        let mut option = format!("{text}:uid={},gid={},mode={mode:o}", entry.uid, entry.gid);
         if executed.iter().any(|path| path.starts_with(&directory)) {
             option.push_str(",exec");
         }
-        options.insert(directory, option);
+        writable.tmpfs.push(option);
     }
-    Ok(options.into_values().collect())
+    writable
+}
+
+/// What an application writes to under a read-only root file system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writable {
+    /// Values of `--tmpfs`, by directory.
+    pub tmpfs: Vec<String>,
+    /// What was seen written that no tmpfs can take, a sentence each: a kept file, or one beside it. It may do without.
+    pub beside_kept: Vec<String>,
 }
 
 /// A path that stands for itself in `--tmpfs PATH:OPTIONS`.

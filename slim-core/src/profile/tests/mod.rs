@@ -69,6 +69,7 @@ fn plan(recording: &Recording) -> Plan {
         image: recording.image.clone(),
         reference: "app:1".into(),
         runs: recording.runs.keys().cloned().collect(),
+        rounds: Default::default(),
         left_out: Vec::new(),
         removed: Vec::new(),
         kept_by: Vec::new(),
