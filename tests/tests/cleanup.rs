@@ -24,6 +24,11 @@ fn left_over() -> BTreeSet<String> {
         ("volume", &["volume", "ls", "--quiet", "--filter", label]),
         ("network", &["network", "ls", "--quiet", "--filter", label]),
         ("image", &["images", "--all", "--quiet", "--filter", label]),
+        // What is verified has a name that no run of another process may leave to it.
+        (
+            "image",
+            &["images", "--quiet", "--filter", "reference=slim-unverified"],
+        ),
     ] {
         found.extend(docker(words).lines().map(|id| format!("{what} {id}")));
     }

@@ -302,3 +302,55 @@ fn recordings_add_up_with_and_without_a_new_run() {
         assert_eq!(healed(&report), []);
     }
 }
+
+/// A user id that no image knows, as OpenShift gives one.
+const ARBITRARY: &str = "1000660000";
+
+#[test]
+fn every_sample_is_verified() {
+    slim_tests::require_root();
+    let mut table = String::from(
+        "| sample | image | seccomp | capabilities | read-only | arbitrary uid |\n|---|---|---|---|---|---|\n",
+    );
+    let mut wrong = Vec::new();
+    for sample in ["batch", "multi", "nginx", "node-express", "python-flask"] {
+        let product = Image::to_be(&format!("verified-{sample}"));
+        let directory = tempfile::tempdir().unwrap();
+        let output = slim()
+            .args([
+                "build",
+                &Image::sample(sample),
+                "--verify-user",
+                ARBITRARY,
+                "--tag",
+                product.tag(),
+                "--output",
+            ])
+            .arg(directory.path())
+            .output()
+            .unwrap();
+        assert_exit(&output, 0);
+        let report = report(directory.path());
+        let verdicts = report["verification"]["verdicts"].as_array().unwrap();
+        table += &format!("| {sample}");
+        for aspect in ["image", "seccomp", "capabilities", "read-only", "arbitrary-uid"] {
+            let verdict = verdicts
+                .iter()
+                .find(|verdict| verdict["aspect"] == aspect)
+                .unwrap();
+            let detail = verdict["detail"].as_str().unwrap();
+            let outcome = verdict["outcome"].as_str().unwrap();
+            // Where the original cannot, the product need not.
+            if outcome != "passed" && !(aspect == "arbitrary-uid" && detail.starts_with("the original ")) {
+                wrong.push(format!("{sample}, {aspect}: {outcome}: {detail}"));
+            }
+            table += &format!(" | {outcome}");
+            if outcome != "passed" {
+                table += &format!(" ({})", detail.lines().next().unwrap_or_default());
+            }
+        }
+        table += " |\n";
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
