@@ -42,6 +42,12 @@ const TESTS: &[(&str, &str)] = &[
     ),
     ("libcap2-bin", "file capabilities in test images"),
     ("openssl", "tests make certificates with it"),
+    ("secilc", "compiles generated SELinux modules"),
+    (
+        "selinux-policy-default",
+        "the reference policy that those are compiled with",
+    ),
+    ("setools", "tests look into compiled SELinux policies with it"),
     ("skopeo", "tests read the written archives with it"),
     ("strace", "benchmarks compare with it"),
     ("wrk", "benchmarks load nginx with it"),

@@ -11,6 +11,7 @@ mod kubernetes;
 mod podman;
 mod run_sh;
 mod seccomp;
+mod selinux;
 mod shell;
 pub mod simulate;
 mod systemd;
@@ -27,6 +28,7 @@ pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources
 pub use podman::Podman;
 pub use run_sh::RunSh;
 pub use seccomp::{SECCOMP_FILE, Seccomp};
+pub use selinux::Selinux;
 pub use shell::word as shell_word;
 pub use systemd::Systemd;
 
@@ -136,6 +138,7 @@ pub const ARTIFACTS: &[&dyn Artifact] = &[
     &Seccomp,
     &AppArmor,
     &RunSh,
+    &Selinux,
     &OperatorSeccomp,
     &OperatorAppArmor,
     &SecurityContext,

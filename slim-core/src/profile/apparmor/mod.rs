@@ -149,7 +149,7 @@ impl Artifact for AppArmor {
 }
 
 /// The calls that send signals.
-const SIGNALLING: [&str; 6] = [
+pub(super) const SIGNALLING: [&str; 6] = [
     "kill",
     "pidfd_send_signal",
     "rt_sigqueueinfo",

@@ -492,3 +492,117 @@ proptest! {
         prop_assert_eq!(&service["pids_limit"], &json!(14));
     }
 }
+
+/// The modules of the reference policy that a policy cannot do without, in CIL, where Debian's is installed.
+///
+/// The base module has all that ours names but for `unconfined_t`.
+const MODULES: [&str; 2] = ["base", "unconfined"];
+
+fn reference_modules() -> Option<Vec<(&'static str, Vec<u8>)>> {
+    let read = |module: &'static str| {
+        let path = format!("/var/lib/selinux/default/active/modules/100/{module}/cil");
+        // The store compresses what it keeps.
+        let out = Command::new("bzip2")
+            .args(["--decompress", "--stdout", &path])
+            .output()
+            .ok()?;
+        out.status.success().then_some((module, out.stdout))
+    };
+    let modules: Option<Vec<_>> = MODULES.into_iter().map(read).collect();
+    if modules.is_none() {
+        eprintln!(
+            "not checked: Debian's reference policy is not installed (package selinux-policy-default, bzip2)"
+        );
+    }
+    modules
+}
+
+/// The base module of the reference policy, in CIL.
+pub(in crate::profile) fn reference_policy() -> Option<String> {
+    let modules = reference_modules()?;
+    Some(String::from_utf8_lossy(&modules[0].1).into_owned())
+}
+
+/// What secilc says of a module beside the reference policy.
+fn compiled(dir: &std::path::Path, module: &str) -> Option<Result<(), String>> {
+    let modules = reference_modules()?;
+    if !is_installed("secilc") {
+        return None;
+    }
+    let mut files = Vec::new();
+    for (name, bytes) in &modules {
+        let file = dir.join(format!("{name}.cil"));
+        // Who may log in how needs every module.
+        let lines = bytes
+            .split_inclusive(|&b| b == b'\n')
+            .filter(|line| !line.starts_with(b"(selinuxuser "));
+        std::fs::write(&file, lines.collect::<Vec<_>>().concat()).unwrap();
+        files.push(file);
+    }
+    let own = dir.join("selinux.cil");
+    std::fs::write(&own, module).unwrap();
+    let out = Command::new("secilc")
+        .args(["--output", "policy", "--filecontext", "contexts"])
+        .args(&files)
+        .arg(&own)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let said = [out.stdout, out.stderr].concat();
+    Some(if out.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&said).into_owned())
+    })
+}
+
+/// The rules for the container's processes in a compiled policy.
+fn rules_of(dir: &std::path::Path, source: &str) -> String {
+    let out = Command::new("sesearch")
+        .args(["--allow", "--source", source, "policy"])
+        .current_dir(dir)
+        .output();
+    String::from_utf8(out.unwrap().stdout).unwrap()
+}
+
+#[test]
+fn the_selinux_module_is_as_before_and_compiles_with_the_reference_policy() {
+    let text = rendered(&Selinux, &server());
+    insta::assert_snapshot!(text);
+    let dir = tempfile::tempdir().unwrap();
+    let Some(result) = compiled(dir.path(), &text) else {
+        return;
+    };
+    result.unwrap();
+    if is_installed("sesearch") {
+        let rules = rules_of(dir.path(), "slim_app_slim_1.process");
+        assert!(
+            rules.contains("allow slim_app_slim_1.process http_port_t:tcp_socket name_bind;"),
+            "{rules}"
+        );
+        assert!(
+            rules.contains("allow slim_app_slim_1.process postgresql_port_t:tcp_socket name_connect;"),
+            "{rules}"
+        );
+        assert!(
+            !rules.contains("etc_t:file"),
+            "the host's files are not the container's: {rules}"
+        );
+        assert!(!rules.contains("net_raw"), "{rules}");
+    }
+    // What is wrong is noticed.
+    let wrong = text.replace("(typeattributeset domain", "(typeattributeset no_such_attribute");
+    assert!(compiled(dir.path(), &wrong).unwrap().is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2))]
+
+    #[test]
+    fn any_recording_compiles(made in hostile()) {
+        let dir = tempfile::tempdir().unwrap();
+        if let Some(result) = compiled(dir.path(), &rendered(&Selinux, &made)) {
+            prop_assert_eq!(result, Ok(()));
+        }
+    }
+}

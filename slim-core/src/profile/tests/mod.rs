@@ -110,7 +110,7 @@ fn text(artifact: &dyn Artifact, plan: &Plan, recording: &Recording, config: Val
     String::from_utf8(render(artifact, plan, recording, config)).unwrap()
 }
 
-mod formats;
+pub(super) mod formats;
 
 mod seccomp_profile {
     use libseccomp::{ScmpArch, ScmpSyscall};
