@@ -536,6 +536,16 @@ pub fn report(output: &Path) -> serde_json::Value {
     serde_json::from_slice(&bytes).expect("the report is JSON")
 }
 
+/// The plan of an output directory.
+///
+/// # Panics
+///
+/// When there is none.
+pub fn plan(output: &Path) -> slim_core::plan::Plan {
+    let bytes = std::fs::read(output.join("plan.json")).expect("slim wrote a plan");
+    serde_json::from_slice(&bytes).expect("the plan is one of this version")
+}
+
 /// The options of `docker run` that confine a container by the profiles of an output directory.
 ///
 /// # Panics

@@ -5,9 +5,14 @@
 //! import, a plug-in by name, a time zone, a user, a charset, the CA store, a template, a second page, an error page.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::OnceLock;
 
-use slim_tests::{Container, Image, confined, docker, http_get, run, size, slim, try_http_get, workspace};
+use slim_core::plan::{Cause, EdgeKind, Plan};
+use slim_core::report::explain;
+use slim_tests::{
+    Container, Image, confined, docker, http_get, plan, run, size, slim, try_http_get, workspace,
+};
 
 /// The applications; the probe and the routes ask port 8080 of each.
 const APPS: [&str; 12] = [
@@ -40,6 +45,7 @@ struct Sizes {
 #[derive(Debug)]
 struct Outcome {
     sizes: Sizes,
+    evidence: Evidence,
     routes: usize,
     /// One line for each route that the slim image answers otherwise.
     differing: Vec<String>,
@@ -50,13 +56,63 @@ struct Outcome {
     log: String,
 }
 
+/// Where the evidence of a plan is not what it should be.
+#[derive(Debug, Default)]
+struct Evidence {
+    /// Paths at either level whose chain ends at another kept path, or that `slim explain` does not explain.
+    unexplained: Vec<String>,
+    /// Paths at the level `observed` that are there for another reason than the level's.
+    surplus: Vec<String>,
+}
+
+impl Evidence {
+    fn of(closure: &Plan, observed: &Plan) -> Self {
+        let unexplained = [closure, observed].map(|plan| {
+            let paths = plan.files.keys().filter(|path| {
+                let chain = plan.chain(path);
+                let ends = chain
+                    .last()
+                    .is_some_and(|(_, cause)| !matches!(cause, Cause::Edge { .. }));
+                let explained = explain(plan, &path.to_string());
+                !(ends && explained.allowed && explained.evidence.len() >= chain.len())
+            });
+            paths.map(ToString::to_string).collect::<Vec<_>>()
+        });
+        let surplus = observed
+            .files
+            .iter()
+            .filter(|(_, kept)| !kept.causes.iter().all(is_bare));
+        Self {
+            unexplained: unexplained.concat(),
+            surplus: surplus
+                .map(|(path, kept)| format!("{path}: {:?}", kept.causes))
+                .collect(),
+        }
+    }
+}
+
+/// Whether a path is kept for what was seen, for what that needs to start, or for the image's config and user.
+fn is_bare(cause: &Cause) -> bool {
+    use EdgeKind::{Directory, Interpreter, Library, Link, Loader, Target, User};
+    match cause {
+        Cause::Edge { edge, .. } => {
+            matches!(
+                edge,
+                Directory | Interpreter | Library | Link | Loader | Target | User
+            )
+        }
+        Cause::Observed { .. } | Cause::Config { .. } | Cause::Always { .. } => true,
+        Cause::Option { .. } => false,
+    }
+}
+
 /// Megabytes as the tables print them.
 fn mb(bytes: u64) -> String {
     format!("{}.{}", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
 }
 
 /// Builds the image at both levels from one recording, and hands over the directory and the tag of the closure.
-fn slimmed<T>(image: &str, then: impl FnOnce(&std::path::Path, &str) -> T) -> (Sizes, T) {
+fn slimmed<T>(image: &str, then: impl FnOnce(&Path, &str) -> T) -> (Sizes, Evidence, T) {
     slim_tests::require_root();
     let output = tempfile::tempdir().expect("the temporary directory is writable");
     let (closure, observed) = (Image::to_be("closure"), Image::to_be("observed"));
@@ -64,17 +120,19 @@ fn slimmed<T>(image: &str, then: impl FnOnce(&std::path::Path, &str) -> T) -> (S
     run(slim()
         .args(["build", image, "--tag", closure.tag(), "--output"])
         .arg(&directory));
+    let bare = output.path().join("observed");
     run(slim()
         .arg("generate")
         .arg(directory.join("recording.json"))
         .args(["--keep", "observed", "--tag", observed.tag(), "--output"])
-        .arg(output.path().join("observed")));
+        .arg(&bare));
     let sizes = Sizes {
         fat: size(image),
         closure: size(closure.tag()),
         observed: size(observed.tag()),
     };
-    (sizes, then(&directory, closure.tag()))
+    let evidence = Evidence::of(&plan(&directory), &plan(&bare));
+    (sizes, evidence, then(&directory, closure.tag()))
 }
 
 /// The application's image, which stays: the engine's cache makes the next build of it cheap.
@@ -126,7 +184,7 @@ fn shown((status, body): &(u16, Vec<u8>)) -> String {
 fn measure(app: &str) -> Outcome {
     let image = application(app);
     let routes = routes(app);
-    let (sizes, (differing, confined, log)) = slimmed(&image, |directory, tag| {
+    let (sizes, evidence, (differing, confined, log)) = slimmed(&image, |directory, tag| {
         let original = answers(&Container::run(&[&image]), &routes);
         let mut log = String::new();
         let mut compare = |arguments: &[&str]| -> Vec<String> {
@@ -146,6 +204,7 @@ fn measure(app: &str) -> Outcome {
     });
     Outcome {
         sizes,
+        evidence,
         routes: routes.len(),
         differing,
         confined,
@@ -211,6 +270,22 @@ applications! {
 }
 
 #[test]
+fn every_kept_path_is_explained() {
+    for app in APPS {
+        let unexplained = &outcome(app).evidence.unexplained;
+        assert!(unexplained.is_empty(), "{app}: {unexplained:#?}");
+    }
+}
+
+#[test]
+fn what_is_kept_as_observed_was_seen_or_is_needed_to_start() {
+    for app in APPS {
+        let surplus = &outcome(app).evidence.surplus;
+        assert!(surplus.is_empty(), "{app}: {surplus:#?}");
+    }
+}
+
+#[test]
 fn the_closure_is_at_most_half_as_much_again_as_what_was_observed() {
     let mut table = String::from("| image | before | closure | observed | answered as before |\n");
     let mut line = |name: &str, sizes: Sizes, answered: &str| {
@@ -230,7 +305,7 @@ fn the_closure_is_at_most_half_as_much_again_as_what_was_observed() {
         observed += outcome.sizes.observed;
     }
     for sample in SAMPLES {
-        let (sizes, ()) = slimmed(&Image::sample(sample), |_, _| ());
+        let (sizes, _, ()) = slimmed(&Image::sample(sample), |_, _| ());
         line(&format!("samples/{sample}"), sizes, "");
         closure += sizes.closure;
         observed += sizes.observed;

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use slim_core::digest::Digest;
 use slim_core::pipeline::load_bodies;
-use slim_core::plan::{Cause, Plan};
+use slim_core::plan::Cause;
 use slim_core::probe::{BoxError, ExecOutput, Target, replay};
 use slim_core::recording::{Exchange, ExchangeKind, Recording, SocketUse};
 use slim_core::report::explain;
-use slim_tests::{Container, Image, confined, report, run, size, slim, wait_until};
+use slim_tests::{Container, Image, confined, plan, report, run, size, slim, wait_until};
 
 /// How the product is run.
 #[derive(Clone, Copy, Debug)]
@@ -184,8 +184,7 @@ fn check(sample: &str) {
 
 /// The evidence for every kept path leads back to something that is no other kept path: an observation, the config.
 fn every_path_is_explained(sample: &str, directory: &Path) {
-    let plan = std::fs::read(directory.join("plan.json")).unwrap();
-    let plan: Plan = serde_json::from_slice(&plan).unwrap();
+    let plan = plan(directory);
     assert!(plan.files.len() > 10, "{sample}: {} paths", plan.files.len());
     for path in plan.files.keys() {
         let chain = plan.chain(path);

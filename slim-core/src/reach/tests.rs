@@ -3,7 +3,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::elf::parse::{Elf, tests::write};
+use super::elf::parse::{
+    Elf,
+    tests::{write, write_with},
+};
 use super::*;
 use crate::digest::Digest;
 use crate::image::memory::tree;
@@ -702,6 +705,19 @@ fn something_ran_only_if_a_program_used_files() {
     ));
 }
 
+/// Sources that name what may be in [`any_tree`], each for the language whose file it happens to be.
+const SOURCES: [&str; 9] = [
+    "import x, sub.y\ndef f():\n    open('/lib/x')\n",
+    "require('./y'); import('../x.js'); require('/a/b')",
+    "require_relative 'x'\nautoload :Y, 'y'\nsystem('x')\n",
+    "package y;\nuse x; require y; my $c = \"sub::$x\"; do '/a/x.pl';\n",
+    "require('x'); dofile('/a/y.lua')",
+    "package require x; source y.tcl; source /lib/x.tcl",
+    "#!/a/x\n. /lib/env\nexec y /usr/lib/sub\n",
+    "/a/b\n/lib/*\n",
+    "plain",
+];
+
 /// Trees with everything that an edge can start from, ends in the wrong places included.
 fn any_tree() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     const DIRECTORIES: [&str; 6] = [
@@ -712,12 +728,15 @@ fn any_tree() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
         "/usr/lib/",
         "/usr/lib/glibc-hwcaps/x86-64-v3/",
     ];
-    const NAMES: [&str; 6] = ["x", "y", "libx.so", "liby.so", "sub", "env"];
+    const NAMES: [&str; 12] = [
+        "x", "y", "libx.so", "liby.so", "sub", "env", "x.py", "y.js", "x.rb", "y.pm", "x.lua", "y.tcl",
+    ];
     let path = (
         prop::sample::select(&DIRECTORIES[..]),
         prop::sample::select(&NAMES[..]),
     )
         .prop_map(|(d, n)| format!("{d}{n}"));
+    let path_of = path.clone();
     let names = prop::collection::vec(
         prop::sample::select(&["libx.so", "liby.so", "libz.so", "/a/x"][..]),
         0..3,
@@ -742,9 +761,10 @@ fn any_tree() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
                     ..library(&needed)
                 })
             }),
-        Just(b"plain".to_vec()),
+        prop::sample::select(&SOURCES[..]).prop_map(|source| source.as_bytes().to_vec()),
+        path.prop_map(|named| write_with(&library(&[]), format!("\0{named}\0dlopen\0liby.so\0").as_bytes())),
     ];
-    prop::collection::vec((path, content), 1..14).prop_map(|mut items| {
+    prop::collection::vec((path_of, content), 1..14).prop_map(|mut items| {
         items.sort();
         items.dedup_by(|a, b| a.0 == b.0);
         // Nothing stands below what is no directory.
