@@ -89,17 +89,19 @@ impl Guard {
             return None;
         }
         let shell = self.shells.contains(end);
-        let named = detail
+        // Where a line is known, it stands behind the file's name, as compilers write it.
+        let line = detail
             .as_ref()
-            .map(|detail| format!(", {detail}"))
-            .unwrap_or_default();
+            .and_then(|detail| detail.strip_prefix("line ")?.split_once(": "));
+        let (place, named) = match (line, detail) {
+            (Some((line, words)), _) => (format!("{from}:{line}"), format!(" ({words})")),
+            (None, Some(words)) => (from.to_string(), format!(" ({words})")),
+            (None, None) => (from.to_string(), String::new()),
+        };
+        let what = if shell { "a shell" } else { "a package manager" };
         Some(LeftOut {
             path: path.clone(),
-            why: if shell {
-                format!("{from} would run a shell{named}")
-            } else {
-                format!("{from} would run a package manager{named}")
-            },
+            why: format!("{place} would run {what}{named}"),
             remedy: if shell {
                 "--include-shell".to_owned()
             } else {

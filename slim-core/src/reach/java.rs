@@ -2,7 +2,8 @@
 //!
 //! Followed: `Class-Path` in the manifest of a kept jar; the class path, module path and `-jar` that the image's config
 //! names, with wildcards; the directory of an application's jar, and the root of the class path that a kept `.class`
-//! stands below, where they are the application's own; of a kept runtime its time zones, security data,
+//! stands below, where they are the application's own; the libraries in directories of `java.library.path` that the
+//! config names (those of the system's directory for them are a family of `libjvm.so`); of a kept runtime its time zones, security data,
 //! configuration and the libraries that its modules load by name (`profiles/reach/java.json`); the libraries for
 //! images and fonts only from each other. Not followed: what classes name, since jars and the runtime's `modules` are
 //! kept whole.
@@ -15,6 +16,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use super::context::{Context, Place};
 use super::graph::{Needs, Node, Resolver};
+use super::own;
 use super::tables::{JavaFiles, Tables};
 use crate::image::Rootfs;
 use crate::path::{RootPath, encode};
@@ -113,7 +115,11 @@ impl<'a> Java<'a> {
                     flag,
                     "-cp" | "-classpath" | "--class-path" | "-p" | "--module-path" | "-jar"
                 );
-                if let Some(value) = value.filter(|_| path) {
+                if let Some(value) = word.strip_prefix("-Djava.library.path=") {
+                    for directory in value.split(':').filter(|directory| !directory.is_empty()) {
+                        self.libraries(needs, directory, &instruction);
+                    }
+                } else if let Some(value) = value.filter(|_| path) {
                     let modules = matches!(flag, "-p" | "--module-path");
                     let cause = Cause::Config {
                         instruction: instruction.clone(),
@@ -125,6 +131,27 @@ impl<'a> Java<'a> {
         if let Some(value) = environment.get("CLASSPATH") {
             let instruction = "ENV".to_owned();
             self.class_path(needs, value, false, &Cause::Config { instruction });
+        }
+    }
+
+    /// Keeps the libraries in a directory of `java.library.path`, which classes load by name.
+    fn libraries(&self, needs: &mut Needs<'_>, directory: &str, instruction: &str) {
+        let workdir = &self.context.environment.workdir;
+        let Some(found) = self.context.directory(workdir, directory) else {
+            return;
+        };
+        let cause = Cause::Config {
+            instruction: instruction.to_owned(),
+        };
+        needs.follow(&found, &cause);
+        // Where the system's libraries are, they are found by those that need them.
+        if own::may_be_own(&found.path) {
+            for (path, entry) in self.context.rootfs.children(&found.path).take(MAX_ENTRIES) {
+                let name = path.name().unwrap_or_default();
+                if !entry.is_dir() && memchr::memmem::find(name, b".so").is_some() {
+                    needs.mark(path, cause.clone());
+                }
+            }
         }
     }
 
@@ -507,10 +534,13 @@ mod tests {
             ("/mods/four.jar", b"x"),
             ("/env.jar", b"x"),
             ("/other.jar", b"x"),
+            ("/srv/native/libmine.so.1", b"x"),
+            ("/srv/native/notes.txt", b"x"),
+            ("/usr/lib/libother.so", b"x"),
         ];
         let config = json!({
             "WorkingDir": "/srv",
-            "Entrypoint": ["java", "--module-path=/mods", "-cp", "main.jar:lib/*"],
+            "Entrypoint": ["java", "--module-path=/mods", "-Djava.library.path=native:/usr/lib", "-cp", "main.jar:lib/*"],
             "Env": ["CLASSPATH=/env.jar"],
         });
         // The working directory is not kept whole here.
@@ -537,7 +567,14 @@ mod tests {
                 "/srv/main.jar"
             ]
         );
-        assert!(!found.contains(&"/srv/lib/three.txt".to_owned()));
+        assert!(found.contains(&"/srv/native/libmine.so.1".to_owned()));
+        for nothing in [
+            "/srv/lib/three.txt",
+            "/srv/native/notes.txt",
+            "/usr/lib/libother.so",
+        ] {
+            assert!(!found.contains(&nothing.to_owned()), "{nothing}");
+        }
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Symbolic links: what a kept one leads to, over all links on the way.
+//!
+//! The other names of a hard-linked file are not kept with it: each is an entry like any other, and those that are kept
+//! are links to one file again in the layer.
 
 use std::io;
 

@@ -43,21 +43,6 @@ pub struct Packages {
     notes: Vec<String>,
 }
 
-/// A package of which some files are kept and some are not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The package's name.
-    pub name: String,
-    /// How many of its files are kept.
-    pub kept_files: u64,
-    /// How many files of it the image has.
-    pub files: u64,
-    /// The bytes of the kept ones.
-    pub kept_bytes: u64,
-    /// The bytes of all of them.
-    pub bytes: u64,
-}
-
 /// Reads the databases of `rootfs`. What is missing or malformed in them owns nothing; of what could not be read as a
 /// whole there is a note.
 pub fn owners(rootfs: &Rootfs) -> Packages {
@@ -133,22 +118,6 @@ impl Packages {
             .binary_search_by(|other| other.as_str().cmp(name))
             .ok()?;
         self.files.get(number).map(Vec::as_slice)
-    }
-
-    /// The packages of which some files are kept and some are not, by name.
-    pub fn parts(&self, rootfs: &Rootfs, kept: impl Fn(&RootPath) -> bool) -> Vec<Part> {
-        let part = |(name, files): (&String, &Vec<RootPath>)| {
-            let bytes = |path: &RootPath| rootfs.get(path).map_or(0, super::Entry::size);
-            let kept: Vec<&RootPath> = files.iter().filter(|path| kept(path)).collect();
-            (!kept.is_empty() && kept.len() < files.len()).then(|| Part {
-                name: name.clone(),
-                kept_files: kept.len() as u64,
-                files: files.len() as u64,
-                kept_bytes: kept.into_iter().map(bytes).sum(),
-                bytes: files.iter().map(bytes).sum(),
-            })
-        };
-        self.names.iter().zip(&self.files).filter_map(part).collect()
     }
 
     /// How many packages have a file among `paths`.
@@ -507,25 +476,5 @@ mod tests {
         assert_eq!(packages.names().collect::<Vec<_>>(), ["base", "conf", "tool"]);
         assert_eq!(packages.files("conf"), Some(&["/etc/conf".into()][..]));
         assert_eq!(packages.files("none"), None);
-    }
-
-    #[test]
-    fn a_package_kept_in_part_is_told() {
-        let rootfs = tree(&[
-            ("/a", b"1"),
-            ("/b", b"22"),
-            ("/c", b"333"),
-            ("/lib/apk/db/installed", b"P:ab\nF:\nR:a\nR:b\n\nP:c\nF:\nR:c\n\n"),
-        ]);
-        let packages = owners(&rootfs);
-        let part = Part {
-            name: "ab".into(),
-            kept_files: 1,
-            files: 2,
-            kept_bytes: 2,
-            bytes: 3,
-        };
-        assert_eq!(packages.parts(&rootfs, |path| *path != "/a".into()), [part]);
-        assert_eq!(packages.parts(&rootfs, |_| true), []);
     }
 }

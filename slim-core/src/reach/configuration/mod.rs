@@ -9,6 +9,7 @@
 mod apache;
 mod generic;
 mod ini;
+mod modules;
 mod nginx;
 #[cfg(test)]
 mod tests;
@@ -60,7 +61,8 @@ impl Resolver for Configuration<'_> {
         let nginx = nginx::is(path);
         let apache = apache::is(path);
         let cron = is_cron(path);
-        if !(generic || nginx || apache || cron) {
+        let modules = modules::is(path);
+        if !(generic || nginx || apache || cron || modules) {
             return Ok(());
         }
         let source = node.source()?;
@@ -71,6 +73,8 @@ impl Resolver for Configuration<'_> {
             nginx::follow(self.context, needs, path, source);
         } else if apache {
             apache::follow(self.context, needs, path, source);
+        } else if modules {
+            modules::follow(self.context, needs, path, source);
         } else if cron {
             crontab(self.context, needs, path, source);
         } else {

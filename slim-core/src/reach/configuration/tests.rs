@@ -153,6 +153,102 @@ fn supervisord_and_generic_paths() {
 }
 
 #[test]
+fn supervisord_pools_and_cron_name_programs_directories_and_files() {
+    let items: &[(&str, &[u8])] = &[
+        (
+            "/etc/supervisor/s.conf",
+            b"[supervisord]\nlogfile=/var/log/s.log\n[program:web]\ncommand=worker --config /etc/worker.toml\n\
+              directory=/srv/worker\nuser=www-data\nstdout_logfile=/var/log/web/out.log\n",
+        ),
+        ("/etc/php/8.2/fpm/php-fpm.conf", b"include=/etc/php/8.2/fpm/pool.d/*.conf\n"),
+        ("/etc/php/8.2/fpm/pool.d/www.conf", b"[www]\nlisten = /run/php/fpm.sock\nuser = www-data\n"),
+        (
+            "/etc/cron.d/job",
+            b"# comment\nPATH=/usr/bin\n*/5 * * * * root report --to /var/lib/report >/dev/null\n@daily root cleaner\n",
+        ),
+        ("/var/spool/cron/crontabs/app", b"0 4 * * * cleaner /srv/worker/list.txt\n"),
+        ("/usr/bin/worker", b""),
+        ("/usr/bin/report", b""),
+        ("/usr/bin/cleaner", b""),
+        ("/usr/bin/root", b"a user, not a command"),
+        ("/etc/worker.toml", b""),
+        ("/etc/passwd", b""),
+        ("/etc/group", b""),
+        ("/srv/worker/list.txt", b""),
+        ("/var/lib/report/last", b""),
+        ("/var/log/web/", b""),
+        ("/run/php/", b""),
+    ];
+    let always = ["/etc/group", "/etc/passwd"];
+    let needed = |path: &str| -> Vec<String> {
+        let needed = needed(items, path).into_iter();
+        needed
+            .filter(|path| !always.contains(&path.as_str()) && path != "/run")
+            .collect()
+    };
+    assert_eq!(
+        needed("/etc/supervisor/s.conf"),
+        [
+            "/etc/worker.toml",
+            "/srv/worker/list.txt",
+            "/usr/bin/worker",
+            "/var/log/web"
+        ]
+    );
+    let pool = "/etc/php/8.2/fpm/pool.d/www.conf";
+    assert_eq!(needed("/etc/php/8.2/fpm/php-fpm.conf"), [pool, "/run/php"]);
+    assert_eq!(
+        needed("/etc/cron.d/job"),
+        ["/usr/bin/cleaner", "/usr/bin/report", "/var/lib/report/last"]
+    );
+    assert_eq!(
+        needed("/var/spool/cron/crontabs/app"),
+        ["/srv/worker/list.txt", "/usr/bin/cleaner"]
+    );
+}
+
+#[test]
+fn name_services_and_pam_name_their_modules() {
+    let items: &[(&str, &[u8])] = &[
+        (
+            "/etc/nsswitch.conf",
+            b"passwd: files systemd # ldap\nhosts: files [NOTFOUND=return] ../x mdns4_minimal\n",
+        ),
+        ("/usr/lib/x86_64-linux-gnu/libnss_systemd.so.2", b""),
+        ("/lib64/libnss_mdns4_minimal.so.2", b""),
+        ("/usr/lib/x86_64-linux-gnu/libnss_ldap.so.2", b""),
+        (
+            "/etc/pam.d/login",
+            b"auth [success=1 default=ignore] pam_unix.so nullok\n@include common\nauth optional /opt/pam_own.so\n\
+              session optional pam_exec.so pam_none.so\n",
+        ),
+        ("/etc/pam.d/common", b"account include other\n"),
+        ("/etc/pam.d/other", b""),
+        ("/usr/lib/x86_64-linux-gnu/security/pam_unix.so", b""),
+        ("/usr/lib/x86_64-linux-gnu/security/pam_exec.so", b""),
+        ("/usr/lib/x86_64-linux-gnu/security/pam_none.so", b""),
+        ("/opt/pam_own.so", b""),
+    ];
+    assert_eq!(
+        needed(items, "/etc/nsswitch.conf"),
+        [
+            "/lib64/libnss_mdns4_minimal.so.2",
+            "/usr/lib/x86_64-linux-gnu/libnss_systemd.so.2"
+        ]
+    );
+    assert_eq!(
+        needed(items, "/etc/pam.d/login"),
+        [
+            "/etc/pam.d/common",
+            "/etc/pam.d/other",
+            "/opt/pam_own.so",
+            "/usr/lib/x86_64-linux-gnu/security/pam_exec.so",
+            "/usr/lib/x86_64-linux-gnu/security/pam_unix.so"
+        ]
+    );
+}
+
+#[test]
 fn hostile_files_are_bounded() {
     let names: Vec<String> = (0..3000).map(|i| format!("/etc/nginx/d/{i}.conf")).collect();
     let deep = b"server{".repeat(100_000);

@@ -7,8 +7,8 @@
 //! a package made, the entry alone.
 //!
 //! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
-//! where the loader would. Names that are computed are not followed, nor is the C library's own data, whose files
-//! families tell (`families.rs`).
+//! where the loader would. One of the application's that can call `system` or `popen` would run a shell. Names that are
+//! computed are not followed, nor is the C library's own data, whose files families tell (`families.rs`).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -175,6 +175,10 @@ impl Resolver for Data<'_> {
                 }
                 _ => self.context.literal(needs, path, place),
             }
+        }
+        // Both run `/bin/sh` (system(3), popen(3)); that an interpreter can, its sources tell.
+        if !owned && (holds(b"\0system\0") || holds(b"\0popen\0")) {
+            self.context.command(needs, b"sh", Place::of(node.path));
         }
         if holds(b"dlopen\0") {
             for library in libraries(constants, joined) {
@@ -352,6 +356,17 @@ mod tests {
             kept(&files, b"RUST_BACKTRACE dlopen\0failedlibtwo.sofailed"),
             ["/usr/lib/libtwo.so"]
         );
+        let files = ["/bin/sh"];
+        assert_eq!(
+            kept(&files, b"\0system\0 \0popen\0"),
+            Vec::<String>::new(),
+            "the guard refuses it"
+        );
+        let files = [
+            "/usr/lib/libone.so.1",
+            "/usr/lib/libtwo.so",
+            "/usr/lib/x/libthree.so",
+        ];
         assert_eq!(
             kept(&files, b"dlopen\0/usr/lib/x/libthree.so"),
             ["/usr/lib/x/libthree.so"]

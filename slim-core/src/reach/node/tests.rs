@@ -412,7 +412,7 @@ fn programs_are_kept_and_shells_reported() {
     let left_out = run(items).left_out;
     assert_eq!(left_out.len(), 1);
     assert!(
-        left_out[0].why.starts_with("/app/a.js would run a shell, line 5"),
+        left_out[0].why.starts_with("/app/a.js:5 would run a shell ("),
         "{left_out:?}"
     );
 }
