@@ -138,12 +138,14 @@ pub mod call {
 
 /// What the user side tells the program while it runs.
 #[repr(C)]
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Control {
     /// The phase's number.
     pub phase: u32,
     /// Whether a container is waited for.
     pub wanted: u32,
+    /// The id that its cgroup is named after.
+    pub id: [u8; ID],
 }
 
 /// The length of an engine's container id.
@@ -573,8 +575,6 @@ offsets! {
 pub struct Config {
     /// Random: nobody can make two records look alike.
     pub seed: [u64; 2],
-    /// The id that the container's cgroup is named after.
-    pub id: [u8; ID],
     /// Bit offset of `linux_binprm.secureexec`; [`ABSENT`] if this kernel has none.
     pub secureexec: u32,
     /// Rows of [`Counts`] per slot, less one; a power of two less one.

@@ -44,6 +44,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         .await
         .ok()
         .filter(|image| image.id == recording.image);
+    let tagged = tag.unwrap_or(&report.reference);
     let finished = Finished {
         plan: &plan,
         recording: &recording,
@@ -51,6 +52,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         product: &product,
         original: original.as_ref(),
         directory,
+        tagged,
     };
     let options = args.checks.options(Some(args.tracer.sizes()));
     let (verification, unchecked) = finished.verify(&engine, &options, &stop, &progress).await?;

@@ -2,6 +2,7 @@
 //!
 //! Everything that takes long tells an [`Observer`]; everything that may take forever ends when [`Stop`] says so.
 
+mod apparmor;
 mod output;
 mod produce;
 mod record;

@@ -160,6 +160,10 @@ impl Workshop<'_> {
                 plan: &plan,
                 recording: &recording,
                 seccomp: &self.output.absolute(profile::SECCOMP_FILE)?,
+                apparmor: (
+                    &self.output.path(profile::APPARMOR_FILE),
+                    &profile::profile_name(self.options.tags.first().unwrap_or(&self.image.reference)),
+                ),
             };
             let judged = self.judge(&mut verifier, subject, verify, number).await;
             let (round, better) = match judged {

@@ -97,6 +97,14 @@ pub async fn image(
     Ok(image)
 }
 
+/// The tracer on its way into the kernel, which takes a while that other things can fill.
+pub(super) type Loading = tokio::task::JoinHandle<Result<trace::Loaded, trace::Error>>;
+
+/// Begins to load the tracer.
+pub(super) fn load(sizes: trace::Options) -> Loading {
+    tokio::task::spawn_blocking(move || trace::Loaded::new(sizes))
+}
+
 /// Passes counts of bytes on until their sender is gone.
 pub(super) async fn show_bytes(
     mut receiver: mpsc::UnboundedReceiver<(u64, Option<u64>)>,
@@ -127,6 +135,7 @@ pub async fn record(
         log: String::new(),
     })?;
     observer.begin(Stage::Start, &image.reference);
+    let loading = load(options.trace);
     let container = cancellable(stop, cancelling, engine.create(image, &options.container)).await?;
     let session = Session {
         engine,
@@ -136,7 +145,7 @@ pub async fn record(
         observer,
         container: &container,
     };
-    let recorded = cancellable(stop, cancelling, session.run()).await;
+    let recorded = cancellable(stop, cancelling, session.run(loading)).await;
     let removed = engine.remove(&container).await;
     let recorded = recorded?;
     removed?;
@@ -165,10 +174,10 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(&self) -> Result<Recorded, Error> {
+    async fn run(&self, loading: Loading) -> Result<Recorded, Error> {
         let scope = Scope::Container(self.container.id.clone());
-        let sizes = self.options.trace;
-        let tracer = Arc::new(tokio::task::spawn_blocking(move || Tracer::start(scope, sizes)).await??);
+        let loaded = loading.await??;
+        let tracer = Arc::new(tokio::task::spawn_blocking(move || loaded.watch(scope)).await??);
         let started = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()

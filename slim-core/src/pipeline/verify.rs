@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::record::cancellable;
+use super::record::{Loading, cancellable, load};
 use super::target::Watched;
 use super::{Error, LOG_LIMIT, Observer, Stage, Stop};
 use crate::engine::{Container, ContainerOptions, Engine};
@@ -16,6 +16,7 @@ use crate::image::Image;
 use crate::plan::Plan;
 use crate::plan::filter::Filter;
 use crate::probe::{self, Patience, Questions, Replayed, Unrecorded};
+use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, profile_name};
 use crate::recording::{ContainerFacts, Exchange, Phase, Purpose, Recording, Run, SocketUse};
 use crate::trace::{self, Observed, Scope, Tracer};
 use crate::verify::{
@@ -119,6 +120,8 @@ pub struct Finished<'a> {
     pub original: Option<&'a Image>,
     /// The directory with its profiles.
     pub directory: &'a Path,
+    /// The name that its profiles carry: its first tag, or the original's where only profiles were made.
+    pub tagged: &'a str,
 }
 
 impl Finished<'_> {
@@ -167,12 +170,13 @@ impl Finished<'_> {
             original: self.original,
             plan: self.plan,
             recording: self.recording,
-            seccomp: &std::path::absolute(self.directory.join(crate::profile::SECCOMP_FILE)).map_err(
-                |source| Error::Output {
+            seccomp: &std::path::absolute(self.directory.join(SECCOMP_FILE)).map_err(|source| {
+                Error::Output {
                     path: self.directory.to_owned(),
                     source,
-                },
-            )?,
+                }
+            })?,
+            apparmor: (&self.directory.join(APPARMOR_FILE), &profile_name(self.tagged)),
         };
         let round = verifier.round(subject, 1).await?;
         observer.end(Stage::Verify, &round.verification.in_short());
@@ -202,6 +206,8 @@ pub(super) struct Subject<'a> {
     pub(super) recording: &'a Recording,
     /// Its seccomp profile.
     pub(super) seccomp: &'a Path,
+    /// Its AppArmor profile: where it is, and what it calls itself.
+    pub(super) apparmor: (&'a Path, &'a str),
 }
 
 /// What came of a round.
@@ -219,6 +225,8 @@ pub(super) struct Verifier<'a> {
     stop: &'a Stop,
     observer: &'a dyn Observer,
     scenarios: Vec<Repeated<'a>>,
+    /// The tracer of the first trial, which loads while the product is made.
+    loading: Option<Loading>,
 }
 
 struct Repeated<'a> {
@@ -287,6 +295,7 @@ impl<'a> Verifier<'a> {
             stop,
             observer,
             scenarios: repeated,
+            loading: options.trace.map(load),
         })
     }
 
@@ -307,13 +316,13 @@ impl<'a> Verifier<'a> {
         };
         let mut arbitrary: Option<Tally> = None;
         let mut arbitrary_note = None;
+        let mut apparmor: Option<Result<Tally, String>> = None;
 
         for index in 0..self.scenarios.len() {
             let base = confined(
                 &self.scenarios[index].scenario.container,
                 subject.plan,
                 subject.seccomp,
-                None,
             );
             let mut times = self.options.times.max(1);
             if let (Some(writable), Ok(())) = (&writable, &read_only) {
@@ -341,6 +350,19 @@ impl<'a> Verifier<'a> {
             }
             if main.failed() {
                 break;
+            }
+            let options = match (&writable, &read_only) {
+                (Some(writable), Ok(())) => verify::read_only(&base, &writable.tmpfs),
+                _ => base.clone(),
+            };
+            match (apparmor.take(), load_apparmor(subject.apparmor)?) {
+                (Some(Err(reason)), _) | (_, Err(reason)) => apparmor = Some(Err(reason)),
+                (before, Ok(loaded)) => {
+                    let mut tally = before.and_then(Result::ok).unwrap_or_default();
+                    let options = verify::under_apparmor(&options, loaded.name());
+                    tally.add(self.judge(index, subject, &options, &filter, number).await?);
+                    apparmor = Some(Ok(tally));
+                }
             }
             let user = self.options.user.or_else(|| {
                 let required = self.options.require.contains(&Aspect::ArbitraryUid);
@@ -378,10 +400,15 @@ impl<'a> Verifier<'a> {
                 _ => main.verdict(aspect, Outcome::Passed, String::new()),
             });
         }
-        verdicts.push(Verdict::not_checked(
-            Aspect::AppArmor,
-            "the engine's host does not enforce AppArmor".to_owned(),
-        ));
+        verdicts.push(match apparmor {
+            Some(Ok(tally)) if tally.failed() => {
+                let detail = tally.reason();
+                tally.verdict(Aspect::AppArmor, Outcome::Failed, detail)
+            }
+            Some(Ok(tally)) => tally.verdict(Aspect::AppArmor, Outcome::Passed, String::new()),
+            Some(Err(reason)) => Verdict::not_checked(Aspect::AppArmor, reason),
+            None => Verdict::not_checked(Aspect::AppArmor, "the product fails otherwise".to_owned()),
+        });
         verdicts.push(match read_only {
             Ok(()) if !main.failed() => {
                 let tmpfs = writable.iter().flat_map(|writable| &writable.tmpfs);
@@ -557,12 +584,13 @@ impl<'a> Verifier<'a> {
 
     /// Runs one container and asks it everything.
     async fn attempt(
-        &self,
+        &mut self,
         index: usize,
         image: &Image,
         options: &ContainerOptions,
         tracing: Option<trace::Options>,
     ) -> Result<Tried, Error> {
+        let loading = tracing.map(|sizes| self.loading.take().unwrap_or_else(|| load(sizes)));
         let container = cancellable(self.stop, 1, self.engine.create(image, options)).await?;
         let trial = Trial {
             engine: self.engine,
@@ -573,7 +601,7 @@ impl<'a> Verifier<'a> {
             container: &container,
             repeated: &self.scenarios[index],
         };
-        let ran = cancellable(self.stop, 1, trial.run(tracing)).await;
+        let ran = cancellable(self.stop, 1, trial.run(loading)).await;
         let removed = self.engine.remove(&container).await;
         let (mut tried, facts, tracer) = ran?;
         removed?;
@@ -601,16 +629,14 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// Starts it, asks, and leaves it running; the tracer is handed out, since it is to see the end.
-    async fn run(
-        &self,
-        tracing: Option<trace::Options>,
-    ) -> Result<(Tried, ContainerFacts, Option<Tracer>), Error> {
+    async fn run(&self, loading: Option<Loading>) -> Result<(Tried, ContainerFacts, Option<Tracer>), Error> {
         let clock = Instant::now();
         let mut tracer = None;
-        if let Some(sizes) = tracing {
+        if let Some(loading) = loading {
             let scope = Scope::Container(self.container.id.clone());
-            let started = tokio::task::spawn_blocking(move || Tracer::start(scope, sizes)).await??;
-            tracer = Some(Arc::new(started));
+            let loaded = loading.await??;
+            let watching = tokio::task::spawn_blocking(move || loaded.watch(scope)).await??;
+            tracer = Some(Arc::new(watching));
         }
         let mut tried = Tried::default();
         let mut facts = ContainerFacts::default();
@@ -798,6 +824,15 @@ fn unite(all: Vec<Missed>) -> Missed {
         list: list.into_iter().collect(),
         run: united,
     }
+}
+
+/// The product's AppArmor profile in the kernel, or why not.
+fn load_apparmor((path, name): (&Path, &str)) -> Result<Result<super::apparmor::Loaded, String>, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Output {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(super::apparmor::Loaded::load(&text, name))
 }
 
 fn read_filter(path: &Path) -> Result<Filter, Error> {

@@ -44,7 +44,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::{KProbe, RawTracePoint};
+use aya::programs::{KProbe, ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader};
 use libseccomp::ScmpArch;
 use slim_ebpf::{
@@ -257,23 +257,58 @@ const CAPABLE: &str = "cap_capable";
 /// What stands in for it there, if the kernel has kprobes.
 const CAPABLE_ENTRY: &str = "cap_capable_entry";
 
-impl Tracer {
-    /// Loads and attaches the program. For [`Scope::Container`], call it before the engine's `start`.
+/// The program, in the kernel and attached to nothing yet: what takes longest of [`Tracer::start`], which can be done
+/// before it is known what to watch.
+pub struct Loaded {
+    ebpf: Ebpf,
+    mount: PathBuf,
+    shards: u32,
+    slots: u32,
+}
+
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded")
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Loaded {
+    /// Loads the program.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
-    pub fn start(scope: Scope, options: Options) -> Result<Self, Error> {
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let mount = cgroup::mount().ok_or(Error::NoCgroup2)?;
+        let mut loaded = load(options, mount)?;
+        for &name in TRACEPOINTS {
+            match self::loaded(&mut loaded.ebpf, name) {
+                // A kernel without it shows when it is attached.
+                Err(_) if name == CAPABLE => {}
+                other => {
+                    other?;
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Attaches it. For [`Scope::Container`], call it before the engine's `start`.
+    ///
+    /// # Errors
+    /// As [`Tracer::start`].
+    pub fn watch(self, scope: Scope) -> Result<Tracer, Error> {
         let id = match &scope {
             Scope::Container(id) => container_id(id)?,
             Scope::Cgroup(_) => [0; ID],
         };
-        let mount = cgroup::mount().ok_or(Error::NoCgroup2)?;
-        let loaded = load(id, options)?;
-        let Loaded {
+        let Self {
             mut ebpf,
+            mount,
             shards,
             slots,
-        } = loaded;
+        } = self;
 
         let rows = table::by_number();
         let mut calls: Array<&mut MapData, slim_ebpf::Call> = borrow_mut(&mut ebpf, "CALLS")?;
@@ -296,7 +331,7 @@ impl Tracer {
         let wanted = u32::from(matches!(scope, Scope::Container(_)));
         let phase = gather::phase_number(Phase::StartUp);
         control
-            .set(0, Control { phase, wanted }, 0)
+            .set(0, Control { phase, wanted, id }, 0)
             .map_err(map_error("CONTROL"))?;
 
         let mut gathered = Gathered::default();
@@ -342,7 +377,7 @@ impl Tracer {
             let programs = lock(&gathered).seed(&existing);
             enter(&mut ebpf, &existing, &programs)?;
         }
-        Ok(Self {
+        Ok(Tracer {
             ebpf,
             control: Mutex::new(control),
             state,
@@ -360,6 +395,16 @@ impl Tracer {
             stop,
             reader: Some(reader),
         })
+    }
+}
+
+impl Tracer {
+    /// Loads and attaches the program. For [`Scope::Container`], call it before the engine's `start`.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
+    pub fn start(scope: Scope, options: Options) -> Result<Self, Error> {
+        Loaded::new(options)?.watch(scope)
     }
 
     /// Whether the container's cgroup was seen. If not, after the engine's `start`: the engine runs on another kernel.
@@ -762,7 +807,7 @@ pub fn check() -> Vec<Check> {
             },
         },
     );
-    match load([0; ID], Options::default()) {
+    match load(Options::default(), PathBuf::new()) {
         Err(error) => check(
             "eBPF program",
             false,
@@ -808,14 +853,8 @@ pub fn known_syscalls() -> u32 {
     table::known()
 }
 
-struct Loaded {
-    ebpf: Ebpf,
-    shards: u32,
-    slots: u32,
-}
-
 /// Loads the object with sizes and offsets; nothing is attached yet.
-fn load(id: [u8; ID], options: Options) -> Result<Loaded, Error> {
+fn load(options: Options, mount: PathBuf) -> Result<Loaded, Error> {
     let types = std::fs::read(btf::VMLINUX).map_err(|source| Error::NoBtf { source })?;
     let btf = btf::Btf::parse(&types)?;
     let offsets = btf.offsets()?;
@@ -845,7 +884,6 @@ fn load(id: [u8; ID], options: Options) -> Result<Loaded, Error> {
     };
     let config = Config {
         seed: seed()?,
-        id,
         secureexec,
         shards: shards - 1,
         slots,
@@ -880,7 +918,12 @@ fn load(id: [u8; ID], options: Options) -> Result<Loaded, Error> {
         }
     };
     let ebpf = loader.load(&object).map_err(|error| refused("maps", &error))?;
-    Ok(Loaded { ebpf, shards, slots })
+    Ok(Loaded {
+        ebpf,
+        mount,
+        shards,
+        slots,
+    })
 }
 
 fn refused(what: &str, error: &dyn std::error::Error) -> Error {
@@ -908,7 +951,8 @@ fn refused(what: &str, error: &dyn std::error::Error) -> Error {
     }
 }
 
-fn attach(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), Error> {
+/// A program of the object, loaded into the kernel.
+fn loaded<'a>(ebpf: &'a mut Ebpf, program: &str) -> Result<&'a mut RawTracePoint, Error> {
     let what = |reason: &str| Error::Refused {
         what: program.to_owned(),
         reason: reason.to_owned(),
@@ -918,8 +962,16 @@ fn attach(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), Error>
         .ok_or_else(|| what("the object has no such program"))?
         .try_into()
         .map_err(|_| what("it is not for a raw tracepoint"))?;
-    raw.load().map_err(|error| refused(program, &error))?;
-    raw.attach(tracepoint).map_err(|error| refused(program, &error))?;
+    match raw.load() {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(raw),
+        Err(error) => Err(refused(program, &error)),
+    }
+}
+
+fn attach(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), Error> {
+    loaded(ebpf, program)?
+        .attach(tracepoint)
+        .map_err(|error| refused(program, &error))?;
     Ok(())
 }
 

@@ -15,19 +15,13 @@ const MOST_DIRECTORIES: usize = 32;
 
 /// The options of the original's container under the plan's profiles: its seccomp filter in the file `seccomp`, its
 /// capabilities and no more, and no-new-privileges unless something gains privilege.
-pub fn confined(
-    original: &ContainerOptions,
-    plan: &Plan,
-    seccomp: &Path,
-    apparmor: Option<&str>,
-) -> ContainerOptions {
+pub fn confined(original: &ContainerOptions, plan: &Plan, seccomp: &Path) -> ContainerOptions {
     let replaced = |option: &&String| {
         let name = option.split(['=', ':']).next().unwrap_or_default();
         !matches!(name, "seccomp" | "apparmor" | "no-new-privileges")
     };
     let mut security_opt: Vec<String> = original.security_opt.iter().filter(replaced).cloned().collect();
     security_opt.push(format!("seccomp={}", seccomp.display()));
-    security_opt.extend(apparmor.map(|name| format!("apparmor={name}")));
     if plan.privilege_gain.is_empty() {
         security_opt.push("no-new-privileges".to_owned());
     }
@@ -41,6 +35,13 @@ pub fn confined(
             .collect(),
         ..original.clone()
     }
+}
+
+/// `options` under a loaded AppArmor profile.
+pub fn under_apparmor(options: &ContainerOptions, name: &str) -> ContainerOptions {
+    let mut options = options.clone();
+    options.security_opt.push(format!("apparmor={name}"));
+    options
 }
 
 /// `options` with a root file system that is read-only, and memory where the application writes.

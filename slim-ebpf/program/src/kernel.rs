@@ -11,7 +11,6 @@ pub static OFFSETS: Offsets = Offsets::absent();
 #[unsafe(no_mangle)]
 pub static CONFIG: Config = Config {
     seed: [0; 2],
-    id: [0; crate::shared::ID],
     secureexec: 0,
     shards: 0,
     slots: 0,

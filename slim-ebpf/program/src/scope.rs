@@ -75,7 +75,8 @@ pub fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn made(cgroup: u64, path: u64) -> Option<()> {
-    if unsafe { (*CONTROL.get_ptr(0)?).wanted } == 0 {
+    let control = CONTROL.get_ptr(0)?;
+    if unsafe { (*control).wanted } == 0 {
         return None;
     }
     let hierarchy = follow(cgroup + off!(cgroup_root))? + off!(hierarchy);
@@ -84,7 +85,7 @@ fn made(cgroup: u64, path: u64) -> Option<()> {
     }
     let node = follow(cgroup + off!(cgroup_node))?;
     let name = follow(node + off!(node_name))?;
-    if !named(name) {
+    if !named(name, unsafe { &raw const (*control).id }) {
         return None;
     }
     let state = STATE.get_ptr_mut(0)?;
@@ -96,9 +97,9 @@ fn made(cgroup: u64, path: u64) -> Option<()> {
     Some(())
 }
 
-/// Whether a cgroup's name ends with the container's id, perhaps with `.scope`.
+/// Whether a cgroup's name ends with the container's `id`, perhaps with `.scope`.
 #[inline(always)]
-fn named(name: u64) -> bool {
+fn named(name: u64, id: *const [u8; ID]) -> bool {
     let mut text = [0u8; 128];
     let length = unsafe {
         generated::bpf_probe_read_kernel_str(text.as_mut_ptr().cast(), text.len() as u32, name as *const _)
@@ -131,7 +132,7 @@ fn named(name: u64) -> bool {
         let Some(word) = read::<u64>(name + begin + i as u64 * 8) else {
             return false;
         };
-        let wanted = unsafe { core::ptr::read_volatile((&raw const crate::kernel::CONFIG.id).cast::<u64>().add(i)) };
+        let wanted = unsafe { core::ptr::read_volatile(id.cast::<u64>().add(i)) };
         if word != wanted {
             return false;
         }

@@ -25,6 +25,9 @@ use crate::recording::{Actor, Recording, SocketAction, SocketUse};
 pub use rule::escape;
 pub(super) use rule::{Glob, Pattern, Piece, Rules};
 
+/// The name of the profile's file in the output directory.
+pub const APPARMOR_FILE: &str = "apparmor.profile";
+
 /// The artifact `apparmor.profile`.
 #[derive(Clone, Copy, Debug)]
 pub struct AppArmor;
@@ -66,7 +69,7 @@ impl Artifact for AppArmor {
     }
 
     fn file_name(&self) -> &'static str {
-        "apparmor.profile"
+        APPARMOR_FILE
     }
 
     fn always(&self) -> bool {
