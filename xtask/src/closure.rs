@@ -1,8 +1,5 @@
 //! `cargo xtask bench closure`: how long the closure takes in an image of 1 GB and 30,000 files that nobody uses.
 
-use std::io::Write;
-use std::process::Stdio;
-
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -61,26 +58,13 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
 
 /// The flask sample with a gigabyte in 30,000 more files.
 fn fat_image(docker: &Docker) -> Result<()> {
-    let dockerfile = "FROM slim-sample-python-flask\n\
+    samples::from_dockerfile(
+        docker,
+        IMAGE,
+        "FROM slim-sample-python-flask\n\
         RUN python3 -c \"import os; [(os.makedirs(f'/opt/fat/{d}'), [open(f'/opt/fat/{d}/{n}', 'wb').write(os.urandom(30000)) \
-        for n in range(100)]) for d in range(300)]\"\n";
-    let mut command = docker.command();
-    let mut child = command
-        .args(["build", "--quiet", "--tag", IMAGE, "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("could not run docker")?;
-    let mut stdin = child.stdin.take().context("a pipe was asked for")?;
-    stdin
-        .write_all(dockerfile.as_bytes())
-        .context("docker build took no Dockerfile")?;
-    drop(stdin);
-    ensure!(
-        child.wait().context("docker build")?.success(),
-        "{IMAGE} could not be built"
-    );
-    Ok(())
+        for n in range(100)]) for d in range(300)]\"\n",
+    )
 }
 
 fn tempfile() -> Result<std::path::PathBuf> {
@@ -90,7 +74,7 @@ fn tempfile() -> Result<std::path::PathBuf> {
     Ok(directory)
 }
 
-fn slim_json(slim: &std::path::Path, words: &[&str], output: &std::path::Path) -> Result<Value> {
+pub(crate) fn slim_json(slim: &std::path::Path, words: &[&str], output: &std::path::Path) -> Result<Value> {
     let mut command = sh::root(slim);
     command
         .args(words)
@@ -101,7 +85,7 @@ fn slim_json(slim: &std::path::Path, words: &[&str], output: &std::path::Path) -
 }
 
 /// Seconds of a stage.
-fn stage(report: &Value, name: &str) -> Option<f64> {
+pub(crate) fn stage(report: &Value, name: &str) -> Option<f64> {
     let stages = report["stages"].as_array()?;
     let stage = stages.iter().find(|stage| stage["stage"] == name)?;
     Some(stage["ms"].as_f64()? / 1000.0)

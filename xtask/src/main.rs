@@ -14,6 +14,7 @@ mod samples;
 mod setup;
 mod sh;
 mod test;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -47,7 +48,7 @@ enum Task {
         #[arg(last = true)]
         cargo_test: Vec<String>,
     },
-    /// Measure what tracing or the closure costs; the result is Markdown on stdout
+    /// Measure what tracing, the closure or whole builds cost; the result is Markdown on stdout
     Bench {
         /// What is measured
         #[arg(value_enum, default_value_t = Measured::Tracing)]
@@ -87,6 +88,8 @@ enum Measured {
     Tracing,
     /// The closure in an image of 1 GB and 30,000 files
     Closure,
+    /// Whole builds, beside what their originals take to answer
+    Build,
 }
 
 fn main() -> ExitCode {
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Task::Bench { what, runs, profile } => match what {
             Measured::Tracing => bench::run(runs, &profile),
             Measured::Closure => closure::run(runs, &profile),
+            Measured::Build => whole::run(runs, &profile),
         },
         Task::Docs { check } => docs::run(check),
         Task::Ebpf { check } => ebpf::run(check),

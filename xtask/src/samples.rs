@@ -1,8 +1,10 @@
 //! `cargo xtask samples`: one image for each folder of samples/. The engine's own build cache decides what is done again.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::engine::Docker;
 use crate::sh;
@@ -76,4 +78,29 @@ fn local_authorities(folder: &Path) -> Result<String> {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Builds an image from the text of a Dockerfile that needs nothing beside it.
+///
+/// # Errors
+///
+/// When Docker cannot be run, or the build fails.
+pub(crate) fn from_dockerfile(docker: &Docker, tag: &str, dockerfile: &str) -> Result<()> {
+    let mut command = docker.command();
+    let mut child = command
+        .args(["build", "--quiet", "--tag", tag, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("could not run docker")?;
+    let mut stdin = child.stdin.take().context("a pipe was asked for")?;
+    stdin
+        .write_all(dockerfile.as_bytes())
+        .context("docker build took no Dockerfile")?;
+    drop(stdin);
+    ensure!(
+        child.wait().context("docker build")?.success(),
+        "{tag} could not be built"
+    );
+    Ok(())
 }

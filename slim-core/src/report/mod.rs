@@ -67,6 +67,9 @@ pub struct Report {
     pub stages: Vec<StageTime>,
     /// From the start to the end, in milliseconds.
     pub total_ms: u64,
+    /// The most memory that slim itself took, in bytes; 0 where it is not known.
+    #[serde(default)]
+    pub peak_memory: u64,
     /// The directory of the files.
     pub output: PathBuf,
 }
@@ -155,6 +158,7 @@ impl Report {
             notes: plan.notes.clone(),
             stages: Vec::new(),
             total_ms: 0,
+            peak_memory: 0,
             output: PathBuf::new(),
         }
     }
