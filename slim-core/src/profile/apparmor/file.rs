@@ -19,6 +19,7 @@ pub(super) fn rules(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Rule
     let habits = Habits {
         renames: calls.made(&["rename", "renameat", "renameat2"]),
         links: calls.made(&["link", "linkat"]),
+        directories: calls.made(&["mkdir", "mkdirat"]),
     };
     let mut rules = Rules::default();
     kept(&mut rules, plan, rootfs);
@@ -39,6 +40,18 @@ pub(super) fn rules(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Rule
                 permissions.map = used.access.contains(&Access::Map);
             }
             observed(&mut rules, run, used, &path, permissions, &written, rootfs);
+            if habits.directories
+                && is_nameless(used)
+                && let Some(pattern) = written.pattern(&path, used)
+                && let Some(below) = pattern.below()
+            {
+                // A directory that it made is its own, to be filled another time.
+                let filled = Permissions {
+                    write: true,
+                    ..Permissions::READ
+                };
+                rules.add(below, filled);
+            }
         }
         for program in &run.programs {
             let executed = Permissions::of(&BTreeSet::from([Access::Execute]), habits);
@@ -273,19 +286,23 @@ fn holds_data(mount: &MountFact) -> bool {
 fn in_proc(path: &RootPath, directory: bool) -> Pattern {
     let mut pattern = Pattern::default();
     let mut of_process = false;
+    let mut before: &[u8] = b"";
     for (depth, name) in path.components().enumerate() {
         pattern = pattern.text(b"/");
         // Below a process there are its threads' and descriptors' numbers.
-        let process = depth == 1 && name == b"self";
-        if process || ((depth == 1 || of_process) && is_number(name)) {
+        let process = depth == 1 && (name == b"self" || is_number(name));
+        if process || (of_process && before == b"task" && is_number(name)) {
             of_process = true;
             pattern = pattern.glob(Glob::Process);
+        } else if of_process && is_number(name) {
+            pattern = pattern.glob(Glob::Number);
         } else if depth == 1 && name == b"thread-self" {
             of_process = true;
             pattern = pattern.glob(Glob::Process).text(b"/task/").glob(Glob::Process);
         } else {
             pattern = pattern.text(name);
         }
+        before = name;
     }
     if directory {
         pattern = pattern.text(b"/");
@@ -331,6 +348,7 @@ mod tests {
             "/proc/@{pid}/task/@{pid}/stat"
         );
         assert_eq!(proc("/proc/12/fd", true), "/proc/@{pid}/fd/");
+        assert_eq!(proc("/proc/12/fd/0", false), "/proc/@{pid}/fd/[0-9]*");
         assert_eq!(
             proc("/proc/thread-self/comm", false),
             "/proc/@{pid}/task/@{pid}/comm"

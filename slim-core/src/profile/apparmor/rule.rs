@@ -24,6 +24,8 @@ pub(super) struct Habits {
     pub(super) renames: bool,
     /// It makes hard links.
     pub(super) links: bool,
+    /// It makes directories.
+    pub(super) directories: bool,
 }
 
 impl Permissions {
@@ -169,6 +171,13 @@ impl Pattern {
     pub(super) fn glob(mut self, glob: Glob) -> Self {
         self.0.push(Piece::Glob(glob));
         self
+    }
+
+    /// What is below it, if it may be a directory.
+    pub(super) fn below(&self) -> Option<Self> {
+        let (last, start) = self.0.split_last()?;
+        let directory = Self(start.to_vec());
+        (*last == Piece::Glob(Glob::OrDirectory)).then(|| directory.text(b"/").glob(Glob::Below))
     }
 
     /// This pattern, then another one.

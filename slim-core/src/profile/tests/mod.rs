@@ -438,7 +438,7 @@ mod apparmor_profile {
     }
 
     fn example() -> (Plan, Recording, Image) {
-        let calls = ["read", "kill", "rename", "mount"].map(|name| (Abi::Native, name));
+        let calls = ["read", "kill", "rename", "mount", "mkdir"].map(|name| (Abi::Native, name));
         let recording = recorded(&calls, |run| {
             let mount = |target: &str, kind| MountFact {
                 target: target.into(),
