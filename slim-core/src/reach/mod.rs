@@ -28,6 +28,7 @@ mod observed;
 mod own;
 mod package;
 mod perl;
+mod php;
 mod programs;
 mod python;
 mod ruby;
@@ -205,7 +206,7 @@ pub fn close(
     }
     graph.mark_all(own::roots(&context));
     graph.mark_all(listed::roots(&context, &observed::listed(rootfs, recording)));
-    let needed: [&dyn Resolver; 11] = [
+    let needed: [&dyn Resolver; 12] = [
         &families::Families::new(&context),
         &elf::data::Data::new(&context, &libraries),
         &configuration::Configuration::new(&context),
@@ -214,6 +215,7 @@ pub fn close(
         &node::NodeJs::new(&context),
         &ruby::Ruby::new(&context),
         &perl::Perl::new(&context),
+        &php::Php::new(&context),
         &java::Java::new(&context),
         &lua::Lua::new(&context),
         &tcl::Tcl::new(&context),

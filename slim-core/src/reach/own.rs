@@ -13,6 +13,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::context::{Context, os};
 use super::graph::Needs;
+use super::php;
 use super::tables::Tables;
 use crate::image::{Entry, Kind};
 use crate::path::RootPath;
@@ -102,7 +103,7 @@ fn walk(context: &Context<'_>, directory: &RootPath) -> Content {
             if let Some(why) = left_out(path.name().unwrap_or_default()) {
                 content.left_out.push((path.clone(), why));
             } else if entry.is_dir() {
-                if !is_language(path) {
+                if !is_language(path) && !php::is_vendor(context.rootfs, path) {
                     content.entries.push(path.clone());
                     todo.push(path.clone());
                 }

@@ -80,6 +80,12 @@ pub(super) struct Configuration {
     pub(super) php: Vec<String>,
     /// Directories with PHP's extensions, or with directories of them.
     pub(super) php_extensions: Vec<String>,
+    /// Directories of `include_path`, as PHP is built where it is not set.
+    pub(super) php_include_path: Vec<String>,
+    /// Directories that PHP is built to write sessions to.
+    pub(super) php_sessions: Vec<String>,
+    /// Patterns of the files that PHP reads its settings from.
+    pub(super) php_ini: Vec<String>,
     /// supervisord's settings that name files and directories.
     pub(super) supervisord: Vec<String>,
     /// Extensions of configuration files.

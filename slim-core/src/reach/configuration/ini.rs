@@ -5,6 +5,7 @@ use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::context::{Context, Place};
 use crate::reach::graph::Needs;
+use crate::reach::php::{Settings, setting};
 use crate::reach::tables::Tables;
 
 /// As many directories of extensions as are looked in.
@@ -23,7 +24,13 @@ pub(super) fn scanned(_: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath) {
 }
 
 /// Follows the settings of PHP, PHP-FPM or supervisord; nothing for other files.
-pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source: &[u8]) {
+pub(super) fn follow(
+    context: &Context<'_>,
+    settings: &Settings,
+    needs: &mut Needs<'_>,
+    path: &RootPath,
+    source: &[u8],
+) {
     let table = &Tables::built_in().configuration;
     let php = of_php(path);
     let contains = |words: &[u8]| source.windows(words.len()).any(|window| window == words);
@@ -37,24 +44,13 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
     }
     let bases = [base.clone()];
     for (index, line) in source.split(|&b| b == b'\n').enumerate().take(MAX_DIRECTIVES) {
-        let line = line.trim_ascii();
-        let Some(equals) = line.iter().position(|&b| b == b'=') else {
+        let Some((key, value)) = setting(line.trim_ascii()) else {
             continue;
         };
-        if line.starts_with(b";") || line.starts_with(b"#") {
-            continue;
-        }
-        let key = line[..equals].trim_ascii();
-        let value = line[equals + 1..].trim_ascii();
-        let value = match value.first() {
-            Some(quote @ (b'"' | b'\'')) => value[1..].split(|b| b == quote).next(),
-            _ => value.split(|&b| b == b';').next(),
-        };
-        let value = value.unwrap_or_default().trim_ascii();
         let place = Place::at(path, index + 1);
         let is = |keys: &[String]| keys.iter().any(|known| known.as_bytes() == key);
         match key {
-            b"extension" | b"zend_extension" if php => extension(context, needs, value, place),
+            b"extension" | b"zend_extension" if php => extension(context, settings, needs, value, place),
             b"include" if php => included(needs, &base, value, place),
             b"include_path" if php => {
                 for directory in value.split(|&b| b == b':').filter(|part| part.starts_with(b"/")) {
@@ -98,8 +94,15 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
     }
 }
 
-/// An extension by its name, with or without `.so`, in every directory that PHP may have been built to look in.
-fn extension(context: &Context<'_>, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
+/// An extension by its name, with or without `.so`, in `extension_dir` and every directory that PHP may have been
+/// built to look in.
+fn extension(
+    context: &Context<'_>,
+    settings: &Settings,
+    needs: &mut Needs<'_>,
+    name: &[u8],
+    place: Place<'_>,
+) {
     let root = RootPath::root();
     if name.starts_with(b"/") {
         context.literal(needs, name, place);
@@ -113,6 +116,7 @@ fn extension(context: &Context<'_>, needs: &mut Needs<'_>, name: &[u8], place: P
         file.extend_from_slice(b".so");
     }
     let cause = place.cause(EdgeKind::Dlopen, &encode(name));
+    let mut directories = settings.extensions.clone();
     for above in &Tables::built_in().configuration.php_extensions {
         let Some(above) = context.directory(&root, above) else {
             continue;
@@ -121,11 +125,11 @@ fn extension(context: &Context<'_>, needs: &mut Needs<'_>, name: &[u8], place: P
             .rootfs
             .children(&above.path)
             .filter(|(_, entry)| entry.is_dir());
-        let directories = std::iter::once(above.path.clone()).chain(below.map(|(path, _)| path.clone()));
-        for directory in directories.take(MAX_DIRECTORIES) {
-            if let Some(found) = context.file(&directory, &file) {
-                needs.follow(&found, &cause);
-            }
+        directories.extend(std::iter::once(above.path.clone()).chain(below.map(|(path, _)| path.clone())));
+    }
+    for directory in directories.iter().take(MAX_DIRECTORIES) {
+        if let Some(found) = context.file(directory, &file) {
+            needs.follow(&found, &cause);
         }
     }
 }

@@ -20,6 +20,7 @@ use globset::GlobBuilder;
 
 use super::context::{Context, Place};
 use super::graph::{Needs, Node, Resolver};
+use super::php;
 use super::programs::shell_commands;
 use super::tables::Tables;
 use crate::image::{Outcome, Rootfs};
@@ -38,12 +39,14 @@ const MAX_PATH: usize = 4096;
 /// Configuration files: what nginx, Apache and others include and serve.
 pub(super) struct Configuration<'a> {
     context: &'a Context<'a>,
+    php: php::Settings,
 }
 
 impl<'a> Configuration<'a> {
     /// Resolves in `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { context }
+        let php = php::Settings::of(context);
+        Self { context, php }
     }
 }
 
@@ -78,7 +81,7 @@ impl Resolver for Configuration<'_> {
         } else if cron {
             crontab(self.context, needs, path, source);
         } else {
-            ini::follow(self.context, needs, path, source);
+            ini::follow(self.context, &self.php, needs, path, source);
         }
         if generic {
             generic::follow(self.context, needs, path, source);
