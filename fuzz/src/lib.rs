@@ -1,4 +1,7 @@
-//! An image of one hostile file, or a few, and the closure over it.
+//! An image of one hostile file, or a few, and the closure over it; a hostile recording, and profiles of it.
+
+pub mod profile;
+pub mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read};
