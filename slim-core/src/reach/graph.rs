@@ -105,7 +105,9 @@ impl Node<'_> {
         }
         let constants = if self.entry.is_file() && self.head()?.starts_with(b"\x7fELF") {
             let read = |offset: u64, length: usize| self.rootfs.read_at(self.path, offset, length);
-            parse::read_only(&read, MAX_CONSTANTS)?
+            // Segments that lie over each other tell nothing new.
+            let size = usize::try_from(self.entry.size()).unwrap_or(usize::MAX);
+            parse::read_only(&read, size.min(MAX_CONSTANTS))?
         } else {
             Vec::new()
         };

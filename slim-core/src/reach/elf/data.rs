@@ -4,7 +4,7 @@
 //! directory where nothing but a computed name follows (`/srv/pages/%s.html`). Compilers of some (a table) write their
 //! constants one behind the other, with lengths elsewhere: there a path is taken for as long as the image has it, and
 //! so is the directory of its own that it ends in. What is named so is kept as any literal's is, but of a directory that
-//! a package made, the entry alone.
+//! a package made, the entry alone; and programs not for what a package's own files say of them.
 //!
 //! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
 //! where the loader would. One of the application's that can call `system` or `popen` would run a shell. Names that are
@@ -39,6 +39,8 @@ static SILENT: LazyLock<GlobSet> = LazyLock::new(|| names(&Tables::built_in().co
 pub(in crate::reach) struct Data<'a> {
     context: &'a Context<'a>,
     libraries: &'a Libraries<'a>,
+    /// Directories of programs.
+    programs: Vec<RootPath>,
     /// The names in the root directory at which a path may begin.
     tops: Vec<&'a [u8]>,
 }
@@ -54,6 +56,7 @@ impl<'a> Data<'a> {
         Self {
             context,
             libraries,
+            programs: context.environment.directories(context.rootfs),
             tops,
         }
     }
@@ -156,17 +159,16 @@ impl Resolver for Data<'_> {
             let mut paths = paths.flat_map(|paths| paths.split(|&b| b == b':'));
             paths.any(|searched| searched == *path)
         };
-        // That a language's interpreter can run a shell is nothing that it does unasked.
+        // What a distribution's libraries know of programs (that there are shells, how a script begins) is nothing that
+        // they run unasked.
         let owned = self.context.packages.owner(node.path).is_some();
-        let shells = &Tables::built_in().programs.shells;
-        let shell = |path: &&[u8]| {
-            owned
-                && shells
-                    .iter()
-                    .any(|shell| path.ends_with(format!("/{shell}").as_bytes()))
+        let program = |path: &&[u8]| {
+            let file = self.context.file(&RootPath::root(), path);
+            let parent = file.and_then(|file| file.path.parent());
+            owned && parent.is_some_and(|parent| self.programs.contains(&parent))
         };
         let paths = self.paths(constants, joined).into_iter();
-        for path in paths.filter(|path| !searched(path) && !shell(path)) {
+        for path in paths.filter(|path| !searched(path) && !program(path)) {
             let place = Place::of(node.path);
             match self.context.directory(&RootPath::root(), path) {
                 // What a package made is no application's own, whatever its programs call it.
@@ -333,6 +335,27 @@ mod tests {
         assert_eq!(kept(b"text/usr/share/app/pages0123"), pages);
         assert_eq!(kept(b"x/dataABORT"), ["/data", "/data/x"]);
         assert_eq!(kept(b"x/usr/bin/python3.12 x/usr/shareabc"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_packages_know_of_programs_brings_none() {
+        let program = write_with(&ELF, b"\0/usr/bin/perl\0/usr/lib/tool/helper\0/usr/bin/none\0");
+        let items: &[(&str, &[u8])] = &[
+            ("/opt/app", &program),
+            ("/usr/lib/libmagic.so", &program),
+            ("/usr/bin/perl", b"x"),
+            ("/usr/lib/tool/helper", b"x"),
+            ("/lib/apk/db/installed", b"P:file\nF:usr/lib\nR:libmagic.so\n"),
+        ];
+        let kept = |from: &[&str]| {
+            let reached = reached(items, &[], from, |context| {
+                let libraries = Box::leak(Box::new(Libraries::new(context.rootfs, context.environment)));
+                Box::new(Data::new(context, libraries))
+            });
+            beside(&reached, from)
+        };
+        assert_eq!(kept(&["/opt/app"]), ["/usr/bin/perl", "/usr/lib/tool/helper"]);
+        assert_eq!(kept(&["/usr/lib/libmagic.so"]), ["/usr/lib/tool/helper"]);
     }
 
     #[test]

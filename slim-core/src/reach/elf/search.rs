@@ -1,6 +1,6 @@
 //! Where loaders look for libraries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use globset::Glob;
 
@@ -30,7 +30,7 @@ impl System {
         if let Some(bytes) = read(rootfs, &RootPath::new("/etc/ld.so.cache"), MAX_CACHE) {
             system.cache = cache::parse(&bytes);
         }
-        let mut files = 0;
+        let mut files = BTreeSet::new();
         configured(
             rootfs,
             &RootPath::new("/etc/ld.so.conf"),
@@ -97,9 +97,9 @@ fn read(rootfs: &Rootfs, path: &RootPath, limit: u64) -> Option<Vec<u8>> {
 }
 
 /// Adds the directories of one `ld.so.conf` and of what it includes (glibc's `elf/ldconfig.c`, `parse_conf`).
-fn configured(rootfs: &Rootfs, path: &RootPath, files: &mut usize, out: &mut Vec<Vec<u8>>) {
-    *files += 1;
-    if *files > MAX_CONFIG_FILES {
+fn configured(rootfs: &Rootfs, path: &RootPath, files: &mut BTreeSet<RootPath>, out: &mut Vec<Vec<u8>>) {
+    // Each once: one may include itself.
+    if files.len() >= MAX_CONFIG_FILES || !files.insert(path.clone()) {
         return;
     }
     let Some(text) = read(rootfs, path, MAX_CONFIG) else {
