@@ -127,7 +127,7 @@ pub(crate) enum Colour {
 pub(crate) enum Command {
     /// Record a container, then make its slim image, its profiles and a report
     Build(Build),
-    /// Record a container, then make its profiles
+    /// Record a container, then make its profiles; or check a profile against a recording
     Profile(Profile),
     /// Record a container
     Record(Observe),
@@ -254,13 +254,32 @@ pub(crate) struct VerifyAgain {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Profile {
+    #[command(subcommand)]
+    pub(crate) command: Option<ProfileCommand>,
     #[command(flatten)]
     pub(crate) observe: Observe,
     #[command(flatten)]
     pub(crate) verify: Verify,
     #[command(flatten)]
     pub(crate) profiles: Profiles,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    /// Say what a seccomp profile would have denied of recorded system calls (exit code 4 if anything)
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The seccomp profile, in Docker's JSON or as linux.seccomp of the OCI runtime specification
+    #[arg(value_name = "FILE")]
+    pub(crate) profile: PathBuf,
+    /// A recording, or a directory that holds a recording.json; may be repeated
+    #[arg(long, value_name = "RECORDING", required = true)]
+    pub(crate) recording: Vec<PathBuf>,
 }
 
 /// What every command that records has.
@@ -312,8 +331,11 @@ pub(crate) struct Explain {
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
     /// A path in the image, a system call, or a capability
-    #[arg(value_name = "WHAT", required_unless_present = "removed")]
+    #[arg(value_name = "WHAT", required_unless_present_any = ["removed", "phases"])]
     pub(crate) what: Option<String>,
+    /// List the application's system calls by when it makes them: which of them only start-up needs
+    #[arg(long, conflicts_with_all = ["what", "removed"])]
+    pub(crate) phases: bool,
     /// List the largest things that are removed, by package, and what is named and left out
     #[arg(long, conflicts_with = "what")]
     pub(crate) removed: bool,
@@ -322,8 +344,8 @@ pub(crate) struct Explain {
 #[derive(Debug, Args)]
 pub(crate) struct Subject {
     /// The image
-    #[arg(value_name = "IMAGE")]
-    pub(crate) image: String,
+    #[arg(value_name = "IMAGE", required = true)]
+    image: Option<String>,
     /// The command in place of the image's own
     #[arg(value_name = "COMMAND", last = true)]
     pub(crate) command: Vec<String>,
@@ -333,6 +355,14 @@ pub(crate) struct Subject {
     /// Where the results go [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
+}
+
+impl Subject {
+    /// The image as the user named it.
+    pub(crate) fn image(&self) -> &str {
+        // Required, except beside a subcommand, which has no subject.
+        self.image.as_deref().unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -513,6 +543,32 @@ pub(crate) struct Profiles {
     /// crun (profiles/runtime has their form); may be repeated
     #[arg(long, value_name = "FILE", env = "SLIM_RUNTIME_CALLS")]
     runtime_calls: Vec<PathBuf>,
+    /// What the kernel does about system calls that the seccomp profile does not allow
+    #[arg(long, value_enum, default_value_t = SeccompMode::Enforce, env = "SLIM_SECCOMP_MODE")]
+    seccomp_mode: SeccompMode,
+    /// Allow socket, ioctl, prctl, personality, clone, mmap and mprotect only as they were seen, where that is known
+    /// (families, requests, options, flags; never writable code)
+    #[arg(long, env = "SLIM_SECCOMP_ARGS")]
+    seccomp_args: bool,
+    /// The architecture that the seccomp profile is for, if not the recorded one
+    #[arg(long, value_enum, value_name = "ARCH", env = "SLIM_ARCH")]
+    arch: Option<Arch>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeccompMode {
+    /// Refuse them
+    Enforce,
+    /// Log them, and allow those that the recorded container was allowed (--seccomp-args counts for nothing then)
+    Log,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Arch {
+    #[value(alias = "x86_64")]
+    Amd64,
+    #[value(alias = "aarch64")]
+    Arm64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -541,6 +597,15 @@ impl Profiles {
         }
     }
 
+    /// The machine that profiles are for, as `uname -m` names it, if one was named.
+    pub(crate) fn machine(&self) -> Option<String> {
+        let machine = match self.arch? {
+            Arch::Amd64 => "x86_64",
+            Arch::Arm64 => "aarch64",
+        };
+        Some(machine.to_owned())
+    }
+
     /// How profiles are written; which ones, `--format` says.
     pub(crate) fn options(&self, global: &Global) -> profile::Options {
         profile::Options {
@@ -550,6 +615,13 @@ impl Profiles {
                 ApparmorMode::Complain => profile::AppArmorMode::Complain,
             },
             headroom: self.headroom,
+            seccomp: profile::seccomp::Options {
+                arguments: self.seccomp_args,
+                mode: match self.seccomp_mode {
+                    SeccompMode::Enforce => profile::seccomp::Mode::Enforce,
+                    SeccompMode::Log => profile::seccomp::Mode::Log,
+                },
+            },
         }
     }
 }

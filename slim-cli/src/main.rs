@@ -23,6 +23,8 @@ mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// The product did not behave as the original.
     pub(crate) const DIFFERS: u8 = 3;
+    /// What a gate is there to find was found.
+    pub(crate) const GATE: u8 = 4;
     /// This machine cannot trace.
     pub(crate) const CANNOT_TRACE: u8 = 5;
 }
@@ -114,6 +116,9 @@ fn code(error: &anyhow::Error) -> u8 {
     }
     if error.downcast_ref::<commands::Differs>().is_some() {
         return exit::DIFFERS;
+    }
+    if error.downcast_ref::<commands::Gate>().is_some() {
+        return exit::GATE;
     }
     match error.downcast_ref::<Error>() {
         Some(error) if error.cannot_trace() => exit::CANNOT_TRACE,

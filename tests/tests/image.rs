@@ -228,10 +228,12 @@ fn plan(image: &slim_core::image::Image) -> Plan {
             .iter()
             .map(|(path, _)| (path.clone(), kept.clone()))
             .collect(),
+        machine: None,
         syscalls: Vec::new(),
         capabilities: Vec::new(),
         refused_capabilities: Vec::new(),
         privilege_gain: Vec::new(),
+        privileged: Vec::new(),
         notes: Vec::new(),
         before: Totals::default(),
         after: Totals::default(),

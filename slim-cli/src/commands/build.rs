@@ -10,9 +10,10 @@ use slim_core::pipeline::{
 use slim_core::recording::Recording;
 
 use super::{
-    connect, default_tag, finish, load_recordings, open_output, recorded, source_date_epoch, stop_on_signals,
+    check, connect, default_tag, finish, load_recordings, open_output, recorded, source_date_epoch,
+    stop_on_signals,
 };
-use crate::args::{Build, Global, Profile, Subject, record_options};
+use crate::args::{Build, Global, Profile, ProfileCommand, Subject, record_options};
 use crate::progress::Progress;
 
 /// What a product is made from and how.
@@ -33,7 +34,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         paths => Some(load_recordings(paths)?),
     };
     let tags = if args.tag.is_empty() {
-        vec![default_tag(&args.observe.subject.image)]
+        vec![default_tag(args.observe.subject.image())]
     } else {
         args.tag
     };
@@ -42,6 +43,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags,
+        machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
     };
@@ -57,8 +59,12 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()> {
+    if let Some(ProfileCommand::Check(args)) = args.command {
+        return check::run(global, &args);
+    }
     let record = record_options(&args.observe)?;
     let product = ProductOptions {
+        machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
         ..ProductOptions::default()
@@ -79,10 +85,10 @@ async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let subject = order.subject;
-    let output = open_output(subject.output.as_ref(), &subject.image)?;
+    let output = open_output(subject.output.as_ref(), subject.image())?;
     let engine = connect(global).await?;
 
-    let image = pipeline::image(&engine, &subject.image, subject.pull.into(), &stop, &progress).await?;
+    let image = pipeline::image(&engine, subject.image(), subject.pull.into(), &stop, &progress).await?;
     let seen = observe(&engine, &image, &order, &output, &stop, &progress).await?;
     let workshop = Workshop {
         engine: &engine,

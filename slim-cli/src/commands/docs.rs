@@ -38,6 +38,12 @@ fn reference() -> String {
         if !sub.is_hide_set() && sub.get_name() != "help" {
             let title = format!("slim {}", sub.get_name());
             section(&title, sub);
+            for inner in sub.get_subcommands_mut() {
+                if inner.get_name() != "help" {
+                    let title = format!("{title} {}", inner.get_name());
+                    section(&title, inner);
+                }
+            }
         }
     }
     out

@@ -1,5 +1,6 @@
 //! `slim explain`.
 
+use anyhow::Context as _;
 use slim_core::report;
 
 use super::json;
@@ -10,6 +11,16 @@ const REMOVED_LINES: usize = 20;
 
 pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
     let plan = super::load_plan(&args.directory)?;
+    if args.phases {
+        let phases = report::phases(&plan).context(
+            "no answer was recorded, so that all of it is start-up: there are no phases to tell apart",
+        )?;
+        match global.results() {
+            Results::Text => print!("{}", phases.text()),
+            Results::Json => print!("{}", json(&phases)?),
+        }
+        return Ok(());
+    }
     let Some(what) = &args.what else {
         let overview = report::overview(&plan);
         match global.results() {
@@ -20,7 +31,7 @@ pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
     };
     let explained = report::explain(&plan, what);
     match global.results() {
-        Results::Text => print!("{}", explained.text(&plan)),
+        Results::Text => print!("{}", explained.text()),
         Results::Json => print!("{}", json(&explained)?),
     }
     Ok(())

@@ -26,6 +26,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags: args.tag,
+        machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
     };

@@ -1,6 +1,7 @@
 //! One function a command: from flags to the library and to what is printed.
 
 mod build;
+mod check;
 mod docs;
 mod doctor;
 mod explain;
@@ -51,6 +52,11 @@ impl Differs {
         }
     }
 }
+
+/// What the user asked to be told about is the case; it is printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Gate(String);
 
 pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> {
     match command {
@@ -201,22 +207,34 @@ fn source_date_epoch() -> anyhow::Result<Option<u64>> {
 
 /// Reads recordings and unites them, with the bodies that lie beside them.
 fn load_recordings(paths: &[PathBuf]) -> anyhow::Result<(slim_core::recording::Recording, pipeline::Bodies)> {
-    let mut united: Option<slim_core::recording::Recording> = None;
     let mut bodies = pipeline::Bodies::new();
-    for path in paths {
-        let recording = slim_core::recording::Recording::load(path)?;
+    let recording = unite(paths, |path, recording| {
         let directory = if path.is_dir() {
-            path.as_path()
+            path
         } else {
             path.parent().unwrap_or(Path::new("."))
         };
-        bodies.extend(pipeline::load_bodies(&recording, directory)?);
+        bodies.extend(pipeline::load_bodies(recording, directory)?);
+        Ok(())
+    })?;
+    Ok((recording, bodies))
+}
+
+/// Reads recordings and unites them; `with` sees each of them and where it is.
+fn unite(
+    paths: &[PathBuf],
+    mut with: impl FnMut(&Path, &slim_core::recording::Recording) -> anyhow::Result<()>,
+) -> anyhow::Result<slim_core::recording::Recording> {
+    let mut united: Option<slim_core::recording::Recording> = None;
+    for path in paths {
+        let recording = slim_core::recording::Recording::load(path)?;
+        with(path, &recording)?;
         united = Some(match united {
             Some(others) => others.merge(recording)?,
             None => recording,
         });
     }
-    Ok((united.context("no recording is named")?, bodies))
+    united.context("no recording is named")
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
     let options = record_options(&args)?;
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
-    let output = open_output(args.subject.output.as_ref(), &args.subject.image)?;
+    let output = open_output(args.subject.output.as_ref(), args.subject.image())?;
     let engine = connect(global).await?;
 
     let image = pipeline::image(
         &engine,
-        &args.subject.image,
+        args.subject.image(),
         args.subject.pull.into(),
         &stop,
         &progress,

@@ -77,10 +77,12 @@ fn plan<'a>(image: &Image, paths: impl IntoIterator<Item = &'a RootPath>) -> Pla
             .into_iter()
             .map(|path| (path.clone(), kept.clone()))
             .collect(),
+        machine: None,
         syscalls: Vec::new(),
         capabilities: Vec::new(),
         refused_capabilities: Vec::new(),
         privilege_gain: Vec::new(),
+        privileged: Vec::new(),
         notes: Vec::new(),
         before: Totals::default(),
         after: Totals::default(),

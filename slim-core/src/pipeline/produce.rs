@@ -32,6 +32,8 @@ pub struct ProductOptions {
     pub source_date_epoch: Option<u64>,
     /// The image's tags; no image is made if there are none.
     pub tags: Vec<String>,
+    /// The machine that the profiles are for (as `uname -m` names it), if not the recorded one.
+    pub machine: Option<String>,
     /// How the profiles are written.
     pub profiles: profile::Options,
     /// What container runtimes call after they have loaded a filter, in place of the built-in tables.
@@ -67,7 +69,8 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
     if let Some(runtimes) = &options.runtimes {
         tables.to_mut().runtimes.clone_from(runtimes);
     }
-    let (syscalls, syscall_notes) = plan::syscalls::allowed(recording, &tables);
+    let (syscalls, syscall_notes) =
+        plan::syscalls::allowed_on(recording, &tables, options.machine.as_deref());
     let capabilities = plan::capabilities::granted(recording, &image.rootfs);
     let mut notes: Vec<String> = reached.notes.into_iter().chain(syscall_notes).collect();
     notes.extend(plan::capabilities::notes(recording, &capabilities));
@@ -84,10 +87,15 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
             .iter()
             .filter_map(|(id, run)| Some((id.clone(), run.round?)))
             .collect(),
+        machine: options.machine.clone().filter(|machine| {
+            let mut runs = recording.runs.values();
+            runs.any(|run| run.host.machine != *machine)
+        }),
         syscalls,
         capabilities,
         refused_capabilities: plan::capabilities::refused(recording, &image.rootfs),
         privilege_gain: plan::capabilities::privilege_gain(recording),
+        privileged: plan::capabilities::privileged(&image.rootfs, reached.files.keys()),
         notes,
         before,
         after,

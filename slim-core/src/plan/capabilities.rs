@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AllowedCapability, Reason};
-use crate::image::{Outcome, Rootfs};
+use super::{AllowedCapability, Privileged, Reason};
+use crate::image::{Entry, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::recording::{Actor, CapabilityUse, Measured, Purpose, Recording, Run, SocketAction};
 
@@ -144,10 +144,21 @@ fn collect(
                     program: used.program.clone(),
                     count: used.count,
                     failed: if used.granted { 0 } else { used.count },
+                    syscall: used.syscall.clone(),
+                    path: path_of(run, used),
                 });
         }
     }
     all
+}
+
+/// The path that the call which asked for a capability was first seen with, if it asked every time.
+fn path_of(run: &Run, used: &CapabilityUse) -> Option<RootPath> {
+    let call = run.syscalls.iter().find(|call| {
+        (Some(&call.name), call.phase, call.actor, &call.program)
+            == (used.syscall.as_ref(), used.phase, used.actor, &used.program)
+    })?;
+    (call.count <= used.count).then(|| call.first_path.clone())?
 }
 
 fn list(all: BTreeMap<String, BTreeSet<Reason>>) -> Vec<AllowedCapability> {
@@ -167,13 +178,42 @@ fn file_capabilities(run: &Run, rootfs: &Rootfs) -> BTreeMap<RootPath, Vec<Strin
         if resolved.outcome != Outcome::Found {
             continue;
         }
-        let attribute = rootfs
-            .get(&resolved.path)
-            .and_then(|e| e.xattrs.get(b"security.capability".as_slice()));
-        if let Some(names) = attribute.map(|bytes| permitted(bytes))
-            && !names.is_empty()
-        {
+        let names = rootfs.get(&resolved.path).map(carried).unwrap_or_default();
+        if !names.is_empty() {
             all.insert(resolved.path, names);
+        }
+    }
+    all
+}
+
+/// The permitted file capabilities of an entry.
+fn carried(entry: &Entry) -> Vec<String> {
+    let attribute = entry.xattrs.get(b"security.capability".as_slice());
+    attribute.map(|bytes| permitted(bytes)).unwrap_or_default()
+}
+
+/// Those of `paths` that give privilege to whoever executes them, in their order.
+pub fn privileged<'a>(rootfs: &Rootfs, paths: impl Iterator<Item = &'a RootPath>) -> Vec<Privileged> {
+    const SET_USER_ID: u32 = 0o4000;
+    const SET_GROUP_ID: u32 = 0o2000;
+    const EXECUTE: u32 = 0o111;
+    // Without the group's x, that bit asks for mandatory locks.
+    const GROUP_EXECUTE: u32 = 0o010;
+    let mut all = Vec::new();
+    for path in paths {
+        let file = rootfs.get(path).filter(|entry| entry.is_file());
+        let Some(entry) = file.filter(|entry| entry.mode & EXECUTE != 0) else {
+            continue;
+        };
+        let group = entry.mode & SET_GROUP_ID != 0 && entry.mode & GROUP_EXECUTE != 0;
+        let found = Privileged {
+            path: path.clone(),
+            user: (entry.mode & SET_USER_ID != 0).then_some(entry.uid),
+            group: group.then_some(entry.gid),
+            capabilities: carried(entry),
+        };
+        if found.user.is_some() || found.group.is_some() || !found.capabilities.is_empty() {
+            all.push(found);
         }
     }
     all
@@ -262,7 +302,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::image::{Entry, Kind, Store};
+    use crate::image::{Kind, Store};
     use crate::recording::{Phase, Program, SocketUse, tests::run};
 
     struct Nothing;
@@ -407,6 +447,58 @@ mod tests {
         assert!(
             notes[0].contains("port 80 without CAP_NET_BIND_SERVICE"),
             "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn files_that_give_privilege_are_named() {
+        let entry = |mode, attribute: &[u8]| Entry {
+            kind: Kind::File { size: 0 },
+            uid: 0,
+            gid: 42,
+            mode,
+            mtime: 0,
+            xattrs: if attribute.is_empty() {
+                BTreeMap::new()
+            } else {
+                BTreeMap::from([(b"security.capability".to_vec(), attribute.to_vec())])
+            },
+            inode: 1,
+            layer: 0,
+        };
+        let entries = [
+            ("/bin/chage", entry(0o2755, &[])),
+            ("/bin/data", entry(0o4644, &[])),
+            ("/bin/ls", entry(0o755, &[])),
+            ("/bin/ping", entry(0o755, &NET_RAW)),
+            ("/bin/su", entry(0o4755, &[])),
+        ];
+        let rootfs = Rootfs::new(
+            entries
+                .into_iter()
+                .map(|(path, entry)| (RootPath::new(path), entry))
+                .collect(),
+            Arc::new(Nothing),
+        );
+        let found = privileged(&rootfs, rootfs.iter().map(|(path, _)| path));
+        let told: Vec<_> = found
+            .iter()
+            .map(|file| {
+                (
+                    file.path.to_string(),
+                    file.user,
+                    file.group,
+                    file.capabilities.len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("/bin/chage".into(), None, Some(42), 0),
+                ("/bin/ping".into(), None, None, 1),
+                ("/bin/su".into(), Some(0), None, 0),
+            ]
         );
     }
 

@@ -263,6 +263,11 @@ impl Filter {
             .filter(move |rule| rule.names.iter().any(|n| n == name))
     }
 
+    /// Every condition on the arguments of the call `name`.
+    pub fn conditions<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Condition> {
+        self.rules(name).flat_map(|rule| &rule.when)
+    }
+
     /// Whether calls of `abi` on `machine` reach the rules at all; the others are killed or fail.
     pub fn knows(&self, machine: &str, abi: Abi) -> bool {
         abi == Abi::Native
@@ -347,6 +352,24 @@ impl Condition {
         }
     }
 
+    /// Conditions of which at least one holds exactly where this one does not; empty if they would be too many.
+    pub fn opposites(&self) -> Vec<Self> {
+        const MOST: u32 = 16;
+        match self.op {
+            // A bit of the mask is another one.
+            Compare::MaskedEq if self.value.count_ones() <= MOST => (0..u64::BITS)
+                .map(|bit| 1 << bit)
+                .filter(|bit| self.value & bit != 0)
+                .map(|bit| Self {
+                    value: bit,
+                    value_two: !self.value_two & bit,
+                    ..*self
+                })
+                .collect(),
+            _ => self.negated().into_iter().collect(),
+        }
+    }
+
     /// The condition that holds exactly where this one does not; a masked comparison has none.
     fn negated(&self) -> Option<Self> {
         let op = match self.op {
@@ -359,6 +382,29 @@ impl Condition {
             Compare::MaskedEq => return None,
         };
         Some(Self { op, ..*self })
+    }
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let operator = match self.op {
+            Compare::Ne => "!=",
+            Compare::Lt => "<",
+            Compare::Le => "<=",
+            Compare::Eq => "==",
+            Compare::Ge => ">=",
+            Compare::Gt => ">",
+            Compare::MaskedEq => {
+                let Self {
+                    index,
+                    value,
+                    value_two,
+                    ..
+                } = self;
+                return write!(f, "argument {index} & {value:#x} == {value_two:#x}");
+            }
+        };
+        write!(f, "argument {} {operator} {:#x}", self.index, self.value)
     }
 }
 
@@ -498,6 +544,25 @@ mod tests {
     }
 
     proptest! {
+        /// Exactly where a condition does not hold, one of its opposites does.
+        #[test]
+        fn opposites_are_what_is_left(
+            op in proptest::sample::select(vec![
+                Compare::Ne, Compare::Lt, Compare::Le, Compare::Eq, Compare::Ge, Compare::Gt, Compare::MaskedEq,
+            ]),
+            value in prop_oneof![0u64..16, Just(0x7e02_0000), any::<u64>()],
+            value_two in prop_oneof![0u64..16, Just(0)],
+            arg in prop_oneof![0u64..16, Just(0x1000_0000), any::<u64>()],
+        ) {
+            let masked = op == Compare::MaskedEq;
+            let value_two = if masked { value_two & value } else { 0 };
+            let condition = Condition { index: 2, value, value_two, op };
+            let opposites = condition.opposites();
+            prop_assume!(!masked || value.count_ones() <= 16);
+            let args = [0, 0, arg, 0, 0, 0];
+            prop_assert_eq!(!condition.holds(&args), opposites.iter().any(|c| c.holds(&args)));
+        }
+
         /// What a bound lets through is what the filter allows: nothing is granted that was denied.
         #[test]
         fn a_bound_allows_what_its_filter_allows(

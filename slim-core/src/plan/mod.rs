@@ -18,7 +18,7 @@ pub use removed::{Removed, removed};
 use crate::digest::Digest;
 use crate::image::Rootfs;
 use crate::path::{RawPath, RootPath};
-use crate::recording::{Abi, Access, Actor, Phase};
+use crate::recording::{Abi, Access, Actor, ArgumentValue, Phase};
 
 /// The version of `plan.json`.
 pub const VERSION: u32 = 1;
@@ -49,6 +49,9 @@ pub struct Plan {
     /// What is removed, by package, most bytes first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
+    /// The machine that the calls are meant for (as `uname -m` names it), where it is not the recorded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Allowed system calls, sorted by ABI and name.
     pub syscalls: Vec<AllowedSyscall>,
     /// Granted capabilities, sorted by name.
@@ -57,12 +60,32 @@ pub struct Plan {
     pub refused_capabilities: Vec<AllowedCapability>,
     /// Executed files that gained privilege (set-user-id, file capabilities): no-new-privileges would break them.
     pub privilege_gain: Vec<RootPath>,
+    /// Kept files that give privilege to whoever executes them, executed or not; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub privileged: Vec<Privileged>,
     /// What the user should know.
     pub notes: Vec<String>,
     /// The image before.
     pub before: Totals,
     /// The image after.
     pub after: Totals,
+}
+
+/// A file that gives privilege to whoever executes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privileged {
+    /// The file.
+    pub path: RootPath,
+    /// The user that it runs as, if it is set-user-id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// The group that it runs as, if it is set-group-id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u32>,
+    /// Its permitted file capabilities (`CAP_NET_RAW`), sorted by number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
 }
 
 /// Counts of a file system.
@@ -237,6 +260,19 @@ pub struct AllowedSyscall {
     /// under any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<Vec<filter::Condition>>,
+    /// Everything it was asked for, where its arguments decide what it does, all of them are known and they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<SeenArguments>,
+    /// The reasons, never empty.
+    pub reasons: Vec<Reason>,
+}
+
+/// What a system call was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenArguments {
+    /// The arguments that decide what it does.
+    pub values: Vec<ArgumentValue>,
     /// The reasons, never empty.
     pub reasons: Vec<Reason>,
 }
@@ -259,6 +295,12 @@ pub enum Reason {
         count: u64,
         /// How often it failed.
         failed: u64,
+        /// For a capability, the system call that asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        syscall: Option<String>,
+        /// For a system call, the path that it was first seen with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<RootPath>,
     },
     /// The container runtime calls it after the filter is loaded.
     Runtime {
@@ -267,6 +309,11 @@ pub enum Reason {
     },
     /// A C library may take this path instead of a recorded one.
     Family {
+        /// The recorded call.
+        of: String,
+    },
+    /// The machine that the profile is for lacks a recorded call, and this one is made there instead.
+    Architecture {
         /// The recorded call.
         of: String,
     },

@@ -1,41 +1,232 @@
 //! Which system calls are allowed, and why.
 //!
-//! What the application was seen to call, within what the filter of its container let through; what the container
-//! runtime calls once it has loaded the filter; and calls that stand in for the observed ones.
+//! What the application was seen to call, within what the filter of its container let through; what container runtimes
+//! call once they have loaded the filter; and calls that stand in for the observed ones.
 
+use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use libseccomp::{ScmpArch, ScmpSyscall};
 
 use super::filter::{Answer, Bound, Condition, Filter, architecture};
 use super::tables::Tables;
-use super::{AllowedSyscall, Reason};
-use crate::recording::{Abi, Actor, Purpose, Recording, Run, SyscallUse};
+use super::{AllowedSyscall, Reason, SeenArguments};
+use crate::recording::{Abi, Actor, ArgumentValue, Purpose, Recording, Run, SyscallUse, deciding_arguments};
 
-/// A call that the container's filter answered with an error number of its own choice.
+/// `EPERM` and `ENOSYS` of `include/uapi/asm-generic/errno-base.h` and `errno.h`.
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+
+/// More different arguments than these are nothing that a filter should list.
+const MOST_ARGUMENTS: usize = 16;
+
+/// The filters that the recorded containers were under: what they let through, and what they said to the rest.
+#[derive(Clone, Debug)]
+pub struct Containers<'a> {
+    runs: Vec<(&'a Run, Option<Filter>)>,
+}
+
+/// What a profile says to calls that it does not allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// The error number for what it does not name: ENOSYS, so that calls which are newer than the profile look absent
+    /// and C libraries fall back.
+    pub default: u16,
+    /// Known calls by the other error numbers that they get: EPERM, so that they look forbidden, or what the recorded
+    /// containers' filters answered.
+    pub known: BTreeMap<u16, Vec<String>>,
+    /// Error numbers for what is refused of calls that are allowed under conditions.
+    pub partial: Vec<Answered>,
+}
+
+/// A call that is answered with an error number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answered {
     /// Its name.
     pub name: String,
     /// The error number.
     pub errno: u16,
-    /// Conditions on its arguments that must all hold; empty for none.
+    /// Conditions on its arguments that must all hold.
     pub when: Vec<Condition>,
 }
 
-#[derive(Default)]
-struct Entry {
-    reasons: BTreeSet<Reason>,
-    bound: Option<Bound>,
+impl<'a> Containers<'a> {
+    /// The filters of the runs of `recording`, and what the user should know about them.
+    pub fn new(recording: &'a Recording, tables: &Tables) -> (Self, Vec<String>) {
+        let mut notes = BTreeSet::new();
+        let runs = recording.runs.values();
+        let runs = runs
+            .map(|run| (run, noted_filter(run, tables, &mut notes)))
+            .collect();
+        (Self { runs }, notes.into_iter().collect())
+    }
+
+    /// The runs, each with the filter that its container was under, if any.
+    pub fn runs(&self) -> impl Iterator<Item = (&'a Run, Option<&Filter>)> {
+        self.runs.iter().map(|(run, filter)| (*run, filter.as_ref()))
+    }
+
+    /// What at least one container might do of the call `name`.
+    pub fn bound(&self, name: &str) -> Bound {
+        let bounds = self.runs.iter().map(|(_, filter)| match filter {
+            Some(filter) => filter.bound(name),
+            None => Bound::Always,
+        });
+        bounds.reduce(Bound::or).unwrap_or(Bound::Always)
+    }
+
+    /// Whether a container was under no filter.
+    pub fn unconfined(&self) -> bool {
+        self.runs.iter().any(|(_, filter)| filter.is_none())
+    }
+
+    /// The error number that the call `name` gets which a profile refuses: EPERM where a container might make it or
+    /// containers differ, what their filters answered otherwise.
+    fn answer(&self, name: &str) -> u16 {
+        let answers: BTreeSet<u16> = self
+            .runs
+            .iter()
+            .map(|(_, filter)| match filter {
+                Some(filter) if filter.bound(name) == Bound::Never => match filter.answer(name, &[0; 6]) {
+                    Answer::Errno(errno) => errno,
+                    _ => EPERM,
+                },
+                _ => EPERM,
+            })
+            .collect();
+        match answers.first() {
+            Some(errno) if answers.len() == 1 => *errno,
+            _ => EPERM,
+        }
+    }
+
+    /// Whether a filter names what it answers to the call `name`.
+    fn chose(&self, name: &str) -> bool {
+        let filters = self.runs.iter().filter_map(|(_, filter)| filter.as_ref());
+        filters
+            .flat_map(Filter::chosen_errors)
+            .any(|(of, _, when)| of == name && when.is_empty())
+    }
+
+    /// What filters chose to answer to the call `name` under conditions.
+    fn partial(&self, name: &str) -> BTreeSet<(u16, Vec<Condition>)> {
+        let filters = self.runs.iter().filter_map(|(_, filter)| filter.as_ref());
+        filters
+            .flat_map(Filter::chosen_errors)
+            .filter(|(of, _, when)| of == name && !when.is_empty())
+            .map(|(_, errno, when)| (errno, when))
+            .collect()
+    }
 }
 
-impl Entry {
-    fn add(&mut self, reason: Reason, bound: Bound) {
-        self.reasons.insert(reason);
-        self.bound = Some(match self.bound.take() {
-            Some(before) => before.or(bound),
-            None => bound,
-        });
+/// What is known of an allowed call while it is put together.
+struct Entry {
+    reasons: BTreeSet<Reason>,
+    bound: Bound,
+    /// What it was asked for; none where that is not known for every reason.
+    arguments: Option<Asked>,
+}
+
+/// The arguments that a call was seen with, and by whom.
+type Asked = BTreeMap<Vec<ArgumentValue>, BTreeSet<Reason>>;
+
+/// The allowed calls while they are put together.
+struct Calls<'a> {
+    containers: &'a Containers<'a>,
+    tables: &'a Tables,
+    /// The machines whose calls are meant.
+    machines: BTreeSet<&'a str>,
+    /// Whether that is another machine than the recorded one.
+    elsewhere: bool,
+    entries: BTreeMap<(Abi, String), Entry>,
+    /// Calls that the other machine has no name for, and what stands in.
+    translated: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Calls<'_> {
+    /// Allows a call for a reason, as far as `bound` lets it through; on another machine, what stands for it there.
+    fn add(&mut self, abi: Abi, name: &str, reason: &Reason, bound: Bound, arguments: Option<Asked>) {
+        if !self.elsewhere {
+            self.insert(abi, name, reason, bound, arguments);
+            return;
+        }
+        if abi != Abi::Native {
+            self.translated.entry(name.to_owned()).or_default();
+            return;
+        }
+        let older = &self.tables.architectures.calls;
+        let mut others: Vec<&String> = Vec::new();
+        if self.exists(abi, name) {
+            self.insert(abi, name, reason, bound, arguments);
+            if older.values().flatten().any(|instead| instead == name) {
+                let has = older
+                    .iter()
+                    .filter(|(_, instead)| instead.iter().any(|n| n == name));
+                others.extend(has.map(|(old, _)| old).filter(|old| self.exists(abi, old)));
+            }
+        } else {
+            others.extend(older.get(name).into_iter().flatten());
+            let stand_ins = others.iter().map(|other| (*other).clone());
+            self.translated
+                .entry(name.to_owned())
+                .or_default()
+                .extend(stand_ins);
+        }
+        for other in others {
+            let bound = self.containers.bound(other);
+            let place = Reason::Architecture { of: name.to_owned() };
+            self.insert(abi, other, &place, bound.clone(), None);
+            self.insert(abi, other, reason, bound, None);
+        }
+    }
+
+    fn insert(&mut self, abi: Abi, name: &str, reason: &Reason, bound: Bound, arguments: Option<Asked>) {
+        if bound == Bound::Never {
+            return;
+        }
+        match self.entries.entry((abi, name.to_owned())) {
+            MapEntry::Vacant(vacant) => {
+                vacant.insert(Entry {
+                    reasons: BTreeSet::from([reason.clone()]),
+                    bound,
+                    arguments,
+                });
+            }
+            MapEntry::Occupied(mut occupied) => {
+                let entry = occupied.get_mut();
+                entry.reasons.insert(reason.clone());
+                entry.bound = std::mem::replace(&mut entry.bound, Bound::Never).or(bound);
+                match (&mut entry.arguments, arguments) {
+                    (Some(all), Some(more)) => {
+                        for (values, reasons) in more {
+                            all.entry(values).or_default().extend(reasons);
+                        }
+                    }
+                    (all, _) => *all = None,
+                }
+            }
+        }
+    }
+
+    fn exists(&self, abi: Abi, name: &str) -> bool {
+        self.machines.iter().any(|machine| exists(machine, abi, name))
+    }
+
+    /// Adds what stands in for the calls so far.
+    fn close(&mut self) {
+        let mut todo: Vec<(Abi, String)> = self.entries.keys().cloned().collect();
+        let tables = self.tables;
+        while let Some((abi, of)) = todo.pop() {
+            for name in tables.families.iter().flat_map(|family| family.allowed_with(&of)) {
+                let bound = self.containers.bound(name);
+                let key = (abi, name.clone());
+                // One that is allowed already needs no further reason.
+                if self.exists(abi, name) && bound != Bound::Never && !self.entries.contains_key(&key) {
+                    self.insert(abi, name, &Reason::Family { of: of.clone() }, bound, None);
+                    todo.push(key);
+                }
+            }
+        }
     }
 }
 
@@ -45,16 +236,31 @@ impl Entry {
 /// not show in a result (EPERM may be the kernel's), so it is asked here, about the name and about the first failing
 /// arguments.
 pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, Vec<String>) {
-    let mut calls: BTreeMap<(Abi, String), Entry> = BTreeMap::new();
-    let mut notes = BTreeSet::new();
-    let mut refused = BTreeSet::new();
-    let filters: Vec<(&Run, Option<Filter>)> = recording
-        .runs
-        .values()
-        .map(|run| (run, noted_filter(run, tables, &mut notes)))
-        .collect();
+    allowed_on(recording, tables, None)
+}
 
-    for ((id, run), (_, filter)) in recording.runs.iter().zip(&filters) {
+/// As [`allowed`], for another `machine` than the recorded one (as `uname -m` names it): calls that it lacks are
+/// replaced by those that C libraries make there.
+pub fn allowed_on(
+    recording: &Recording,
+    tables: &Tables,
+    machine: Option<&str>,
+) -> (Vec<AllowedSyscall>, Vec<String>) {
+    let (containers, notes) = Containers::new(recording, tables);
+    let mut notes: BTreeSet<String> = notes.into_iter().collect();
+    let recorded = machines(recording);
+    let elsewhere = machine.filter(|machine| recorded.iter().any(|other| other != machine));
+    let mut calls = Calls {
+        containers: &containers,
+        tables,
+        machines: machine.map_or_else(|| recorded.clone(), |machine| BTreeSet::from([machine])),
+        elsewhere: elsewhere.is_some(),
+        entries: BTreeMap::new(),
+        translated: BTreeMap::new(),
+    };
+
+    let mut refused = BTreeSet::new();
+    for ((id, run), (_, filter)) in recording.runs.iter().zip(&containers.runs) {
         for call in run
             .syscalls
             .iter()
@@ -72,7 +278,7 @@ pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, 
             }
             let bound = match filter {
                 Some(filter) if denied(filter, run, call) => {
-                    if !plays_old(filter, &call.name) {
+                    if filter.answer(&call.name, &[0; 6]) != Answer::Errno(ENOSYS) {
                         refused.insert(call.name.clone());
                     }
                     continue;
@@ -80,76 +286,51 @@ pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, 
                 Some(filter) => filter.bound(&call.name),
                 None => Bound::Always,
             };
-            let reason = Reason::Observed {
+            let observed = |count, failed| Reason::Observed {
                 run: id.clone(),
                 phase: call.phase,
                 actor: call.actor,
                 program: call.program.clone(),
-                count: call.count,
-                failed: call.failed,
+                count,
+                failed,
+                syscall: None,
+                path: call.first_path.clone(),
             };
-            calls
-                .entry((call.abi, call.name.clone()))
-                .or_default()
-                .add(reason, bound);
+            let asked = asked(run, call, |count| observed(count, 0));
+            let reason = observed(call.count, call.failed);
+            calls.add(call.abi, &call.name, &reason, bound, asked);
         }
     }
-
-    let any_bound = |name: &str| {
-        filters
-            .iter()
-            .map(|(_, filter)| filter.as_ref().map_or(Bound::Always, |f| f.bound(name)))
-            .reduce(Bound::or)
-            .unwrap_or(Bound::Always)
-    };
-    for run in recording.runs.values() {
-        for set in tables.runtime(&run.runtime.name) {
+    if !recording.runs.is_empty() {
+        for set in tables.runtimes.iter().flat_map(|table| &table.sets) {
+            let reason = Reason::Runtime {
+                table: set.name.clone(),
+            };
             for name in &set.names {
-                let bound = any_bound(name);
-                if bound != Bound::Never {
-                    let reason = Reason::Runtime {
-                        table: set.name.clone(),
-                    };
-                    calls
-                        .entry((Abi::Native, name.clone()))
-                        .or_default()
-                        .add(reason, bound);
-                }
+                let asked = set.arguments.get(name).and_then(|values| {
+                    let (index, mask) = *deciding_arguments(name).first()?;
+                    let asked = values.iter().map(|&value| {
+                        let values = vec![ArgumentValue { index, mask, value }];
+                        (values, BTreeSet::from([reason.clone()]))
+                    });
+                    Some(asked.collect())
+                });
+                calls.add(Abi::Native, name, &reason, containers.bound(name), asked);
             }
         }
     }
-
-    let machines: BTreeSet<&str> = recording
-        .runs
-        .values()
-        .map(|run| run.host.machine.as_str())
-        .collect();
-    let exists = |abi, name: &str| machines.iter().any(|machine| exists(machine, abi, name));
-    let mut todo: Vec<(Abi, String)> = calls.keys().cloned().collect();
-    while let Some((abi, of)) = todo.pop() {
-        for family in tables.families.iter().filter(|family| family.of.contains(&of)) {
-            for name in family
-                .allow
-                .iter()
-                .filter(|name| **name != of && exists(abi, name))
-            {
-                let bound = any_bound(name);
-                if bound == Bound::Never {
-                    continue;
-                }
-                let key = (abi, name.clone());
-                // One that is allowed already needs no further reason.
-                if let std::collections::btree_map::Entry::Vacant(vacant) = calls.entry(key.clone()) {
-                    vacant
-                        .insert(Entry::default())
-                        .add(Reason::Family { of: of.clone() }, bound);
-                    todo.push(key);
-                }
-            }
+    if let Some(machine) = elsewhere {
+        for name in tables.architectures.always.get(machine).into_iter().flatten() {
+            let why = format!("every program needs it on {machine}");
+            let bound = containers.bound(name);
+            calls.insert(Abi::Native, name, &Reason::Assumed { why }, bound, None);
         }
+        notes.extend(translation(machine, &calls.translated));
     }
+    calls.close();
 
-    refused.retain(|name: &String| !calls.keys().any(|(_, allowed)| allowed == name));
+    let Calls { entries, .. } = calls;
+    refused.retain(|name: &String| !entries.keys().any(|(_, allowed)| allowed == name));
     if !refused.is_empty() {
         let names: Vec<_> = refused.into_iter().collect();
         notes.insert(format!(
@@ -157,13 +338,14 @@ pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, 
             names.join(", ")
         ));
     }
-    let calls = calls
+    let calls = entries
         .into_iter()
         .map(|((abi, name), entry)| AllowedSyscall {
+            arguments: seen_arguments(&name, entry.arguments),
             abi,
             name,
             only: match entry.bound {
-                Some(Bound::When(alternatives)) => alternatives,
+                Bound::When(alternatives) => alternatives,
                 _ => Vec::new(),
             },
             reasons: entry.reasons.into_iter().collect(),
@@ -172,37 +354,128 @@ pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, 
     (calls, notes.into_iter().collect())
 }
 
-/// What the recorded containers' filters answered with an error number of their choice; sorted.
-///
-/// A profile keeps these answers, since C libraries choose their way by them.
-pub fn answered(recording: &Recording, tables: &Tables) -> Vec<Answered> {
-    let mut ignored = BTreeSet::new();
-    let all: BTreeSet<Answered> = recording
-        .runs
-        .values()
-        .filter_map(|run| noted_filter(run, tables, &mut ignored))
-        .flat_map(|filter| filter.chosen_errors())
-        .map(|(name, errno, when)| Answered { name, errno, when })
-        .collect();
-    all.into_iter().collect()
+/// The machines of the recorded runs.
+pub(crate) fn machines(recording: &Recording) -> BTreeSet<&str> {
+    let runs = recording.runs.values();
+    runs.map(|run| run.host.machine.as_str()).collect()
 }
 
-/// The error number that a call gets which is not allowed: what the recorded containers' filters answered, EPERM (1)
-/// where they differ or there is none.
-pub fn default_errno(recording: &Recording, tables: &Tables) -> u16 {
-    let mut ignored = BTreeSet::new();
-    let errors: BTreeSet<u16> = recording
-        .runs
-        .values()
-        .filter_map(|run| match noted_filter(run, tables, &mut ignored)?.default {
-            Answer::Errno(errno) => Some(errno),
-            _ => None,
+/// What `call` was asked for, if the recording knows all of it; `reason` makes the evidence from a count.
+fn asked(run: &Run, call: &SyscallUse, reason: impl Fn(u64) -> Reason) -> Option<Asked> {
+    let of_call = run.arguments.iter().flatten().filter(|used| used.is_of(call));
+    let mut all = Asked::new();
+    let mut count = 0;
+    for used in of_call {
+        if used.values.is_empty() {
+            return None;
+        }
+        count += used.count;
+        let reasons = all.entry(used.values.clone()).or_default();
+        reasons.insert(reason(used.count));
+    }
+    // A call that is blocked at the end is counted, and its arguments are not seen.
+    (count >= call.count).then_some(all)
+}
+
+fn seen_arguments(name: &str, asked: Option<Asked>) -> Vec<SeenArguments> {
+    let asked = asked.unwrap_or_default();
+    if deciding_arguments(name).is_empty() || asked.len() > MOST_ARGUMENTS {
+        return Vec::new();
+    }
+    asked
+        .into_iter()
+        .map(|(values, reasons)| SeenArguments {
+            values,
+            reasons: reasons.into_iter().collect(),
+        })
+        .collect()
+}
+
+fn translation(machine: &str, translated: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
+    let (none, some): (Vec<_>, Vec<_>) = translated.iter().partition(|(_, others)| others.is_empty());
+    let mut parts: Vec<String> = some
+        .into_iter()
+        .map(|(name, others)| {
+            let others: Vec<&str> = others.iter().map(String::as_str).collect();
+            format!("{name} → {}", others.join(", "))
         })
         .collect();
-    match errors.first() {
-        Some(errno) if errors.len() == 1 => *errno,
-        _ => 1,
+    if !none.is_empty() {
+        let names: Vec<&str> = none.into_iter().map(|(name, _)| name.as_str()).collect();
+        parts.push(format!("nothing for {}", names.join(", ")));
     }
+    (!parts.is_empty()).then(|| {
+        format!(
+            "the profile is for {machine}, and was not recorded there; what stands for calls that it lacks: {}",
+            parts.join("; ")
+        )
+    })
+}
+
+/// What a profile that allows `allowed` on `machines` says to the rest.
+///
+/// What the recorded containers' filters answered is kept, since C libraries choose their way by it.
+pub fn refusals(
+    containers: &Containers<'_>,
+    allowed: &[AllowedSyscall],
+    machines: &BTreeSet<&str>,
+) -> Refusals {
+    let mut refusals = Refusals {
+        default: ENOSYS,
+        ..Refusals::default()
+    };
+    let abis: BTreeSet<Abi> = allowed.iter().map(|call| call.abi).chain([Abi::Native]).collect();
+    let names: BTreeSet<String> = machines
+        .iter()
+        .flat_map(|machine| abis.iter().map(move |abi| (machine, abi)))
+        .flat_map(|(machine, abi)| known(machine, *abi))
+        .collect();
+    let mut conditional = BTreeSet::new();
+    for name in names {
+        let of_name: Vec<&AllowedSyscall> = allowed.iter().filter(|call| call.name == name).collect();
+        if of_name.iter().any(|call| !call.only.is_empty()) {
+            conditional.insert(name);
+        } else if of_name.is_empty() {
+            let errno = containers.answer(&name);
+            // Docker before 23.0 does not hand the default on: what a filter chose to answer is named.
+            if errno != refusals.default || containers.chose(&name) {
+                refusals.known.entry(errno).or_default().push(name);
+            }
+        }
+    }
+    for name in conditional {
+        let mut partial = containers.partial(&name);
+        if partial.is_empty() {
+            let alternatives = allowed.iter().filter(|call| call.name == name);
+            let alternatives: BTreeSet<_> = alternatives.flat_map(|call| &call.only).collect();
+            if let (Some(all), 1) = (alternatives.first(), alternatives.len()) {
+                let opposites = all.iter().flat_map(Condition::opposites);
+                partial.extend(opposites.map(|condition| (EPERM, vec![condition])));
+            }
+        }
+        let other = partial
+            .into_iter()
+            .filter(|(errno, _)| *errno != refusals.default);
+        refusals.partial.extend(other.map(|(errno, when)| Answered {
+            name: name.clone(),
+            errno,
+            when,
+        }));
+    }
+    refusals
+}
+
+/// Every name that `machine` has in `abi`, as far as libseccomp knows it.
+pub fn known(machine: &str, abi: Abi) -> Vec<String> {
+    const NUMBERS: i32 = 1024;
+    const X32_BIT: i32 = 0x4000_0000;
+    let Some(arch) = libseccomp_architecture(machine, abi) else {
+        return Vec::new();
+    };
+    let bit = if abi == Abi::X32 { X32_BIT } else { 0 };
+    (0..NUMBERS)
+        .filter_map(|number| ScmpSyscall::from(number | bit).get_name_by_arch(arch).ok())
+        .collect()
 }
 
 /// The filter that `run` was under: its own, or its engine's default where it could not be read; none without one.
@@ -241,7 +514,8 @@ fn noted_filter(run: &Run, tables: &Tables, notes: &mut BTreeSet<String>) -> Opt
     filter
 }
 
-fn denied(filter: &Filter, run: &Run, call: &SyscallUse) -> bool {
+/// Whether the filter of `run` was what failed `call`, every time.
+pub(crate) fn denied(filter: &Filter, run: &Run, call: &SyscallUse) -> bool {
     if !filter.knows(&run.host.machine, call.abi) || filter.bound(&call.name) == Bound::Never {
         return true;
     }
@@ -252,25 +526,17 @@ fn denied(filter: &Filter, run: &Run, call: &SyscallUse) -> bool {
             .is_some_and(|failure| filter.answer(&call.name, &failure.args) == Answer::Errno(failure.errno))
 }
 
-/// Whether the filter plays an old kernel (ENOSYS) to the call `name`, which is not worth a note.
-fn plays_old(filter: &Filter, name: &str) -> bool {
-    const ENOSYS: u16 = 38;
-    let errors = filter.chosen_errors();
-    errors.iter().any(|(n, errno, _)| n == name && *errno == ENOSYS)
-}
-
 /// Whether `machine` has the call `name` in `abi`.
 fn exists(machine: &str, abi: Abi, name: &str) -> bool {
-    let arch = match architecture(machine, abi) {
-        Some("SCMP_ARCH_X86_64") => ScmpArch::X8664,
-        Some("SCMP_ARCH_X86") => ScmpArch::X86,
-        Some("SCMP_ARCH_X32") => ScmpArch::X32,
-        Some("SCMP_ARCH_AARCH64") => ScmpArch::Aarch64,
-        Some("SCMP_ARCH_ARM") => ScmpArch::Arm,
-        _ => return true,
+    let Some(arch) = libseccomp_architecture(machine, abi) else {
+        return true;
     };
     // Names that an architecture lacks have negative stand-ins.
     ScmpSyscall::from_name_by_arch(name, arch).is_ok_and(|call| call.as_raw_syscall() >= 0)
+}
+
+fn libseccomp_architecture(machine: &str, abi: Abi) -> Option<ScmpArch> {
+    architecture(machine, abi)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -278,7 +544,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::recording::{Failure, Phase, tests};
+    use crate::recording::{ArgumentUse, Failure, Phase, tests};
 
     fn call(name: &str, count: u64, failure: Option<(u16, u64)>) -> SyscallUse {
         SyscallUse {
@@ -350,15 +616,156 @@ mod tests {
             notes,
             ["not allowed, because the filter of the recorded container refused them: keyctl, socket"]
         );
-        let answered = answered(&recording, Tables::built_in());
+        let refusals = refused(&recording, &calls);
         assert_eq!(
-            answered,
-            [Answered {
-                name: "clone3".into(),
-                errno: 38,
-                when: vec![]
-            }]
+            refusals.default, 38,
+            "what nobody names looks absent, as clone3 did"
         );
+        let known = &refusals.known[&1];
+        for name in ["keyctl", "mount", "socket", "openat2"] {
+            assert!(known.contains(&name.to_owned()), "{name}");
+        }
+        assert!(!known.contains(&"bind".to_owned()));
+        assert_eq!(
+            refusals.known[&38],
+            ["clone3"],
+            "as the container's filter answered"
+        );
+        assert_eq!(refusals.known.len(), 2);
+    }
+
+    fn refused(recording: &Recording, calls: &[AllowedSyscall]) -> Refusals {
+        let (containers, _) = Containers::new(recording, Tables::built_in());
+        refusals(&containers, calls, &machines(recording))
+    }
+
+    #[test]
+    fn what_is_left_of_a_condition_looks_forbidden() {
+        let recording = recorded(
+            vec![call("socket", 1, None), call("clone", 1, None)],
+            Some(docker_like()),
+        );
+        let (calls, _) = allowed(&recording, Tables::built_in());
+        let partial = refused(&recording, &calls).partial;
+        let answer = |name: &str, first: u64| {
+            let args = [first, 0, 0, 0, 0, 0];
+            let rules = partial.iter().filter(|rule| rule.name == name);
+            let holding = rules.filter(|rule| rule.when.iter().all(|condition| condition.holds(&args)));
+            holding.map(|rule| rule.errno).collect::<Vec<_>>()
+        };
+        assert_eq!(answer("socket", 40), [1]);
+        assert!(answer("socket", 2).is_empty());
+        assert_eq!(answer("clone", 0x1000_0000), [1], "CLONE_NEWUSER");
+        assert!(answer("clone", 0x0120_0011).is_empty());
+    }
+
+    #[test]
+    fn another_machine_gets_what_its_c_libraries_call() {
+        let recording = recorded(
+            ["open", "arch_prctl", "dup2", "read", "sysfs"]
+                .map(|name| call(name, 1, None))
+                .into(),
+            None,
+        );
+        let (calls, notes) = allowed_on(&recording, Tables::built_in(), Some("aarch64"));
+        let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+        for name in ["dup3", "fcntl", "openat", "read"] {
+            assert!(names.contains(&name), "{name}");
+        }
+        for name in [
+            "open",
+            "arch_prctl",
+            "dup2",
+            "epoll_wait",
+            "stat",
+            "fork",
+            "sysfs",
+        ] {
+            assert!(!names.contains(&name), "{name}");
+        }
+        let reasons = &find(&calls, "dup3").unwrap().reasons;
+        assert!(reasons.contains(&Reason::Architecture { of: "dup2".into() }));
+        assert!(
+            reasons
+                .iter()
+                .any(|reason| matches!(reason, Reason::Observed { .. }))
+        );
+        let said = notes.iter().find(|note| note.contains("aarch64")).unwrap();
+        assert!(said.contains("dup2 → dup3, fcntl; open → openat"), "{said}");
+        assert!(said.contains("nothing for arch_prctl, sysfs"), "{said}");
+        // And the recorded machine is no other one.
+        assert_eq!(
+            allowed_on(&recording, Tables::built_in(), Some("x86_64")),
+            allowed(&recording, Tables::built_in())
+        );
+    }
+
+    #[test]
+    fn a_recording_from_arm_serves_x86() {
+        let recording = recorded(vec![call("ppoll", 1, None), call("newfstatat", 1, None)], None);
+        let mut run = recording.runs.into_values().next().unwrap();
+        run.host.machine = "aarch64".into();
+        let mut recording = Recording::new(run.image.clone());
+        recording.insert(run).unwrap();
+        let (calls, _) = allowed_on(&recording, Tables::built_in(), Some("x86_64"));
+        for name in ["arch_prctl", "poll", "ppoll", "stat", "newfstatat"] {
+            assert!(find(&calls, name).is_some(), "{name}");
+        }
+    }
+
+    fn used(name: &str, values: &[u32], count: u64) -> ArgumentUse {
+        let deciding = deciding_arguments(name).iter();
+        ArgumentUse {
+            abi: Abi::Native,
+            name: name.into(),
+            values: deciding
+                .zip(values)
+                .map(|(&(index, mask), &value)| ArgumentValue { index, mask, value })
+                .collect(),
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+            count,
+        }
+    }
+
+    #[test]
+    fn arguments_count_where_all_of_them_are_known() {
+        let seen = |calls: Vec<SyscallUse>, arguments: Option<Vec<ArgumentUse>>, name: &str| {
+            let mut recording = recorded(calls, None);
+            let mut run = recording.runs.pop_first().unwrap().1;
+            run.arguments = arguments;
+            recording.insert(run).unwrap();
+            let (calls, _) = allowed(&recording, Tables::built_in());
+            let arguments = &find(&calls, name).unwrap().arguments;
+            arguments
+                .iter()
+                .map(|seen| seen.values.iter().map(|value| value.value).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        };
+        let calls = |name: &str, count| vec![call(name, count, None)];
+        let known = Some(vec![used("socket", &[2, 1], 3), used("socket", &[10, 2], 1)]);
+        assert_eq!(
+            seen(calls("socket", 4), known.clone(), "socket"),
+            [vec![2, 1], vec![10, 2]]
+        );
+        assert!(
+            seen(calls("socket", 5), known, "socket").is_empty(),
+            "one was not seen"
+        );
+        assert!(
+            seen(calls("socket", 4), None, "socket").is_empty(),
+            "nobody looked"
+        );
+        let unbounded = vec![used("ioctl", &[], 9)];
+        assert!(seen(calls("ioctl", 9), Some(unbounded), "ioctl").is_empty());
+        let many = (0..20).map(|request| used("ioctl", &[request], 1)).collect();
+        assert!(
+            seen(calls("ioctl", 20), Some(many), "ioctl").is_empty(),
+            "too many"
+        );
+        // What a family brings was not seen with any.
+        assert!(seen(calls("fork", 1), Some(vec![]), "clone").is_empty());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Tables that are data: what container runtimes call after they have loaded a filter, which calls stand in for
-//! others, and the default filters of engines. They are files in `profiles/`, built in.
+//! others, the default filters of engines, and which calls have been exploited. They are files in `profiles/`, built in.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::filter::{Container, Filter};
-use crate::recording::{EngineFacts, Run};
+use crate::recording::{ArgumentValue, EngineFacts, Run};
 
 /// All tables.
 #[derive(Clone, Debug)]
@@ -16,6 +17,12 @@ pub struct Tables {
     pub runtimes: Vec<RuntimeTable>,
     /// Families of calls.
     pub families: Vec<Family>,
+    /// Calls that only some architectures have.
+    pub architectures: Architectures,
+    /// Names of arguments.
+    pub arguments: ArgumentNames,
+    /// Published exploits of the kernel, by CVE.
+    pub exploits: Vec<Exploit>,
     /// Default filters of engines.
     pub filters: Vec<EngineFilter>,
 }
@@ -40,6 +47,10 @@ pub struct RuntimeSet {
     pub name: String,
     /// The calls, sorted.
     pub names: Vec<String>,
+    /// What those were asked for whose argument decides what they do
+    /// ([`deciding_arguments`](crate::recording::deciding_arguments); the first of them).
+    #[serde(default)]
+    pub arguments: BTreeMap<String, Vec<u32>>,
 }
 
 /// Calls that may be made in the place of an observed one, or along with it, on another day or another kernel.
@@ -48,7 +59,8 @@ pub struct RuntimeSet {
 pub struct Family {
     /// Where one of these is allowed,
     pub of: Vec<String>,
-    /// these are too.
+    /// these are too; where none is named, the others of [`Family::of`].
+    #[serde(default)]
     pub allow: Vec<String>,
     /// Why.
     pub why: String,
@@ -56,9 +68,94 @@ pub struct Family {
     pub source: String,
 }
 
+/// Calls that only some architectures have.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architectures {
+    /// Who says so.
+    pub source: String,
+    /// Calls that newer architectures lack, and those that C libraries make there instead, if any.
+    pub calls: BTreeMap<String, Vec<String>>,
+    /// What every program needs on a machine (as `uname -m` names it), whatever was seen elsewhere.
+    pub always: BTreeMap<String, Vec<String>>,
+}
+
+/// A flaw of the kernel with a published exploit.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exploit {
+    /// Its number (`CVE-2022-0847`).
+    pub cve: String,
+    /// The calls that the exploit cannot do without: refusing one of them stops it.
+    pub calls: Vec<String>,
+    /// What it was.
+    pub what: String,
+    /// Where the exploit or its analysis is published.
+    pub source: String,
+}
+
+/// Names of those arguments that decide what a call does: by call, by the argument's position, by number.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArgumentNames {
+    /// Who says so.
+    pub source: String,
+    /// Names of values.
+    pub values: BTreeMap<String, BTreeMap<u32, BTreeMap<u32, String>>>,
+    /// Names of single bits.
+    pub bits: BTreeMap<String, BTreeMap<u32, BTreeMap<u32, String>>>,
+}
+
+impl ArgumentNames {
+    /// What the call `name` was asked for, as a programmer writes it (`AF_INET, SOCK_STREAM`).
+    pub fn describe(&self, name: &str, values: &[ArgumentValue]) -> String {
+        let named = |value: &ArgumentValue| {
+            let of = |table: &BTreeMap<String, BTreeMap<u32, BTreeMap<u32, String>>>| {
+                table.get(name).and_then(|of| of.get(&value.index)).cloned()
+            };
+            if let Some(bits) = of(&self.bits) {
+                return flags(&bits, value.value);
+            }
+            let known = of(&self.values).and_then(|names| names.get(&value.value).cloned());
+            known.unwrap_or_else(|| format!("{:#x}", value.value))
+        };
+        let named: Vec<String> = values.iter().map(named).collect();
+        named.join(", ")
+    }
+}
+
+/// The names of the set bits, and what is left as a number.
+fn flags(names: &BTreeMap<u32, String>, value: u32) -> String {
+    let mut left = value;
+    let mut parts: Vec<String> = Vec::new();
+    for (bit, name) in names.iter().filter(|(bit, _)| value & *bit != 0) {
+        parts.push(name.clone());
+        left &= !bit;
+    }
+    if left != 0 || parts.is_empty() {
+        parts.push(format!("{left:#x}"));
+    }
+    parts.join("|")
+}
+
+impl Family {
+    /// What is allowed where `name` is; empty if it is not of this family.
+    pub fn allowed_with<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
+        let list = if self.allow.is_empty() {
+            &self.of
+        } else {
+            &self.allow
+        };
+        let member = self.of.iter().any(|of| of == name);
+        list.iter().filter(move |other| member && *other != name)
+    }
+}
+
 /// The default filter of an engine, from a version on.
 #[derive(Clone, Debug)]
 pub struct EngineFilter {
+    /// Its name for people (`Docker 28`).
+    pub name: &'static str,
     /// The engine's name.
     pub engine: &'static str,
     /// The first version it is meant for: (major, minor).
@@ -69,7 +166,8 @@ pub struct EngineFilter {
 
 static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
     let checked = "a table in profiles/ is read by a test of this module";
-    let filter = |engine, since, text| EngineFilter {
+    let filter = |name, engine, since, text| EngineFilter {
+        name,
         engine,
         since,
         profile: serde_json::from_str(text).expect(checked),
@@ -83,23 +181,31 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
         .map(|text| serde_json::from_str(text).expect(checked))
         .collect(),
         families: serde_json::from_str(include_str!("../../../profiles/families.json")).expect(checked),
+        architectures: serde_json::from_str(include_str!("../../../profiles/architectures.json"))
+            .expect(checked),
+        arguments: serde_json::from_str(include_str!("../../../profiles/arguments.json")).expect(checked),
+        exploits: serde_json::from_str(include_str!("../../../profiles/exploits.json")).expect(checked),
         filters: vec![
             filter(
+                "Docker 20.10",
                 "docker",
                 (0, 0),
                 include_str!("../../../profiles/seccomp/docker-20.10.json"),
             ),
             filter(
+                "Docker 26",
                 "docker",
                 (26, 0),
                 include_str!("../../../profiles/seccomp/docker-26.json"),
             ),
             filter(
+                "Docker 28",
                 "docker",
                 (28, 0),
                 include_str!("../../../profiles/seccomp/docker-28.json"),
             ),
             filter(
+                "Podman 4",
                 "podman",
                 (0, 0),
                 include_str!("../../../profiles/seccomp/podman-4.json"),
@@ -114,38 +220,39 @@ impl Tables {
         &BUILT_IN
     }
 
-    /// The sets of the runtime that `name` names; those of all known ones where it names none of them.
-    pub fn runtime(&self, name: &str) -> Vec<&RuntimeSet> {
-        let known = |table: &&RuntimeTable| {
-            std::path::Path::new(name)
-                .file_name()
-                .is_some_and(|n| n == table.runtime.as_str())
-        };
-        let named: Vec<&RuntimeTable> = self.runtimes.iter().filter(known).collect();
-        let tables = if named.is_empty() {
-            self.runtimes.iter().collect()
-        } else {
-            named
-        };
-        tables.into_iter().flat_map(|table| &table.sets).collect()
-    }
-
     /// The default filter of the engine that made `run`, as it resolves it for that container; none for an engine
     /// that is not known.
     pub fn default_filter(&self, run: &Run) -> Option<Filter> {
-        let version = version(&run.engine);
-        let newest = self
-            .filters
-            .iter()
-            .filter(|f| f.engine == run.engine.name && f.since <= version)
-            .max_by_key(|f| f.since)?;
-        let container = Container {
-            machine: &run.host.machine,
-            kernel: &run.host.kernel,
-            capabilities: &run.container.capabilities,
-        };
-        Filter::from_engine(&newest.profile, container).ok()
+        resolve(self.newest(&run.engine.name, version(&run.engine))?, run)
     }
+
+    /// Docker's default filter, as it resolves it for the container of `run`, and its name: that of the version that
+    /// made it, the newest known one where another engine did.
+    pub fn dockers_filter(&self, run: &Run) -> Option<(&'static str, Filter)> {
+        let at_most = if run.engine.name == DOCKER {
+            version(&run.engine)
+        } else {
+            (u32::MAX, 0)
+        };
+        let newest = self.newest(DOCKER, at_most)?;
+        Some((newest.name, resolve(newest, run)?))
+    }
+
+    fn newest(&self, engine: &str, at_most: (u32, u32)) -> Option<&EngineFilter> {
+        let of_engine = self.filters.iter().filter(|f| f.engine == engine);
+        of_engine.filter(|f| f.since <= at_most).max_by_key(|f| f.since)
+    }
+}
+
+const DOCKER: &str = "docker";
+
+fn resolve(filter: &EngineFilter, run: &Run) -> Option<Filter> {
+    let container = Container {
+        machine: &run.host.machine,
+        kernel: &run.host.kernel,
+        capabilities: &run.container.capabilities,
+    };
+    Filter::from_engine(&filter.profile, container).ok()
 }
 
 fn version(engine: &EngineFacts) -> (u32, u32) {
@@ -174,7 +281,10 @@ mod tests {
             .flat_map(|t| &t.sets)
             .flat_map(|s| &s.names);
         let families = tables.families.iter().flat_map(|f| f.of.iter().chain(&f.allow));
-        for name in runtimes.chain(families) {
+        let older = tables.architectures.calls.iter();
+        let older = older.flat_map(|(name, instead)| instead.iter().chain([name]));
+        let exploited = tables.exploits.iter().flat_map(|exploit| &exploit.calls);
+        for name in runtimes.chain(families).chain(older).chain(exploited) {
             let known =
                 |arch| ScmpSyscall::from_name_by_arch(name, arch).is_ok_and(|s| s.as_raw_syscall() >= 0);
             assert!(
@@ -188,17 +298,42 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_runtime_gets_the_sets_of_all() {
-        let tables = Tables::built_in();
-        assert!(
-            tables
-                .runtime("/usr/bin/runc")
-                .iter()
-                .all(|s| s.name.contains("runc 1") || s.name.contains("Go"))
-        );
-        assert_eq!(
-            tables.runtime("youki").len(),
-            tables.runtime("runc").len() + tables.runtime("crun").len()
-        );
+    fn what_an_architecture_lacks_stands_in_the_table() {
+        let calls = &Tables::built_in().architectures.calls;
+        let on = |name: &str, arch| {
+            ScmpSyscall::from_name_by_arch(name, arch).is_ok_and(|s| s.as_raw_syscall() >= 0)
+        };
+        for (name, instead) in calls {
+            assert!(
+                on(name, ScmpArch::X8664) && !on(name, ScmpArch::Aarch64),
+                "{name}"
+            );
+            assert!(instead.iter().all(|name| on(name, ScmpArch::Aarch64)), "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_have_names() {
+        let value = |index, value| ArgumentValue {
+            index,
+            mask: u32::MAX,
+            value,
+        };
+        let names = &Tables::built_in().arguments;
+        for (call, values, shown) in [
+            ("socket", vec![value(0, 10), value(1, 2)], "AF_INET6, SOCK_DGRAM"),
+            ("socket", vec![value(0, 4242), value(1, 2)], "0x1092, SOCK_DGRAM"),
+            ("prctl", vec![value(0, 38)], "PR_SET_NO_NEW_PRIVS"),
+            ("mprotect", vec![value(2, 5)], "PROT_READ|PROT_EXEC"),
+            ("mprotect", vec![value(2, 0)], "0x0"),
+            (
+                "clone",
+                vec![value(0, 0x0120_0011)],
+                "CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|0x11",
+            ),
+            ("personality", vec![value(0, u32::MAX)], "query"),
+        ] {
+            assert_eq!(names.describe(call, &values), shown);
+        }
     }
 }

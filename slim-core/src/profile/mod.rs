@@ -5,12 +5,13 @@
 
 mod apparmor;
 pub mod capabilities;
+pub mod check;
 mod compose;
 mod given;
 mod kubernetes;
 mod podman;
 mod run_sh;
-mod seccomp;
+pub mod seccomp;
 mod selinux;
 mod shell;
 pub mod simulate;
@@ -46,6 +47,8 @@ pub struct Options {
     pub apparmor_mode: AppArmorMode,
     /// How far above the measured peaks limits of resources are, in percent of the peaks.
     pub headroom: u32,
+    /// How seccomp profiles are made.
+    pub seccomp: seccomp::Options,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             formats: Vec::new(),
             apparmor_mode: AppArmorMode::Enforce,
             headroom: 50,
+            seccomp: seccomp::Options::default(),
         }
     }
 }
@@ -93,7 +97,7 @@ impl<'a> Calls<'a> {
         let app = |reason: &Reason| match reason {
             Reason::Observed { actor, .. } => *actor == Actor::App,
             Reason::Assumed { .. } => true,
-            Reason::Runtime { .. } | Reason::Family { .. } => false,
+            Reason::Runtime { .. } | Reason::Family { .. } | Reason::Architecture { .. } => false,
         };
         let own = plan.syscalls.iter().filter(|call| call.reasons.iter().any(app));
         Self(own.map(|call| call.name.as_str()).collect())

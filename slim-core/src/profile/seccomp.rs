@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::{Artifact, Context, Error};
-use crate::plan::filter::{Condition, architecture};
-use crate::plan::syscalls::{answered, default_errno};
+use crate::plan::filter::{Bound, Compare, Condition, architecture};
+use crate::plan::syscalls::{Containers, known, machines, refusals};
 use crate::plan::tables::Tables;
 use crate::plan::{AllowedSyscall, Reason};
-use crate::recording::{Abi, Actor};
+use crate::recording::{Abi, Actor, ArgumentValue};
 
 /// The name of the profile's file in the output directory.
 pub const SECCOMP_FILE: &str = "seccomp.json";
@@ -20,6 +20,33 @@ pub const SECCOMP_FILE: &str = "seccomp.json";
 /// The artifact `seccomp.json`.
 #[derive(Clone, Copy, Debug)]
 pub struct Seccomp;
+
+/// How seccomp profiles are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether calls that can do very different things are allowed only as they were seen (`socket` by family and
+    /// type, `ioctl` by request, `mmap` not both writable and executable), where all of that is known.
+    pub arguments: bool,
+    /// What happens to calls that are not allowed.
+    pub mode: Mode,
+}
+
+/// What happens to calls that are not allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They fail.
+    #[default]
+    Enforce,
+    /// They are logged, and allowed as far as the recorded container might make them.
+    Log,
+}
+
+const ALLOW: &str = "SCMP_ACT_ALLOW";
+const LOG: &str = "SCMP_ACT_LOG";
+const ERRNO: &str = "SCMP_ACT_ERRNO";
+
+/// `PROT_WRITE | PROT_EXEC` of `include/uapi/asm-generic/mman-common.h`.
+const WRITABLE_CODE: u32 = 2 | 4;
 
 /// Why a call is in the profile: the strongest of its reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +57,8 @@ enum Group {
 }
 
 impl Group {
+    const ALL: [Self; 3] = [Self::App, Self::Runtime, Self::Family];
+
     fn of(call: &AllowedSyscall) -> Self {
         let group = |reason: &Reason| match reason {
             Reason::Observed {
@@ -41,7 +70,7 @@ impl Group {
                 ..
             }
             | Reason::Runtime { .. } => Self::Runtime,
-            Reason::Family { .. } => Self::Family,
+            Reason::Family { .. } | Reason::Architecture { .. } => Self::Family,
         };
         call.reasons.iter().map(group).min().unwrap_or(Self::App)
     }
@@ -49,16 +78,42 @@ impl Group {
     fn comment(self) -> &'static str {
         match self {
             Self::App => "app: the recording saw it",
-            Self::Runtime => "runtime: the container runtime calls it after it has loaded this filter",
+            Self::Runtime => "runtime: runc or crun calls it after it has loaded this filter",
             Self::Family => "family: made in the place of a recorded call, or along with it",
         }
     }
 }
 
+/// A profile before it is JSON.
+struct Profile {
+    default: &'static str,
+    errno: Option<u16>,
+    architectures: Vec<&'static str>,
+    rules: Vec<Rule>,
+}
+
+struct Rule {
+    names: Vec<String>,
+    action: &'static str,
+    errno: Option<u16>,
+    when: Vec<Condition>,
+    comment: String,
+}
+
 /// What a name is allowed, all ABIs together.
 struct Allowed {
     group: Group,
+    /// The alternatives of conditions that the recorded container had; none for any use.
     only: Option<BTreeSet<Vec<Condition>>>,
+    /// The narrower ones under which it was seen, if they are asked for and known.
+    seen: Option<Vec<Seen>>,
+}
+
+/// Conditions under which a call was seen, and the evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    when: Vec<Condition>,
+    evidence: String,
 }
 
 impl Artifact for Seccomp {
@@ -79,69 +134,193 @@ impl Artifact for Seccomp {
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let tables = Tables::built_in();
-        let calls = &context.plan.syscalls;
-        let allowed = by_name(calls);
-
-        let mut rules = Vec::new();
-        for group in [Group::App, Group::Runtime, Group::Family] {
-            let of_group = || allowed.iter().filter(move |(_, a)| a.group == group);
-            let always: Vec<&str> = of_group()
-                .filter(|(_, a)| a.only.is_none())
-                .map(|(name, _)| *name)
-                .collect();
-            if !always.is_empty() {
-                rules.push(json!({
-                    "names": always, "action": "SCMP_ACT_ALLOW", "comment": group.comment(),
-                }));
-            }
-            for (name, entry) in of_group() {
-                for conditions in entry.only.iter().flatten() {
-                    rules.push(json!({
-                        "names": [name], "action": "SCMP_ACT_ALLOW", "args": conditions,
-                        "comment": format!("{}; only as the recorded container might", group.comment()),
-                    }));
-                }
-            }
-        }
-        let default_errno = default_errno(context.recording, tables);
-        for answer in answered(context.recording, tables) {
-            let open = allowed
-                .get(answer.name.as_str())
-                .is_some_and(|a| a.only.is_none());
-            if open || answer.errno == default_errno {
-                continue;
-            }
-            let mut rule = Map::new();
-            rule.insert("names".into(), json!([answer.name]));
-            rule.insert("action".into(), json!("SCMP_ACT_ERRNO"));
-            rule.insert("errnoRet".into(), json!(answer.errno));
-            if !answer.when.is_empty() {
-                rule.insert("args".into(), json!(answer.when));
-            }
-            rule.insert(
-                "comment".into(),
-                json!("refused with the error that the recorded container got"),
-            );
-            rules.push(Value::Object(rule));
-        }
-
-        let profile = json!({
-            "defaultAction": "SCMP_ACT_ERRNO",
-            "defaultErrnoRet": default_errno,
-            "architectures": architectures(context)?,
-            "syscalls": rules,
-        });
+        let profile = json(&profile(context)?, true);
         let mut bytes = serde_json::to_vec_pretty(&profile).expect("a JSON value's keys are strings");
         bytes.push(b'\n');
         Ok(bytes)
     }
 }
 
-fn by_name(calls: &[AllowedSyscall]) -> BTreeMap<&str, Allowed> {
+/// The profile as `linux.seccomp` of the OCI runtime specification.
+///
+/// # Errors
+/// [`Error::Machine`].
+pub fn linux_seccomp(context: &Context<'_>) -> Result<Value, Error> {
+    Ok(json(&profile(context)?, false))
+}
+
+fn json(profile: &Profile, comments: bool) -> Value {
+    let rules: Vec<Value> = profile
+        .rules
+        .iter()
+        .map(|rule| {
+            let mut object = Map::new();
+            object.insert("names".into(), json!(rule.names));
+            object.insert("action".into(), json!(rule.action));
+            if let Some(errno) = rule.errno {
+                object.insert("errnoRet".into(), json!(errno));
+            }
+            if !rule.when.is_empty() {
+                object.insert("args".into(), json!(rule.when));
+            }
+            if comments {
+                object.insert("comment".into(), json!(rule.comment));
+            }
+            Value::Object(object)
+        })
+        .collect();
+    let mut object = Map::new();
+    object.insert("defaultAction".into(), json!(profile.default));
+    if let Some(errno) = profile.errno {
+        object.insert("defaultErrnoRet".into(), json!(errno));
+    }
+    object.insert("architectures".into(), json!(profile.architectures));
+    object.insert("syscalls".into(), json!(rules));
+    Value::Object(object)
+}
+
+fn profile(context: &Context<'_>) -> Result<Profile, Error> {
+    let options = context.options.seccomp;
+    let calls = &context.plan.syscalls;
+    let (containers, _) = Containers::new(context.recording, Tables::built_in());
+    let machines = match &context.plan.machine {
+        Some(machine) => BTreeSet::from([machine.as_str()]),
+        None => machines(context.recording),
+    };
+    let architectures = architectures(calls, &machines)?;
+    // What is logged is what the recorded container might do: nothing is narrower than that.
+    let allowed = by_name(calls, options.arguments && options.mode == Mode::Enforce);
+    let mut rules = allow(&allowed);
+    if options.mode == Mode::Log && containers.unconfined() {
+        return Ok(Profile {
+            default: LOG,
+            errno: None,
+            architectures,
+            rules,
+        });
+    }
+    let mut logged = BTreeSet::new();
+    if options.mode == Mode::Log {
+        let more = log(&allowed, &containers, &machines);
+        logged.extend(more.iter().flat_map(|rule| rule.names.iter().cloned()));
+        rules.extend(more);
+    }
+
+    let refusals = refusals(&containers, calls, &machines);
+    for (errno, names) in refusals.known {
+        let names: Vec<String> = names.into_iter().filter(|name| !logged.contains(name)).collect();
+        if !names.is_empty() {
+            rules.push(Rule {
+                names,
+                action: ERRNO,
+                errno: Some(errno),
+                when: Vec::new(),
+                comment: "refused, as known calls that are not there for this container".into(),
+            });
+        }
+    }
+    let narrowed = allowed.iter().filter(|(_, allowed)| allowed.seen.is_some());
+    let narrowed: BTreeSet<&str> = narrowed.map(|(name, _)| *name).collect();
+    for answer in refusals.partial {
+        rules.push(Rule {
+            names: vec![answer.name],
+            action: ERRNO,
+            errno: Some(answer.errno),
+            when: answer.when,
+            comment: "refused with the error that the recorded container got".into(),
+        });
+    }
+    rules.extend(narrowed.into_iter().filter_map(refuse_writable_code));
+    Ok(Profile {
+        default: ERRNO,
+        errno: Some(refusals.default),
+        architectures,
+        rules,
+    })
+}
+
+fn allow(allowed: &BTreeMap<&str, Allowed>) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let rule = |names: Vec<String>, when: Vec<Condition>, comment: String| Rule {
+        names,
+        action: ALLOW,
+        errno: None,
+        when,
+        comment,
+    };
+    for group in Group::ALL {
+        let of_group = || allowed.iter().filter(move |(_, a)| a.group == group);
+        let always: Vec<String> = of_group()
+            .filter(|(_, a)| a.only.is_none() && a.seen.is_none())
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
+        if !always.is_empty() {
+            rules.push(rule(always, Vec::new(), group.comment().into()));
+        }
+        for (name, entry) in of_group() {
+            let names = || vec![(*name).to_owned()];
+            if let Some(seen) = &entry.seen {
+                rules.extend(seen.iter().map(|seen| {
+                    let comment = format!("{}; only as seen: {}", group.comment(), seen.evidence);
+                    rule(names(), seen.when.clone(), comment)
+                }));
+                continue;
+            }
+            rules.extend(entry.only.iter().flatten().map(|when| {
+                let comment = format!("{}; only as the recorded container might", group.comment());
+                rule(names(), when.clone(), comment)
+            }));
+        }
+    }
+    rules
+}
+
+/// What the recorded containers might do beyond `allowed`, to be logged.
+fn log(
+    allowed: &BTreeMap<&str, Allowed>,
+    containers: &Containers<'_>,
+    machines: &BTreeSet<&str>,
+) -> Vec<Rule> {
+    let rule = |names: Vec<String>, when: Vec<Condition>| Rule {
+        names,
+        action: LOG,
+        errno: None,
+        when,
+        comment: "logged: not recorded, and the recorded container might make it".into(),
+    };
+    let names: BTreeSet<String> = machines
+        .iter()
+        .flat_map(|machine| known(machine, Abi::Native))
+        .collect();
+    let mut always = Vec::new();
+    let mut rules = Vec::new();
+    for name in names
+        .into_iter()
+        .filter(|name| !allowed.contains_key(name.as_str()))
+    {
+        match containers.bound(&name) {
+            Bound::Always => always.push(name),
+            Bound::When(alternatives) => {
+                rules.extend(
+                    alternatives
+                        .into_iter()
+                        .map(|when| rule(vec![name.clone()], when)),
+                );
+            }
+            Bound::Never => {}
+        }
+    }
+    if !always.is_empty() {
+        rules.insert(0, rule(always, Vec::new()));
+    }
+    rules
+}
+
+fn by_name(calls: &[AllowedSyscall], arguments: bool) -> BTreeMap<&str, Allowed> {
     let mut all: BTreeMap<&str, Allowed> = BTreeMap::new();
     for call in calls {
         let only = (!call.only.is_empty()).then(|| call.only.iter().cloned().collect::<BTreeSet<_>>());
+        let seen = if arguments { seen(call) } else { None };
         let group = Group::of(call);
         all.entry(&call.name)
             .and_modify(|entry| {
@@ -150,35 +329,169 @@ fn by_name(calls: &[AllowedSyscall]) -> BTreeMap<&str, Allowed> {
                     (Some(a), Some(b)) => Some(&a | &b),
                     _ => None,
                 };
+                entry.seen = match (entry.seen.take(), seen.clone()) {
+                    (Some(mut a), Some(b)) => {
+                        a.extend(
+                            b.into_iter()
+                                .filter(|b| a.iter().all(|a| a.when != b.when))
+                                .collect::<Vec<_>>(),
+                        );
+                        Some(a)
+                    }
+                    _ => None,
+                };
             })
-            .or_insert(Allowed { group, only });
+            .or_insert(Allowed { group, only, seen });
     }
     all
 }
 
-/// The machine's own architecture, and those of compatibility calls where such were recorded.
-fn architectures(context: &Context<'_>) -> Result<Vec<&'static str>, Error> {
+/// The conditions under which a call was seen, within those of the recorded container; none where they are not known
+/// or narrow nothing.
+fn seen(call: &AllowedSyscall) -> Option<Vec<Seen>> {
+    if call.arguments.is_empty() {
+        return None;
+    }
+    if is_protection(&call.name) {
+        let writable_code = |value: &ArgumentValue| value.value & WRITABLE_CODE == WRITABLE_CODE;
+        if !call.only.is_empty()
+            || call
+                .arguments
+                .iter()
+                .any(|seen| seen.values.iter().any(writable_code))
+        {
+            return None;
+        }
+        let evidence = format!(
+            "never both writable and executable ({})",
+            evidence(call.arguments.iter().flat_map(|seen| &seen.reasons))
+        );
+        let protections = [0, 2, 4].map(|value| Seen {
+            when: vec![masked(&ArgumentValue {
+                index: 2,
+                mask: WRITABLE_CODE,
+                value,
+            })],
+            evidence: evidence.clone(),
+        });
+        return Some(protections.into());
+    }
     let mut all = Vec::new();
-    let abis: BTreeSet<Abi> = context
-        .plan
-        .syscalls
-        .iter()
-        .map(|call| call.abi)
-        .chain([Abi::Native])
-        .collect();
-    let machines: BTreeSet<&str> = context
-        .recording
-        .runs
-        .values()
-        .map(|run| run.host.machine.as_str())
-        .collect();
+    for seen in &call.arguments {
+        let described = Tables::built_in().arguments.describe(&call.name, &seen.values);
+        let evidence = format!("{described} ({})", evidence(seen.reasons.iter()));
+        let own: Vec<Condition> = seen.values.iter().map(masked).collect();
+        // The container's conditions on these arguments hold or do not; a runtime takes a second condition on an
+        // argument for an alternative, so they cannot stand beside.
+        let alternatives = if call.only.is_empty() {
+            vec![Vec::new()]
+        } else {
+            call.only
+                .iter()
+                .filter_map(|all| left(all, &seen.values))
+                .collect()
+        };
+        for rest in alternatives {
+            let when = own.iter().copied().chain(rest).collect();
+            if all.iter().all(|seen: &Seen| seen.when != when) {
+                all.push(Seen {
+                    when,
+                    evidence: evidence.clone(),
+                });
+            }
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// Those of the conditions that say nothing about `values`, where the others hold.
+fn left(conditions: &[Condition], values: &[ArgumentValue]) -> Option<Vec<Condition>> {
+    let mut rest = Vec::new();
+    for condition in conditions {
+        match values.iter().find(|value| value.index == condition.index) {
+            None => rest.push(*condition),
+            Some(value) => {
+                let mut args = [0; 6];
+                *args.get_mut(value.index as usize)? = u64::from(value.value);
+                if value.mask != u32::MAX || !condition.holds(&args) {
+                    return None;
+                }
+            }
+        }
+    }
+    Some(rest)
+}
+
+/// The kernel takes these arguments as 32-bit numbers; C libraries leave anything in the upper half.
+fn masked(value: &ArgumentValue) -> Condition {
+    Condition {
+        index: value.index,
+        value: value.mask.into(),
+        value_two: value.value.into(),
+        op: Compare::MaskedEq,
+    }
+}
+
+fn is_protection(name: &str) -> bool {
+    matches!(name, "mmap" | "mmap2" | "mprotect" | "pkey_mprotect")
+}
+
+/// Memory that is both writable and executable looks forbidden, and not as if the call were absent.
+fn refuse_writable_code(name: &str) -> Option<Rule> {
+    is_protection(name).then(|| Rule {
+        names: vec![name.to_owned()],
+        action: ERRNO,
+        errno: Some(1),
+        when: vec![masked(&ArgumentValue {
+            index: 2,
+            mask: WRITABLE_CODE,
+            value: WRITABLE_CODE,
+        })],
+        comment: "refused: memory that is both writable and executable was not seen".into(),
+    })
+}
+
+/// How often something was seen, and by whom.
+fn evidence<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
+    let mut counts = 0;
+    let mut by = BTreeSet::new();
+    for reason in reasons {
+        match reason {
+            Reason::Observed { count, program, .. } => {
+                counts += count;
+                by.insert(program.as_ref().map_or("the app".to_owned(), ToString::to_string));
+            }
+            Reason::Runtime { table } => {
+                by.insert(table.clone());
+            }
+            Reason::Family { of } | Reason::Architecture { of } => {
+                by.insert(of.clone());
+            }
+            Reason::Assumed { why } => {
+                by.insert(why.clone());
+            }
+        }
+    }
+    let by: Vec<String> = by.into_iter().collect();
+    let times = if counts > 0 {
+        format!("{counts} times by ")
+    } else {
+        String::new()
+    };
+    times + &by.join(", ")
+}
+
+/// The machines' own architectures, and those of compatibility calls where such were recorded.
+fn architectures(calls: &[AllowedSyscall], machines: &BTreeSet<&str>) -> Result<Vec<&'static str>, Error> {
+    let mut all = Vec::new();
+    let abis: BTreeSet<Abi> = calls.iter().map(|call| call.abi).chain([Abi::Native]).collect();
     for machine in machines {
         for abi in &abis {
             match (architecture(machine, *abi), abi) {
                 (Some(name), _) => all.push(name),
                 (None, Abi::Native) => {
                     return Err(Error::Machine {
-                        machine: machine.to_owned(),
+                        machine: (*machine).to_owned(),
                     });
                 }
                 (None, _) => {}

@@ -8,10 +8,10 @@ use std::io::{Read, Seek};
 use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
 
 use super::Error;
-use crate::plan::filter::{Answer, Compare, Condition, Filter};
+use crate::plan::filter::{Answer, Compare, Condition, Filter, architecture};
 use crate::recording::Abi;
 
-/// A compiled profile for x86-64.
+/// A compiled profile.
 #[derive(Clone, Debug)]
 pub struct Simulator {
     program: Vec<Instruction>,
@@ -26,9 +26,11 @@ struct Instruction {
     k: u32,
 }
 
-/// `AUDIT_ARCH_X86_64` and `AUDIT_ARCH_I386` of `include/uapi/linux/audit.h`.
+/// `AUDIT_ARCH_…` of `include/uapi/linux/audit.h`.
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
+const AUDIT_ARCH_ARM: u32 = 0x4000_0028;
 
 /// `__X32_SYSCALL_BIT`.
 const X32_BIT: u32 = 0x4000_0000;
@@ -38,13 +40,20 @@ fn failed(what: &str) -> impl Fn(libseccomp::error::SeccompError) -> Error + '_ 
 }
 
 impl Simulator {
-    /// Compiles a profile's JSON for x86-64.
+    /// Compiles a profile's JSON: Docker's or an OCI `linux.seccomp`, without `includes` and `excludes`.
     ///
     /// # Errors
     /// [`Error::Simulate`] if it is no profile or libseccomp refuses it.
     pub fn new(profile: &[u8]) -> Result<Self, Error> {
         let value = serde_json::from_slice(profile).map_err(|e| Error::Simulate(e.to_string()))?;
-        let filter = Filter::from_oci(&value).map_err(|e| Error::Simulate(e.to_string()))?;
+        Self::compile(&Filter::from_oci(&value).map_err(|e| Error::Simulate(e.to_string()))?)
+    }
+
+    /// Compiles a filter.
+    ///
+    /// # Errors
+    /// [`Error::Simulate`] if libseccomp refuses it.
+    pub fn compile(filter: &Filter) -> Result<Self, Error> {
         let mut context =
             ScmpFilterContext::new(action(filter.default)).map_err(failed("the default action"))?;
         if !filter.architectures.is_empty() {
@@ -52,12 +61,7 @@ impl Simulator {
             context.remove_arch(native).map_err(failed("architecture"))?;
         }
         for name in &filter.architectures {
-            let arch = match name.as_str() {
-                "SCMP_ARCH_X86_64" => ScmpArch::X8664,
-                "SCMP_ARCH_X86" => ScmpArch::X86,
-                "SCMP_ARCH_X32" => ScmpArch::X32,
-                other => return Err(Error::Simulate(format!("architecture {other}"))),
-            };
+            let arch: ScmpArch = name.parse().map_err(failed(name))?;
             context.add_arch(arch).map_err(failed(name))?;
         }
         for rule in filter.rules.iter().filter(|rule| rule.answer != filter.default) {
@@ -90,15 +94,31 @@ impl Simulator {
         Ok(Self { program })
     }
 
-    /// What happens to the call `number` of `abi` with these arguments.
+    /// What happens on `machine` (as `uname -m` names it) to the call `name` of `abi` with these arguments.
+    ///
+    /// # Errors
+    /// [`Error::Simulate`] if that machine has no such call.
+    pub fn call(&self, machine: &str, abi: Abi, name: &str, args: &[u64; 6]) -> Result<Answer, Error> {
+        let none = || Error::Simulate(format!("{name} is no call of {machine}"));
+        let arch: ScmpArch = architecture(machine, abi)
+            .and_then(|arch| arch.parse().ok())
+            .ok_or_else(none)?;
+        let call = ScmpSyscall::from_name_by_arch(name, arch).map_err(|_| none())?;
+        let number = u32::try_from(call.as_raw_syscall()).map_err(|_| none())?;
+        self.answer(machine, abi, number & !X32_BIT, args)
+    }
+
+    /// What happens on `machine` to the call `number` of `abi` (without the x32 bit) with these arguments.
     ///
     /// # Errors
     /// [`Error::Simulate`] on an instruction that seccomp does not have.
-    pub fn answer(&self, abi: Abi, number: u32, args: &[u64; 6]) -> Result<Answer, Error> {
-        let (arch, number) = match abi {
-            Abi::Native => (AUDIT_ARCH_X86_64, number),
-            Abi::X32 => (AUDIT_ARCH_X86_64, number | X32_BIT),
-            Abi::Compat => (AUDIT_ARCH_I386, number),
+    pub fn answer(&self, machine: &str, abi: Abi, number: u32, args: &[u64; 6]) -> Result<Answer, Error> {
+        let (arch, number) = match (machine, abi) {
+            ("aarch64", Abi::Native) => (AUDIT_ARCH_AARCH64, number),
+            ("aarch64", _) => (AUDIT_ARCH_ARM, number),
+            (_, Abi::Native) => (AUDIT_ARCH_X86_64, number),
+            (_, Abi::X32) => (AUDIT_ARCH_X86_64, number | X32_BIT),
+            (_, Abi::Compat) => (AUDIT_ARCH_I386, number),
         };
         // struct seccomp_data: nr, arch, instruction pointer, arguments; as 32-bit words in the machine's order.
         let mut data = vec![number, arch, 0, 0];

@@ -21,7 +21,7 @@ pub use exchange::{
 pub use run::{
     Abi, Access, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, ContainerFacts, EngineFacts,
     Failure, FileUse, HostFacts, Losses, Measured, MountFact, MountKind, Outcome, Peaks, Phase, PhaseMark,
-    Process, Program, Purpose, Run, RuntimeFacts, SocketAction, SocketUse, SyscallUse,
+    Process, Program, Purpose, Run, RuntimeFacts, SocketAction, SocketUse, SyscallUse, deciding_arguments,
 };
 
 use crate::digest::Digest;

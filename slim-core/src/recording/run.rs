@@ -296,6 +296,30 @@ pub struct ArgumentUse {
     pub count: u64,
 }
 
+impl ArgumentUse {
+    /// Whether these arguments were given to `call`: by the same program, in the same phase.
+    pub fn is_of(&self, call: &SyscallUse) -> bool {
+        (self.abi, &self.name, self.phase, self.actor, &self.program)
+            == (call.abi, &call.name, call.phase, call.actor, &call.program)
+    }
+}
+
+/// Which arguments of the call `name` decide what it does, and which of their bits: those that [`Run::arguments`]
+/// tells. Empty for all but a few calls.
+pub fn deciding_arguments(name: &str) -> &'static [(u32, u32)] {
+    match name {
+        // Flags; the option; the persona.
+        "clone" | "prctl" | "personality" => &[(0, u32::MAX)],
+        // The request.
+        "ioctl" => &[(1, u32::MAX)],
+        // PROT_READ, PROT_WRITE, PROT_EXEC.
+        "mmap" | "mmap2" | "mprotect" | "pkey_mprotect" => &[(2, 7)],
+        // The family; the type without SOCK_NONBLOCK and SOCK_CLOEXEC.
+        "socket" => &[(0, u32::MAX), (1, 0xf)],
+        _ => &[],
+    }
+}
+
 /// A masked argument of a system call. The kernel takes these arguments as 32-bit numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,11 +1,14 @@
 //! Why something is kept or allowed: a path, a system call or a capability, and the evidence for it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use super::printable;
+use crate::digest::Digest;
 use crate::path::RootPath;
+use crate::plan::tables::{Exploit, Tables};
 use crate::plan::{Cause, EdgeKind, LeftOut, Plan, Reason, Removed};
 use crate::recording::{Access, Actor, Phase};
 
@@ -22,7 +25,7 @@ pub struct Explained {
 
 impl Explained {
     /// The text for people.
-    pub fn text(&self, plan: &Plan) -> String {
+    pub fn text(&self) -> String {
         let mut out = String::new();
         let state = match (self.allowed, self.what.starts_with('/')) {
             (true, true) => "is kept",
@@ -33,14 +36,6 @@ impl Explained {
         let _ = writeln!(out, "{} {state}", printable(&self.what));
         for line in &self.evidence {
             let _ = writeln!(out, "  {}", printable(line));
-        }
-        if !self.allowed && self.evidence.is_empty() {
-            let _ = writeln!(
-                out,
-                "  nothing in {} run(s) of {} asks for it",
-                plan.runs.len(),
-                plan.reference
-            );
         }
         out
     }
@@ -185,31 +180,55 @@ fn name(plan: &Plan, what: &str) -> Explained {
     } else {
         format!("CAP_{capability}")
     };
-    let calls = plan.syscalls.iter().filter(|allowed| allowed.name == call);
-    let calls = calls
-        .flat_map(|allowed| &allowed.reasons)
-        .map(|reason| ("system call", reason));
-    let capabilities = plan
+    let mut evidence = Vec::new();
+    for allowed in plan.syscalls.iter().filter(|allowed| allowed.name == call) {
+        let lines = describe_reasons(plan, &allowed.reasons);
+        evidence.extend(lines.into_iter().map(|line| format!("system call: {line}")));
+        for seen in &allowed.arguments {
+            let values = Tables::built_in().arguments.describe(&call, &seen.values);
+            let lines = describe_reasons(plan, &seen.reasons);
+            evidence.extend(lines.into_iter().map(|line| format!("{call}({values}): {line}")));
+        }
+        evidence.extend(allowed.only.iter().map(|all| {
+            let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+            format!("only as the recorded container might: {}", all.join(" and "))
+        }));
+    }
+    for granted in plan
         .capabilities
         .iter()
-        .filter(|allowed| allowed.name == capability);
-    let capabilities = capabilities
-        .flat_map(|allowed| &allowed.reasons)
-        .map(|reason| ("capability", reason));
-    let mut evidence: Vec<String> = calls
-        .chain(capabilities)
-        .map(|(what, reason)| format!("{what}: {}", describe_reason(plan, reason)))
-        .collect();
+        .filter(|granted| granted.name == capability)
+    {
+        let lines = describe_reasons(plan, &granted.reasons);
+        evidence.extend(lines.into_iter().map(|line| format!("capability: {line}")));
+    }
     let allowed = !evidence.is_empty();
-    let refused = plan
+    for refused in plan
         .refused_capabilities
         .iter()
-        .filter(|refused| refused.name == capability);
-    evidence.extend(
-        refused
-            .flat_map(|refused| &refused.reasons)
-            .map(|reason| format!("asked for without having it: {}", describe_reason(plan, reason))),
-    );
+        .filter(|refused| refused.name == capability)
+    {
+        let lines = describe_reasons(plan, &refused.reasons);
+        evidence.extend(
+            lines
+                .into_iter()
+                .map(|line| format!("asked for without having it: {line}")),
+        );
+    }
+    if evidence.is_empty() {
+        evidence.push(format!(
+            "nothing in {} run(s) of {} asks for it",
+            plan.runs.len(),
+            plan.reference
+        ));
+    }
+    let exploits = Tables::built_in().exploits.iter();
+    for exploit in exploits.filter(|exploit| exploit.calls.contains(&call)) {
+        let Exploit {
+            cve, what, source, ..
+        } = exploit;
+        evidence.push(format!("has been exploited: {cve}, {what} ({source})"));
+    }
     Explained {
         what: what.to_owned(),
         allowed,
@@ -284,42 +303,84 @@ fn describe_edge(edge: EdgeKind) -> &'static str {
     }
 }
 
-fn describe_reason(plan: &Plan, reason: &Reason) -> String {
-    match reason {
-        Reason::Observed {
-            run, actor, program, ..
-        } if plan.rounds.contains_key(run) => {
-            let who = describe_who(*actor, program.as_ref());
-            format!(
-                "refused in verification round {}, asked for by {who}",
-                plan.rounds[run]
-            )
-        }
-        Reason::Observed {
-            phase,
-            actor,
-            program,
-            count,
-            failed,
-            ..
-        } => {
-            let failed = if *failed > 0 {
-                format!(", {failed} failed")
-            } else {
-                String::new()
-            };
-            let who = describe_who(*actor, program.as_ref());
-            format!("{count} times by {who} {}{failed}", describe_phase(*phase))
-        }
-        Reason::Runtime { table } => {
-            format!("the container runtime calls it after the filter is loaded ({table})")
-        }
-        Reason::Assumed { why } => why.clone(),
-        Reason::Family { of } => format!("a C library may call it in place of {of}"),
-    }
+/// What one program did in one phase, in all runs.
+#[derive(Default)]
+struct Sum<'a> {
+    count: u64,
+    failed: u64,
+    runs: BTreeSet<&'a Digest>,
+    syscalls: BTreeSet<&'a str>,
+    path: Option<&'a RootPath>,
 }
 
-fn describe_who(actor: Actor, program: Option<&RootPath>) -> String {
+/// Reasons in sentences: what was observed first, in the order of phases and programs, each program's runs together.
+fn describe_reasons(plan: &Plan, reasons: &[Reason]) -> Vec<String> {
+    let all_runs = plan.runs.len().saturating_sub(plan.rounds.len());
+    let mut observed: BTreeMap<(Phase, Actor, Option<&RootPath>), Sum<'_>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for reason in reasons {
+        match reason {
+            Reason::Observed {
+                run, actor, program, ..
+            } if plan.rounds.contains_key(run) => others.push(format!(
+                "refused in verification round {}, asked for by {}",
+                plan.rounds[run],
+                describe_who(*actor, program.as_ref())
+            )),
+            Reason::Observed {
+                run,
+                phase,
+                actor,
+                program,
+                count,
+                failed,
+                syscall,
+                path,
+            } => {
+                let sum = observed.entry((*phase, *actor, program.as_ref())).or_default();
+                sum.count += count;
+                sum.failed += failed;
+                sum.runs.insert(run);
+                sum.syscalls.extend(syscall.as_deref());
+                sum.path = match (sum.path, path) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other.as_ref()),
+                };
+            }
+            Reason::Runtime { table } => others.push(format!(
+                "the container runtime calls it after the filter is loaded ({table})"
+            )),
+            Reason::Family { of } => others.push(format!("a C library may call it in place of {of}")),
+            Reason::Architecture { of } => {
+                others.push(format!(
+                    "the machine lacks {of}, and a C library calls it instead"
+                ));
+            }
+            Reason::Assumed { why } => others.push(why.clone()),
+        }
+    }
+    let observed = observed.into_iter().map(|((phase, actor, program), sum)| {
+        let who = describe_who(actor, program);
+        let mut line = format!("{} by {who} {}", describe_times(sum.count), describe_phase(phase));
+        if sum.failed > 0 {
+            let _ = write!(line, ", {} failed", super::count(sum.failed));
+        }
+        if !sum.syscalls.is_empty() {
+            let calls: Vec<&str> = sum.syscalls.into_iter().collect();
+            let _ = write!(line, ", in {}", calls.join(", "));
+        }
+        if let Some(path) = sum.path {
+            let _ = write!(line, ", first with {path}");
+        }
+        if all_runs > 1 {
+            let _ = write!(line, ", in {} of {all_runs} runs", sum.runs.len());
+        }
+        line
+    });
+    observed.chain(others).collect()
+}
+
+pub(super) fn describe_who(actor: Actor, program: Option<&RootPath>) -> String {
     match (actor, program) {
         (_, Some(program)) => program.to_string(),
         (Actor::Runtime, None) => "the container runtime".into(),
@@ -327,7 +388,14 @@ fn describe_who(actor: Actor, program: Option<&RootPath>) -> String {
     }
 }
 
-fn describe_phase(phase: Phase) -> &'static str {
+pub(super) fn describe_times(count: u64) -> String {
+    match count {
+        1 => "once".into(),
+        _ => format!("{} times", super::count(count)),
+    }
+}
+
+pub(super) fn describe_phase(phase: Phase) -> &'static str {
     match phase {
         Phase::StartUp => "while starting",
         Phase::Serving => "while serving",
@@ -360,15 +428,12 @@ fn describe_access(access: Access) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
+pub(super) mod tests {
     use super::*;
-    use crate::digest::Digest;
     use crate::plan::{AllowedCapability, AllowedSyscall, Kept, Totals, VERSION};
     use crate::recording::Abi;
 
-    fn plan() -> Plan {
+    pub(in super::super) fn plan() -> Plan {
         let run = Digest::of(b"run");
         let program = Some(RootPath::new("/usr/sbin/nginx"));
         let observed = Cause::Observed {
@@ -392,6 +457,8 @@ mod tests {
             program,
             count: 5,
             failed: 1,
+            syscall: None,
+            path: None,
         };
         Plan {
             version: VERSION,
@@ -411,10 +478,12 @@ mod tests {
                     },
                 ),
             ]),
+            machine: None,
             syscalls: vec![AllowedSyscall {
                 abi: Abi::Native,
                 name: "chown".into(),
                 only: vec![],
+                arguments: vec![],
                 reasons: vec![
                     reason.clone(),
                     Reason::Runtime {
@@ -431,6 +500,7 @@ mod tests {
                 reasons: vec![reason],
             }],
             privilege_gain: vec![],
+            privileged: vec![],
             notes: vec![],
             before: Totals::default(),
             after: Totals::default(),
@@ -439,7 +509,7 @@ mod tests {
 
     fn text(what: &str) -> String {
         let plan = plan();
-        explain(&plan, what).text(&plan)
+        explain(&plan, what).text()
     }
 
     #[test]
@@ -467,7 +537,7 @@ mod tests {
             kept_files: 1,
             largest: vec![(RootPath::new("/usr/bin/perl"), 3_000_000)],
         }];
-        let text = |what| explain(&plan, what).text(&plan);
+        let text = |what| explain(&plan, what).text();
         insta::assert_snapshot!(text("/app/.git/config"), @r"
         /app/.git/config is not kept
           left out, /app/.git: version control in /app; --include /app/.git keeps it

@@ -1,5 +1,7 @@
 //! The report: what was found and made, for people and for programs.
 
+mod calls;
+mod check;
 mod explain;
 mod text;
 mod verdicts;
@@ -10,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::path::RootPath;
-use crate::plan::{KeptBy, LeftOut, Plan, Reason, Totals};
+use crate::plan::{KeptBy, LeftOut, Plan, Privileged, Reason, Totals};
 use crate::recording::{ExchangeKind, Recording};
 use crate::verify::Verification;
 
+pub use calls::{CallPhases, Exploited, KeptOut, phases};
+pub use check::checked;
 pub use explain::{Explained, Overview, explain, overview};
 pub use text::{bytes, count, printable, summary};
 pub use verdicts::verdicts;
@@ -49,12 +53,18 @@ pub struct Report {
     pub packages_in_part: Vec<String>,
     /// System calls.
     pub syscalls: SyscallCounts,
+    /// The application's calls by when it makes them; none where nothing was answered (a job has one phase).
+    pub phases: Option<CallPhases>,
+    /// What Docker's default profile lets through and this one does not.
+    pub kept_out: Option<KeptOut>,
     /// Granted capabilities.
     pub capabilities: Vec<String>,
     /// Capabilities asked for, refused, and not granted.
     pub refused_capabilities: Vec<String>,
     /// Programs that gain privilege when executed.
     pub privilege_gain: Vec<RootPath>,
+    /// Kept files that give privilege to whoever executes them, executed or not.
+    pub privileged: Vec<Privileged>,
     /// The runs, by id.
     pub runs: Vec<Digest>,
     /// How many requests, connections and commands the runs hold.
@@ -145,9 +155,12 @@ impl Report {
                 other: allowed - by_app,
                 known,
             },
+            phases: phases(plan),
+            kept_out: calls::kept_out(plan, recording),
             capabilities: names(&plan.capabilities),
             refused_capabilities: names(&plan.refused_capabilities),
             privilege_gain: plan.privilege_gain.clone(),
+            privileged: plan.privileged.clone(),
             runs: plan.runs.clone(),
             exchanges: recording
                 .runs

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Report;
-use crate::plan::LeftOut;
+use crate::plan::{LeftOut, Privileged};
 
 /// Bytes in decimal units, as engines print image sizes (`9.9 MB`).
 pub fn bytes(count: u64) -> String {
@@ -75,6 +75,28 @@ fn kept_by(report: &Report) -> String {
     named.join(", ") + &rest
 }
 
+/// As many system calls as the table names.
+const CALLS: usize = 8;
+
+/// Names, as far as the table lists them.
+fn some<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(CALLS);
+    let mut named: Vec<String> = names.take(CALLS).map(str::to_owned).collect();
+    if more > 0 {
+        named.push(format!("… and {more} more"));
+    }
+    named.join(", ")
+}
+
+/// What makes a file give privilege.
+fn gives(file: &Privileged) -> String {
+    let mut why = Vec::new();
+    why.extend(file.user.map(|id| format!("set-user-id {id}")));
+    why.extend(file.group.map(|id| format!("set-group-id {id}")));
+    why.extend(file.capabilities.iter().cloned());
+    why.join(", ")
+}
+
 /// The table that ends a command.
 pub fn summary(report: &Report) -> String {
     let mut out = String::new();
@@ -128,6 +150,36 @@ pub fn summary(report: &Report) -> String {
             calls.allowed, calls.known, calls.app, calls.other
         ),
     );
+    if let Some(phases) = &report.phases
+        && !phases.start_up.is_empty()
+    {
+        row(
+            "start-up",
+            format!(
+                "{} of the app's calls only while starting: {}",
+                phases.start_up.len(),
+                some(phases.start_up.iter().map(String::as_str))
+            ),
+        );
+    }
+    if let Some(kept_out) = &report.kept_out {
+        let exploited = match kept_out.exploited.len() {
+            0 => String::new(),
+            number => format!(
+                ", {number} of them with published kernel exploits: {}",
+                some(kept_out.exploited.iter().map(|call| call.name.as_str()))
+            ),
+        };
+        row(
+            "kept out",
+            format!(
+                "{} of {} calls that {}'s default profile lets through{exploited}",
+                kept_out.names.len(),
+                kept_out.of,
+                kept_out.baseline
+            ),
+        );
+    }
     let short = |names: &[String]| {
         names
             .iter()
@@ -154,6 +206,9 @@ pub fn summary(report: &Report) -> String {
     }
     for path in &report.privilege_gain {
         row("privilege", format!("needs privilege gain: {path}"));
+    }
+    for file in &report.privileged {
+        row("privileged", format!("{} stays ({})", file.path, gives(file)));
     }
     if !report.probe.is_empty() {
         row("probed", report.probe.join(", "));

@@ -56,7 +56,7 @@ pub use btf::BtfError;
 use crate::path::RootPath;
 use crate::recording::{
     Abi, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, Failure, FileUse, Losses, Measured, Peaks,
-    Phase, PhaseMark, Process, Program, SocketAction, SocketUse, SyscallUse,
+    Phase, PhaseMark, Process, Program, SocketAction, SocketUse, SyscallUse, deciding_arguments,
 };
 use gather::{Gathered, Slot};
 use table::Row;
@@ -658,12 +658,11 @@ impl Tracer {
                 .get(&(row_of(key.abi, key.number) as u32), 0)
                 .map_err(map_error("UNBOUNDED"))?
                 == 0;
-            let values: Vec<ArgumentValue> = row
-                .noted()
-                .into_iter()
+            let values: Vec<ArgumentValue> = deciding_arguments(row.name)
+                .iter()
                 .zip([key.value, key.second])
                 .filter(|_| all_kept)
-                .map(|((index, mask), value)| ArgumentValue { index, mask, value })
+                .map(|(&(index, mask), value)| ArgumentValue { index, mask, value })
                 .collect();
             let use_of = (
                 table::abi_of(key.abi),

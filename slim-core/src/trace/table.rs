@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use libseccomp::{ScmpArch, ScmpSyscall};
-use slim_ebpf::{Call, NUMBERS, PROTECTION, SOCKET_TYPE, X32_BIT, abi, call};
+use slim_ebpf::{Call, NUMBERS, PROTECTION, X32_BIT, abi, call};
 
 use crate::recording::{Abi, Access};
 
@@ -162,16 +162,6 @@ impl Row {
         row.call.flags = at;
         row.call.mask = mask;
         row
-    }
-
-    /// The arguments of this call that the program notes: position from 0, and which of its bits.
-    pub(super) fn noted(&self) -> Vec<(u32, u32)> {
-        match self.call.kind {
-            call::ARGUMENT => vec![(u32::from(self.call.flags) - 1, self.call.mask)],
-            call::SOCKET => vec![(0, u32::MAX), (1, SOCKET_TYPE)],
-            call::MAP => vec![(u32::from(self.call.flags) - 1, PROTECTION)],
-            _ => Vec::new(),
-        }
     }
 
     /// A socket call: the address's argument and that of its length; `local` to have the local address told.
@@ -477,6 +467,7 @@ pub(super) fn capability(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::deciding_arguments;
 
     #[test]
     fn rows_stand_at_their_numbers() {
@@ -498,6 +489,19 @@ mod tests {
         for row in ROWS {
             let known = number(row.name, ScmpArch::X8664).or(number(row.name, ScmpArch::X86));
             assert!(known.is_some_and(|number| number < NUMBERS), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn what_the_program_notes_is_what_recordings_tell() {
+        for row in ROWS {
+            let noted = match row.call.kind {
+                call::ARGUMENT => vec![(u32::from(row.call.flags) - 1, row.call.mask)],
+                call::SOCKET => vec![(0, u32::MAX), (1, slim_ebpf::SOCKET_TYPE)],
+                call::MAP => vec![(u32::from(row.call.flags) - 1, PROTECTION)],
+                _ => Vec::new(),
+            };
+            assert_eq!(deciding_arguments(row.name), noted, "{}", row.name);
         }
     }
 

@@ -170,6 +170,7 @@ fn verification(original: &Run, round: u32) -> Run {
             at_ms: 0,
         }],
         syscalls: Vec::new(),
+        arguments: None,
         files: Vec::new(),
         capabilities: Vec::new(),
         capabilities_measured: Measured::Measured,

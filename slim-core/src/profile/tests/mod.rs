@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::LazyLock;
 
+use libseccomp::{ScmpArch, ScmpSyscall};
 use serde_json::{Map, Value, json};
 
 use super::simulate::Simulator;
@@ -33,9 +34,15 @@ fn image(config: Value) -> Image {
 }
 
 fn call(abi: Abi, name: &str) -> SyscallUse {
+    let arch = match abi {
+        Abi::Native => ScmpArch::X8664,
+        Abi::Compat => ScmpArch::X86,
+        Abi::X32 => ScmpArch::X32,
+    };
+    let number = ScmpSyscall::from_name_by_arch(name, arch).map(ScmpSyscall::as_raw_syscall);
     SyscallUse {
         abi,
-        number: 0,
+        number: u32::try_from(number.unwrap()).unwrap_or_default(),
         name: name.into(),
         phase: Phase::StartUp,
         actor: Actor::App,
@@ -74,6 +81,7 @@ fn plan(recording: &Recording) -> Plan {
         removed: Vec::new(),
         kept_by: Vec::new(),
         files: std::collections::BTreeMap::new(),
+        machine: None,
         syscalls: syscalls::allowed(recording, Tables::built_in()).0,
         capabilities: vec![AllowedCapability {
             name: "CAP_CHOWN".into(),
@@ -81,6 +89,7 @@ fn plan(recording: &Recording) -> Plan {
         }],
         refused_capabilities: vec![],
         privilege_gain: vec![],
+        privileged: vec![],
         notes: vec![],
         before: Totals::default(),
         after: Totals::default(),
@@ -113,13 +122,67 @@ fn text(artifact: &dyn Artifact, plan: &Plan, recording: &Recording, config: Val
 pub(super) mod formats;
 
 mod seccomp_profile {
-    use libseccomp::{ScmpArch, ScmpSyscall};
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
+    use super::check::check;
+    use super::seccomp::{Mode, linux_seccomp};
     use super::*;
+    use crate::recording::{ArgumentUse, ArgumentValue, deciding_arguments};
+
+    const MACHINE: &str = "x86_64";
 
     fn profile(recording: &Recording) -> Vec<u8> {
         render(&Seccomp, &plan(recording), recording, json!({}))
+    }
+
+    /// The profile as the options have it, for another machine if one is named.
+    fn with(recording: &Recording, seccomp: seccomp::Options, machine: Option<&str>) -> Vec<u8> {
+        let mut plan = plan(recording);
+        plan.syscalls = syscalls::allowed_on(recording, Tables::built_in(), machine).0;
+        plan.machine = machine.map(str::to_owned);
+        let options = Options {
+            seccomp,
+            ..Options::default()
+        };
+        let image = image(json!({}));
+        let context = Context {
+            options: &options,
+            ..context(&plan, recording, &image)
+        };
+        Seccomp.render(&context).unwrap()
+    }
+
+    /// What the tables let in beside the names in `of`: the runtimes' own calls, and the families of all.
+    fn brought_by_tables(of: &[&str]) -> BTreeSet<String> {
+        let tables = Tables::built_in();
+        let runtimes = tables.runtimes.iter().flat_map(|table| &table.sets);
+        let mut all: BTreeSet<String> = runtimes.flat_map(|set| set.names.iter().cloned()).collect();
+        all.extend(of.iter().map(|name| (*name).to_owned()));
+        loop {
+            let families = tables.families.iter();
+            let more: Vec<String> = families
+                .filter(|family| family.of.iter().any(|name| all.contains(name)))
+                .flat_map(|family| family.allow.iter().chain(&family.of).cloned().collect::<Vec<_>>())
+                .collect();
+            // A family that names what it allows does not allow what it is of.
+            let more: Vec<String> = more
+                .into_iter()
+                .filter(|name| {
+                    tables.families.iter().any(|family| {
+                        family.of.iter().any(|of| all.contains(of) && of != name)
+                            && (family.allow.contains(name)
+                                || family.allow.is_empty() && family.of.contains(name))
+                    })
+                })
+                .filter(|name| !all.contains(name))
+                .collect();
+            if more.is_empty() {
+                return all;
+            }
+            all.extend(more);
+        }
     }
 
     /// Every call that libseccomp knows on x86-64: number and name.
@@ -152,7 +215,7 @@ mod seccomp_profile {
         let simulator = Simulator::new(&profile(&recorded(&[(Abi::Native, "clone")], |_| {}))).unwrap();
         let answer = |number, first| {
             simulator
-                .answer(Abi::Native, number, &[first, 0, 0, 0, 0, 0])
+                .answer(MACHINE, Abi::Native, number, &[first, 0, 0, 0, 0, 0])
                 .unwrap()
         };
         let (clone, clone3, mount) = (56, 435, 165);
@@ -166,19 +229,28 @@ mod seccomp_profile {
     fn compat_and_x32_are_refused_unless_recorded() {
         let native = Simulator::new(&profile(&recorded(&[(Abi::Native, "read")], |_| {}))).unwrap();
         let (read, compat_read) = (0, 3);
-        assert_eq!(native.answer(Abi::Native, read, &[0; 6]).unwrap(), Answer::Allow);
         assert_eq!(
-            native.answer(Abi::Compat, compat_read, &[0; 6]).unwrap(),
+            native.answer(MACHINE, Abi::Native, read, &[0; 6]).unwrap(),
+            Answer::Allow
+        );
+        assert_eq!(
+            native.answer(MACHINE, Abi::Compat, compat_read, &[0; 6]).unwrap(),
             Answer::Refuse
         );
-        assert_ne!(native.answer(Abi::X32, read, &[0; 6]).unwrap(), Answer::Allow);
+        assert_ne!(
+            native.answer(MACHINE, Abi::X32, read, &[0; 6]).unwrap(),
+            Answer::Allow
+        );
 
         let compat = Simulator::new(&profile(&recorded(&[(Abi::Compat, "read")], |_| {}))).unwrap();
         assert_eq!(
-            compat.answer(Abi::Compat, compat_read, &[0; 6]).unwrap(),
+            compat.answer(MACHINE, Abi::Compat, compat_read, &[0; 6]).unwrap(),
             Answer::Allow
         );
-        assert_ne!(compat.answer(Abi::X32, read, &[0; 6]).unwrap(), Answer::Allow);
+        assert_ne!(
+            compat.answer(MACHINE, Abi::X32, read, &[0; 6]).unwrap(),
+            Answer::Allow
+        );
     }
 
     #[test]
@@ -206,8 +278,15 @@ mod seccomp_profile {
             let simulator = Simulator::new(&render(&Seccomp, &plan, &recording, json!({}))).unwrap();
             let own = Tables::built_in().default_filter(recording.runs.values().next().unwrap()).unwrap();
             let args = [arg, 0, 0, 0, 0, 0];
+            let names: Vec<&str> = picked.iter().map(|(_, name)| name.as_str()).collect();
+            let brought = brought_by_tables(&names);
             for (number, name) in known() {
-                let answer = simulator.answer(Abi::Native, number, &args).unwrap();
+                let answer = simulator.answer(MACHINE, Abi::Native, number, &args).unwrap();
+                if !brought.contains(&name) {
+                    // In neither the recording nor a table: it looks forbidden, or as the container saw it.
+                    let errno = if name == "clone3" { 38 } else { 1 };
+                    prop_assert_eq!(answer, Answer::Errno(errno), "{}", name);
+                }
                 let allowed = plan.syscalls.iter().find(|c| c.name == name);
                 let expected = allowed.is_some_and(|c| {
                     c.only.is_empty() || c.only.iter().any(|all| all.iter().all(|c| c.holds(&args)))
@@ -221,7 +300,247 @@ mod seccomp_profile {
                     prop_assert_eq!(answer == Answer::Allow, own.answer(&name, &args) == Answer::Allow, "{}", name);
                 }
             }
+            // A number that nobody knows looks absent.
+            prop_assert_eq!(simulator.answer(MACHINE, Abi::Native, 1000, &args).unwrap(), Answer::Errno(38));
         }
+
+        /// For another machine: what C libraries call there in the place of what was recorded is allowed, and no name
+        /// that the container's filter denied.
+        #[test]
+        fn another_machines_calls_pass(picked in proptest::sample::subsequence(known(), 0..120)) {
+            let calls: Vec<_> = picked.iter().map(|(_, name)| (Abi::Native, name.as_str())).collect();
+            let recording = recorded(&calls, |_| {});
+            let own = Tables::built_in().default_filter(recording.runs.values().next().unwrap()).unwrap();
+            let profile = with(&recording, seccomp::Options::default(), Some("aarch64"));
+            let simulator = Simulator::new(&profile).unwrap();
+            let lacks = &Tables::built_in().architectures.calls;
+            for (_, name) in &picked {
+                if own.answer(name, &[0; 6]) != Answer::Allow {
+                    continue;
+                }
+                let there: Vec<&String> = match lacks.get(name) {
+                    Some(instead) => instead.iter().collect(),
+                    None => vec![name],
+                };
+                for name in there {
+                    let Ok(answer) = simulator.call("aarch64", Abi::Native, name, &[0; 6]) else { continue };
+                    prop_assert_eq!(answer == Answer::Allow, own.answer(name, &[0; 6]) == Answer::Allow, "{}", name);
+                }
+            }
+            prop_assert_eq!(simulator.answer(MACHINE, Abi::Native, 0, &[0; 6]).unwrap(), Answer::Refuse);
+        }
+
+        /// A profile that logs lets through what the recorded container's filter did, and no more.
+        #[test]
+        fn to_log_is_to_allow_what_the_container_might(
+            picked in proptest::sample::subsequence(known(), 0..120),
+            arg in prop_oneof![Just(0u64), Just(8), Just(0x1000_0000), any::<u64>()],
+        ) {
+            let calls: Vec<_> = picked.iter().map(|(_, name)| (Abi::Native, name.as_str())).collect();
+            let recording = recorded(&calls, |_| {});
+            let own = Tables::built_in().default_filter(recording.runs.values().next().unwrap()).unwrap();
+            let log = seccomp::Options { mode: Mode::Log, ..seccomp::Options::default() };
+            let simulator = Simulator::new(&with(&recording, log, None)).unwrap();
+            let args = [arg, 0, 0, 0, 0, 0];
+            for (number, name) in known() {
+                let answer = simulator.answer(MACHINE, Abi::Native, number, &args).unwrap();
+                prop_assert_eq!(answer == Answer::Allow, own.answer(&name, &args) == Answer::Allow, "{}", name);
+            }
+        }
+
+        /// What was recorded is allowed, argument by argument; and of calls whose arguments are all known, just that.
+        #[test]
+        fn seen_arguments_pass_and_no_others(
+            seen in proptest::collection::btree_set(
+                (
+                    proptest::sample::select(vec!["clone", "ioctl", "mprotect", "personality", "prctl", "socket"]),
+                    prop_oneof![0u32..48, Just(0x0120_0011), Just(0x1000_0011), Just(0x8004_5430), any::<u32>()],
+                    1u32..6,
+                ),
+                1..20,
+            ),
+            tried in prop_oneof![0u64..48, Just(0x1000_0011), any::<u64>()],
+        ) {
+            let names: BTreeSet<&str> = seen.iter().map(|(name, ..)| *name).collect();
+            let mut uses: Vec<ArgumentUse> = seen.iter().map(|(name, first, second)| argument(name, &[*first, *second])).collect();
+            uses.dedup();
+            let calls: Vec<_> = names.iter().map(|name| (Abi::Native, *name)).collect();
+            let recording = recorded(&calls, |run| {
+                for call in &mut run.syscalls {
+                    call.count = uses.iter().filter(|used| used.name == call.name).count() as u64;
+                }
+                run.arguments = Some(uses.clone());
+            });
+            let profile = with(&recording, seccomp::Options { arguments: true, mode: Mode::Enforce }, None);
+            let checked = check(&profile, &recording).unwrap();
+            let own = Tables::built_in().default_filter(recording.runs.values().next().unwrap()).unwrap();
+            // Nothing is denied but what the container's own filter denied.
+            for denied in &checked.denied {
+                let of_name = |used: &&ArgumentUse| used.name == denied.name;
+                let refused = uses.iter().filter(of_name).any(|used| own.answer(&denied.name, &registers(used)) != Answer::Allow);
+                prop_assert!(refused, "{:?}", denied);
+            }
+            prop_assert!(checked.open.is_empty());
+
+            let plan = plan(&recording);
+            let simulator = Simulator::new(&profile).unwrap();
+            for name in names {
+                let call = plan.syscalls.iter().find(|call| call.name == name);
+                let narrowed = call.is_some_and(|call| !call.arguments.is_empty());
+                let args = registers(&argument(name, &[tried as u32, 1]));
+                let known = uses.iter().any(|used| used.name == name && registers(used) == args);
+                let writable_code = |args: &[u64; 6]| args[2] & 6 == 6;
+                let expected = match name {
+                    _ if !narrowed => continue,
+                    "mprotect" => {
+                        let any = uses.iter().any(|used| used.name == name && writable_code(&registers(used)));
+                        any || !writable_code(&args)
+                    }
+                    _ => known && own.answer(name, &args) == Answer::Allow,
+                };
+                // All values that the container refused leave nothing to narrow to.
+                let passes = simulator.call(MACHINE, Abi::Native, name, &args).unwrap() == Answer::Allow;
+                let alone = uses.iter().filter(|used| used.name == name).all(|used| own.answer(name, &registers(used)) != Answer::Allow);
+                if !alone {
+                    prop_assert_eq!(passes, expected, "{} {:?}", name, args);
+                }
+                prop_assert!(!passes || own.answer(name, &args) == Answer::Allow, "{} {:?}", name, args);
+            }
+        }
+    }
+
+    fn argument(name: &str, values: &[u32]) -> ArgumentUse {
+        let deciding = deciding_arguments(name).iter();
+        ArgumentUse {
+            abi: Abi::Native,
+            name: name.into(),
+            values: deciding
+                .zip(values)
+                .map(|(&(index, mask), value)| ArgumentValue {
+                    index,
+                    mask,
+                    value: value & mask,
+                })
+                .collect(),
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+            count: 1,
+        }
+    }
+
+    fn registers(used: &ArgumentUse) -> [u64; 6] {
+        let mut args = [0; 6];
+        for value in &used.values {
+            args[value.index as usize] = value.value.into();
+        }
+        args
+    }
+
+    #[test]
+    fn narrowed_rules_carry_their_evidence() {
+        let recording = recorded(&[(Abi::Native, "socket"), (Abi::Native, "mprotect")], |run| {
+            let by = Some(RootPath::new("/usr/sbin/nginx"));
+            for call in &mut run.syscalls {
+                call.program.clone_from(&by);
+            }
+            let uses = [argument("mprotect", &[1]), argument("socket", &[2, 1])];
+            run.arguments = Some(
+                uses.into_iter()
+                    .map(|used| ArgumentUse {
+                        program: by.clone(),
+                        ..used
+                    })
+                    .collect(),
+            );
+        });
+        let options = seccomp::Options {
+            arguments: true,
+            mode: Mode::Enforce,
+        };
+        let profile: Value = serde_json::from_slice(&with(&recording, options, None)).unwrap();
+        let rules = profile["syscalls"].as_array().unwrap();
+        let narrowed: Vec<_> = rules
+            .iter()
+            .filter(|rule| {
+                ["socket", "mprotect"]
+                    .iter()
+                    .any(|name| rule["names"] == json!([name]))
+            })
+            .map(|rule| format!("{} {}: {}", rule["action"], rule["args"], rule["comment"]))
+            .collect();
+        insta::assert_snapshot!(narrowed.join("\n"));
+    }
+
+    #[test]
+    fn an_oci_runtime_gets_the_same_without_words() {
+        let recording = recorded(&[(Abi::Native, "read"), (Abi::Native, "clone")], |_| {});
+        let (plan, image) = (plan(&recording), image(json!({})));
+        let oci = linux_seccomp(&context(&plan, &recording, &image)).unwrap();
+        assert!(!oci.to_string().contains("comment"));
+        let docker: Value = serde_json::from_slice(&profile(&recording)).unwrap();
+        assert_eq!(
+            Filter::from_oci(&oci).unwrap(),
+            Filter::from_oci(&docker).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_profile_is_checked_against_what_was_recorded() {
+        let recording = recorded(
+            &[
+                (Abi::Native, "read"),
+                (Abi::Native, "mkdir"),
+                (Abi::Native, "keyctl"),
+                (Abi::Native, "socket"),
+                (Abi::Native, "uname"),
+                (Abi::Compat, "read"),
+            ],
+            |run| {
+                run.arguments = Some(vec![argument("socket", &[2, 1]), argument("socket", &[17, 3])]);
+                for call in &mut run.syscalls {
+                    call.count = 2;
+                    call.program = None;
+                    if call.name == "keyctl" {
+                        call.failed = 2;
+                    }
+                }
+            },
+        );
+        let given = json!({
+            "defaultAction": "SCMP_ACT_ERRNO",
+            "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X32"]}],
+            "syscalls": [
+                {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+                {"names": ["uname"], "action": "SCMP_ACT_ALLOW", "args": [
+                    {"index": 0, "value": 0, "op": "SCMP_CMP_EQ"}]},
+                {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [
+                    {"index": 0, "value": 2, "op": "SCMP_CMP_EQ"}]},
+            ],
+        });
+        let checked = check(given.to_string().as_bytes(), &recording).unwrap();
+        let told: Vec<_> = checked
+            .denied
+            .iter()
+            .map(|call| (call.name.as_str(), call.arguments.as_deref(), call.errno))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("mkdir", None, Some(1)),
+                ("read", None, None),
+                ("socket", Some("AF_PACKET, SOCK_RAW"), Some(1)),
+            ]
+        );
+        // The container's own filter had refused it already.
+        assert!(told.iter().all(|(name, ..)| *name != "keyctl"));
+        let open: Vec<_> = checked.open.iter().map(|call| call.name.as_str()).collect();
+        assert_eq!((open, checked.calls), (vec!["uname"], 6));
+        assert!(checked.runtimes.iter().any(|missing| {
+            missing.table.starts_with("runc") && missing.names.contains(&"fstatfs".to_owned())
+        }));
+        insta::assert_snapshot!(crate::report::checked(&checked));
+        assert!(check(b"{}", &recording).is_err());
     }
 
     #[test]

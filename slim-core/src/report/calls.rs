@@ -1,0 +1,203 @@
+//! What the report says about system calls: when they are made, and what is kept out.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::printable;
+use crate::plan::filter::Bound;
+use crate::plan::syscalls::known;
+use crate::plan::tables::Tables;
+use crate::plan::{Plan, Reason};
+use crate::recording::{Abi, Actor, Phase, Recording};
+
+/// The calls that the application made, by when it made them; each name is in one list, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallPhases {
+    /// Only until the first answer: what a filter that is loaded after start-up could leave out.
+    pub start_up: Vec<String>,
+    /// While serving, and perhaps before and after.
+    pub serving: Vec<String>,
+    /// When stopping, and perhaps when starting.
+    pub shutdown: Vec<String>,
+}
+
+/// What another profile lets through and this one does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptOut {
+    /// Whose default profile it is compared with (`Docker 20.10`).
+    pub baseline: String,
+    /// How many names that one lets through.
+    pub of: u64,
+    /// Those that are kept out, sorted.
+    pub names: Vec<String>,
+    /// Those of them that published exploits of the kernel needed, sorted by name.
+    pub exploited: Vec<Exploited>,
+}
+
+/// A call that published exploits of the kernel needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exploited {
+    /// Its name.
+    pub name: String,
+    /// The flaws, sorted (`CVE-2022-0847`).
+    pub flaws: Vec<String>,
+}
+
+/// When the calls of `plan` are made; none where none was made while serving.
+pub fn phases(plan: &Plan) -> Option<CallPhases> {
+    let mut phases = CallPhases::default();
+    let names: BTreeSet<&str> = plan.syscalls.iter().map(|call| call.name.as_str()).collect();
+    for name in names {
+        let calls = plan.syscalls.iter().filter(|call| call.name == name);
+        let seen: BTreeSet<Phase> = calls
+            .flat_map(|call| &call.reasons)
+            .filter_map(|reason| match reason {
+                Reason::Observed {
+                    actor: Actor::App,
+                    phase,
+                    ..
+                } => Some(*phase),
+                _ => None,
+            })
+            .collect();
+        let list = if seen.contains(&Phase::Serving) || seen.contains(&Phase::Verification) {
+            &mut phases.serving
+        } else if seen.contains(&Phase::Shutdown) {
+            &mut phases.shutdown
+        } else if seen.contains(&Phase::StartUp) {
+            &mut phases.start_up
+        } else {
+            continue;
+        };
+        list.push(name.to_owned());
+    }
+    (!phases.serving.is_empty()).then_some(phases)
+}
+
+impl CallPhases {
+    /// The text for people.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for (title, names) in [
+            ("only while starting", &self.start_up),
+            ("while serving", &self.serving),
+            ("when stopping", &self.shutdown),
+        ] {
+            let _ = writeln!(out, "{} {title}", names.len());
+            if !names.is_empty() {
+                let _ = writeln!(out, "  {}", printable(&names.join(", ")));
+            }
+        }
+        out
+    }
+}
+
+/// What Docker's default profile lets through of the machine's calls and `plan` does not.
+pub(super) fn kept_out(plan: &Plan, recording: &Recording) -> Option<KeptOut> {
+    let tables = Tables::built_in();
+    let run = recording.runs.values().next()?;
+    let (baseline, filter) = tables.dockers_filter(run)?;
+    let machine = plan.machine.as_deref().unwrap_or(&run.host.machine);
+    let through = |name: &String| filter.bound(name) != Bound::Never;
+    let through: BTreeSet<String> = known(machine, Abi::Native).into_iter().filter(through).collect();
+    let of = through.len() as u64;
+    let allowed: BTreeSet<&str> = plan.syscalls.iter().map(|call| call.name.as_str()).collect();
+    let kept: Vec<String> = through
+        .into_iter()
+        .filter(|name| !allowed.contains(name.as_str()))
+        .collect();
+    let exploited = kept
+        .iter()
+        .filter_map(|name| {
+            let exploits = tables
+                .exploits
+                .iter()
+                .filter(|exploit| exploit.calls.contains(name));
+            let flaws: BTreeSet<String> = exploits.map(|exploit| exploit.cve.clone()).collect();
+            (!flaws.is_empty()).then(|| Exploited {
+                name: name.clone(),
+                flaws: flaws.into_iter().collect(),
+            })
+        })
+        .collect();
+    Some(KeptOut {
+        baseline: baseline.to_owned(),
+        of,
+        names: kept,
+        exploited,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{SyscallUse, tests::run};
+
+    fn made(name: &str, phases: &[Phase]) -> Vec<SyscallUse> {
+        let call = |&phase| SyscallUse {
+            abi: Abi::Native,
+            number: 0,
+            name: name.into(),
+            phase,
+            actor: Actor::App,
+            program: None,
+            count: 1,
+            failed: 0,
+            first_failure: None,
+            first_path: None,
+        };
+        phases.iter().map(call).collect()
+    }
+
+    fn recorded(calls: Vec<SyscallUse>) -> (Plan, Recording) {
+        let mut run = run(1);
+        run.host.machine = "x86_64".into();
+        run.host.kernel = "6.1".into();
+        run.engine.name = "docker".into();
+        run.engine.version = "20.10.24".into();
+        run.syscalls = calls;
+        let mut recording = Recording::new(run.image.clone());
+        recording.insert(run).unwrap();
+        let mut plan = super::super::explain::tests::plan();
+        plan.syscalls = crate::plan::syscalls::allowed(&recording, Tables::built_in()).0;
+        (plan, recording)
+    }
+
+    #[test]
+    fn each_call_of_the_app_is_in_one_list() {
+        use Phase::{Serving, Shutdown, StartUp};
+        let calls = [
+            made("bind", &[StartUp]),
+            made("read", &[StartUp, Serving, Shutdown]),
+            made("unlink", &[StartUp, Shutdown]),
+        ]
+        .concat();
+        let (plan, _) = recorded(calls);
+        insta::assert_snapshot!(phases(&plan).unwrap().text(), @r"
+        1 only while starting
+          bind
+        1 while serving
+          read
+        1 when stopping
+          unlink
+        ");
+        let (job, _) = recorded(made("bind", &[StartUp]));
+        assert_eq!(phases(&job), None);
+    }
+
+    #[test]
+    fn what_docker_lets_through_and_nobody_made_is_kept_out() {
+        let (plan, recording) = recorded(made("bind", &[Phase::StartUp]));
+        let kept_out = kept_out(&plan, &recording).unwrap();
+        assert_eq!(kept_out.baseline, "Docker 20.10");
+        assert!((280..360).contains(&kept_out.of), "{}", kept_out.of);
+        let out = |name: &str| kept_out.names.iter().any(|out| out == name);
+        assert!(out("splice") && out("io_uring_setup"));
+        assert!(!out("bind"), "it was made");
+        assert!(!out("bpf"), "Docker keeps it out too");
+        let splice = kept_out.exploited.iter().find(|call| call.name == "splice");
+        assert_eq!(splice.unwrap().flaws, ["CVE-2022-0847"]);
+    }
+}
