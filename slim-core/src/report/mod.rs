@@ -2,6 +2,7 @@
 
 mod calls;
 mod check;
+mod diff;
 mod explain;
 mod text;
 mod verdicts;
@@ -18,6 +19,7 @@ use crate::verify::Verification;
 
 pub use calls::{CallPhases, Exploited, KeptOut, phases};
 pub use check::checked;
+pub use diff::{Change, ChangeKind, Diff, Side, diff};
 pub use explain::{Explained, Overview, explain, overview};
 pub use text::{bytes, count, printable, summary};
 pub use verdicts::verdicts;
