@@ -10,6 +10,7 @@ use slim_core::engine::{ContainerOptions, Pull};
 use slim_core::pipeline::{RecordOptions, VerifyOptions};
 use slim_core::plan::tables::RuntimeTable;
 use slim_core::profile::ARTIFACTS;
+use slim_core::report::ChangeKind;
 use slim_core::verify::Aspect;
 use slim_core::{probe, profile, reach, trace};
 
@@ -60,6 +61,8 @@ pub(crate) struct Global {
 pub(crate) enum Format {
     /// How results are printed.
     Results(Results),
+    /// A SARIF log of what changed.
+    Sarif,
     /// A format of profiles.
     Profile(String),
 }
@@ -78,6 +81,7 @@ fn formats() -> impl TypedValueParser<Value = Format> {
     let results = [
         PossibleValue::new("text").help("For people"),
         PossibleValue::new("json").help("For programs"),
+        PossibleValue::new("sarif").help("For code scanning (slim diff)"),
     ];
     let profiles = ARTIFACTS
         .iter()
@@ -85,6 +89,7 @@ fn formats() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(results.into_iter().chain(profiles)).map(|name| match name.as_str() {
         "text" => Format::Results(Results::Text),
         "json" => Format::Results(Results::Json),
+        "sarif" => Format::Sarif,
         _ => Format::Profile(name),
     })
 }
@@ -101,7 +106,7 @@ impl Global {
     pub(crate) fn results(&self) -> Results {
         let mut results = self.format.iter().filter_map(|format| match format {
             Format::Results(results) => Some(*results),
-            Format::Profile(_) => None,
+            Format::Sarif | Format::Profile(_) => None,
         });
         results.next_back().unwrap_or(Results::Text)
     }
@@ -110,9 +115,14 @@ impl Global {
     pub(crate) fn profiles(&self) -> Vec<String> {
         let profiles = self.format.iter().filter_map(|format| match format {
             Format::Profile(name) => Some(name.clone()),
-            Format::Results(_) => None,
+            Format::Results(_) | Format::Sarif => None,
         });
         profiles.collect()
+    }
+
+    /// Whether a SARIF log is asked for.
+    pub(crate) fn sarif(&self) -> bool {
+        self.format.contains(&Format::Sarif)
     }
 }
 
@@ -139,6 +149,8 @@ pub(crate) enum Command {
     Merge(Merge),
     /// Say why a path is kept, or a system call or capability allowed
     Explain(Explain),
+    /// Say what changed between two output directories, recordings, plans or seccomp profiles
+    Diff(Diff),
     /// Say what this machine allows, and what is missing
     Doctor,
     /// Write the recording's JSON Schema and the command-line reference into a directory
@@ -323,6 +335,24 @@ pub(crate) struct Merge {
     /// Where the united recording.json and its exchanges go [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The first: an output directory, a recording.json, a plan.json or a seccomp profile
+    #[arg(value_name = "A")]
+    pub(crate) from: PathBuf,
+    /// The second, of the same or another kind
+    #[arg(value_name = "B")]
+    pub(crate) to: PathBuf,
+    /// End with exit code 4 if such a change is found: added-syscall, added-capability, added-path, wider (or removed-…,
+    /// narrower)
+    #[arg(long, value_name = "CHANGE", value_delimiter = ',', value_parser = change, env = "SLIM_FAIL_ON")]
+    pub(crate) fail_on: Vec<ChangeKind>,
+}
+
+fn change(text: &str) -> Result<ChangeKind, String> {
+    text.parse()
 }
 
 #[derive(Debug, Args)]

@@ -96,6 +96,10 @@ fn parse(command: clap::Command, words: &[OsString]) -> Result<(Global, Option<C
         let what = format!("--format {profile}: this command makes no profiles, so it is text or json");
         return Err(Cli::command().error(ErrorKind::InvalidValue, what));
     }
+    if global.sarif() && !matches!(command, Command::Diff(_)) {
+        let what = "--format sarif: only diff writes it, so it is text or json";
+        return Err(Cli::command().error(ErrorKind::InvalidValue, what));
+    }
     Ok((global, Some(command)))
 }
 

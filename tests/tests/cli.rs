@@ -195,3 +195,28 @@ fn slim_toml_sets_defaults_and_its_mistakes_are_named() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said, "error: slim.toml: \"prot\" is no flag of slim build\n");
 }
+
+#[test]
+fn a_wider_profile_is_4_where_a_gate_asks() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, calls: &[&str]| {
+        let rule = serde_json::json!({"names": calls, "action": "SCMP_ACT_ALLOW"});
+        let profile = serde_json::json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule]});
+        let path = directory.path().join(name);
+        std::fs::write(&path, profile.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (a, b) = (write("a.json", &["read"]), write("b.json", &["mount", "read"]));
+    let plain = seen(&["diff", &a, &b]);
+    assert_eq!(plain.code, Some(0), "{}", plain.stderr);
+    assert!(plain.stdout.contains("+ added-syscall      mount"), "{}", plain.stdout);
+    let gated = seen(&["diff", &a, &b, "--fail-on", "added-syscall,wider"]);
+    assert_eq!(gated.code, Some(4), "{}", gated.stderr);
+    assert!(gated.stderr.contains("1 changes that --fail-on names: added-syscall"), "{}", gated.stderr);
+    assert_eq!(seen(&["diff", &b, &a, "--fail-on", "added-syscall"]).code, Some(0));
+    let sarif = seen(&["diff", &a, &b, "--format", "sarif"]);
+    let log: serde_json::Value = serde_json::from_str(&sarif.stdout).unwrap();
+    assert_eq!(log["runs"][0]["results"][0]["ruleId"], "added-syscall");
+    assert_eq!(seen(&["doctor", "--format", "sarif"]).code, Some(2));
+    assert_eq!(seen(&["diff", &a, "/etc/hostname"]).code, Some(1));
+}

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod diff;
 mod docs;
 mod doctor;
 mod explain;
@@ -67,6 +68,7 @@ pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> 
         Command::Verify(args) => verify::run(&global, &args).await,
         Command::Merge(args) => merge::run(&global, &args),
         Command::Explain(args) => explain::run(&global, &args),
+        Command::Diff(args) => diff::run(&global, &args),
         Command::Doctor => doctor::run(&global).await,
         Command::InternalDocs { directory } => docs::run(&directory),
     }
