@@ -209,11 +209,24 @@ fn a_wider_profile_is_4_where_a_gate_asks() {
     let (a, b) = (write("a.json", &["read"]), write("b.json", &["mount", "read"]));
     let plain = seen(&["diff", &a, &b]);
     assert_eq!(plain.code, Some(0), "{}", plain.stderr);
-    assert!(plain.stdout.contains("+ added-syscall      mount"), "{}", plain.stdout);
+    assert!(
+        plain.stdout.contains("+ added-syscall      mount"),
+        "{}",
+        plain.stdout
+    );
     let gated = seen(&["diff", &a, &b, "--fail-on", "added-syscall,wider"]);
     assert_eq!(gated.code, Some(4), "{}", gated.stderr);
-    assert!(gated.stderr.contains("1 changes that --fail-on names: added-syscall"), "{}", gated.stderr);
-    assert_eq!(seen(&["diff", &b, &a, "--fail-on", "added-syscall"]).code, Some(0));
+    assert!(
+        gated
+            .stderr
+            .contains("1 changes that --fail-on names: added-syscall"),
+        "{}",
+        gated.stderr
+    );
+    assert_eq!(
+        seen(&["diff", &b, &a, "--fail-on", "added-syscall"]).code,
+        Some(0)
+    );
     let sarif = seen(&["diff", &a, &b, "--format", "sarif"]);
     let log: serde_json::Value = serde_json::from_str(&sarif.stdout).unwrap();
     assert_eq!(log["runs"][0]["results"][0]["ruleId"], "added-syscall");

@@ -252,7 +252,11 @@ pub fn diff(from: &Side, to: &Side) -> Diff {
         }
     }
     match (from.open, to.open) {
-        (false, true) => add(ChangeKind::Wider, "every system call that is not named", "the default action"),
+        (false, true) => add(
+            ChangeKind::Wider,
+            "every system call that is not named",
+            "the default action",
+        ),
         (true, false) => add(
             ChangeKind::Narrower,
             "every system call that is not named",
@@ -275,7 +279,9 @@ pub fn diff(from: &Side, to: &Side) -> Diff {
         ),
     ];
     for (from, to, added, removed) in kinds {
-        let (Some(from), Some(to)) = (from, to) else { continue };
+        let (Some(from), Some(to)) = (from, to) else {
+            continue;
+        };
         for (what, why) in to.iter().filter(|(what, _)| !from.contains_key(*what)) {
             add(added, what, why);
         }
@@ -411,7 +417,10 @@ mod tests {
 
     #[test]
     fn calls_come_and_go() {
-        let found = diff(&profile(&["read", "write"], json!([])), &profile(&["read", "mount"], json!([])));
+        let found = diff(
+            &profile(&["read", "write"], json!([])),
+            &profile(&["read", "mount"], json!([])),
+        );
         assert_eq!(
             kinds(&found),
             [
@@ -453,7 +462,10 @@ mod tests {
 
     #[test]
     fn sarif_marks_what_fails() {
-        let found = diff(&profile(&["read"], json!([])), &profile(&["read", "mount"], json!([])));
+        let found = diff(
+            &profile(&["read"], json!([])),
+            &profile(&["read", "mount"], json!([])),
+        );
         let log = found.sarif(&[ChangeKind::AddedSyscall]);
         let result = &log["runs"][0]["results"][0];
         assert_eq!(result["level"], "error");
