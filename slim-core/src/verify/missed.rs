@@ -170,6 +170,7 @@ fn verification(original: &Run, round: u32) -> Run {
             at_ms: 0,
         }],
         syscalls: Vec::new(),
+        // Not known of a call that was refused, so a filter does not narrow it.
         arguments: None,
         files: Vec::new(),
         capabilities: Vec::new(),
