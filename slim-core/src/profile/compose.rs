@@ -39,7 +39,11 @@ impl Artifact for Compose {
             comments.push(format!("needs privilege gain: {path}"));
         }
         let mut service = Map::new();
-        let mut set = |key: &str, value: Value| {
+        let mut set = |key: &str, mut value: Value| {
+            // Compose takes no item of a list twice; in a command each word counts.
+            if let Some(list) = value.as_array_mut().filter(|_| key != "command") {
+                *list = distinct(std::mem::take(list));
+            }
             let empty =
                 value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty);
             if !empty {
@@ -233,4 +237,15 @@ fn mount(value: &str) -> Option<Value> {
     }
     (out.contains_key("type") && out.contains_key("target") && !value.contains('"'))
         .then_some(Value::Object(out))
+}
+
+/// The items in their order, each once.
+fn distinct(items: Vec<Value>) -> Vec<Value> {
+    let mut kept: Vec<Value> = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
 }

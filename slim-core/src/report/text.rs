@@ -258,6 +258,7 @@ pub fn summary(report: &Report) -> String {
         row("note", note.clone());
     }
     if let Some(verification) = &report.verification {
+        out.push('\n');
         out.push_str(&super::verdicts(verification));
     }
     out

@@ -63,7 +63,7 @@ impl Owner {
     /// The owner in a tag that begins with [`Owner::as_tag`] and a full stop.
     ///
     /// # Errors
-    /// [`NotAnOwner`].
+    /// The tag begins otherwise.
     pub fn from_tag(tag: &str) -> Result<Self, NotAnOwner> {
         let (owner, _) = tag.split_once('.').ok_or(NotAnOwner)?;
         owner.replace('_', ":").parse()
