@@ -3,6 +3,8 @@
 //! Everything here panics with a sentence that says what is missing, because that is how a test says so: a test that
 //! cannot run on a machine fails there, it does not pass in silence. `cargo xtask test` prepares what they need.
 
+mod product;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -11,6 +13,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+pub use product::{Product, answers, build_sample};
 
 /// The built program `slim`, which `cargo build -p slim-cli` puts beside the tests' own directory.
 ///

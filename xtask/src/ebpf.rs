@@ -6,7 +6,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -228,21 +228,5 @@ fn digest(root: &Path) -> Result<String> {
         writeln!(text, "{name} {}", content.len())?;
         text.extend(content);
     }
-    let mut command = Command::new("sha256sum")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("could not start sha256sum")?;
-    command
-        .stdin
-        .take()
-        .context("sha256sum has no stdin")?
-        .write_all(&text)?;
-    let output = command.wait_with_output()?;
-    let digest = String::from_utf8(output.stdout)?;
-    let digest = digest.split(' ').next().unwrap_or_default();
-    if digest.len() != 64 {
-        bail!("sha256sum printed no digest");
-    }
-    Ok(format!("sha256:{digest}"))
+    Ok(format!("sha256:{}", sh::digest(&text)?))
 }

@@ -1,4 +1,4 @@
-//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | bench | docs | ebpf | stop`.
+//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | vm | bench | docs | ebpf | fuzz | stop`.
 //!
 //! xtask builds on a machine that has Rust and a linker and nothing else, because installing the rest is its first task.
 
@@ -14,6 +14,7 @@ mod samples;
 mod setup;
 mod sh;
 mod test;
+mod vm;
 mod whole;
 
 use std::process::ExitCode;
@@ -78,8 +79,29 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Boot other kernels in virtual machines, and test there
+    Vm {
+        #[command(subcommand)]
+        task: VmTask,
+    },
     /// End the Docker engine that `setup` started
     Stop,
+}
+
+#[derive(Subcommand)]
+enum VmTask {
+    /// Run the tracer's tests, and products under enforced profiles, in each; all of them write docs/kernels.md
+    Test {
+        /// Only these
+        names: Vec<String>,
+    },
+    /// Run a line of shell in one; the program and its tests as built now are in /payload
+    Run {
+        /// The virtual machine
+        name: String,
+        /// The command
+        command: String,
+    },
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -113,6 +135,10 @@ fn main() -> ExitCode {
         Task::Docs { check } => docs::run(check),
         Task::Ebpf { check } => ebpf::run(check),
         Task::Fuzz { seconds } => fuzz::run(seconds),
+        Task::Vm { task } => match task {
+            VmTask::Test { names } => vm::test(&names),
+            VmTask::Run { name, command } => vm::run(&name, &command),
+        },
         Task::Stop => engine::stop(),
     };
     match result {

@@ -41,7 +41,9 @@ const TESTS: &[(&str, &str)] = &[
         "its config command reads generated compose files",
     ),
     ("libcap2-bin", "file capabilities in test images"),
+    ("e2fsprogs", "disks of virtual machines"),
     ("openssl", "tests make certificates with it"),
+    ("qemu-system-x86", "other kernels in virtual machines"),
     ("secilc", "compiles generated SELinux modules"),
     (
         "selinux-policy-default",

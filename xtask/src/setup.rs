@@ -76,7 +76,7 @@ fn base_image(docker: &Docker) -> Result<()> {
 }
 
 /// The mirror that this machine's own apt uses for Debian.
-fn mirror() -> String {
+pub(crate) fn mirror() -> String {
     let listing = Command::new("apt-get")
         .args([
             "indextargets",

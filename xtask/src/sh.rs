@@ -1,5 +1,6 @@
 //! Running other programs: said before it is done, with errors that name the command.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -62,6 +63,27 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no UTF-8", show(command)))?;
     text.truncate(text.trim_end_matches('\n').len());
     Ok(text)
+}
+
+/// The SHA-256 of some bytes, in hexadecimal digits.
+pub(crate) fn digest(bytes: &[u8]) -> Result<String> {
+    let mut command = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("could not start sha256sum")?;
+    command
+        .stdin
+        .take()
+        .context("sha256sum has no stdin")?
+        .write_all(bytes)?;
+    let output = command.wait_with_output()?;
+    let digest = String::from_utf8(output.stdout)?;
+    let digest = digest.split(' ').next().unwrap_or_default();
+    if digest.len() != 64 {
+        bail!("sha256sum printed no digest");
+    }
+    Ok(digest.to_owned())
 }
 
 /// Whether the command runs and succeeds; it says nothing.

@@ -1,0 +1,302 @@
+//! `cargo xtask vm`: what this machine's kernel cannot show. Debian's kernels boot under QEMU, without KVM; in each the
+//! tracer's tests run, samples are slimmed, and the products run under an enforced profile.
+//!
+//! The guests have no network: the engine's images come from this machine's engine, the programs are those built here.
+
+mod disk;
+mod guest;
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::engine::Docker;
+use crate::packages::For;
+use crate::{samples, setup, sh};
+use disk::SAMPLES;
+use guest::Guest;
+
+/// A virtual machine.
+struct Machine {
+    /// What it is called on the command line.
+    name: &'static str,
+    /// The release of Debian.
+    suite: &'static str,
+    /// What it has besides what all have.
+    packages: &'static [&'static str],
+    /// The kernel's `lsm=` and what belongs to it.
+    modules: &'static str,
+    /// Which of the tests of enforcement are for it.
+    enforced: &'static str,
+}
+
+const MACHINES: &[Machine] = &[
+    Machine {
+        name: "6.1",
+        suite: "bookworm",
+        packages: &[],
+        modules: "lsm=landlock,lockdown,yama,apparmor,bpf",
+        enforced: "apparmor",
+    },
+    Machine {
+        name: "6.12",
+        suite: "trixie",
+        packages: &["docker-cli", "podman", "crun"],
+        modules: "lsm=landlock,lockdown,yama,apparmor,bpf",
+        enforced: "apparmor",
+    },
+];
+
+/// Where the results of all machines stand.
+const DOCUMENT: &str = "docs/kernels.md";
+
+/// How often a test that repeats itself does: a container starts in a second elsewhere, here in ten.
+const REPEAT: u32 = 3;
+
+/// How long all tests of a program may take.
+const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// The tests that continuous integration has the time for: one for each thing that differs between kernels.
+const SHORT: &[&str] = &[
+    "this_machine_traces",
+    "a_cgroup_of_a_containers_name_is_enough",
+    "sixteen_processes_lose_none_of_their_files",
+    "odd_uses_are_recorded_and_none_is_a_loss",
+    "other_abis_and_denied_calls_are_kept_apart",
+    "an_execution_that_gains_privilege_is_marked",
+    "apparmor_confines_nginx",
+];
+
+/// What came of the tests of a program.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: Vec<String>,
+    seconds: u64,
+}
+
+/// What a machine showed.
+struct Findings {
+    name: &'static str,
+    /// Kernel, engine, runtimes, security modules.
+    facts: Vec<(&'static str, String)>,
+    /// By program.
+    tests: Vec<(String, Tally)>,
+    /// What was not run, and why.
+    skipped: Vec<String>,
+    /// What the tests of enforcement say of each sample.
+    said: Vec<String>,
+}
+
+/// Runs the tests in the machines named, or in all of them; all of them leave their results in the document.
+///
+/// # Errors
+///
+/// A name that is no machine's, a machine that does not come up, or tests that failed.
+pub(crate) fn test(names: &[String]) -> Result<()> {
+    let known = || {
+        MACHINES
+            .iter()
+            .map(|machine| machine.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if let Some(name) = names
+        .iter()
+        .find(|name| MACHINES.iter().all(|machine| machine.name != **name))
+    {
+        bail!("there is no virtual machine {name:?}; there are {}", known());
+    }
+    let docker = setup::run(For::Tests)?;
+    samples::build(&docker, &SAMPLES.map(str::to_owned))?;
+    let mut all = Vec::new();
+    for machine in MACHINES {
+        if names.is_empty() || names.iter().any(|name| name == machine.name) {
+            all.push(examine(machine, &docker, &[])?);
+        }
+    }
+    let text = all.iter().map(Findings::markdown).collect::<String>();
+    eprintln!("\n{text}");
+    if names.is_empty() {
+        let path = sh::workspace().join(DOCUMENT);
+        std::fs::write(&path, format!("{HEAD}{text}")).with_context(|| DOCUMENT.to_owned())?;
+    }
+    check(&all)
+}
+
+/// Runs the short selection in the first machine.
+///
+/// # Errors
+///
+/// As [`test`].
+pub(crate) fn test_shortly(docker: &Docker) -> Result<()> {
+    let findings = examine(&MACHINES[0], docker, SHORT)?;
+    eprintln!("\n{}", findings.markdown());
+    check(&[findings])
+}
+
+/// Runs a command in a machine, with its output.
+///
+/// # Errors
+///
+/// When it fails, or the machine does not come up.
+pub(crate) fn run(name: &str, command: &str) -> Result<()> {
+    let machine = MACHINES.iter().find(|machine| machine.name == name);
+    let machine = machine.with_context(|| format!("there is no virtual machine {name:?}"))?;
+    let docker = setup::run(For::Tests)?;
+    samples::build(&docker, &SAMPLES.map(str::to_owned))?;
+    let mut guest = boot(machine, &docker)?;
+    let code = guest.run(&with_environment(command), LIMIT, |line| println!("{line}"))?;
+    if code != 0 {
+        bail!("the command ended with {code}");
+    }
+    Ok(())
+}
+
+fn check(all: &[Findings]) -> Result<()> {
+    let failed: Vec<String> = all
+        .iter()
+        .flat_map(|findings| {
+            let tests = findings.tests.iter().flat_map(|(_, tally)| &tally.failed);
+            tests.map(|test| format!("{} in {}", test, findings.name))
+        })
+        .collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn boot(machine: &Machine, docker: &Docker) -> Result<Guest> {
+    let disks = disk::make(machine, docker)?;
+    eprintln!("Booting {}.", machine.name);
+    let start = Instant::now();
+    let console = sh::cache_directory()?
+        .join("vm")
+        .join(format!("{}.console", machine.name));
+    let mut guest = Guest::boot(&disks, machine.modules, console)?;
+    // The tests read their fixtures from the workspace they were built in.
+    let workspace = sh::workspace().display();
+    guest.output(&format!(
+        "mkdir -p {workspace} && mount --bind /payload {workspace}"
+    ))?;
+    guest.output("docker version > /dev/null 2>&1 || { systemctl status docker; false; }")?;
+    eprintln!("Its engine answers after {} s.", start.elapsed().as_secs());
+    Ok(guest)
+}
+
+/// The command with what the tests and slim are told by the environment.
+fn with_environment(command: &str) -> String {
+    format!("cd /root; export HOME=/root SLIM_TEST_BINARY=/payload/slim SLIM_TEST_REPEAT={REPEAT}; {command}")
+}
+
+fn examine(machine: &Machine, docker: &Docker, only: &[&str]) -> Result<Findings> {
+    let mut guest = boot(machine, docker)?;
+    let facts = [
+        ("kernel", "uname -r"),
+        ("security modules", "cat /sys/kernel/security/lsm"),
+        ("Docker", "docker version --format '{{.Server.Version}}'"),
+        ("runc", "runc --version | head -1"),
+        ("podman", "podman --version || true"),
+        ("slim doctor", "/payload/slim doctor"),
+    ];
+    let mut findings = Findings {
+        name: machine.name,
+        facts: Vec::new(),
+        tests: Vec::new(),
+        skipped: Vec::new(),
+        said: Vec::new(),
+    };
+    for (name, command) in facts {
+        findings
+            .facts
+            .push((name, guest.output(&with_environment(command))?));
+    }
+    for (program, arguments) in [
+        ("trace", ""),
+        ("enforced", &*format!("--ignored {}", machine.enforced)),
+    ] {
+        let listed = guest.output(&format!("/payload/{program} --list --format terse {arguments}"))?;
+        let all: Vec<&str> = listed
+            .lines()
+            .filter_map(|line| line.strip_suffix(": test"))
+            .collect();
+        let chosen = |name: &&&str| only.is_empty() || only.contains(name);
+        let names: Vec<&str> = all.iter().filter(chosen).copied().collect();
+        let tally = run_tests(&mut guest, program, &names, &mut findings.said)?;
+        findings.tests.push((program.to_owned(), tally));
+    }
+    Ok(findings)
+}
+
+/// Runs tests of a program by name.
+fn run_tests(guest: &mut Guest, program: &str, names: &[&str], said: &mut Vec<String>) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let start = Instant::now();
+    eprintln!("{program}: {} tests", names.len());
+    let command = format!(
+        "/payload/{program} --include-ignored --exact --show-output {} 2>&1",
+        names.join(" ")
+    );
+    let code = guest.run(&with_environment(&command), LIMIT, |line| {
+        eprintln!("{:>5} s  {line}", start.elapsed().as_secs());
+        if let Some((name, outcome)) = line
+            .strip_prefix("test ")
+            .and_then(|line| line.split_once(" ... "))
+        {
+            match outcome {
+                "ok" => tally.passed += 1,
+                _ => tally.failed.push(name.to_owned()),
+            }
+        } else if let Some(line) = line.strip_prefix("enforced: ") {
+            said.push(line.to_owned());
+        }
+    })?;
+    tally.seconds = start.elapsed().as_secs();
+    if tally.passed + tally.failed.len() != names.len() || (code != 0) == tally.failed.is_empty() {
+        tally.failed.push(format!("{program} ended with {code}"));
+    }
+    Ok(tally)
+}
+
+const HEAD: &str = "# Kernels\n\n\
+    What `cargo xtask vm test` found, which boots Debian's kernels under QEMU without KVM and runs in each the tracer's tests, a\n\
+    `slim build` of three samples, and their products under an enforced profile. This page is its output.\n\n\
+    The same program, with the same eBPF object, runs on all of them; the kernel of the machine itself is tested by\n\
+    `cargo xtask test`.\n";
+
+impl Findings {
+    fn markdown(&self) -> String {
+        let mut text = format!("\n## {}\n\n", self.name);
+        for (name, fact) in &self.facts {
+            if fact.contains('\n') {
+                let _ = writeln!(text, "- {name}:\n\n```\n{fact}\n```\n");
+            } else if !fact.is_empty() {
+                let _ = writeln!(text, "- {name}: {fact}");
+            }
+        }
+        text += "\n| tests | passed | failed | seconds |\n|---|---|---|---|\n";
+        for (program, tally) in &self.tests {
+            let failed = if tally.failed.is_empty() {
+                "none".to_owned()
+            } else {
+                tally.failed.join(", ")
+            };
+            let _ = writeln!(
+                text,
+                "| {program} | {} | {failed} | {} |",
+                tally.passed, tally.seconds
+            );
+        }
+        for (title, lines) in [("Skipped", &self.skipped), ("Enforced", &self.said)] {
+            if !lines.is_empty() {
+                let _ = writeln!(text, "\n{title}:\n");
+            }
+            for line in lines {
+                let _ = writeln!(text, "- {line}");
+            }
+        }
+        text
+    }
+}
