@@ -94,6 +94,9 @@ enum VmTask {
     Test {
         /// Only these
         names: Vec<String>,
+        /// A selection of the tests, which fits into a quarter of an hour or so
+        #[arg(long)]
+        short: bool,
     },
     /// Run a line of shell in one; the program and its tests as built now are in /payload
     Run {
@@ -136,7 +139,7 @@ fn main() -> ExitCode {
         Task::Ebpf { check } => ebpf::run(check),
         Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::Vm { task } => match task {
-            VmTask::Test { names } => vm::test(&names),
+            VmTask::Test { names, short } => vm::test(&names, short),
             VmTask::Run { name, command } => vm::run(&name, &command),
         },
         Task::Stop => engine::stop(),

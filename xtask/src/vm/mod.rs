@@ -57,7 +57,7 @@ const REPEAT: u32 = 3;
 /// How long all tests of a program may take.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// The tests that continuous integration has the time for: one for each thing that differs between kernels.
+/// A selection: one test for each thing that differs between kernels.
 const SHORT: &[&str] = &[
     "this_machine_traces",
     "a_cgroup_of_a_containers_name_is_enough",
@@ -89,12 +89,14 @@ struct Findings {
     said: Vec<String>,
 }
 
-/// Runs the tests in the machines named, or in all of them; all of them leave their results in the document.
+/// Runs the tests in the machines named, or in all of them: all tests, or a `short` selection. All tests of all machines
+/// leave their results in the document.
 ///
 /// # Errors
 ///
 /// A name that is no machine's, a machine that does not come up, or tests that failed.
-pub(crate) fn test(names: &[String]) -> Result<()> {
+pub(crate) fn test(names: &[String], short: bool) -> Result<()> {
+    let selection = if short { SHORT } else { &[] };
     let known = || {
         MACHINES
             .iter()
@@ -113,27 +115,16 @@ pub(crate) fn test(names: &[String]) -> Result<()> {
     let mut all = Vec::new();
     for machine in MACHINES {
         if names.is_empty() || names.iter().any(|name| name == machine.name) {
-            all.push(examine(machine, &docker, &[])?);
+            all.push(examine(machine, &docker, selection)?);
         }
     }
     let text = all.iter().map(Findings::markdown).collect::<String>();
     eprintln!("\n{text}");
-    if names.is_empty() {
+    if names.is_empty() && !short {
         let path = sh::workspace().join(DOCUMENT);
         std::fs::write(&path, format!("{HEAD}{text}")).with_context(|| DOCUMENT.to_owned())?;
     }
     check(&all)
-}
-
-/// Runs the short selection in the first machine.
-///
-/// # Errors
-///
-/// As [`test`].
-pub(crate) fn test_shortly(docker: &Docker) -> Result<()> {
-    let findings = examine(&MACHINES[0], docker, SHORT)?;
-    eprintln!("\n{}", findings.markdown());
-    check(&[findings])
 }
 
 /// Runs a command in a machine, with its output.
