@@ -307,6 +307,11 @@ impl<'a> Verifier<'a> {
             .original
             .map(|image| verify::writable(subject.plan, subject.recording, &image.rootfs));
         let mut main = Tally::default();
+        if self.scenarios.is_empty() {
+            // Nothing that was run passed.
+            let what = "no recorded run can be repeated: record one, or do without with --no-verify";
+            main.error = Some(what.to_owned());
+        }
         let mut read_only = match &writable {
             Some(_) => Ok(()),
             None => {

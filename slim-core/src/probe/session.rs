@@ -97,6 +97,7 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
 }
 
 /// What there is to ask besides what the probe finds by itself.
+#[derive(Default)]
 pub(super) struct Plan {
     asked: Vec<Question>,
     openapi: Option<Description>,
@@ -1123,11 +1124,7 @@ pub async fn replay_within(
         job_deadline: patience.job,
         ..Options::default()
     };
-    let plan = Plan {
-        asked: Vec::new(),
-        openapi: None,
-        ports: BTreeSet::new(),
-    };
+    let plan = Plan::default();
     let session = Session::new(target, &options, &plan);
     let mut again = Replayed::default();
     let mut accepting: BTreeSet<u16> = BTreeSet::new();
@@ -1199,11 +1196,7 @@ pub async fn comes_up(target: &dyn Target, sockets: &[SocketUse], patience: Pati
         readiness_deadline: patience.readiness,
         ..Options::default()
     };
-    let plan = Plan {
-        asked: Vec::new(),
-        openapi: None,
-        ports: BTreeSet::new(),
-    };
+    let plan = Plan::default();
     let session = Session::new(target, &options, &plan);
     let ports: BTreeSet<u16> = sockets
         .iter()
