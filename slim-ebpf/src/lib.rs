@@ -108,6 +108,26 @@ pub struct Call {
     pub mask: u32,
 }
 
+impl Call {
+    /// That of a call that is only counted.
+    pub const fn nothing() -> Self {
+        Self {
+            kind: call::NONE,
+            path: 0,
+            dir: 0,
+            path2: 0,
+            dir2: 0,
+            fd: 0,
+            flags: 0,
+            empty: 0,
+            mask: 0,
+        }
+    }
+}
+
+/// The rows of all calls: those of the native ABI, then those of the compat one.
+pub type Calls = [Call; 2 * NUMBERS];
+
 /// Values of [`Call`].
 pub mod call {
     /// An empty path means the descriptor in [`Call::dir`](super::Call::dir).
@@ -142,8 +162,12 @@ pub mod call {
 pub struct Control {
     /// The phase's number.
     pub phase: u32,
+    /// Counts up when what was remembered of tasks is stale: with the phase, and when tasks were entered from outside.
+    pub epoch: u32,
     /// Whether a container is waited for.
     pub wanted: u32,
+    /// Nothing: the id begins at a multiple of eight.
+    pub unused: u32,
     /// The id that its cgroup is named after.
     pub id: [u8; ID],
 }
@@ -177,6 +201,30 @@ pub struct State {
     pub lost: Lost,
     /// The cgroup's path as `cgroup_mkdir` named it, NUL-terminated.
     pub path: [u8; 512],
+}
+
+impl State {
+    /// Nothing found out yet. Program and slot 0 stand for none.
+    pub const fn new() -> Self {
+        Self {
+            cgroup: 0,
+            level: 0,
+            app: 0,
+            root: 0,
+            host: 0,
+            programs: 1,
+            slots: 1,
+            unprivileged_port_start: 0,
+            generation: 0,
+            lost: Lost {
+                ring: 0,
+                map: 0,
+                string: 0,
+                deep: 0,
+            },
+            path: [0; 512],
+        }
+    }
 }
 
 /// What was lost, by cause.
@@ -574,11 +622,13 @@ offsets! {
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Random: nobody can make two records look alike.
-    pub seed: [u64; 2],
+    pub seed: [u64; 3],
     /// Bit offset of `linux_binprm.secureexec`; [`ABSENT`] if this kernel has none.
     pub secureexec: u32,
     /// Rows of [`Counts`] per slot, less one; a power of two less one.
     pub shards: u32,
+    /// Whether each CPU has a row of its own.
+    pub alone: u32,
     /// How many slots there are.
     pub slots: u32,
     /// The number of `rt_sigreturn`, native and compat.
@@ -588,7 +638,7 @@ pub struct Config {
     /// The numbers of `execve` and `execveat`, native and compat.
     pub exec: [u32; 4],
     /// The process that loads the program.
-    pub loader: u32,
+    pub loader: u64,
 }
 
 /// The shared types in aya's maps: plain data, any bytes are valid.

@@ -44,7 +44,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::{KProbe, ProgramError, RawTracePoint};
+use aya::programs::{self as probes, KProbe, ProgramError};
 use aya::{Ebpf, EbpfLoader};
 use libseccomp::ScmpArch;
 use slim_ebpf::{
@@ -241,6 +241,11 @@ pub struct Tracer {
     reader: Option<JoinHandle<Result<(), String>>>,
 }
 
+/// The program's variables, as maps of one value.
+const CONTROL: &str = ".data.control";
+const STATE: &str = ".data.state";
+const CALLS: &str = ".data.calls";
+
 /// The tracepoints and their programs; the container's cgroup is looked for last, when everything else is in place.
 const TRACEPOINTS: &[&str] = &[
     "sys_exit",
@@ -281,9 +286,17 @@ impl Loaded {
     /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
     pub fn new(options: Options) -> Result<Self, Error> {
         let mount = cgroup::mount().ok_or(Error::NoCgroup2)?;
-        let mut loaded = load(options, mount)?;
+        // To read all of the kernel's types takes as long as to prepare the object.
+        let (loaded, types) = std::thread::scope(|scope| {
+            let types = scope.spawn(aya::Btf::from_sys_fs);
+            (load(options, mount), types.join())
+        });
+        let mut loaded = loaded?;
+        let types = types
+            .map_err(|_| Error::Reader("reading the kernel's types panicked".into()))?
+            .map_err(|error| refused("types", &error))?;
         for &name in TRACEPOINTS {
-            match self::loaded(&mut loaded.ebpf, name) {
+            match load_program(&mut loaded.ebpf, name, Some(&types)) {
                 // A kernel without it shows when it is attached.
                 Err(_) if name == CAPABLE => {}
                 other => {
@@ -311,28 +324,40 @@ impl Loaded {
         } = self;
 
         let rows = table::by_number();
-        let mut calls: Array<&mut MapData, slim_ebpf::Call> = borrow_mut(&mut ebpf, "CALLS")?;
-        for (number, row) in (0u32..).zip(&rows) {
+        let mut calls = [slim_ebpf::Call::nothing(); 2 * slim_ebpf::NUMBERS];
+        for (call, row) in calls.iter_mut().zip(&rows) {
             if let Some(row) = row {
-                calls.set(number, row.call, 0).map_err(map_error("CALLS"))?;
+                *call = row.call;
             }
         }
-        let mut control: Array<MapData, Control> = take(&mut ebpf, "CONTROL")?;
-        let mut state: Array<MapData, State> = take(&mut ebpf, "STATE")?;
-        let mut initial = empty_state();
+        let mut map: Array<&mut MapData, slim_ebpf::Calls> = borrow_mut(&mut ebpf, CALLS)?;
+        map.set(0, calls, 0).map_err(map_error(CALLS))?;
+        let mut control: Array<MapData, Control> = take(&mut ebpf, CONTROL)?;
+        let mut state: Array<MapData, State> = take(&mut ebpf, STATE)?;
+        let mut initial = State::new();
         let mut attached = None;
         if let Scope::Cgroup(path) = &scope {
             let (path, number, level) = existing(path, &mount)?;
             (initial.cgroup, initial.level) = (number, level);
             attached = Some(path);
         }
-        state.set(0, initial, 0).map_err(map_error("STATE"))?;
+        state.set(0, initial, 0).map_err(map_error(STATE))?;
         find_host(&mut ebpf, &state)?;
         let wanted = u32::from(matches!(scope, Scope::Container(_)));
         let phase = gather::phase_number(Phase::StartUp);
         control
-            .set(0, Control { phase, wanted, id }, 0)
-            .map_err(map_error("CONTROL"))?;
+            .set(
+                0,
+                Control {
+                    phase,
+                    wanted,
+                    id,
+                    epoch: 0,
+                    unused: 0,
+                },
+                0,
+            )
+            .map_err(map_error(CONTROL))?;
 
         let mut gathered = Gathered::default();
         if let Some(path) = &attached {
@@ -343,12 +368,12 @@ impl Loaded {
                 .set(
                     0,
                     State {
-                        host: state.get(&0, 0).map_err(map_error("STATE"))?.host,
+                        host: state.get(&0, 0).map_err(map_error(STATE))?.host,
                         ..initial
                     },
                     0,
                 )
-                .map_err(map_error("STATE"))?;
+                .map_err(map_error(STATE))?;
             enter(&mut ebpf, &existing, &programs)?;
         }
 
@@ -376,6 +401,7 @@ impl Loaded {
             let existing = attached::existing(path);
             let programs = lock(&gathered).seed(&existing);
             enter(&mut ebpf, &existing, &programs)?;
+            new_epoch(&mut control, |_| {})?;
         }
         Ok(Tracer {
             ebpf,
@@ -422,10 +448,9 @@ impl Tracer {
     /// # Errors
     /// [`Error::Map`].
     pub fn mark(&self, phase: Phase) -> Result<(), Error> {
-        let mut map = lock(&self.control);
-        let mut control = map.get(&0, 0).map_err(map_error("CONTROL"))?;
-        control.phase = gather::phase_number(phase);
-        map.set(0, control, 0).map_err(map_error("CONTROL"))?;
+        new_epoch(&mut lock(&self.control), |control| {
+            control.phase = gather::phase_number(phase)
+        })?;
         let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         lock(&self.phases).push(PhaseMark { phase, at_ms });
         Ok(())
@@ -497,7 +522,7 @@ impl Tracer {
                 .map_err(|_| Error::Reader("it panicked".into()))?
                 .map_err(Error::Reader)?;
         }
-        let state = self.state.get(&0, 0).map_err(map_error("STATE"))?;
+        let state = self.state.get(&0, 0).map_err(map_error(STATE))?;
         losses.ring = state.lost.ring;
         losses.map = state.lost.map;
         losses.string = state.lost.string;
@@ -549,15 +574,12 @@ impl Tracer {
             let Some(program) = self.ebpf.program_mut(name) else {
                 continue;
             };
-            let Ok(program) = <&mut RawTracePoint>::try_from(program) else {
-                continue;
-            };
             if let Ok(fd) = program.fd() {
                 losses.recursion += raw::recursion_misses(fd.as_fd()).map_err(|error| Error::Map {
                     map: "program info",
                     reason: error.to_string(),
                 })?;
-                let _ = program.unload();
+                unload(program);
             }
         }
         if let Some(program) = self.ebpf.program_mut(CAPABLE_ENTRY)
@@ -589,7 +611,7 @@ impl Tracer {
         let used = self
             .state
             .get(&0, 0)
-            .map_err(map_error("STATE"))?
+            .map_err(map_error(STATE))?
             .slots
             .min(self.slots);
         for slot in 0..used {
@@ -806,7 +828,7 @@ pub fn check() -> Vec<Check> {
             },
         },
     );
-    match load(Options::default(), PathBuf::new()) {
+    match Loaded::new(Options::default()) {
         Err(error) => check(
             "eBPF program",
             false,
@@ -864,8 +886,8 @@ fn load(options: Options, mount: PathBuf) -> Result<Loaded, Error> {
     drop(types);
 
     // Counters are spread over CPUs so that they do not fight for one cache line.
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let shards = cpus.next_power_of_two().min(8) as u32;
+    let cpus = aya::util::nr_cpus().unwrap_or(usize::MAX);
+    let shards = cpus.min(8).next_power_of_two() as u32;
     let entries = options.map_entries.max(64);
     let slots = (entries / 128).clamp(16, 4096);
     let number = |name, arch| {
@@ -885,6 +907,7 @@ fn load(options: Options, mount: PathBuf) -> Result<Loaded, Error> {
         seed: seed()?,
         secureexec,
         shards: shards - 1,
+        alone: u32::from(cpus <= shards as usize),
         slots,
         sigreturn: [
             number("rt_sigreturn", ScmpArch::X8664),
@@ -892,7 +915,7 @@ fn load(options: Options, mount: PathBuf) -> Result<Loaded, Error> {
         ],
         exit: both("exit", "exit_group"),
         exec: both("execve", "execveat"),
-        loader: std::process::id(),
+        loader: u64::from(std::process::id()),
     };
     let ring = options.ring_bytes.clamp(4096, 1 << 30).next_power_of_two();
     let mut loader = EbpfLoader::new();
@@ -950,28 +973,48 @@ fn refused(what: &str, error: &dyn std::error::Error) -> Error {
     }
 }
 
-/// A program of the object, loaded into the kernel.
-fn loaded<'a>(ebpf: &'a mut Ebpf, program: &str) -> Result<&'a mut RawTracePoint, Error> {
+/// Loads a program of the object into the kernel, if it is not there yet. Its name is that of its tracepoint, but for
+/// raw ones, which learn it when they are attached.
+fn load_program<'a>(
+    ebpf: &'a mut Ebpf,
+    program: &str,
+    types: Option<&aya::Btf>,
+) -> Result<&'a mut probes::Program, Error> {
     let what = |reason: &str| Error::Refused {
         what: program.to_owned(),
         reason: reason.to_owned(),
     };
-    let raw: &mut RawTracePoint = ebpf
+    let found = ebpf
         .program_mut(program)
-        .ok_or_else(|| what("the object has no such program"))?
-        .try_into()
-        .map_err(|_| what("it is not for a raw tracepoint"))?;
-    match raw.load() {
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(raw),
+        .ok_or_else(|| what("the object has no such program"))?;
+    let result = match (&mut *found, types) {
+        (probes::Program::RawTracePoint(raw), _) => raw.load(),
+        (probes::Program::BtfTracePoint(typed), Some(types)) => typed.load(program, types),
+        (probes::Program::BtfTracePoint(typed), None) => typed.fd().map(drop),
+        _ => return Err(what("it is not for a tracepoint")),
+    };
+    match result {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(found),
         Err(error) => Err(refused(program, &error)),
     }
 }
 
 fn attach(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), Error> {
-    loaded(ebpf, program)?
-        .attach(tracepoint)
-        .map_err(|error| refused(program, &error))?;
-    Ok(())
+    match load_program(ebpf, program, None)? {
+        probes::Program::RawTracePoint(raw) => raw.attach(tracepoint).map(drop),
+        probes::Program::BtfTracePoint(typed) => typed.attach().map(drop),
+        _ => Ok(()),
+    }
+    .map_err(|error| refused(program, &error))
+}
+
+/// Takes a tracepoint's program out of the kernel. One that is not in it needs nothing.
+fn unload(program: &mut probes::Program) {
+    let _ = match program {
+        probes::Program::RawTracePoint(raw) => raw.unload(),
+        probes::Program::BtfTracePoint(typed) => typed.unload(),
+        _ => Ok(()),
+    };
 }
 
 /// Attaches to the function where its tracepoint is missing; whether capabilities are measured so.
@@ -1013,33 +1056,23 @@ fn enter(
     Ok(())
 }
 
+/// Changes what the program is told, and makes it look tasks up anew.
+fn new_epoch(map: &mut Array<MapData, Control>, change: impl FnOnce(&mut Control)) -> Result<(), Error> {
+    let mut control = map.get(&0, 0).map_err(map_error(CONTROL))?;
+    change(&mut control);
+    control.epoch = control.epoch.wrapping_add(1);
+    map.set(0, control, 0).map_err(map_error(CONTROL))
+}
+
 /// Lets the program see the root directory of process 1, through a call of this process.
 fn find_host(ebpf: &mut Ebpf, state: &Array<MapData, State>) -> Result<(), Error> {
     attach(ebpf, "find_host", "sys_exit")?;
     let _ = nix::unistd::getppid();
-    let found = state.get(&0, 0).map_err(map_error("STATE"))?.host != 0;
-    if let Some(program) = ebpf.program_mut("find_host")
-        && let Ok(program) = <&mut RawTracePoint>::try_from(program)
-    {
-        let _ = program.unload();
+    let found = state.get(&0, 0).map_err(map_error(STATE))?.host != 0;
+    if let Some(program) = ebpf.program_mut("find_host") {
+        unload(program);
     }
     if found { Ok(()) } else { Err(Error::Silent) }
-}
-
-fn empty_state() -> State {
-    State {
-        cgroup: 0,
-        level: 0,
-        app: 0,
-        root: 0,
-        host: 0,
-        programs: 1,
-        slots: 1,
-        unprivileged_port_start: 0,
-        generation: 0,
-        lost: slim_ebpf::Lost::default(),
-        path: [0; 512],
-    }
 }
 
 fn container_id(id: &str) -> Result<[u8; ID], Error> {
@@ -1066,9 +1099,9 @@ fn existing(path: &Path, mount: &Path) -> Result<(PathBuf, u64, u32), Error> {
     Ok((path.clone(), metadata.ino(), level))
 }
 
-fn seed() -> Result<[u64; 2], Error> {
+fn seed() -> Result<[u64; 3], Error> {
     use std::io::Read;
-    let mut bytes = [0u8; 16];
+    let mut bytes = [0u8; 24];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|error| Error::Reader(format!("/dev/urandom: {error}")))?;

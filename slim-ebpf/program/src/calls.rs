@@ -1,12 +1,12 @@
 //! System calls, on their way out: number, arguments and result are in the registers, strings are resident.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use aya_ebpf::macros::raw_tracepoint;
-use aya_ebpf::programs::RawTracePointContext;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
 use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
 use crate::kernel::{bound, config, current, load, off, registers};
-use crate::maps::{AT_HAND, CALLS, CONTROL, COUNTS, LAST, RARE, STATE};
+use crate::maps::{self, AT_HAND, COUNTS, RARE, told};
 use crate::{arguments, files, scope, sockets, tasks};
 
 /// The greatest error number.
@@ -17,13 +17,23 @@ const TS_COMPAT: u32 = 2;
 
 /// A task of the container, and where its calls are counted. A task makes many calls in a row: remembering it spares
 /// looking it up. (One that left the container's cgroup would be missed only from the next exec or exit on; none does.)
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Last {
     pub task: u64,
     pub generation: u32,
-    pub phase: u32,
+    pub epoch: u32,
     pub slot: u32,
-    pub unused: u32,
+}
+
+impl Last {
+    pub const fn none() -> Self {
+        Self {
+            task: 0,
+            generation: 0,
+            epoch: 0,
+            slot: 0,
+        }
+    }
 }
 
 /// One call that returned.
@@ -40,18 +50,19 @@ pub struct Returned {
     pub row: Call,
 }
 
-/// Every system call passes here.
-#[raw_tracepoint(tracepoint = "sys_exit")]
-pub fn sys_exit(ctx: RawTracePointContext) -> i32 {
-    let _ = returned(ctx.arg(1));
+/// Every system call passes here. Its tracepoint is a typed one: of its registers the verifier knows that they are
+/// there, and to load one is a single instruction.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
+    let _ = returned(ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[inline(always)]
-fn returned(result: u64) -> Option<()> {
+fn returned(regs: u64, result: u64) -> Option<()> {
     let current = current();
-    let slot = slot(current)?;
-    let regs = registers(current);
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let slot = slot(current, cpu)?;
     let number: i64 = load(regs + off!(regs_number));
     let compat = load::<u32>(current + off!(task_status)) & TS_COMPAT != 0;
     let (abi, number) = if number < 0 {
@@ -66,23 +77,17 @@ fn returned(result: u64) -> Option<()> {
         (abi::NATIVE, number as u32)
     };
     let failed = result >= MAX_ERRNO.wrapping_neg();
-    if !failed && executes(abi, number) {
+    let row = maps::call(number + if abi == abi::COMPAT { NUMBERS as u32 } else { 0 });
+    let plain = number as usize >= NUMBERS || unsafe { (&raw const (*row).kind).read_volatile() } == call::NONE;
+    if !plain && !failed && executes(abi, number) {
         // Counted when it happened, for the program that asked.
         return None;
     }
+    count(slot, abi, number, cpu);
     if failed {
-        let args = arguments(regs, abi);
-        count(slot, abi, number);
-        fail(slot, abi, number, (result as u32).wrapping_neg(), args);
-    } else {
-        count(slot, abi, number);
+        fail(slot, abi, number, (result as u32).wrapping_neg(), arguments(regs, abi));
     }
-    if number as usize >= NUMBERS {
-        return None;
-    }
-    let row = CALLS.get_ptr(number + if abi == abi::COMPAT { NUMBERS as u32 } else { 0 })?;
-    let row = unsafe { &*row };
-    if row.kind == call::NONE {
+    if plain {
         return None;
     }
     let call = unsafe { &mut *AT_HAND.get_ptr_mut(0)? };
@@ -92,7 +97,14 @@ fn returned(result: u64) -> Option<()> {
     call.abi = abi;
     call.number = number;
     call.errno = if failed { (result as u32).wrapping_neg() } else { 0 };
-    call.row = *row;
+    // Word by word: the compiler would call a function that goes byte by byte.
+    for word in 0..size_of::<Call>() / 4 {
+        unsafe {
+            let word_of = row.cast::<u32>().add(word).read_volatile();
+            (&raw mut call.row).cast::<u32>().add(word).write_volatile(word_of);
+        }
+    }
+    let row = call.row;
     if row.kind >= call::SOCKET {
         if row.kind == call::ARGUMENT {
             arguments::asked(files::argument(call, row.flags) as u32 & row.mask, 0);
@@ -112,7 +124,7 @@ fn returned(result: u64) -> Option<()> {
         call.args[at] = call.args[at].wrapping_add(2);
         files::one(0);
     } else if files::used(call) {
-        files::one(0);
+        files::look(call, 0, current);
         if row.path2 != 0 {
             files::one(1);
         }
@@ -122,20 +134,21 @@ fn returned(result: u64) -> Option<()> {
 
 /// Where the running task's calls are counted; none if it is not the container's.
 #[inline(always)]
-fn slot(current: u64) -> Option<u32> {
-    let state = STATE.get_ptr(0)?;
-    let generation = unsafe { core::ptr::read_volatile(&raw const (*state).generation) };
-    let phase = unsafe { (*CONTROL.get_ptr(0)?).phase };
-    let last = unsafe { &mut *LAST.get_ptr_mut(0)? };
-    if last.task == current && last.generation == generation && last.phase == phase {
+fn slot(current: u64, cpu: u32) -> Option<u32> {
+    let generation = unsafe { core::ptr::read_volatile(&raw const (*maps::state()).generation) };
+    let epoch = told!(epoch);
+    let last = unsafe { &mut *maps::last(cpu) };
+    if cpu < maps::REMEMBERING && last.task == current && last.generation == generation && last.epoch == epoch {
         return Some(last.slot);
     }
     scope::inside(current)?;
     let slot = tasks::slot(tasks::entry(scope::thread())?);
-    last.task = current;
-    last.generation = generation;
-    last.phase = phase;
-    last.slot = slot;
+    if cpu < maps::REMEMBERING {
+        last.task = current;
+        last.generation = generation;
+        last.epoch = epoch;
+        last.slot = slot;
+    }
     Some(slot)
 }
 
@@ -174,13 +187,19 @@ fn executes(abi: u32, number: u32) -> bool {
 
 /// Counts a call: in its slot's row, or among the rare ones.
 #[inline(always)]
-fn count(slot: u32, abi: u32, number: u32) {
+fn count(slot: u32, abi: u32, number: u32, cpu: u32) {
     if abi == abi::NATIVE && (number as usize) < NUMBERS {
         let shards = config!(shards);
-        let row = slot * (shards + 1) + (unsafe { bpf_get_smp_processor_id() } & shards);
+        let row = slot * (shards + 1) + (cpu & shards);
         if let Some(row) = COUNTS.get_ptr_mut(row) {
             let counters = row.cast::<u64>();
-            scope::add(unsafe { counters.add((number & (NUMBERS as u32 - 1)) as usize) });
+            let counter = unsafe { counters.add((number & (NUMBERS as u32 - 1)) as usize) };
+            if config!(alone) == 0 {
+                scope::add(counter);
+            } else {
+                // No other CPU counts in this row, and on this one the program is not interrupted by itself.
+                unsafe { core::ptr::write_volatile(counter, core::ptr::read_volatile(counter) + 1) };
+            }
         }
     } else if let Some(rare) = rare(slot, abi, number) {
         scope::add(unsafe { &raw mut (*rare).count });
@@ -227,13 +246,14 @@ fn rare(slot: u32, abi: u32, number: u32) -> Option<*mut Rare> {
 /// A task ends: if it is in `exit` or `exit_group`, that is a call too.
 #[inline(always)]
 pub fn never_returned(slot: u32, current: u64) {
+    let cpu = unsafe { bpf_get_smp_processor_id() };
     let (abi, number) = pending(current);
     match abi {
         abi::COMPAT if number == config!(exit[2]) || number == config!(exit[3]) => {
-            count(slot, abi::COMPAT, number);
+            count(slot, abi::COMPAT, number, cpu);
         }
         abi::NATIVE if number == config!(exit[0]) || number == config!(exit[1]) => {
-            count(slot, abi::NATIVE, number);
+            count(slot, abi::NATIVE, number, cpu);
         }
         _ => {}
     }
@@ -253,6 +273,6 @@ pub fn pending(current: u64) -> (u32, u32) {
 pub fn executed(slot: u32, current: u64) {
     let (abi, number) = pending(current);
     if executes(abi, number) {
-        count(slot, abi, number);
+        count(slot, abi, number, unsafe { bpf_get_smp_processor_id() });
     }
 }

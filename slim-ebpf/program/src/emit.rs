@@ -109,19 +109,20 @@ impl Record {
     /// Adds the asked string of `asked` bytes to a hash.
     #[inline(always)]
     pub fn hash_asked(&mut self, hash: &mut Hash, asked: u32) {
-        let text = self.asked().cast::<u64>();
-        let whole = asked / 8;
+        let text = self.asked().cast::<[u64; 2]>();
+        let whole = asked / 16;
         // Most paths end here; the verifier walks a loop of its own through each step, so the long ones take another.
         let mut i = 0u32;
         while i < SHORT {
             if i >= whole {
                 break;
             }
-            hash.add(unsafe { *text.add(i as usize) });
+            let [first, second] = unsafe { *text.add(i as usize) };
+            hash.add(first, second);
             i += 1;
         }
         if whole > SHORT {
-            let mut words = Words {
+            let mut pairs = Pairs {
                 a: hash.a,
                 b: hash.b,
                 head: self.head,
@@ -131,19 +132,24 @@ impl Record {
             };
             unsafe {
                 generated::bpf_loop(
-                    (PATH_MAX / 8) as u32,
-                    add_word as *const () as *mut c_void,
-                    (&raw mut words).cast(),
+                    (PATH_MAX / 16) as u32,
+                    add_pair as *const () as *mut c_void,
+                    (&raw mut pairs).cast(),
                     0,
                 );
             }
-            hash.a = words.a;
-            hash.b = words.b;
+            hash.a = pairs.a;
+            hash.b = pairs.b;
         }
-        let rest = asked & 7;
-        if rest != 0 && whole < (PATH_MAX / 8) as u32 {
-            let last = unsafe { *text.add((whole & 511) as usize) };
-            hash.add(last & ((1u64 << (rest * 8)) - 1));
+        let rest = asked & 15;
+        if rest != 0 && whole < (PATH_MAX / 16) as u32 {
+            let [first, second] = unsafe { *text.add((whole & 255) as usize) };
+            let mask = (1u64 << (rest & 7) * 8) - 1;
+            if rest < 8 {
+                hash.add(first & mask, 0);
+            } else {
+                hash.add(first, second & mask);
+            }
         }
     }
 
@@ -271,11 +277,14 @@ impl Hash {
         }
     }
 
+    /// Adds two words: their multiplications do not wait for each other.
     #[inline(always)]
-    pub fn add(&mut self, word: u64) {
-        self.a = (self.a ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    pub fn add(&mut self, first: u64, second: u64) {
+        let second = second ^ config!(seed[2]);
+        self.a = (self.a ^ first).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ second.wrapping_mul(0xff51_afd7_ed55_8ccd);
         self.a ^= self.a >> 32;
-        self.b = self.b.wrapping_add(word).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        self.b = self.b.wrapping_add(first).wrapping_mul(0xc2b2_ae3d_27d4_eb4f).wrapping_add(second);
+        self.b ^= self.b >> 29;
     }
 
     #[inline(always)]
@@ -293,6 +302,16 @@ pub fn set_place(mount: Address, dentry: Address) {
             core::ptr::write_volatile(place, mount);
             core::ptr::write_volatile(place.add(1), dentry);
         }
+    }
+}
+
+/// A pointer as a number: the verifier takes none for arithmetic, but what comes out of a map is a number to it.
+#[inline(always)]
+pub fn number(pointer: Address) -> u64 {
+    set_place(0, pointer);
+    match BUFFERS.get_ptr(0) {
+        Some(buffer) => unsafe { core::ptr::read_volatile(buffer.cast::<u8>().add(PLACE + 8).cast::<u64>()) },
+        None => 0,
     }
 }
 
@@ -378,26 +397,30 @@ extern "C" fn hash_record(hashed: u32, head: u32, asked: u32) -> u32 {
         head,
     };
     let mut hash = Hash::new();
-    let words = unsafe { buffer.add(HEAD) }.cast::<u64>();
+    let words = unsafe { buffer.add(HEAD) }.cast::<[u64; 2]>();
     let mut i = 0;
-    while i < 16 {
-        if i >= hashed / 8 {
+    while i < 8 {
+        if i >= hashed / 16 {
             break;
         }
-        hash.add(unsafe { *words.add(i as usize) });
+        let [first, second] = unsafe { *words.add(i as usize) };
+        hash.add(first, second);
         i += 1;
+    }
+    if hashed & 8 != 0 {
+        hash.add(unsafe { (*words.add((hashed / 16 & 7) as usize))[0] }, 0);
     }
     record.hash_asked(&mut hash, asked);
     unsafe { *buffer.add(RESULT).cast::<Unique>() = hash.finish() };
     0
 }
 
-/// Words of a string that are hashed one by one.
-const SHORT: u32 = 12;
+/// Pairs of words of a string that are hashed one by one.
+const SHORT: u32 = 6;
 
 /// The state of hashing a long string, on the stack.
 #[repr(C)]
-struct Words {
+struct Pairs {
     a: u64,
     b: u64,
     head: u32,
@@ -406,25 +429,26 @@ struct Words {
     unused: u32,
 }
 
-/// Adds one word; 1 ends.
+/// Adds one pair; 1 ends.
 #[inline(never)]
-extern "C" fn add_word(_: u64, words: *mut Words) -> u64 {
-    let words = unsafe { &mut *words };
-    if words.at >= words.end {
+extern "C" fn add_pair(_: u64, pairs: *mut Pairs) -> u64 {
+    let pairs = unsafe { &mut *pairs };
+    if pairs.at >= pairs.end {
         return 1;
     }
     let Some(buffer) = BUFFERS.get_ptr_mut(0) else {
         return 1;
     };
-    let at = (HEAD as u32).wrapping_add(words.head).wrapping_add(words.at * 8) & MASK;
+    let at = (HEAD as u32).wrapping_add(pairs.head).wrapping_add(pairs.at * 16) & MASK;
     let mut hash = Hash {
-        a: words.a,
-        b: words.b,
+        a: pairs.a,
+        b: pairs.b,
     };
-    hash.add(unsafe { *buffer.cast::<u8>().add(at as usize).cast::<u64>() });
-    words.a = hash.a;
-    words.b = hash.b;
-    words.at += 1;
+    let [first, second] = unsafe { *buffer.cast::<u8>().add(at as usize).cast::<[u64; 2]>() };
+    hash.add(first, second);
+    pairs.a = hash.a;
+    pairs.b = hash.b;
+    pairs.at += 1;
     0
 }
 

@@ -2,17 +2,16 @@
 
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use core::ffi::c_void;
-use core::mem::offset_of;
 
 use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
 
 use crate::calls::Returned;
-use crate::emit::{self, Record};
+use crate::emit::{self, Hash, Record};
 use crate::kernel::{
     Place, bound, current, directory_identity, file_dentry, file_identity, file_place, loaded_identity, off, read, task_file, task_pwd,
     task_root, load, registers,
 };
-use crate::maps::{AT_HAND, STATE};
+use crate::maps::{self, AT_HAND};
 use crate::{arguments, scope, tasks};
 
 /// No descriptor.
@@ -43,17 +42,21 @@ const ENOSYS: u32 = 38;
 pub fn used(call: &mut Returned) -> bool {
     let row = call.row;
     let mut flags = argument(call, row.flags);
-    if row.kind == call::MAP {
-        arguments::asked(flags as u32 & PROTECTION, 0);
-        if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno != 0 {
-            return false;
+    match row.kind {
+        call::FILE => {}
+        call::MAP => {
+            arguments::asked(flags as u32 & PROTECTION, 0);
+            if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno != 0 {
+                return false;
+            }
         }
-    }
-    if row.kind == call::LOCK && (call.errno != 0 || !matches!(flags, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW)) {
-        return false;
-    }
-    if row.kind == call::HOW {
-        flags = unsafe { bpf_probe_read_user(flags as *const u64) }.unwrap_or(0);
+        call::LOCK => {
+            if call.errno != 0 || !matches!(flags, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW) {
+                return false;
+            }
+        }
+        call::HOW => flags = unsafe { bpf_probe_read_user(flags as *const u64) }.unwrap_or(0),
+        _ => return false,
     }
     call.flags = flags & u64::from(row.mask);
     call.errno != ENAMETOOLONG
@@ -71,15 +74,16 @@ pub fn argument(call: &Returned, at: u8) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn one(side: u32) -> u32 {
-    u32::from(look(side).is_some())
+    let Some(call) = AT_HAND.get_ptr(0) else {
+        return 0;
+    };
+    u32::from(look(unsafe { &*call }, side, current()).is_some())
 }
 
 #[inline(always)]
-fn look(side: u32) -> Option<()> {
-    let call = unsafe { &*AT_HAND.get_ptr(0)? };
+pub fn look(call: &Returned, side: u32, current: u64) -> Option<()> {
     let row = &call.row;
-    let state = STATE.get_ptr_mut(0)?;
-    let current = current();
+    let state = maps::state();
     let (path, dir) = if side == 0 { (row.path, row.dir) } else { (row.path2, row.dir2) };
     // An Option's other half would be left undefined, which the verifier does not like to see copied.
     let mut descriptor = NONE;
@@ -168,26 +172,29 @@ fn look(side: u32) -> Option<()> {
         }
     }
 
-    let head = record.head::<FileEvent>();
-    unsafe {
-        (*head).kind = event::FILE;
-        (*head).number = call.number;
-        (*head).abi = call.abi as u8;
-        (*head).side = side as u8;
-        (*head).slot = call.slot;
-        (*head).errno = call.errno as u16;
-        (*head).flags = flags;
-        (*head).marks = marks;
-        (*head).asked = asked;
-        (*head).truth = 0;
-        (*head).base = 0;
-        (*head).start = identity_start;
-        (*head).file = identity;
-    }
-    let unique = emit::unique(offset_of!(FileEvent, truth), size_of::<FileEvent>(), asked);
+    let event = FileEvent {
+        kind: event::FILE,
+        number: call.number,
+        abi: call.abi as u8,
+        side: side as u8,
+        slot: call.slot,
+        errno: call.errno as u16,
+        flags,
+        marks,
+        asked,
+        truth: 0,
+        base: 0,
+        start: identity_start,
+        file: identity,
+    };
+    let mut hash = hash(&event);
+    record.hash_asked(&mut hash, asked);
+    let unique = hash.finish();
     if emit::told(&unique) || !emit::claim(&unique) {
         return None;
     }
+    let head = record.head::<FileEvent>();
+    unsafe { *head = event };
     let mut truth = 0;
     if file != 0
         && let Some(place) = file_place(file)
@@ -211,6 +218,33 @@ fn look(side: u32) -> Option<()> {
         emit::unclaim(&unique);
     }
     Some(())
+}
+
+/// The hash of what makes a record unique, without the asked path. It is computed before a record is written, since
+/// most say nothing new.
+#[inline(always)]
+fn hash(event: &FileEvent) -> Hash {
+    let (start, file) = (event.start[0] != 0, event.file[0] != 0);
+    let mut hash = Hash::new();
+    hash.add(
+        u64::from(event.number) | u64::from(event.slot) << 32,
+        u64::from(event.marks)
+            | u64::from(event.asked) << 16
+            | u64::from(event.errno) << 32
+            | u64::from(event.abi) << 48
+            | u64::from(event.side) << 52
+            | u64::from(event.kind) << 56
+            | u64::from(start) << 62
+            | u64::from(file) << 63,
+    );
+    hash.add(event.flags, 0);
+    if start {
+        hash.add(emit::number(event.start[0]), event.start[1]);
+    }
+    if file {
+        hash.add(event.file[0], event.file[1]);
+    }
+    hash
 }
 
 /// The running task has executed `binary`, which runs in `slot` from now on: tells the loader that the kernel mapped
@@ -243,28 +277,27 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     if place.dentry == binary || seen.dentry == binary {
         return None;
     }
-    let head = record.head::<FileEvent>();
-    unsafe {
-        *head = FileEvent {
-            kind: event::FILE,
-            number: LOADER,
-            abi: 0,
-            side: 0,
-            slot,
-            errno: 0,
-            flags: 0,
-            marks: 0,
-            asked: 0,
-            truth: 0,
-            base: 0,
-            start: [0; 2],
-            file: file_identity(place.dentry),
-        };
-    }
-    let unique = emit::unique(offset_of!(FileEvent, truth), size_of::<FileEvent>(), 0);
+    let event = FileEvent {
+        kind: event::FILE,
+        number: LOADER,
+        abi: 0,
+        side: 0,
+        slot,
+        errno: 0,
+        flags: 0,
+        marks: 0,
+        asked: 0,
+        truth: 0,
+        base: 0,
+        start: [0; 2],
+        file: file_identity(place.dentry),
+    };
+    let unique = hash(&event).finish();
     if emit::told(&unique) || !emit::claim(&unique) {
         return None;
     }
+    let head = record.head::<FileEvent>();
+    unsafe { *head = event };
     let mut walked = record.walk(place, end);
     if !walked.inside {
         // Of any other file it is not a path, and does not lead here.

@@ -10,9 +10,10 @@ pub static OFFSETS: Offsets = Offsets::absent();
 /// What the user side fixed.
 #[unsafe(no_mangle)]
 pub static CONFIG: Config = Config {
-    seed: [0; 2],
+    seed: [0; 3],
     secureexec: 0,
     shards: 0,
+    alone: 0,
     slots: 0,
     sigreturn: [0; 2],
     exit: [0; 4],

@@ -3,21 +3,58 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use crate::calls::{Last, Returned};
+use crate::kernel::bound;
 use crate::shared::{
-    ArgumentKey, BUFFER, Call, CapabilityKey, Control, Counts, Rare, RareKey, SlotKey, State, Task, Unique,
+    ArgumentKey, BUFFER, Call, Calls, CapabilityKey, Control, Counts, ID, NUMBERS, Rare, RareKey, SlotKey, State, Task, Unique,
 };
 
-/// What the user side says while the program runs.
-#[map]
-pub static CONTROL: Array<Control> = Array::with_max_entries(1, 0);
+/// What the user side says while the program runs. Not a map but a variable, which is a map of one value to the user
+/// side: it is reached without a look-up.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.control")]
+static mut CONTROL: Control = Control {
+    phase: 0,
+    epoch: 0,
+    wanted: 0,
+    unused: 0,
+    id: [0; ID],
+};
 
-/// What the program found out.
-#[map]
-pub static STATE: Array<State> = Array::with_max_entries(1, 0);
+/// What the program found out. A variable for the same reason.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.state")]
+static mut STATE: State = State::new();
 
-/// How each call names its files: 512 rows of the native ABI, 512 of the compat one.
-#[map]
-pub static CALLS: Array<Call> = Array::with_max_entries(1024, 0);
+/// [`CONTROL`]. To be read with [`told!`] only: the compiler sees nobody write it.
+#[inline(always)]
+pub fn control() -> *const Control {
+    &raw const CONTROL
+}
+
+/// A field of [`CONTROL`].
+macro_rules! told {
+    ($field:ident) => {
+        unsafe { core::ptr::read_volatile(&raw const (*$crate::maps::control()).$field) }
+    };
+}
+pub(crate) use told;
+
+/// [`STATE`].
+#[inline(always)]
+pub fn state() -> *mut State {
+    &raw mut STATE
+}
+
+/// How each call names its files. A variable, too.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.calls")]
+static mut CALLS: Calls = [Call::nothing(); 2 * NUMBERS];
+
+/// The row of a call in [`CALLS`]. To be read volatile: the compiler sees nobody write it.
+#[inline(always)]
+pub fn call(row: u32) -> *const Call {
+    unsafe { (&raw const CALLS).cast::<Call>().add(bound(row, 2 * NUMBERS as u32 - 1) as usize) }
+}
 
 /// The container's tasks, by thread id.
 #[map]
@@ -66,9 +103,19 @@ pub static RECENT: Array<Unique> = Array::with_max_entries(RECENT_ENTRIES, 0);
 #[map]
 pub static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-/// The last task that made a call on each CPU.
-#[map]
-pub static LAST: PerCpuArray<Last> = PerCpuArray::with_max_entries(1, 0);
+/// CPUs that [`LAST`] has room for; calls on others are looked up one by one.
+pub const REMEMBERING: u32 = 256;
+
+/// The last task that made a call on each CPU. A variable, too.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.last")]
+static mut LAST: [Last; REMEMBERING as usize] = [const { Last::none() }; REMEMBERING as usize];
+
+/// [`LAST`] of a CPU, which has a cache line of its own.
+#[inline(always)]
+pub fn last(cpu: u32) -> *mut Last {
+    unsafe { (&raw mut LAST).cast::<Last>().add(bound(cpu, REMEMBERING - 1) as usize) }
+}
 
 /// The call at hand. Functions that the verifier looks at on their own share it.
 #[map]

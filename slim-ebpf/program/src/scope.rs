@@ -7,12 +7,12 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use crate::shared::{ID, Lost, State};
 
 use crate::kernel::{config, copy, current, follow, load, off, read, task_root};
-use crate::maps::{CONTROL, STATE};
+use crate::maps::{control, state, told};
 
 /// The state, if the running task belongs to the container.
 #[inline(always)]
 pub fn inside(current: u64) -> Option<*mut State> {
-    let state = STATE.get_ptr_mut(0)?;
+    let state = state();
     let wanted = unsafe { (*state).cgroup };
     if wanted == 0 {
         return None;
@@ -47,9 +47,7 @@ pub fn process() -> u32 {
 /// Adds one to a counter of losses.
 #[inline(always)]
 pub fn lost(which: impl FnOnce(&mut Lost) -> *mut u64) {
-    if let Some(state) = STATE.get_ptr_mut(0) {
-        add(which(unsafe { &mut (*state).lost }));
-    }
+    add(which(unsafe { &mut (*state()).lost }));
 }
 
 /// Adds one, whoever else does.
@@ -75,8 +73,7 @@ pub fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn made(cgroup: u64, path: u64) -> Option<()> {
-    let control = CONTROL.get_ptr(0)?;
-    if unsafe { (*control).wanted } == 0 {
+    if told!(wanted) == 0 {
         return None;
     }
     let hierarchy = follow(cgroup + off!(cgroup_root))? + off!(hierarchy);
@@ -85,10 +82,10 @@ fn made(cgroup: u64, path: u64) -> Option<()> {
     }
     let node = follow(cgroup + off!(cgroup_node))?;
     let name = follow(node + off!(node_name))?;
-    if !named(name, unsafe { &raw const (*control).id }) {
+    if !named(name, unsafe { &raw const (*control()).id }) {
         return None;
     }
-    let state = STATE.get_ptr_mut(0)?;
+    let state = state();
     unsafe {
         generated::bpf_probe_read_kernel_str((&raw mut (*state).path).cast(), 512, path as *const _);
         (*state).level = read(cgroup + off!(cgroup_level))?;
@@ -151,8 +148,8 @@ pub fn find_host(_: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn find() -> Option<()> {
-    let state = STATE.get_ptr_mut(0)?;
-    if unsafe { (*state).host } != 0 || process() != config!(loader) {
+    let state = state();
+    if unsafe { (*state).host } != 0 || u64::from(process()) != config!(loader) {
         return None;
     }
     let mut task = current();

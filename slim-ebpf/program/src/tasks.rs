@@ -10,7 +10,7 @@ use crate::emit::{self, Record};
 use crate::kernel::{
     config, current, file_identity, file_place, follow, load, loaded_identity, off, read, task_pwd, task_root,
 };
-use crate::maps::{CONTROL, PROGRAMS, SLOTS, STATE, TASKS};
+use crate::maps::{self, PROGRAMS, SLOTS, TASKS, told};
 use crate::{files, scope};
 
 const NOEXIST: u64 = 1;
@@ -36,10 +36,7 @@ pub fn entry(thread: u32) -> Option<*mut Task> {
 /// The slot of a task in the phase that it is.
 #[inline(always)]
 pub fn slot(task: *mut Task) -> u32 {
-    let phase = match CONTROL.get_ptr(0) {
-        Some(control) => unsafe { (*control).phase },
-        None => return 0,
-    };
+    let phase = told!(phase);
     unsafe {
         if (*task).phase != phase {
             (*task).slot = slot_of((*task).program, phase, (*task).actor);
@@ -56,10 +53,7 @@ fn slot_of(program: u32, phase: u32, actor: u32) -> u32 {
     if let Some(slot) = SLOTS.get_ptr(key) {
         return unsafe { *slot };
     }
-    let Some(state) = STATE.get_ptr_mut(0) else {
-        return 0;
-    };
-    let next = scope::fetch_add(unsafe { &raw mut (*state).slots });
+    let next = scope::fetch_add(unsafe { &raw mut (*maps::state()).slots });
     if next >= config!(slots) {
         scope::lost(|lost| &raw mut lost.map);
         return 0;
@@ -112,20 +106,20 @@ pub fn sched_process_exit(_: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn exited() -> Option<()> {
     let current = current();
-    let state = scope::inside(current)?;
+    scope::inside(current)?;
     let thread = scope::thread();
     let task = entry(thread)?;
     let slot = slot(task);
     calls::never_returned(slot, current);
     let _ = TASKS.remove(thread);
-    forget(state);
+    forget();
     Some(())
 }
 
 /// Makes what [`calls`] remembers of tasks stale.
 #[inline(always)]
-fn forget(state: *mut State) {
-    scope::fetch_add(unsafe { &raw mut (*state).generation });
+fn forget() {
+    scope::fetch_add(unsafe { &raw mut (*maps::state()).generation });
 }
 
 /// A program was executed.
@@ -222,7 +216,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
         }
         (*task).program = program;
         (*task).phase = NO_PHASE;
-        forget(state);
+        forget();
         (*head).pid = scope::process();
         (*head).program = program;
         (*head).slot = before;
@@ -231,10 +225,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
         (*head).asked = asked;
         (*head).truth = truth.length;
         (*head).base = base;
-        (*head).phase = match CONTROL.get_ptr(0) {
-            Some(control) => (*control).phase,
-            None => 0,
-        };
+        (*head).phase = told!(phase);
     }
     record.send(asked);
     if application {
