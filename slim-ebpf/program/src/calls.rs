@@ -124,7 +124,7 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         call.args[at] = call.args[at].wrapping_add(2);
         files::one(0);
     } else if files::used(call) {
-        files::look(call, 0, current);
+        files::one(0);
         if row.path2 != 0 {
             files::one(1);
         }
@@ -221,8 +221,8 @@ fn fail(slot: u32, abi: u32, number: u32, errno: u32, args: [u64; 6]) {
     }
 }
 
-/// The entry among the rare calls.
-#[inline(always)]
+/// The entry among the rare calls. A function, so that its new entry does not stand on every call's stack.
+#[inline(never)]
 fn rare(slot: u32, abi: u32, number: u32) -> Option<*mut Rare> {
     let key = RareKey { slot, abi, number };
     if let Some(rare) = RARE.get_ptr_mut(key) {

@@ -74,16 +74,15 @@ pub fn argument(call: &Returned, at: u8) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn one(side: u32) -> u32 {
-    let Some(call) = AT_HAND.get_ptr(0) else {
-        return 0;
-    };
-    u32::from(look(unsafe { &*call }, side, current()).is_some())
+    u32::from(look(side).is_some())
 }
 
 #[inline(always)]
-pub fn look(call: &Returned, side: u32, current: u64) -> Option<()> {
+fn look(side: u32) -> Option<()> {
+    let call = unsafe { &*AT_HAND.get_ptr(0)? };
     let row = &call.row;
     let state = maps::state();
+    let current = current();
     let (path, dir) = if side == 0 { (row.path, row.dir) } else { (row.path2, row.dir2) };
     // An Option's other half would be left undefined, which the verifier does not like to see copied.
     let mut descriptor = NONE;
