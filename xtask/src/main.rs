@@ -1,4 +1,4 @@
-//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | vm | bench | docs | ebpf | fuzz | stop`.
+//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | vm | bench | docs | ebpf | fuzz | runtime-calls | stop`.
 //!
 //! xtask builds on a machine that has Rust and a linker and nothing else, because installing the rest is its first task.
 
@@ -10,6 +10,8 @@ mod ebpf;
 mod engine;
 mod fuzz;
 mod packages;
+mod runtime;
+mod runtime_calls;
 mod samples;
 mod setup;
 mod sh;
@@ -79,6 +81,14 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Measure what runc and crun call under a container's filter before its program starts; writes profiles/runtime
+    RuntimeCalls {
+        /// These programs instead of the installed ones, for example out of another release's packages
+        programs: Vec<std::path::PathBuf>,
+        /// How often each is started in each circumstance
+        #[arg(long, default_value_t = 4)]
+        runs: usize,
+    },
     /// Boot other kernels in virtual machines, and test there
     Vm {
         #[command(subcommand)]
@@ -138,6 +148,7 @@ fn main() -> ExitCode {
         Task::Docs { check } => docs::run(check),
         Task::Ebpf { check } => ebpf::run(check),
         Task::Fuzz { seconds } => fuzz::run(seconds),
+        Task::RuntimeCalls { programs, runs } => runtime_calls::run(&programs, runs),
         Task::Vm { task } => match task {
             VmTask::Test { names, short } => vm::test(&names, short),
             VmTask::Run { name, command } => vm::run(&name, &command),

@@ -36,6 +36,7 @@ const TESTS: &[(&str, &str)] = &[
     ("attr", "extended attributes in test images"),
     ("bpftool", "tests look for BPF programs left behind"),
     ("busybox-static", "a small static program for test images"),
+    ("crun", "the container runtime beside Docker's own"),
     (
         "docker-compose",
         "its config command reads generated compose files",

@@ -150,6 +150,37 @@ pub(crate) fn kill(pid: u32) -> Result<()> {
     output(root("sh").args(["-c", "kill \"$1\"", "kill", &pid.to_string()])).map(drop)
 }
 
+/// A directory that is removed with all that is in it, whoever wrote it.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// One whose name tells the task.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub(crate) fn new(task: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("slim-{task}-{}", std::process::id()));
+        std::fs::create_dir(&path).with_context(|| format!("could not create {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        succeeds(
+            root("rm")
+                .args(["--recursive", "--force", "--one-file-system"])
+                .arg(&self.0),
+        );
+    }
+}
+
 /// The root of the workspace.
 pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -35,8 +35,23 @@ pub struct RuntimeTable {
     pub runtime: String,
     /// How it was measured.
     pub source: String,
+    /// Which versions `cargo xtask runtime-calls` has measured, and when.
+    #[serde(default)]
+    pub measured: Vec<Measured>,
     /// The calls, by circumstance.
     pub sets: Vec<RuntimeSet>,
+}
+
+/// A version of a runtime whose calls were measured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// As the runtime says it.
+    pub version: String,
+    /// The day.
+    pub date: String,
+    /// The kernel's version.
+    pub kernel: String,
 }
 
 /// The calls of a runtime under one circumstance.
