@@ -12,12 +12,30 @@ use crate::sh;
 /// A Docker client that reaches an engine.
 pub(crate) struct Docker {
     client: PathBuf,
+    /// The engine's address, where it is not the client's own default.
+    host: Option<String>,
 }
 
 impl Docker {
     /// A `docker` command.
     pub(crate) fn command(&self) -> Command {
-        sh::root(&self.client)
+        self.reached_by(sh::root(&self.client))
+    }
+
+    /// The command, with this engine as the one that clients in it reach.
+    pub(crate) fn reached_by(&self, mut command: Command) -> Command {
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
+    /// The same client for the engine at another address.
+    pub(crate) fn on(&self, host: String) -> Self {
+        Self {
+            client: self.client.clone(),
+            host: Some(host),
+        }
     }
 
     /// Runs `docker ARGS` and gives what it wrote to stdout.
@@ -82,7 +100,7 @@ pub(crate) fn ensure() -> Result<Docker> {
 fn answering() -> Option<Docker> {
     let clients = sh::which_all("docker")
         .into_iter()
-        .map(|client| Docker { client });
+        .map(|client| Docker { client, host: None });
     clients.into_iter().find(|docker| {
         sh::output(
             docker
@@ -125,7 +143,8 @@ fn pid_file(cache: &Path) -> PathBuf {
     cache.join("dockerd.pid")
 }
 
-fn tail(log: &Path) -> String {
+/// The last lines of a log.
+pub(crate) fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")

@@ -1,4 +1,4 @@
-//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | vm | bench | docs | ebpf | fuzz | runtime-calls | stop`.
+//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | vm | bench | docs | ebpf | fuzz | runtime-calls | matrix | stop`.
 //!
 //! xtask builds on a machine that has Rust and a linker and nothing else, because installing the rest is its first task.
 
@@ -9,10 +9,12 @@ mod docs;
 mod ebpf;
 mod engine;
 mod fuzz;
+mod matrix;
 mod packages;
 mod runtime;
 mod runtime_calls;
 mod samples;
+mod second;
 mod setup;
 mod sh;
 mod test;
@@ -89,6 +91,14 @@ enum Task {
         #[arg(long, default_value_t = 4)]
         runs: usize,
     },
+    /// Run products under their profiles with runc and crun, with and without no-new-privileges; prints a table
+    Matrix {
+        /// Only these samples
+        names: Vec<String>,
+        /// Not the samples but what `slim build` wrote here; may be repeated
+        #[arg(long, conflicts_with = "names", value_name = "DIR")]
+        product: Vec<std::path::PathBuf>,
+    },
     /// Boot other kernels in virtual machines, and test there
     Vm {
         #[command(subcommand)]
@@ -149,6 +159,7 @@ fn main() -> ExitCode {
         Task::Ebpf { check } => ebpf::run(check),
         Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::RuntimeCalls { programs, runs } => runtime_calls::run(&programs, runs),
+        Task::Matrix { names, product } => matrix::run(&names, &product),
         Task::Vm { task } => match task {
             VmTask::Test { names, short } => vm::test(&names, short),
             VmTask::Run { name, command } => vm::run(&name, &command),

@@ -31,18 +31,28 @@ fn all() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The samples named, or all of them.
+///
+/// # Errors
+///
+/// A name that is no sample.
+pub(crate) fn named(names: &[String]) -> Result<Vec<String>> {
+    let all = all()?;
+    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
+        bail!("there is no sample {unknown:?}; there are {}", all.join(", "));
+    }
+    Ok(if names.is_empty() { all } else { names.to_vec() })
+}
+
 /// Builds the samples named, or all of them, as `slim-sample-NAME`.
 ///
 /// # Errors
 ///
 /// A name that is no sample, or a build that fails.
 pub(crate) fn build(docker: &Docker, names: &[String]) -> Result<()> {
-    let all = all()?;
-    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
-        bail!("there is no sample {unknown:?}; there are {}", all.join(", "));
-    }
+    let names = named(names)?;
     let authorities = local_authorities(Path::new(LOCAL_AUTHORITIES))?;
-    for name in if names.is_empty() { &all } else { names } {
+    for name in &names {
         // The host's network: a new engine's bridge may have no way out, and package registries must be reached.
         let mut command = docker.command();
         command
