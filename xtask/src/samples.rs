@@ -57,7 +57,9 @@ pub(crate) fn build(docker: &Docker, names: &[String]) -> Result<()> {
         let mut command = docker.command();
         command
             .current_dir(sh::workspace())
-            .args(["build", "--quiet", "--network", "host"]);
+            .args(["build", "--quiet", "--network", "host"])
+            // The image's id; stdout is for what a task measures.
+            .stdout(std::io::stderr());
         let dockerfile = sh::workspace().join("samples").join(name).join("Dockerfile");
         let dockerfile =
             std::fs::read_to_string(&dockerfile).context("could not read a sample's Dockerfile")?;
