@@ -205,7 +205,7 @@ pub struct State {
 
 impl State {
     /// Nothing found out yet. Program and slot 0 stand for none.
-    pub const fn new() -> Self {
+    pub const fn nothing() -> Self {
         Self {
             cgroup: 0,
             level: 0,

@@ -334,7 +334,7 @@ impl Loaded {
         map.set(0, calls, 0).map_err(map_error(CALLS))?;
         let mut control: Array<MapData, Control> = take(&mut ebpf, CONTROL)?;
         let mut state: Array<MapData, State> = take(&mut ebpf, STATE)?;
-        let mut initial = State::new();
+        let mut initial = State::nothing();
         let mut attached = None;
         if let Scope::Cgroup(path) = &scope {
             let (path, number, level) = existing(path, &mount)?;

@@ -23,7 +23,7 @@ static mut CONTROL: Control = Control {
 /// What the program found out. A variable for the same reason.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.state")]
-static mut STATE: State = State::new();
+static mut STATE: State = State::nothing();
 
 /// [`CONTROL`]. To be read with [`told!`] only: the compiler sees nobody write it.
 #[inline(always)]
