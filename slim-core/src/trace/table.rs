@@ -65,14 +65,7 @@ impl Row {
             name,
             call: Call {
                 kind: call::FILE,
-                path: 0,
-                dir: 0,
-                path2: 0,
-                dir2: 0,
-                fd: 0,
-                flags: 0,
-                empty: 0,
-                mask: 0,
+                ..Call::nothing()
             },
             does,
             second: None,
