@@ -68,28 +68,42 @@ pub(crate) fn ensure() -> Result<Docker> {
     let cache = sh::cache_directory()?;
     let log = cache.join("dockerd.log");
     let mut daemon = start(&cache, &log)?;
+    let docker = wait_for(&mut daemon, &log, answering)?;
+    eprintln!(
+        "A Docker engine was started (pid {}, log {}). It goes on running; `cargo xtask stop` ends it.",
+        daemon.id(),
+        log.display()
+    );
+    Ok(docker)
+}
+
+/// Waits until an engine that was started answers.
+///
+/// # Errors
+///
+/// When it ends, or takes too long: the message shows the end of its log.
+pub(crate) fn wait_for<T>(
+    daemon: &mut Child,
+    log: &Path,
+    mut answering: impl FnMut() -> Option<T>,
+) -> Result<T> {
     let deadline = Instant::now() + START;
     loop {
-        if let Some(docker) = answering() {
-            eprintln!(
-                "A Docker engine was started (pid {}, log {}). It goes on running; `cargo xtask stop` ends it.",
-                daemon.id(),
-                log.display()
-            );
-            return Ok(docker);
+        if let Some(answer) = answering() {
+            return Ok(answer);
         }
         if let Some(status) = daemon.try_wait().context("could not wait for dockerd")? {
             bail!(
                 "dockerd ended ({status}); the end of {}:\n{}",
                 log.display(),
-                tail(&log)
+                tail(log)
             );
         }
         if Instant::now() > deadline {
             bail!(
                 "dockerd did not answer within {START:?}; the end of {}:\n{}",
                 log.display(),
-                tail(&log)
+                tail(log)
             );
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -143,8 +157,7 @@ fn pid_file(cache: &Path) -> PathBuf {
     cache.join("dockerd.pid")
 }
 
-/// The last lines of a log.
-pub(crate) fn tail(log: &Path) -> String {
+fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")

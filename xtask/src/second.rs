@@ -3,16 +3,12 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::engine::{self, Docker};
 use crate::runtime::Runtime;
 use crate::sh::{self, Scratch};
-
-/// How long it may take to answer, or to end.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// The engine. It ends, and all that it has is removed, with this.
 pub(crate) struct Second {
@@ -56,21 +52,10 @@ impl Second {
             daemon,
             scratch,
         };
-        second.wait_until_it_answers()?;
+        let log = second.scratch.path().join("log");
+        let docker = &second.docker;
+        engine::wait_for(&mut second.daemon, &log, || docker.output(&["version"]).ok())?;
         Ok(second)
-    }
-
-    fn wait_until_it_answers(&mut self) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
-        while self.docker.output(&["version"]).is_err() {
-            let ended = self.daemon.try_wait().context("could not wait for dockerd")?;
-            if ended.is_some() || Instant::now() > deadline {
-                let log = self.scratch.path().join("log");
-                bail!("a second dockerd does not answer:\n{}", engine::tail(&log));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
     }
 
     /// The client that reaches it.
