@@ -44,7 +44,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, HashMap, MapData, RingBuf};
-use aya::programs::{self as probes, KProbe, ProgramError};
+use aya::programs::{self as probes, KProbe};
 use aya::{Ebpf, EbpfLoader};
 use libseccomp::ScmpArch;
 use slim_ebpf::{
@@ -256,6 +256,9 @@ const TRACEPOINTS: &[&str] = &[
     "cgroup_mkdir",
 ];
 
+/// The program that is run once, before the others.
+const FIND_HOST: &str = "find_host";
+
 /// A tracepoint that older kernels do not have.
 const CAPABLE: &str = "cap_capable";
 
@@ -295,13 +298,11 @@ impl Loaded {
         let types = types
             .map_err(|_| Error::Reader("reading the kernel's types panicked".into()))?
             .map_err(|error| refused("types", &error))?;
-        for &name in TRACEPOINTS {
-            match load_program(&mut loaded.ebpf, name, Some(&types)) {
+        for name in TRACEPOINTS.iter().copied().chain([FIND_HOST]) {
+            match load_program(&mut loaded.ebpf, name, &types) {
                 // A kernel without it shows when it is attached.
                 Err(_) if name == CAPABLE => {}
-                other => {
-                    other?;
-                }
+                other => other?,
             }
         }
         Ok(loaded)
@@ -973,39 +974,37 @@ fn refused(what: &str, error: &dyn std::error::Error) -> Error {
     }
 }
 
-/// Loads a program of the object into the kernel, if it is not there yet. Its name is that of its tracepoint, but for
-/// raw ones, which learn it when they are attached.
-fn load_program<'a>(
-    ebpf: &'a mut Ebpf,
-    program: &str,
-    types: Option<&aya::Btf>,
-) -> Result<&'a mut probes::Program, Error> {
-    let what = |reason: &str| Error::Refused {
+/// A program of the object.
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut probes::Program, Error> {
+    ebpf.program_mut(name)
+        .ok_or_else(|| unfit(name, "the object has no such program"))
+}
+
+fn unfit(program: &str, reason: &str) -> Error {
+    Error::Refused {
         what: program.to_owned(),
         reason: reason.to_owned(),
-    };
-    let found = ebpf
-        .program_mut(program)
-        .ok_or_else(|| what("the object has no such program"))?;
-    let result = match (&mut *found, types) {
-        (probes::Program::RawTracePoint(raw), _) => raw.load(),
-        (probes::Program::BtfTracePoint(typed), Some(types)) => typed.load(program, types),
-        (probes::Program::BtfTracePoint(typed), None) => typed.fd().map(drop),
-        _ => return Err(what("it is not for a tracepoint")),
-    };
-    match result {
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(found),
-        Err(error) => Err(refused(program, &error)),
     }
 }
 
-fn attach(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), Error> {
-    match load_program(ebpf, program, None)? {
+/// Loads a program into the kernel. A typed one is named after its tracepoint; a raw one learns it when it is attached.
+fn load_program(ebpf: &mut Ebpf, name: &str, types: &aya::Btf) -> Result<(), Error> {
+    match program(ebpf, name)? {
+        probes::Program::RawTracePoint(raw) => raw.load(),
+        probes::Program::BtfTracePoint(typed) => typed.load(name, types),
+        _ => return Err(unfit(name, "it is not for a tracepoint")),
+    }
+    .map_err(|error| refused(name, &error))
+}
+
+/// Attaches a program that was loaded.
+fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str) -> Result<(), Error> {
+    match program(ebpf, name)? {
         probes::Program::RawTracePoint(raw) => raw.attach(tracepoint).map(drop),
         probes::Program::BtfTracePoint(typed) => typed.attach().map(drop),
-        _ => Ok(()),
+        _ => return Err(unfit(name, "it is not for a tracepoint")),
     }
-    .map_err(|error| refused(program, &error))
+    .map_err(|error| refused(name, &error))
 }
 
 /// Takes a tracepoint's program out of the kernel. One that is not in it needs nothing.
@@ -1066,12 +1065,10 @@ fn new_epoch(map: &mut Array<MapData, Control>, change: impl FnOnce(&mut Control
 
 /// Lets the program see the root directory of process 1, through a call of this process.
 fn find_host(ebpf: &mut Ebpf, state: &Array<MapData, State>) -> Result<(), Error> {
-    attach(ebpf, "find_host", "sys_exit")?;
+    attach(ebpf, FIND_HOST, "sys_exit")?;
     let _ = nix::unistd::getppid();
     let found = state.get(&0, 0).map_err(map_error(STATE))?.host != 0;
-    if let Some(program) = ebpf.program_mut("find_host") {
-        unload(program);
-    }
+    unload(program(ebpf, FIND_HOST)?);
     if found { Ok(()) } else { Err(Error::Silent) }
 }
 

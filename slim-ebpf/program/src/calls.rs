@@ -6,7 +6,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
 use crate::kernel::{bound, config, current, load, off, registers};
-use crate::maps::{self, AT_HAND, COUNTS, RARE, told};
+use crate::maps::{self, AT_HAND, COUNTS, RARE, control};
 use crate::{arguments, files, scope, sockets, tasks};
 
 /// The greatest error number.
@@ -136,7 +136,7 @@ fn returned(regs: u64, result: u64) -> Option<()> {
 #[inline(always)]
 fn slot(current: u64, cpu: u32) -> Option<u32> {
     let generation = unsafe { core::ptr::read_volatile(&raw const (*maps::state()).generation) };
-    let epoch = told!(epoch);
+    let epoch = control!(epoch);
     let last = unsafe { &mut *maps::last(cpu) };
     if cpu < maps::REMEMBERING && last.task == current && last.generation == generation && last.epoch == epoch {
         return Some(last.slot);

@@ -315,21 +315,8 @@ pub fn number(pointer: Address) -> u64 {
     }
 }
 
-/// The keyed hash of the first `hashed` bytes of a head of `head` bytes, and of the asked string of `asked` bytes.
-#[inline(always)]
-pub fn unique(hashed: usize, head: usize, asked: u32) -> Unique {
-    hash_record(hashed as u32, head as u32, asked);
-    match BUFFERS.get_ptr(0) {
-        Some(buffer) => unsafe { *buffer.cast::<u8>().add(RESULT).cast::<Unique>() },
-        None => Unique { a: 0, b: 0 },
-    }
-}
-
-/// Where [`hash_record`] leaves its result.
-const RESULT: usize = BUFFER - size_of::<Unique>();
-
 /// Where [`walk_path`] finds mount, dentry and root.
-const PLACE: usize = RESULT - 24;
+const PLACE: usize = BUFFER - 24;
 
 const WALKED_INSIDE: u32 = 1 << 16;
 const WALKED_ON_ROOT: u32 = 1 << 17;
@@ -379,40 +366,6 @@ extern "C" fn walk_path(begin: u32) -> u32 {
         return WALKED_DEEP;
     }
     begin.wrapping_sub(walk.at) & MASK | marks
-}
-
-/// Hashes the record in the buffer.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn hash_record(hashed: u32, head: u32, asked: u32) -> u32 {
-    let Some(buffer) = BUFFERS.get_ptr_mut(0) else {
-        return 0;
-    };
-    let buffer = buffer.cast::<u8>();
-    let head = bound(head, 0x1ff);
-    let asked = bound(asked, 0x1fff);
-    let mut record = Record {
-        buffer,
-        start: HEAD as u32,
-        head,
-    };
-    let mut hash = Hash::new();
-    let words = unsafe { buffer.add(HEAD) }.cast::<[u64; 2]>();
-    let mut i = 0;
-    while i < 8 {
-        if i >= hashed / 16 {
-            break;
-        }
-        let [first, second] = unsafe { *words.add(i as usize) };
-        hash.add(first, second);
-        i += 1;
-    }
-    if hashed & 8 != 0 {
-        hash.add(unsafe { (*words.add((hashed / 16 & 7) as usize))[0] }, 0);
-    }
-    record.hash_asked(&mut hash, asked);
-    unsafe { *buffer.add(RESULT).cast::<Unique>() = hash.finish() };
-    0
 }
 
 /// Pairs of words of a string that are hashed one by one.

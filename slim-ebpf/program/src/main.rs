@@ -1,7 +1,7 @@
 //! slim's eBPF program: what a container's tasks do, gathered and de-duplicated in the kernel.
 //!
-//! Raw tracepoints only (`sys_exit` in its typed form), since those work on every supported kernel. Where members of the kernel's structures lie is
-//! told by the user side ([`crate::shared::Offsets`]), which reads the running kernel's BTF.
+//! Raw tracepoints only (`sys_exit` in its typed form), since those work on every supported kernel. Where members of the
+//! kernel's structures lie is told by the user side ([`crate::shared::Offsets`]), which reads the running kernel's BTF.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]

@@ -9,10 +9,10 @@ use crate::shared::{
 };
 
 /// What the user side says while the program runs. Not a map but a variable, which is a map of one value to the user
-/// side: it is reached without a look-up.
+/// side: it is reached without a look-up. To be read with [`control!`] only: the compiler sees nobody write it.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.control")]
-static mut CONTROL: Control = Control {
+pub static mut CONTROL: Control = Control {
     phase: 0,
     epoch: 0,
     wanted: 0,
@@ -25,19 +25,13 @@ static mut CONTROL: Control = Control {
 #[unsafe(link_section = ".data.state")]
 static mut STATE: State = State::nothing();
 
-/// [`CONTROL`]. To be read with [`told!`] only: the compiler sees nobody write it.
-#[inline(always)]
-pub fn control() -> *const Control {
-    &raw const CONTROL
-}
-
 /// A field of [`CONTROL`].
-macro_rules! told {
+macro_rules! control {
     ($field:ident) => {
-        unsafe { core::ptr::read_volatile(&raw const (*$crate::maps::control()).$field) }
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::CONTROL.$field) }
     };
 }
-pub(crate) use told;
+pub(crate) use control;
 
 /// [`STATE`].
 #[inline(always)]

@@ -7,7 +7,7 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use crate::shared::{ID, Lost, State};
 
 use crate::kernel::{config, copy, current, follow, load, off, read, task_root};
-use crate::maps::{control, state, told};
+use crate::maps::{CONTROL, control, state};
 
 /// The state, if the running task belongs to the container.
 #[inline(always)]
@@ -73,7 +73,7 @@ pub fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn made(cgroup: u64, path: u64) -> Option<()> {
-    if told!(wanted) == 0 {
+    if control!(wanted) == 0 {
         return None;
     }
     let hierarchy = follow(cgroup + off!(cgroup_root))? + off!(hierarchy);
@@ -82,7 +82,7 @@ fn made(cgroup: u64, path: u64) -> Option<()> {
     }
     let node = follow(cgroup + off!(cgroup_node))?;
     let name = follow(node + off!(node_name))?;
-    if !named(name, unsafe { &raw const (*control()).id }) {
+    if !named(name, unsafe { &raw const CONTROL.id }) {
         return None;
     }
     let state = state();

@@ -6,11 +6,11 @@ use aya_ebpf::programs::RawTracePointContext;
 use crate::shared::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, SlotKey, State, Task, Unique, actor, event, mark};
 
 use crate::calls;
-use crate::emit::{self, Record};
+use crate::emit::{self, Hash, Record};
 use crate::kernel::{
     config, current, file_identity, file_place, follow, load, loaded_identity, off, read, task_pwd, task_root,
 };
-use crate::maps::{self, PROGRAMS, SLOTS, TASKS, told};
+use crate::maps::{self, PROGRAMS, SLOTS, TASKS, control};
 use crate::{files, scope};
 
 const NOEXIST: u64 = 1;
@@ -36,7 +36,7 @@ pub fn entry(thread: u32) -> Option<*mut Task> {
 /// The slot of a task in the phase that it is.
 #[inline(always)]
 pub fn slot(task: *mut Task) -> u32 {
-    let phase = told!(phase);
+    let phase = control!(phase);
     unsafe {
         if (*task).phase != phase {
             (*task).slot = slot_of((*task).program, phase, (*task).actor);
@@ -147,8 +147,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     calls::executed(before, current);
 
     let root = task_root(current).dentry;
-    let file = follow(binary + off!(exec_file))?;
-    let place = file_place(file)?;
+    let place = file_place(follow(binary + off!(exec_file))?)?;
     let inside = enters(state, root);
     if inside && unsafe { (*state).root } == 0 {
         unsafe { (*state).root = root };
@@ -162,6 +161,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     let mut record = Record::new::<ExecEvent>()?;
     let head = record.head::<ExecEvent>();
     let pwd = task_pwd(current);
+    let start = loaded_identity(pwd.dentry);
     let mut marks = 0;
     let asked = match record.ask_kernel(name) {
         Ok(length) => {
@@ -176,16 +176,16 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     if gained(binary) {
         marks |= mark::GAIN;
     }
-    // What tells it from other programs: for a script, whose own file is not known any more, the path to it.
+    let file = file_identity(place.dentry);
     unsafe {
         (*head).kind = event::EXEC;
         (*head).script = u32::from(script);
-        (*head).file = file_identity(place.dentry);
+        (*head).file = file;
         (*head).start = [0; 2];
         (*head).interpreter[0] = 0;
         if script {
             marks |= mark::SCRIPT;
-            (*head).start = loaded_identity(pwd.dentry);
+            (*head).start = start;
             generated::bpf_probe_read_kernel_str(
                 (&raw mut (*head).interpreter).cast(),
                 256,
@@ -193,9 +193,15 @@ fn executed(old: u32, binary: u64) -> Option<()> {
             );
         }
     }
-    let told = core::mem::offset_of!(ExecEvent, pid);
-    let unique = emit::unique(told, size_of::<ExecEvent>(), if script { asked } else { 0 });
-    let program = program_of(state, &unique);
+    // What tells it from other programs: for a script, whose own file is not known any more, the path to it.
+    let mut hash = Hash::new();
+    hash.add(u64::from(event::EXEC), u64::from(script));
+    hash.add(file[0], file[1]);
+    if script {
+        hash.add(emit::number(start[0]), start[1]);
+        record.hash_asked(&mut hash, asked);
+    }
+    let program = program_of(state, &hash.finish());
 
     let end = container_root(state, root);
     let truth = record.walk(place, end);
@@ -225,7 +231,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
         (*head).asked = asked;
         (*head).truth = truth.length;
         (*head).base = base;
-        (*head).phase = told!(phase);
+        (*head).phase = control!(phase);
     }
     record.send(asked);
     if application {
