@@ -553,14 +553,15 @@ impl Reader<'_, '_, '_, '_> {
             return;
         }
         let text = self.text(name);
-        if matches!(text, b"self" | b"static" | b"parent") {
+        // A name that the parser missed is an empty one.
+        if matches!(text, b"" | b"self" | b"static" | b"parent") {
             return;
         }
         let end = text.iter().position(|&b| b == b'\\').unwrap_or(text.len());
         let class = if name.kind() == "relative_name" {
             [&self.scope.namespace, &text[end..]].concat()
-        } else if end == 0 {
-            text[1..].to_vec()
+        } else if let Some(class) = text.strip_prefix(b"\\") {
+            class.to_vec()
         } else if let Some(import) = self.aliases.get(&text[..end].to_ascii_lowercase()) {
             [import, &text[end..]].concat()
         } else if self.scope.namespace.is_empty() {

@@ -499,6 +499,7 @@ fn hostile_sources_end() {
     let items: Items<'_> = &[
         ("/a/a.php", b"<?php include 'b.php'; include __DIR__ . '/../../../..' . $x; include ''; include \"\\x41\";"),
         ("/a/b.php", b"<?php require 'a.php'; define('A', A . A); namespace \xff\xfe; use ; new \\; new namespace\\; include __DIR__"),
+        ("/a/missing.php", b"<?new*."),
         ("/a/deep.php", &deep),
         ("/a/long.php", &long),
         ("/a/doubled.php", &doubled),
