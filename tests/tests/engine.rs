@@ -879,7 +879,19 @@ async fn a_container_of_somebody_else_is_found() {
         "--env MORE --tmpfs /x --network none --read-only"
     );
     self::docker(&["rm", "-fv", &id]);
-    assert!(matches!(docker.find(&id).await, Err(Error::Gone { .. })));
+    assert!(matches!(docker.find(&id).await, Err(Error::NoContainer { .. })));
+}
+
+#[tokio::test]
+async fn a_container_has_its_image_whatever_the_name_means_now() {
+    let (docker, _) = connect().await;
+    let name = slim_tests::Image::from_dockerfile("moved", &format!("FROM {IMAGE}\nLABEL now=before\n"), &[]);
+    let made_of = name.id();
+    let container = slim_tests::Container::run(&["--network", "none", name.tag(), "sleep", "60"]);
+    let found = docker.find(container.name()).await.expect("it is there");
+    assert_eq!(docker.image_of(&found).await.expect("an image"), name.tag());
+    self::docker(&["tag", IMAGE, name.tag()]);
+    assert_eq!(docker.image_of(&found).await.expect("an image"), made_of);
 }
 
 /// An engine that answers `/version` and `/info` with what a test wants, over a unix socket.

@@ -329,6 +329,12 @@ pub enum Error {
         /// The engine's message.
         message: String,
     },
+    /// There is no such container.
+    #[error("the engine has no container {name:?}: check the name (\"docker ps\" lists what runs)")]
+    NoContainer {
+        /// The container as it was named.
+        name: String,
+    },
     /// The container is gone.
     #[error("the container {container} is gone: it was removed while slim worked with it")]
     Gone {

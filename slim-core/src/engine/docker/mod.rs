@@ -299,24 +299,38 @@ impl Docker {
     /// Finds a container of anybody's by name or id (for recording one that runs already).
     ///
     /// # Errors
-    /// [`Error::Gone`] if there is none.
+    /// [`Error::NoContainer`] if there is none.
     pub async fn find(&self, name_or_id: &str) -> Result<Container, Error> {
         check_name("find a container", name_or_id)?;
-        let found = self.inspect(name_or_id).await?;
+        let found = self.inspect(name_or_id).await.map_err(|error| match error {
+            Error::Gone { container: name } => Error::NoContainer { name },
+            other => other,
+        })?;
         Ok(Container {
             id: found.id.unwrap_or_default(),
             name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         })
     }
 
-    /// The digest or reference of the image that a container was made of.
+    /// The image that a container was made of: its name, or its digest where the name means another one by now.
     ///
     /// # Errors
     /// [`Error::Gone`].
     pub async fn image_of(&self, container: &Container) -> Result<String, Error> {
         let found = self.inspect(&container.id).await?;
+        let id = found.image.unwrap_or_default();
         let named = found.config.and_then(|c| c.image).filter(|name| !name.is_empty());
-        Ok(named.or(found.image).unwrap_or_default())
+        Ok(match named {
+            Some(name)
+                if self
+                    .inspect_image(&name)
+                    .await
+                    .is_ok_and(|now| now.id.as_ref() == Some(&id)) =>
+            {
+                name
+            }
+            _ => id,
+        })
     }
 
     /// The first port that the container may bind without CAP_NET_BIND_SERVICE
