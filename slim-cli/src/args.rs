@@ -1,13 +1,13 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::{ContainerOptions, Pull};
-use slim_core::pipeline::{RecordOptions, VerifyOptions};
+use slim_core::pipeline::{AttachOptions, RecordOptions, VerifyOptions};
 use slim_core::plan::tables::RuntimeTable;
 use slim_core::profile::ARTIFACTS;
 use slim_core::report::ChangeKind;
@@ -139,8 +139,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Record a container, then make its profiles; or check a profile against a recording
     Profile(Profile),
-    /// Record a container
-    Record(Observe),
+    /// Record a container, or what runs already
+    Record(Record),
     /// Make profiles, and with --tag the image, from recordings
     Generate(Generate),
     /// Run a finished product again, and compare it with what was recorded
@@ -294,6 +294,10 @@ pub(crate) struct Check {
     pub(crate) recording: Vec<PathBuf>,
 }
 
+/// The headings of flags that only a container has which slim starts.
+const CONTAINER: &str = "Container (as docker run has them)";
+const PROBE: &str = "Probe";
+
 /// What every command that records has.
 #[derive(Debug, Args)]
 pub(crate) struct Observe {
@@ -305,6 +309,94 @@ pub(crate) struct Observe {
     probe: Probe,
     #[command(flatten)]
     tracer: Tracer,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    mut_args(beside_attaching),
+    override_usage = "slim record [OPTIONS] <IMAGE> [-- <COMMAND>...]\n       \
+                      slim record [OPTIONS] --container <NAME|ID>\n       \
+                      slim record [OPTIONS] --cgroup <DIR> --image <IMAGE>"
+)]
+pub(crate) struct Record {
+    #[command(flatten)]
+    pub(crate) observe: Observe,
+    #[command(flatten)]
+    attach: Attach,
+}
+
+impl Record {
+    /// What is to be attached to; none where a container is to be started.
+    pub(crate) fn attach_to(&self) -> Option<Attachment<'_>> {
+        // An image on the command line wins over what slim.toml attaches to.
+        self.observe.subject.image.is_none().then(|| self.attach.to())?
+    }
+}
+
+/// What runs already.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Attaching (nothing is started, stopped or executed)")]
+struct Attach {
+    /// Record this container, which runs already, until it ends, Ctrl-C, SIGTERM or --for
+    #[arg(
+        long,
+        value_name = "NAME|ID",
+        env = "SLIM_CONTAINER",
+        conflicts_with = "cgroup"
+    )]
+    container: Option<String>,
+    /// Record the processes in this cgroup2 directory and below it; --image says whose files they run from, since a
+    /// recording is of an image
+    #[arg(long, value_name = "DIR", requires = "of", env = "SLIM_CGROUP")]
+    cgroup: Option<PathBuf>,
+    /// The image that the processes in the cgroup run from, as the engine has it
+    #[arg(id = "of", long = "image", value_name = "IMAGE", env = "SLIM_IMAGE")]
+    image: Option<String>,
+}
+
+/// What is to be attached to.
+#[derive(Debug)]
+pub(crate) enum Attachment<'a> {
+    /// A container, by name or id.
+    Container(&'a str),
+    /// A cgroup2 directory, and the image that its processes run from.
+    Cgroup(&'a Path, &'a str),
+}
+
+impl Attach {
+    /// What is to be attached to, if anything.
+    fn to(&self) -> Option<Attachment<'_>> {
+        let cgroup = || {
+            // One requires the other.
+            Some(Attachment::Cgroup(
+                self.cgroup.as_deref()?,
+                self.image.as_deref()?,
+            ))
+        };
+        self.container
+            .as_deref()
+            .map(Attachment::Container)
+            .or_else(cgroup)
+    }
+}
+
+/// The flags of `slim record`, of which those that are about a container to be started are for that alone.
+fn beside_attaching(arg: Arg) -> Arg {
+    const ATTACHING: [&str; 2] = ["container", "cgroup"];
+    let starts = matches!(arg.get_id().as_str(), "image" | "command" | "pull")
+        || matches!(arg.get_help_heading(), Some(CONTAINER | PROBE));
+    match arg.get_id().as_str() {
+        "image" => arg
+            .required(false)
+            .required_unless_present_any(ATTACHING)
+            .conflicts_with_all(ATTACHING),
+        "for_" => arg.help(
+            "Record at least this long (30s, 5m); default: until the probes are done. What runs already: this long at \
+             most; default: until it ends",
+        ),
+        _ if starts => arg.conflicts_with_all(ATTACHING),
+        _ => arg,
+    }
 }
 
 #[derive(Debug, Args)]
@@ -414,7 +506,7 @@ impl From<PullWhen> for Pull {
 
 /// docker run's options, by its names.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Container (as docker run has them)")]
+#[command(next_help_heading = CONTAINER)]
 pub(crate) struct Container {
     /// Set an environment variable (NAME alone takes slim's own)
     #[arg(long, short = 'e', value_name = "NAME=VALUE", env = "SLIM_ENV")]
@@ -474,7 +566,7 @@ pub(crate) struct Container {
 
 /// How the app is exercised.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Probe")]
+#[command(next_help_heading = PROBE)]
 pub(crate) struct Probe {
     /// How the app is exercised
     #[arg(long, value_enum, default_value_t = ProbeMode::Auto, env = "SLIM_PROBE")]
@@ -799,6 +891,14 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
         trace: tracer.sizes(),
         stop_timeout: probe.stop_timeout,
     })
+}
+
+/// How to attach, from the flags.
+pub(crate) fn attach_options(observe: &Observe) -> AttachOptions {
+    AttachOptions {
+        duration: observe.probe.for_,
+        trace: observe.tracer.sizes(),
+    }
 }
 
 /// A command line's words: split at blanks, with single and double quotes and backslashes as a shell has them.

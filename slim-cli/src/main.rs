@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use args::{Cli, Command, Global};
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -82,7 +83,9 @@ fn parse(command: clap::Command, words: &[OsString]) -> Result<(Global, Option<C
         let optional = command
             .subcommand_required(false)
             .arg_required_else_help(false)
-            .mut_subcommands(|command| command.mut_args(|arg| arg.required(false)));
+            .mut_subcommands(|command| {
+                command.mut_args(|arg| arg.required(false).required_unless_present(Resettable::Reset))
+            });
         let matches = optional.try_get_matches_from(words)?;
         return Ok((Global::from_arg_matches(&matches)?, None));
     }
@@ -95,6 +98,14 @@ fn parse(command: clap::Command, words: &[OsString]) -> Result<(Global, Option<C
     {
         let what = format!("--format {profile}: this command makes no profiles, so it is text or json");
         return Err(Cli::command().error(ErrorKind::InvalidValue, what));
+    }
+    if let Some(record) = matches.subcommand_matches("record")
+        && record.value_source("of") == Some(ValueSource::CommandLine)
+        && !record.contains_id("cgroup")
+    {
+        let what = "--image says what the processes of --cgroup run from; elsewhere the image is an argument, or the \
+                    container's own";
+        return Err(Cli::command().error(ErrorKind::ArgumentConflict, what));
     }
     if global.sarif() && !matches!(command, Command::Diff(_)) {
         let what = "--format sarif: only diff writes it, so it is text or json";
@@ -174,12 +185,66 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_already_is_not_started() {
+        for line in [
+            &["--container", "web"][..],
+            &[
+                "--container",
+                "web",
+                "--for",
+                "30s",
+                "--output",
+                "out",
+                "--map-size",
+                "4096",
+            ],
+            &["--cgroup", "/sys/fs/cgroup/web", "--image", "nginx"],
+        ] {
+            assert!(parsed(&[&["slim", "record"], line].concat()).is_ok(), "{line:?}");
+        }
+        for line in [
+            &["nginx", "--container", "web"][..],
+            &["nginx", "--cgroup", "/sys/fs/cgroup/web", "--image", "nginx"],
+            &[
+                "--container",
+                "web",
+                "--cgroup",
+                "/sys/fs/cgroup/web",
+                "--image",
+                "nginx",
+            ],
+            &["--container", "web", "--image", "nginx"],
+            &["nginx", "--image", "nginx"],
+            &["--container", "web", "--port", "80"],
+            &["--container", "web", "--probe", "none"],
+            &["--container", "web", "--until-exit"],
+            &["--container", "web", "--stop-timeout", "5"],
+            &["--container", "web", "--env", "A=b"],
+            &["--container", "web", "--read-only"],
+            &["--container", "web", "--pull", "never"],
+            &["--container", "web", "--", "true"],
+        ] {
+            let error = parsed(&[&["slim", "record"], line].concat()).unwrap_err();
+            assert_eq!(error, ErrorKind::ArgumentConflict, "{line:?}");
+        }
+        for line in [&[][..], &["--cgroup", "/sys/fs/cgroup/web"]] {
+            let error = parsed(&[&["slim", "record"], line].concat()).unwrap_err();
+            assert_eq!(error, ErrorKind::MissingRequiredArgument, "{line:?}");
+        }
+        for command in ["build", "profile"] {
+            let error = parsed(&["slim", command, "--container", "web"]).unwrap_err();
+            assert_eq!(error, ErrorKind::UnknownArgument);
+        }
+    }
+
+    #[test]
     fn listing_formats_needs_nothing_else() {
         for line in [
             &["slim", "--list-formats"][..],
             &["slim", "build", "--list-formats"],
             &["slim", "profile", "--list-formats", "--format", "json"],
             &["slim", "generate", "--list-formats"],
+            &["slim", "record", "--list-formats"],
         ] {
             assert!(parsed(line).unwrap().1.is_none(), "{line:?}");
         }

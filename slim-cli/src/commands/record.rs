@@ -1,14 +1,27 @@
 //! `slim record`.
 
-use slim_core::pipeline;
+use std::path::Path;
+
+use anyhow::Context as _;
+use slim_core::engine::Pull;
+use slim_core::engine::docker::Docker;
+use slim_core::pipeline::{self, Bodies, Running};
+use slim_core::recording::{Purpose, Recording, Run};
 use slim_core::report;
 
 use super::{connect, json, open_output, recorded, stop_on_signals};
-use crate::args::{Global, Observe, Results, record_options};
+use crate::args::{Attachment, Global, Observe, Record, Results, attach_options, record_options};
 use crate::progress::Progress;
 
-pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
-    let options = record_options(&args)?;
+pub(crate) async fn run(global: &Global, args: Record) -> anyhow::Result<()> {
+    match args.attach_to() {
+        Some(to) => attach(global, &args.observe, to).await,
+        None => record(global, &args.observe).await,
+    }
+}
+
+async fn record(global: &Global, args: &Observe) -> anyhow::Result<()> {
+    let options = record_options(args)?;
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let output = open_output(args.subject.output.as_ref(), args.subject.image())?;
@@ -25,7 +38,43 @@ pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
     let recorded = recorded(&engine, &image, &options, &output, &stop, &progress).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
-    let run = &recorded.run;
+    print(global, &path, &recorded.run, &recorded.summary)
+}
+
+async fn attach(global: &Global, args: &Observe, to: Attachment<'_>) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let progress = Progress::new(global);
+    let engine = connect(global).await?;
+    let (running, reference) = find(&engine, to).await?;
+    let output = open_output(args.subject.output.as_ref(), &reference)?;
+    let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
+    let options = attach_options(args);
+    let run = pipeline::attach(&engine, &image, &running, &options, &stop, &progress).await?;
+    let mut recording = Recording::new(run.image.clone());
+    recording
+        .insert(run.clone())
+        .context("the run is of its own image")?;
+    // The log of an earlier run is not of this one, whose container keeps its own.
+    output.remove("container.log")?;
+    let path = output.write_recording(&recording, &Bodies::new())?;
+    drop(progress);
+    print(global, &path, &run, &[])
+}
+
+/// What is to be attached to, and the name of its image.
+async fn find(engine: &Docker, to: Attachment<'_>) -> Result<(Running, String), pipeline::Error> {
+    match to {
+        Attachment::Container(name) => {
+            engine.same_kernel()?;
+            let container = engine.find(name).await?;
+            let reference = engine.image_of(&container).await?;
+            Ok((Running::Container(container), reference))
+        }
+        Attachment::Cgroup(path, image) => Ok((Running::Cgroup(path.to_owned()), image.to_owned())),
+    }
+}
+
+fn print(global: &Global, path: &Path, run: &Run, summary: &[String]) -> anyhow::Result<()> {
     match global.results() {
         Results::Json => print!(
             "{}",
@@ -33,6 +82,7 @@ pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
                 "recording": path,
                 "run": run.id(),
                 "image": run.image,
+                "purpose": run.purpose,
                 "files": run.files.len(),
                 "syscalls": run.syscalls.len(),
                 "exchanges": run.exchanges.len(),
@@ -42,8 +92,20 @@ pub(crate) async fn run(global: &Global, args: Observe) -> anyhow::Result<()> {
         Results::Text => {
             println!("  recording     {}", path.display());
             println!("  run           {}", run.id());
-            for line in &recorded.summary {
+            for line in summary {
                 println!("  probed        {}", report::printable(line));
+            }
+            if run.purpose == Purpose::Attached {
+                println!(
+                    "  attached      {} files, {} kinds of call in {:.1} s of {}",
+                    run.files.len(),
+                    run.syscalls.len(),
+                    run.duration_ms as f64 / 1000.0,
+                    report::printable(&run.reference)
+                );
+                println!(
+                    "  note          its start was not seen: unite this with a recording that begins with it (slim merge)"
+                );
             }
         }
     }

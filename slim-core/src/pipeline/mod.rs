@@ -3,6 +3,7 @@
 //! Everything that takes long tells an [`Observer`]; everything that may take forever ends when [`Stop`] says so.
 
 mod apparmor;
+mod attach;
 mod output;
 mod produce;
 mod record;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use crate::recording::Losses;
 use crate::{build, engine, probe, profile, reach, recording, trace};
 
+pub use attach::{AttachOptions, Running, attach};
 pub use output::{Bodies, Output, default_directory, load_bodies};
 pub use produce::{Product, ProductOptions, Workshop, plan};
 pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
@@ -32,6 +34,10 @@ pub enum Stage {
     Image,
     /// Starting the container under the tracer.
     Start,
+    /// Setting the tracer on what runs already.
+    Attach,
+    /// Watching it.
+    Record,
     /// Exercising the app.
     Probe,
     /// Stopping it and draining the tracer.
@@ -54,6 +60,8 @@ impl Stage {
         match self {
             Self::Image => "image",
             Self::Start => "start",
+            Self::Attach => "attach",
+            Self::Record => "record",
             Self::Probe => "probe",
             Self::Stop => "stop",
             Self::Plan => "plan",
@@ -114,14 +122,39 @@ pub enum Error {
     /// The tracer.
     #[error(transparent)]
     Trace(#[from] trace::Error),
-    /// The engine started the container, but on no kernel that the tracer watches.
+    /// The container runs, but on no kernel that the tracer watches.
     #[error(
-        "the container {container} started, but not on this kernel: the engine runs elsewhere (another host or a \
+        "the container {container} runs, but not on this kernel: the engine runs elsewhere (another host or a \
          virtual machine). Run slim on the engine's own host, or point DOCKER_HOST at an engine on this one"
     )]
     AnotherKernel {
         /// The container's short id.
         container: String,
+    },
+    /// A container that was to be attached to does not run.
+    #[error("the container {container} does not run: start it, or record its image with `slim record IMAGE`")]
+    NotRunning {
+        /// The container's name.
+        container: String,
+    },
+    /// A cgroup that was to be attached to has no process.
+    #[error("{}: no process runs there", path.display())]
+    Empty {
+        /// Its directory.
+        path: PathBuf,
+    },
+    /// What runs is not of the image that it is said to be of.
+    #[error(
+        "{} runs {program}, which is not in {reference}: name the image that its processes run from",
+        path.display()
+    )]
+    OtherRoot {
+        /// The cgroup's directory.
+        path: PathBuf,
+        /// A program that runs there.
+        program: crate::path::RootPath,
+        /// The image.
+        reference: String,
     },
     /// The probe.
     #[error("{source}{}", last_lines(log))]

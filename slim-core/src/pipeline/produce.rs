@@ -17,7 +17,7 @@ use crate::plan::tables::{RuntimeTable, Tables};
 use crate::plan::{self, Plan};
 use crate::profile;
 use crate::reach;
-use crate::recording::Recording;
+use crate::recording::{Purpose, Recording};
 use crate::report::{ProductImage, Report};
 use crate::verify::{Healed, Miss, MissKind, Verification};
 
@@ -75,6 +75,7 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
     let mut notes: Vec<String> = reached.notes.into_iter().chain(syscall_notes).collect();
     notes.extend(plan::capabilities::notes(recording, &capabilities));
     notes.extend(alarms(recording));
+    notes.extend(start_up_unseen(recording));
     let before = build::totals(&image.rootfs, &owners, image.rootfs.iter().map(|(path, _)| path));
     let after = build::totals(&image.rootfs, &owners, reached.files.keys());
     Ok(Plan {
@@ -412,6 +413,17 @@ struct Better {
 struct Made {
     image: Image,
     layer_bytes: u64,
+}
+
+/// What is to be known where every run was attached to when it ran already.
+fn start_up_unseen(recording: &Recording) -> Option<String> {
+    let mut runs = recording.runs.values();
+    let attached = runs.clone().any(|run| run.purpose == Purpose::Attached);
+    (attached && !runs.any(|run| run.purpose == Purpose::Recorded)).then(|| {
+        "no recorded run begins with the container's start (slim attached to one that ran), so what start-up needs is \
+         missing, and this alone does not start a container: add a run that does, with slim record IMAGE and slim merge"
+            .to_owned()
+    })
 }
 
 fn alarms(recording: &Recording) -> Vec<String> {

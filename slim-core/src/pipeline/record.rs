@@ -16,7 +16,7 @@ use crate::image::Image;
 use crate::probe::{self, ExecOutput, Patience, Probed, Unrecorded};
 use crate::reach;
 use crate::recording::{
-    ContainerFacts, HostFacts, Outcome, Peaks, Phase, Purpose, Recording, Run, RuntimeFacts,
+    ContainerFacts, Exchange, HostFacts, Outcome, Peaks, Phase, Purpose, Recording, Run, RuntimeFacts,
 };
 use crate::trace::{self, Observed, Scope, Tracer};
 use crate::verify::Answers;
@@ -178,10 +178,7 @@ impl Session<'_> {
         let scope = Scope::Container(self.container.id.clone());
         let loaded = loading.await??;
         let tracer = Arc::new(tokio::task::spawn_blocking(move || loaded.watch(scope)).await??);
-        let started = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let started = now();
         let clock = Instant::now();
         if let Err(error) = self.engine.start(self.container).await {
             return Err(self.start_failed(error).await);
@@ -244,10 +241,23 @@ impl Session<'_> {
         if observed.losses.total() > 0 {
             return Err(Error::Losses(observed.losses));
         }
-        let (facts, runtime) = facts?;
-        let recorded = self.assemble(
-            started, duration, facts, runtime, observed, probed, peaks, outcome, log,
-        );
+        let run = Watch {
+            started,
+            duration,
+            given: facts?,
+            observed,
+            peaks,
+            exchanges: probed.exchanges,
+            outcome,
+        };
+        let recorded = Recorded {
+            run: run.into_run(self.engine, self.image, Purpose::Recorded),
+            bodies: probed.bodies,
+            summary: probed.summary,
+            log,
+            unrecorded: probed.unrecorded,
+            patience: probed.patience,
+        };
         if !reach::observed_anything(&recorded.recording()?) {
             let log = text_of(&recorded.log);
             return Err(Error::NothingRan {
@@ -346,31 +356,34 @@ impl Session<'_> {
                 .unwrap_or_default(),
         )
     }
+}
 
-    #[expect(clippy::too_many_arguments, reason = "the sources of a Run, each named")]
-    fn assemble(
-        &self,
-        started: u64,
-        duration: Duration,
-        facts: ContainerFacts,
-        runtime: RuntimeFacts,
-        observed: Observed,
-        probed: Probed,
-        peaks: Peaks,
-        outcome: Outcome,
-        log: (Vec<u8>, Vec<u8>),
-    ) -> Recorded {
+/// What a Run is made of.
+pub(super) struct Watch {
+    pub(super) started: u64,
+    pub(super) duration: Duration,
+    pub(super) given: (ContainerFacts, RuntimeFacts),
+    pub(super) observed: Observed,
+    pub(super) peaks: Peaks,
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) outcome: Outcome,
+}
+
+impl Watch {
+    pub(super) fn into_run(self, engine: &dyn Engine, image: &Image, purpose: Purpose) -> Run {
+        let (container, runtime) = self.given;
+        let observed = self.observed;
         let mut run = Run {
-            image: self.image.id.clone(),
-            reference: self.image.reference.clone(),
-            purpose: Purpose::Recorded,
+            image: image.id.clone(),
+            reference: image.reference.clone(),
+            purpose,
             round: None,
-            started,
-            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            started: self.started,
+            duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
             host: host_facts(observed.unprivileged_port_start),
-            engine: self.engine.facts().clone(),
+            engine: engine.facts().clone(),
             runtime,
-            container: facts,
+            container,
             phases: observed.phases,
             syscalls: observed.syscalls,
             arguments: Some(observed.arguments),
@@ -382,20 +395,19 @@ impl Session<'_> {
             processes: observed.processes,
             alarms: observed.alarms,
             losses: observed.losses,
-            peaks: peaks.max(&observed.peaks),
-            exchanges: probed.exchanges,
-            outcome,
+            peaks: self.peaks.max(&observed.peaks),
+            exchanges: self.exchanges,
+            outcome: self.outcome,
         };
         run.normalise();
-        Recorded {
-            run,
-            bodies: probed.bodies,
-            summary: probed.summary,
-            log,
-            unrecorded: probed.unrecorded,
-            patience: probed.patience,
-        }
+        run
     }
+}
+
+/// Seconds since 1970-01-01 UTC.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 /// The name under which the recording's image was recorded; the digest if it holds no run.

@@ -24,9 +24,9 @@ pub struct Run {
     /// Which round of verification found it, from 1; none for other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
-    /// Start of the container, in seconds since 1970-01-01 UTC.
+    /// Start of the container, or of an attached run's recording, in seconds since 1970-01-01 UTC.
     pub started: u64,
-    /// From the container's start to its end (or to the end of recording), in milliseconds.
+    /// From then to the container's end (or to the end of recording), in milliseconds.
     pub duration_ms: u64,
     /// The machine.
     pub host: HostFacts,
@@ -109,9 +109,9 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// From the first instruction to the first answered probe.
+    /// From the first instruction to the first answered probe. In an attached run: what was in use when slim attached.
     StartUp,
-    /// From the first answered probe on.
+    /// From the first answered probe on. In an attached run: all that happened.
     Serving,
     /// From the stop signal on.
     Shutdown,
@@ -572,7 +572,7 @@ impl Peaks {
 /// How a container ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
-    /// Its exit code; none if it was still running when the recording ended.
+    /// Its exit code; none if it was still running when the recording ended, or is not known.
     pub exit_code: Option<i64>,
     /// Whether the kernel killed it for want of memory.
     pub oom_killed: bool,

@@ -6,7 +6,98 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::path::RootPath;
-use crate::recording::{Access, Actor, FileUse, Phase};
+use crate::recording::{Access, Actor, ContainerFacts, FileUse, MountFact, MountKind, Phase};
+
+/// What the processes in a cgroup2 directory run.
+pub fn programs(cgroup: &Path) -> BTreeSet<RootPath> {
+    let running = super::cgroup::processes(cgroup).into_iter();
+    running.filter_map(|pid| link(pid, "exe")).collect()
+}
+
+/// What the first process in a cgroup2 directory was given, as far as `/proc` tells; none where there is no process.
+///
+/// Which options made it so, which variables the user added, and what a seccomp filter says, it does not tell; the
+/// command line is what the process calls itself by now, and not taken for the command.
+pub fn given(cgroup: &Path) -> Option<ContainerFacts> {
+    let processes = super::cgroup::processes(cgroup);
+    let read = |pid: u32, name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
+    processes.iter().find_map(|&pid| {
+        let status = String::from_utf8_lossy(&read(pid, "status")?).into_owned();
+        // The others descend from it.
+        let parent = field(&status, "PPid")?.parse().ok()?;
+        if processes.contains(&parent) {
+            return None;
+        }
+        let own = |name| {
+            let ids = field(&status, name).unwrap_or_default();
+            ids.split_whitespace().next().unwrap_or_default().to_owned()
+        };
+        let bounding = u64::from_str_radix(field(&status, "CapBnd")?, 16).ok()?;
+        let mounts = read(pid, "mountinfo")?;
+        let (mounts, read_only) = mounted(&String::from_utf8_lossy(&mounts));
+        Some(ContainerFacts {
+            user: match (own("Uid"), own("Gid")) {
+                (user, group) if user == "0" && group == "0" => String::new(),
+                (user, group) => format!("{user}:{group}"),
+            },
+            workdir: link(pid, "cwd").map(|path| path.to_string()).unwrap_or_default(),
+            mounts,
+            capabilities: (0..u64::BITS)
+                .filter(|bit| bounding >> bit & 1 == 1)
+                .map(super::table::capability)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
+            no_new_privileges: field(&status, "NoNewPrivs") == Some("1"),
+            read_only,
+            seccomp_unconfined: field(&status, "Seccomp") == Some("0"),
+            ..ContainerFacts::default()
+        })
+    })
+}
+
+/// A field of `/proc/PID/status`.
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status
+        .lines()
+        .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
+}
+
+/// The mounts in a process's root, from its mountinfo (proc_pid_mountinfo(5)), and whether the root itself is read-only.
+fn mounted(mountinfo: &str) -> (Vec<MountFact>, bool) {
+    /// What a runtime mounts into every container, and file systems that are the kernel's own.
+    const SYSTEM: [&str; 6] = [
+        "/dev",
+        "/proc",
+        "/sys",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/etc/resolv.conf",
+    ];
+    let mut read_only = false;
+    let mut mounts = BTreeSet::new();
+    for line in mountinfo.lines() {
+        let mut fields = line.split(' ').skip(4);
+        let (Some(target), Some(options)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let target = RootPath::new(super::cgroup::unescape(target.as_bytes()));
+        if target == RootPath::new("/") {
+            read_only = options.split(',').any(|option| option == "ro");
+            continue;
+        }
+        let kind = match line
+            .split_once(" - ")
+            .and_then(|(_, behind)| behind.split(' ').next())
+        {
+            _ if SYSTEM.iter().any(|path| target.starts_with(&RootPath::new(path))) => MountKind::System,
+            Some("tmpfs") => MountKind::Tmpfs,
+            _ => MountKind::Bind,
+        };
+        mounts.insert(MountFact { target, kind });
+    }
+    (mounts.into_iter().collect(), read_only)
+}
 
 /// One process.
 pub(super) struct Existing {
@@ -133,6 +224,51 @@ mod tests {
                 ("/usr/bin/a b".to_owned(), false),
                 ("/usr/bin/a b".to_owned(), true)
             ]
+        );
+    }
+
+    #[test]
+    fn mounts_are_told_by_where_and_what_they_are() {
+        let text = "\
+1 0 0:1 / / ro,relatime - overlay overlay rw
+2 1 0:2 / /proc rw - proc proc rw
+3 2 0:2 /sys /proc/sys ro - proc proc rw
+4 1 0:3 / /run rw - tmpfs tmpfs rw
+5 1 8:1 /x/hosts /etc/hosts rw - ext4 /dev/sda1 rw
+6 1 8:1 /data /a\\040b rw shared:1 - ext4 /dev/sda1 rw
+";
+        let (mounts, read_only) = mounted(text);
+        assert!(read_only);
+        let told: Vec<_> = mounts.iter().map(|m| (m.target.to_string(), m.kind)).collect();
+        assert_eq!(
+            told,
+            [
+                ("/a b".to_owned(), MountKind::Bind),
+                ("/etc/hosts".to_owned(), MountKind::System),
+                ("/proc".to_owned(), MountKind::System),
+                ("/proc/sys".to_owned(), MountKind::System),
+                ("/run".to_owned(), MountKind::Tmpfs),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_process_tells_what_it_was_given() {
+        // This one, in a cgroup that a directory of the same form stands in for.
+        let cgroup = tempfile::tempdir().expect("a directory");
+        std::fs::write(
+            cgroup.path().join("cgroup.procs"),
+            format!("{}\n", std::process::id()),
+        )
+        .expect("a file");
+        let facts = given(cgroup.path()).expect("it runs");
+        let here = std::env::current_dir().expect("a directory");
+        assert_eq!(facts.workdir, here.to_string_lossy());
+        assert!(!facts.mounts.is_empty() && facts.capabilities.is_sorted());
+        let program = std::env::current_exe().expect("it has a path");
+        assert_eq!(
+            programs(cgroup.path()),
+            BTreeSet::from([RootPath::new(program.as_os_str().as_bytes())])
         );
     }
 

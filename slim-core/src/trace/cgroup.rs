@@ -15,6 +15,22 @@ pub(super) fn mount() -> Option<PathBuf> {
     })
 }
 
+/// The cgroup2 directory of the container `id`, which `pid` is a process of; none if no process of this kernel is.
+pub fn of_container(id: &str, pid: u32) -> Option<PathBuf> {
+    let memberships = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    Some(mount()?.join(named(id, &memberships)?))
+}
+
+/// The directory that is named after `id`. The process may be further down, where its container has cgroups of its own.
+fn named<'a>(id: &str, memberships: &'a str) -> Option<&'a Path> {
+    let path = memberships.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let is_named = |path: &&Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().contains(id)
+    };
+    Path::new(path).ancestors().find(is_named)
+}
+
 /// The directories of a cgroup and of those below it.
 fn tree(top: &Path) -> Vec<PathBuf> {
     let mut all = vec![top.to_owned()];
@@ -89,7 +105,7 @@ pub(super) fn mount_points(pid: u32) -> Vec<Vec<u8>> {
 }
 
 /// `\040` and its like, as the kernel writes blanks in a table.
-fn unescape(text: &[u8]) -> Vec<u8> {
+pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, tail)) = rest.split_first() {
@@ -111,6 +127,25 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn a_containers_directory_has_its_id_in_its_name() {
+        let named = |memberships| super::named("abc", memberships);
+        let scope = Path::new("system.slice/docker-abc.scope");
+        assert_eq!(named("0::/docker/abc\n"), Some(Path::new("docker/abc")));
+        assert_eq!(
+            named("3:pids:/x\n0::/system.slice/docker-abc.scope\n"),
+            Some(scope)
+        );
+        assert_eq!(
+            named("0::/system.slice/docker-abc.scope/init.scope\n"),
+            Some(scope)
+        );
+        assert_eq!(named("0::/docker/xyz\n"), None);
+        assert_eq!(named("3:pids:/docker/abc\n"), None);
+    }
+
     #[test]
     fn mount_points_are_unescaped() {
         assert_eq!(super::unescape(b"/a\\040b\\134c"), b"/a b\\c");

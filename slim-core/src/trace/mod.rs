@@ -51,7 +51,9 @@ use slim_ebpf::{
     ArgumentKey, CapabilityKey, Config, Control, Counts, ID, Rare, RareKey, SlotKey, State, Task, actor,
 };
 
+pub use attached::{given, programs};
 pub use btf::BtfError;
+pub use cgroup::of_container;
 
 use crate::path::RootPath;
 use crate::recording::{
@@ -84,8 +86,18 @@ impl Default for Options {
 pub enum Scope {
     /// The container with this full id (64 digits), whose cgroup is not made yet.
     Container(String),
-    /// A cgroup2 directory that exists: its tasks count as the application's.
+    /// A cgroup2 directory that exists: its tasks count as the application's, which serves already.
     Cgroup(PathBuf),
+}
+
+impl Scope {
+    /// The phase in which watching it begins.
+    fn first_phase(&self) -> Phase {
+        match self {
+            Self::Container(_) => Phase::StartUp,
+            Self::Cgroup(_) => Phase::Serving,
+        }
+    }
 }
 
 /// Why tracing is not possible or failed.
@@ -132,7 +144,7 @@ pub enum Error {
     #[error("{0:?} is not a full container id (64 hexadecimal digits)")]
     NotAnId(String),
     /// The directory is not a cgroup2 directory.
-    #[error("{}: not a directory of the cgroup2 mount {}", path.display(), mount.display())]
+    #[error("{}: not a directory below the cgroup2 mount {}", path.display(), mount.display())]
     NotACgroup {
         /// The directory.
         path: PathBuf,
@@ -345,12 +357,12 @@ impl Loaded {
         state.set(0, initial, 0).map_err(map_error(STATE))?;
         find_host(&mut ebpf, &state)?;
         let wanted = u32::from(matches!(scope, Scope::Container(_)));
-        let phase = gather::phase_number(Phase::StartUp);
+        let phase = scope.first_phase();
         control
             .set(
                 0,
                 Control {
-                    phase,
+                    phase: gather::phase_number(phase),
                     wanted,
                     id,
                     epoch: 0,
@@ -414,10 +426,7 @@ impl Loaded {
             attached,
             mount,
             started: Instant::now(),
-            phases: Mutex::new(vec![PhaseMark {
-                phase: Phase::StartUp,
-                at_ms: 0,
-            }]),
+            phases: Mutex::new(vec![PhaseMark { phase, at_ms: 0 }]),
             gathered,
             stop,
             reader: Some(reader),
@@ -442,6 +451,11 @@ impl Tracer {
     /// Whether a program of the application was executed.
     pub fn app_started(&self) -> bool {
         self.state.get(&0, 0).is_ok_and(|state| state.app != 0)
+    }
+
+    /// Whether a process is left in the container's cgroup.
+    pub fn populated(&self) -> bool {
+        self.cgroup().is_some_and(|path| cgroup::populated(&path))
     }
 
     /// Says that a phase begins.
@@ -1089,10 +1103,11 @@ fn existing(path: &Path, mount: &Path) -> Result<(PathBuf, u64, u32), Error> {
     let path = path.canonicalize().map_err(|_| not())?;
     let inner = path.strip_prefix(mount).map_err(|_| not())?;
     let metadata = path.metadata().map_err(|_| not())?;
-    if !path.join("cgroup.procs").exists() {
+    let level = u32::try_from(inner.components().count()).map_err(|_| not())?;
+    // The root holds whatever is in no other, slim among it.
+    if level == 0 || !path.join("cgroup.procs").exists() {
         return Err(not());
     }
-    let level = u32::try_from(inner.components().count()).map_err(|_| not())?;
     Ok((path.clone(), metadata.ino(), level))
 }
 
