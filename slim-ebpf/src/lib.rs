@@ -622,7 +622,7 @@ offsets! {
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Random: nobody can make two records look alike.
-    pub seed: [u64; 3],
+    pub seed: [u64; 2],
     /// Bit offset of `linux_binprm.secureexec`; [`ABSENT`] if this kernel has none.
     pub secureexec: u32,
     /// Rows of [`Counts`] per slot, less one; a power of two less one.

@@ -399,6 +399,21 @@ fn odd_uses_are_recorded_and_none_is_a_loss() {
 }
 
 #[test]
+fn paths_that_look_alike_are_told_apart() {
+    let seen = fixture(&["alike"], &[]);
+    let looked_up = |length: usize| {
+        let paths = seen.files.iter().filter_map(|file| file.asked.as_ref());
+        paths
+            .map(slim_core::path::RawPath::as_bytes)
+            .filter(|path| path.len() == length)
+            .collect::<BTreeSet<_>>()
+            .len()
+    };
+    // Every two of the 31 bytes behind the slash.
+    assert_eq!((looked_up(32), looked_up(160)), (31 * 30 / 2, 31 * 30 / 2));
+}
+
+#[test]
 fn a_changed_root_is_seen_through() {
     let seen = fixture(&["chroot"], &[]);
     let file = asked(&seen, "/etc/inside", Access::Read);

@@ -1111,9 +1111,9 @@ fn existing(path: &Path, mount: &Path) -> Result<(PathBuf, u64, u32), Error> {
     Ok((path.clone(), metadata.ino(), level))
 }
 
-fn seed() -> Result<[u64; 3], Error> {
+fn seed() -> Result<[u64; 2], Error> {
     use std::io::Read;
-    let mut bytes = [0u8; 24];
+    let mut bytes = [0u8; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|error| Error::Reader(format!("/dev/urandom: {error}")))?;

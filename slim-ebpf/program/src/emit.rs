@@ -9,7 +9,7 @@ use core::ffi::c_void;
 use crate::shared::{BUFFER, HEAD, HEADED, PATH_MAX, Unique, mark};
 
 use crate::kernel::{Address, Place, bound, config, copy, follow, off, read};
-use crate::maps::{BUFFERS, RECENT, RING, TOLD};
+use crate::maps::{BUFFERS, RECENT, RECENT_ENTRIES, RING, TOLD};
 use crate::scope;
 
 /// Positions in the buffer are below this, lengths too.
@@ -64,10 +64,16 @@ impl Record {
     /// Starts one with a head of type `T`.
     #[inline(always)]
     pub fn new<T>() -> Option<Self> {
+        Self::with_head(size_of::<T>())
+    }
+
+    /// Starts one with a head of so many bytes, whole words.
+    #[inline(always)]
+    pub fn with_head(size: usize) -> Option<Self> {
         Some(Self {
             buffer: BUFFERS.get_ptr_mut(0)?.cast(),
             start: HEAD as u32,
-            head: size_of::<T>() as u32,
+            head: size as u32,
         })
     }
 
@@ -106,51 +112,49 @@ impl Record {
         unsafe { *self.asked() }
     }
 
-    /// Adds the asked string of `asked` bytes to a hash.
+    /// Claims to tell what it says, unless that was told before. The key is the claim's; [`unclaim`] gives it back.
     #[inline(always)]
-    pub fn hash_asked(&mut self, hash: &mut Hash, asked: u32) {
-        let text = self.asked().cast::<[u64; 2]>();
-        let whole = asked / 16;
-        // Most paths end here; the verifier walks a loop of its own through each step, so the long ones take another.
-        let mut i = 0u32;
+    pub fn claim(&mut self, says: &Says, asked: u32) -> Option<Unique> {
+        // What happens again and again is found here, by comparing all of it: that takes less time than a hash that can
+        // be relied on.
+        let text = self.asked().cast::<u64>();
+        let whole = asked / 8;
+        let last = last_word(text, asked);
+        let mut sum = last.wrapping_mul(key(0));
+        for (i, word) in says.iter().enumerate() {
+            sum = sum.wrapping_add(word.wrapping_mul(key(1 + i)));
+        }
+        let mut i = 0;
         while i < SHORT {
             if i >= whole {
                 break;
             }
-            let [first, second] = unsafe { *text.add(i as usize) };
-            hash.add(first, second);
+            let word = unsafe { *text.add(i as usize) };
+            sum = sum.wrapping_add(word.wrapping_mul(key(1 + SAYS + i as usize)));
             i += 1;
         }
-        if whole > SHORT {
-            let mut pairs = Pairs {
-                a: hash.a,
-                b: hash.b,
-                head: self.head,
-                at: SHORT,
-                end: whole,
-                unused: 0,
-            };
-            unsafe {
-                generated::bpf_loop(
-                    (PATH_MAX / 16) as u32,
-                    add_pair as *const () as *mut c_void,
-                    (&raw mut pairs).cast(),
-                    0,
-                );
+        if let Some(recent) = RECENT.get_ptr(place_of(sum))
+            && whole <= SHORT
+        {
+            let recent = unsafe { &*recent };
+            let mut differs = recent.sum ^ sum | recent.last ^ last;
+            for (known, word) in recent.says.iter().zip(says) {
+                differs |= known ^ word;
             }
-            hash.a = pairs.a;
-            hash.b = pairs.b;
-        }
-        let rest = asked & 15;
-        if rest != 0 && whole < (PATH_MAX / 16) as u32 {
-            let [first, second] = unsafe { *text.add((whole & 255) as usize) };
-            let mask = (1u64 << (rest & 7) * 8) - 1;
-            if rest < 8 {
-                hash.add(first & mask, 0);
-            } else {
-                hash.add(first, second & mask);
+            let mut i = 0;
+            while i < SHORT {
+                if i >= whole {
+                    break;
+                }
+                differs |= recent.asked[i as usize] ^ unsafe { *text.add(i as usize) };
+                i += 1;
+            }
+            if differs == 0 {
+                return None;
             }
         }
+        let mut unique = Unique { a: 0, b: 0 };
+        (claim(says, self.head, asked, sum, &mut unique) != 0).then_some(unique)
     }
 
     /// What [`set_place`] left, as numbers.
@@ -206,11 +210,11 @@ impl Record {
 
 /// Sends a record without paths.
 #[inline(always)]
-pub fn send_plain<T>(record: &T) -> bool {
+pub fn send_plain<T>(record: *const T) -> bool {
     let sent = unsafe {
         generated::bpf_ringbuf_output(
             &raw const RING as *mut c_void,
-            (record as *const T).cast_mut().cast(),
+            record.cast_mut().cast(),
             size_of::<T>() as u64,
             0,
         )
@@ -221,38 +225,89 @@ pub fn send_plain<T>(record: &T) -> bool {
     sent == 0
 }
 
-/// Whether this was told before.
-#[inline(always)]
-pub fn told(unique: &Unique) -> bool {
-    // What happens again and again is found without a call. An entry that two CPUs write at once is a mixture of two
-    // keys, and equals none.
-    let recent = RECENT.get_ptr_mut(unique.a as u32 & (crate::maps::RECENT_ENTRIES - 1));
-    if let Some(recent) = recent {
-        let recent = unsafe { &mut *recent };
-        if recent.a == unique.a && recent.b == unique.b {
-            return true;
-        }
-        if TOLD.get_ptr(unique).is_some() {
-            *recent = *unique;
-            return true;
-        }
-    }
-    false
+/// Words of [`Says`].
+const SAYS: usize = 7;
+
+/// What a record says beside the asked string, whose length is in it.
+pub type Says = [u64; SAYS];
+
+/// Whole words of the asked string that [`Recent`] has room for.
+const SHORT: u32 = 15;
+
+/// Something that was told. Two CPUs may write one at once: the sum is of one of them then, and of what stands there
+/// of neither.
+#[repr(C)]
+pub struct Recent {
+    sum: u64,
+    says: Says,
+    last: u64,
+    asked: [u64; SHORT as usize],
 }
 
-/// Claims the telling of it; false if another CPU was faster, or there is no room, which is a loss.
+/// Where what has this sum stands in [`RECENT`].
 #[inline(always)]
-pub fn claim(unique: &Unique) -> bool {
+fn place_of(sum: u64) -> u32 {
+    (sum >> (u64::BITS - RECENT_ENTRIES.trailing_zeros())) as u32
+}
+
+/// What the word at `at` is multiplied with in a sum: some odd number (the steps of splitmix64).
+const fn key(at: usize) -> u64 {
+    let mut key = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    key = (key ^ key >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    key = (key ^ key >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (key ^ key >> 31) | 1
+}
+
+/// What remains of a string behind its whole words, in one filled up with zeros.
+#[inline(always)]
+fn last_word(text: *const u64, length: u32) -> u64 {
+    let word = unsafe { *text.add(bound(length / 8, WORDS - 1) as usize) };
+    word & ((1 << ((length & 7) * 8)) - 1)
+}
+
+/// Words of the longest string.
+const WORDS: u32 = PATH_MAX as u32 / 8;
+
+/// Claims to tell something that was not found among what is recent: 1, and its key, if it is new. There is no room for it
+/// where that is a loss.
+#[inline(never)]
+fn claim(says: &Says, head: u32, asked: u32, sum: u64, unique: &mut Unique) -> u32 {
     const NOEXIST: u64 = 1;
     const EEXIST: i32 = -17;
-    match TOLD.insert(unique, 1, NOEXIST) {
-        Ok(()) => true,
-        Err(EEXIST) => false,
-        Err(_) => {
-            scope::lost(|lost| &raw mut lost.map);
-            false
+    let mut hash = Hash::new();
+    for &word in says {
+        hash.add(word);
+    }
+    hash.add_asked(head, asked);
+    *unique = hash.finish();
+    if TOLD.get_ptr(&*unique).is_none() {
+        match TOLD.insert(&*unique, 1, NOEXIST) {
+            Ok(()) => return 1,
+            // Another CPU was faster.
+            Err(EEXIST) => {}
+            Err(_) => scope::lost(|lost| &raw mut lost.map),
+        }
+        return 0;
+    }
+    let whole = asked / 8;
+    if let (Some(recent), Some(buffer)) = (RECENT.get_ptr_mut(place_of(sum)), BUFFERS.get_ptr(0))
+        && whole <= SHORT
+    {
+        let text = unsafe { buffer.cast::<u8>().add(HEAD + bound(head, 511) as usize).cast::<u64>() };
+        let recent = unsafe { &mut *recent };
+        recent.sum = sum;
+        recent.says = *says;
+        recent.last = last_word(text, asked);
+        let mut i = 0;
+        while i < SHORT {
+            if i >= whole {
+                break;
+            }
+            recent.asked[i as usize] = unsafe { *text.add(i as usize) };
+            i += 1;
         }
     }
+    0
 }
 
 /// Takes a claim back: it could not be told.
@@ -261,36 +316,116 @@ pub fn unclaim(unique: &Unique) {
     let _ = TOLD.remove(unique);
 }
 
-/// A hash of two 64-bit lanes, keyed with a secret: what makes the first collide depends on the secret, so who is watched
-/// cannot; the second makes it unlikely by chance.
+/// SipHash-1-3 with 128 bits (<https://www.aumasson.jp/siphash/siphash.pdf>): nobody who does not know the key can make two
+/// records look alike. Of whole words, and without their number: each kind of record says how many there are.
+#[repr(C)]
 pub struct Hash {
-    a: u64,
-    b: u64,
+    v: [u64; 4],
 }
 
 impl Hash {
     #[inline(always)]
     pub fn new() -> Self {
+        let (first, second) = (config!(seed[0]), config!(seed[1]));
         Self {
-            a: config!(seed[0]),
-            b: config!(seed[1]),
+            v: [
+                first ^ 0x736f_6d65_7073_6575,
+                second ^ 0x646f_7261_6e64_6f6d ^ 0xee,
+                first ^ 0x6c79_6765_6e65_7261,
+                second ^ 0x7465_6462_7974_6573,
+            ],
         }
     }
 
-    /// Adds two words: their multiplications do not wait for each other.
     #[inline(always)]
-    pub fn add(&mut self, first: u64, second: u64) {
-        let second = second ^ config!(seed[2]);
-        self.a = (self.a ^ first).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ second.wrapping_mul(0xff51_afd7_ed55_8ccd);
-        self.a ^= self.a >> 32;
-        self.b = self.b.wrapping_add(first).wrapping_mul(0xc2b2_ae3d_27d4_eb4f).wrapping_add(second);
-        self.b ^= self.b >> 29;
+    fn round(&mut self) {
+        let [mut a, mut b, mut c, mut d] = self.v;
+        a = a.wrapping_add(b);
+        c = c.wrapping_add(d);
+        b = b.rotate_left(13) ^ a;
+        d = d.rotate_left(16) ^ c;
+        a = a.rotate_left(32).wrapping_add(d);
+        c = c.wrapping_add(b);
+        b = b.rotate_left(17) ^ c;
+        d = d.rotate_left(21) ^ a;
+        c = c.rotate_left(32);
+        self.v = [a, b, c, d];
+    }
+
+    /// Adds a word.
+    #[inline(always)]
+    pub fn add(&mut self, word: u64) {
+        self.v[3] ^= word;
+        self.round();
+        self.v[0] ^= word;
+    }
+
+    /// Adds the asked string of `asked` bytes behind a head of `head` bytes.
+    #[inline(always)]
+    pub fn add_asked(&mut self, head: u32, asked: u32) {
+        let mut words = Words {
+            hash: Self { v: self.v },
+            at: bound(head, 511) + HEAD as u32,
+            left: asked,
+        };
+        unsafe {
+            generated::bpf_loop(
+                WORDS + 1,
+                add_word as *const () as *mut c_void,
+                (&raw mut words).cast(),
+                0,
+            );
+        }
+        self.v = words.hash.v;
     }
 
     #[inline(always)]
-    pub fn finish(self) -> Unique {
-        Unique { a: self.a, b: self.b }
+    pub fn finish(mut self) -> Unique {
+        self.v[2] ^= 0xee;
+        let a = self.end();
+        self.v[1] ^= 0xdd;
+        let b = self.end();
+        Unique { a, b }
     }
+
+    #[inline(always)]
+    fn end(&mut self) -> u64 {
+        for _ in 0..3 {
+            self.round();
+        }
+        self.v[0] ^ self.v[1] ^ self.v[2] ^ self.v[3]
+    }
+}
+
+/// The state of hashing a string, on the stack.
+#[repr(C)]
+struct Words {
+    hash: Hash,
+    /// Where the next word stands in the buffer.
+    at: u32,
+    /// How many bytes are left.
+    left: u32,
+}
+
+/// Adds one word; 1 ends.
+#[inline(never)]
+extern "C" fn add_word(_: u64, words: *mut Words) -> u64 {
+    let words = unsafe { &mut *words };
+    let Some(buffer) = BUFFERS.get_ptr(0) else {
+        return 1;
+    };
+    if words.left == 0 {
+        return 1;
+    }
+    let text = unsafe { buffer.cast::<u8>().add(bound(words.at, MASK & !7) as usize).cast::<u64>() };
+    let mut word = unsafe { *text };
+    if words.left < 8 {
+        word &= (1 << (words.left * 8)) - 1;
+    }
+    words.hash.add(word);
+    words.at += 8;
+    words.left = words.left.saturating_sub(8);
+    0
 }
 
 /// Leaves a place in the buffer.
@@ -366,43 +501,6 @@ extern "C" fn walk_path(begin: u32) -> u32 {
         return WALKED_DEEP;
     }
     begin.wrapping_sub(walk.at) & MASK | marks
-}
-
-/// Pairs of words of a string that are hashed one by one.
-const SHORT: u32 = 6;
-
-/// The state of hashing a long string, on the stack.
-#[repr(C)]
-struct Pairs {
-    a: u64,
-    b: u64,
-    head: u32,
-    at: u32,
-    end: u32,
-    unused: u32,
-}
-
-/// Adds one pair; 1 ends.
-#[inline(never)]
-extern "C" fn add_pair(_: u64, pairs: *mut Pairs) -> u64 {
-    let pairs = unsafe { &mut *pairs };
-    if pairs.at >= pairs.end {
-        return 1;
-    }
-    let Some(buffer) = BUFFERS.get_ptr_mut(0) else {
-        return 1;
-    };
-    let at = (HEAD as u32).wrapping_add(pairs.head).wrapping_add(pairs.at * 16) & MASK;
-    let mut hash = Hash {
-        a: pairs.a,
-        b: pairs.b,
-    };
-    let [first, second] = unsafe { *buffer.cast::<u8>().add(at as usize).cast::<[u64; 2]>() };
-    hash.add(first, second);
-    pairs.a = hash.a;
-    pairs.b = hash.b;
-    pairs.at += 1;
-    0
 }
 
 #[inline(always)]

@@ -6,7 +6,7 @@ use core::ffi::c_void;
 use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
 
 use crate::calls::Returned;
-use crate::emit::{self, Hash, Record};
+use crate::emit::{self, Record, Says};
 use crate::kernel::{
     Place, bound, current, directory_identity, file_dentry, file_identity, file_place, loaded_identity, off, read, task_file, task_pwd,
     task_root, load, registers,
@@ -186,14 +186,9 @@ fn look(side: u32) -> Option<()> {
         start: identity_start,
         file: identity,
     };
-    let mut hash = hash(&event);
-    record.hash_asked(&mut hash, asked);
-    let unique = hash.finish();
-    if emit::told(&unique) || !emit::claim(&unique) {
-        return None;
-    }
     let head = record.head::<FileEvent>();
     unsafe { *head = event };
+    let unique = record.claim(&says(&event), asked)?;
     let mut truth = 0;
     if file != 0
         && let Some(place) = file_place(file)
@@ -219,31 +214,25 @@ fn look(side: u32) -> Option<()> {
     Some(())
 }
 
-/// The hash of what makes a record unique, without the asked path. It is computed before a record is written, since
-/// most say nothing new.
+/// What makes a record unique, without the asked path.
 #[inline(always)]
-fn hash(event: &FileEvent) -> Hash {
-    let (start, file) = (event.start[0] != 0, event.file[0] != 0);
-    let mut hash = Hash::new();
-    hash.add(
+fn says(event: &FileEvent) -> Says {
+    let [start, start_number] = event.start;
+    let start = if start == 0 { 0 } else { emit::number(start) };
+    [
         u64::from(event.number) | u64::from(event.slot) << 32,
         u64::from(event.marks)
             | u64::from(event.asked) << 16
             | u64::from(event.errno) << 32
             | u64::from(event.abi) << 48
             | u64::from(event.side) << 52
-            | u64::from(event.kind) << 56
-            | u64::from(start) << 62
-            | u64::from(file) << 63,
-    );
-    hash.add(event.flags, 0);
-    if start {
-        hash.add(emit::number(event.start[0]), event.start[1]);
-    }
-    if file {
-        hash.add(event.file[0], event.file[1]);
-    }
-    hash
+            | u64::from(event.kind) << 56,
+        event.flags,
+        start,
+        start_number,
+        event.file[0],
+        event.file[1],
+    ]
 }
 
 /// The running task has executed `binary`, which runs in `slot` from now on: tells the loader that the kernel mapped
@@ -291,12 +280,9 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
         start: [0; 2],
         file: file_identity(place.dentry),
     };
-    let unique = hash(&event).finish();
-    if emit::told(&unique) || !emit::claim(&unique) {
-        return None;
-    }
     let head = record.head::<FileEvent>();
     unsafe { *head = event };
+    let unique = record.claim(&says(&event), 0)?;
     let mut walked = record.walk(place, end);
     if !walked.inside {
         // Of any other file it is not a path, and does not lead here.

@@ -3,6 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use crate::calls::{Last, Returned};
+use crate::emit::Recent;
 use crate::kernel::bound;
 use crate::shared::{
     ArgumentKey, BUFFER, Call, Calls, CapabilityKey, Control, Counts, ID, NUMBERS, Rare, RareKey, SlotKey, State, Task, Unique,
@@ -89,9 +90,9 @@ pub static TOLD: HashMap<Unique, u8> = HashMap::with_max_entries(1, 0);
 /// How many entries [`RECENT`] has, a power of two.
 pub const RECENT_ENTRIES: u32 = 8192;
 
-/// Some of what was told already, by the low bits of its key.
+/// Some of what was told already.
 #[map]
-pub static RECENT: Array<Unique> = Array::with_max_entries(RECENT_ENTRIES, 0);
+pub static RECENT: Array<Recent> = Array::with_max_entries(RECENT_ENTRIES, 0);
 
 /// What is new.
 #[map]

@@ -1,9 +1,10 @@
 //! Sockets: what is listened on, and what is connected to.
 
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
+use core::mem::offset_of;
 use crate::shared::{SocketEvent, call, event};
 
-use crate::emit::{self, Hash};
+use crate::emit::{self, Record, Says};
 use crate::files::argument;
 use crate::kernel::{bound, current, follow, off, read, task_file};
 use crate::maps::AT_HAND;
@@ -25,20 +26,20 @@ pub extern "C" fn used() -> u32 {
 fn look() -> Option<u32> {
     let call = unsafe { &*AT_HAND.get_ptr(0)? };
     let row = &call.row;
-    let mut event = SocketEvent {
-        kind: event::SOCKET,
-        number: call.number,
-        abi: call.abi,
-        slot: call.slot,
-        errno: call.errno,
-        family: 0,
-        socket: 0,
-        protocol: 0,
-        port: 0,
-        length: 0,
-        local: [0; 4],
-        address: [0; 112],
-    };
+    // The address stands where the asked path of a file does.
+    let mut record = Record::with_head(offset_of!(SocketEvent, address))?;
+    let event = unsafe { &mut *record.head::<SocketEvent>() };
+    event.kind = event::SOCKET;
+    event.number = call.number;
+    event.abi = call.abi;
+    event.slot = call.slot;
+    event.errno = call.errno;
+    event.family = 0;
+    event.socket = 0;
+    event.protocol = 0;
+    event.port = 0;
+    event.length = 0;
+    event.local = [0; 4];
     if row.kind == call::SOCKET {
         event.family = call.args[1] as u32;
         // Without SOCK_NONBLOCK and SOCK_CLOEXEC.
@@ -91,18 +92,15 @@ fn look() -> Option<u32> {
             }
         }
     }
-    let mut hash = Hash::new();
-    let words = (&raw const event).cast::<u64>();
-    let mut i = 0;
-    while i < size_of::<SocketEvent>() / 8 {
-        // One by one, and not in pairs: all products at once would not fit on the stack.
-        hash.add(unsafe { words.add(i).read_unaligned() }, 0);
-        i += 1;
-    }
     let path = u32::from(u16::from_ne_bytes([event.address[0], event.address[1]]) == AF_UNIX && event.length > 2);
-    let unique = hash.finish();
-    if !emit::told(&unique) && emit::claim(&unique) && !emit::send_plain(&event) {
+    let length = event.length;
+    let says = unsafe { *record.head::<Says>() };
+    if let Some(unique) = record.claim(&says, length)
+        && !emit::send_plain(record.head::<SocketEvent>())
+    {
         emit::unclaim(&unique);
     }
     Some(path)
 }
+
+const _: () = assert!(size_of::<Says>() == offset_of!(SocketEvent, address));
