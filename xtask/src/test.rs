@@ -7,7 +7,10 @@ use anyhow::{Result, bail};
 
 use crate::engine::Docker;
 use crate::packages::For;
-use crate::{docs, ebpf, samples, setup, sh};
+use crate::{docs, ebpf, fuzz, samples, setup, sh};
+
+/// Seconds that each fuzz target runs.
+const FUZZED: u32 = 60;
 
 /// What became of a step.
 enum Outcome {
@@ -148,6 +151,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         );
     }
     tests(&mut steps, &all);
+    match fuzz::install() {
+        Ok(()) => {
+            steps.run("fuzzing", || fuzz::run(FUZZED));
+        }
+        Err(_) => steps.skip("fuzzing", "cargo-fuzz could not be installed"),
+    }
     steps.finish()
 }
 
