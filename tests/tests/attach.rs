@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use slim_core::recording::{Access, Actor, MountKind, Phase, PhaseMark, Purpose, Recording, Run};
+use slim_core::recording::{
+    Access, Actor, MountKind, Phase, PhaseMark, Purpose, Recording, Run, SocketAction, SocketUse,
+};
 use slim_tests::{
     Container, Image, assert_exit, docker, report, require_docker, require_root, slim, try_docker,
     try_http_get, unique, wait_until,
@@ -147,6 +149,8 @@ fn assert_one_request(run: &Run) {
             .all(|call| (call.phase, call.actor) == (Phase::Serving, Actor::App)),
         "start-up was not seen, and nothing was executed in it"
     );
+    let listening = |socket: &SocketUse| socket.action == SocketAction::Listen && socket.port == 80;
+    assert!(run.sockets.iter().any(listening), "it listened before");
     let calls = |name: &str| run.syscalls.iter().any(|call| call.name == name);
     assert!(calls("accept4") && calls("recvfrom"));
     assert!(!calls("bind") && !calls("listen") && !calls("execve"));

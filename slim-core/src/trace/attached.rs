@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::sockets;
 use crate::path::RootPath;
-use crate::recording::{Access, Actor, ContainerFacts, FileUse, MountFact, MountKind, Phase};
+use crate::recording::{Access, Actor, ContainerFacts, FileUse, MountFact, MountKind, Phase, SocketUse};
 
 /// What the processes in a cgroup2 directory run.
 pub fn programs(cgroup: &Path) -> BTreeSet<RootPath> {
@@ -109,6 +110,8 @@ pub(super) struct Existing {
     pub(super) program: Option<RootPath>,
     /// What it has in use.
     pub(super) files: Vec<FileUse>,
+    /// What it listens on and is connected to.
+    pub(super) sockets: BTreeSet<SocketUse>,
 }
 
 /// The processes in a cgroup.
@@ -121,12 +124,12 @@ pub(super) fn existing(cgroup: &Path) -> Vec<Existing> {
         .into_iter()
         .map(|(pid, threads)| {
             let program = link(pid, "exe");
-            let files = files(pid, program.as_ref());
             Existing {
                 pid,
                 threads,
+                files: files(pid, program.as_ref()),
+                sockets: sockets::of_process(pid, program.as_ref()),
                 program,
-                files,
             }
         })
         .collect()

@@ -8,7 +8,7 @@ use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, Socket
 
 use super::attached::Existing;
 use super::table::{self, Row};
-use super::{CallKey, cgroup, raw, row_of};
+use super::{CallKey, cgroup, raw, row_of, sockets};
 use crate::path::{RawPath, RootPath, encode};
 use crate::recording::{Abi, Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
 
@@ -29,6 +29,7 @@ pub(super) struct Gathered {
     closed: bool,
     /// What was in use before.
     before: BTreeSet<FileUse>,
+    open_before: BTreeSet<SocketUse>,
     /// Records that could not be understood: program and user side differ.
     pub(super) strange: u64,
 }
@@ -132,6 +133,7 @@ impl Gathered {
                     .or_insert((false, Phase::StartUp, 0));
             }
             self.before.extend(process.files.iter().cloned());
+            self.open_before.extend(process.sockets.iter().cloned());
             if self.mounts.is_none() {
                 self.learn_mounts(process.pid);
             }
@@ -442,6 +444,7 @@ impl Gathered {
             .sockets
             .iter()
             .filter_map(|(slot, socket)| Some(socket.shown(slots.get(slot)?)))
+            .chain(self.open_before.iter().cloned())
             .collect();
         out.sort();
         out.dedup();
@@ -503,13 +506,7 @@ impl Socket {
                 17 => "packet".into(),
                 other => other.to_string(),
             },
-            kind: match self.kind {
-                1 => "stream".into(),
-                2 => "dgram".into(),
-                3 => "raw".into(),
-                5 => "seqpacket".into(),
-                other => other.to_string(),
-            },
+            kind: sockets::kind(self.kind),
             protocol: self.protocol,
             address: self.address.clone(),
             port: self.port,

@@ -31,6 +31,7 @@ mod btf;
 mod cgroup;
 mod gather;
 mod raw;
+mod sockets;
 mod table;
 
 use std::borrow::Cow;
