@@ -3,6 +3,7 @@
 //! Everything here panics with a sentence that says what is missing, because that is how a test says so: a test that
 //! cannot run on a machine fails there, it does not pass in silence. `cargo xtask test` prepares what they need.
 
+mod exact;
 mod product;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+pub use exact::assert_exact;
 pub use product::{Product, answers, build_sample};
 
 /// The built program `slim`, which `cargo build -p slim-cli` puts beside the tests' own directory.

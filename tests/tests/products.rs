@@ -7,7 +7,9 @@ use slim_core::pipeline::load_bodies;
 use slim_core::plan::Cause;
 use slim_core::recording::{Exchange, Recording};
 use slim_core::report::explain;
-use slim_tests::{Container, Image, Product, answers, build_sample, confined, plan, report, run, size, slim};
+use slim_tests::{
+    Container, Image, Product, answers, assert_exact, build_sample, confined, plan, report, run, size, slim,
+};
 
 /// How the product is run.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,7 @@ fn check(sample: &str) {
     );
 
     every_path_is_explained(sample, directory.path());
+    just_what_was_recorded_is_allowed(sample, directory.path(), &recording);
     let needs_gain = report(directory.path())["privilege_gain"]
         .as_array()
         .is_some_and(|list| !list.is_empty());
@@ -107,6 +110,27 @@ fn every_path_is_explained(sample: &str, directory: &Path) {
             explained.allowed && explained.evidence.len() >= chain.len(),
             "{sample}: {path}"
         );
+    }
+}
+
+/// In both forms, with and without arguments: every recorded call passes the seccomp profile, and no other.
+fn just_what_was_recorded_is_allowed(sample: &str, directory: &Path, recording: &Recording) {
+    let built = std::fs::read(directory.join("seccomp.json")).unwrap();
+    assert_exact(&built, recording, None);
+    for arguments in [&[][..], &["--seccomp-args"]] {
+        let output = tempfile::tempdir().unwrap();
+        run(slim()
+            .arg("generate")
+            .arg(directory.join("recording.json"))
+            .args(["--format", "oci-seccomp", "--output"])
+            .arg(output.path())
+            .args(arguments));
+        let narrowed = (!arguments.is_empty()).then(|| plan(output.path()));
+        for form in ["seccomp.json", "oci-seccomp.json"] {
+            println!("{sample}: {form} {arguments:?}");
+            let profile = std::fs::read(output.path().join(form)).unwrap();
+            assert_exact(&profile, recording, narrowed.as_ref());
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use given::{recorded_command, recorded_options};
 pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources, SecurityContext};
 pub use podman::Podman;
 pub use run_sh::RunSh;
-pub use seccomp::{SECCOMP_FILE, Seccomp};
+pub use seccomp::{OciSeccomp, SECCOMP_FILE, Seccomp};
 pub use selinux::Selinux;
 pub use shell::word as shell_word;
 pub use systemd::Systemd;
@@ -142,6 +142,7 @@ pub const ARTIFACTS: &[&dyn Artifact] = &[
     &Seccomp,
     &AppArmor,
     &RunSh,
+    &OciSeccomp,
     &Selinux,
     &OperatorSeccomp,
     &OperatorAppArmor,

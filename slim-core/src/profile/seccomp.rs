@@ -1,7 +1,7 @@
-//! The seccomp profile, in Docker's JSON.
+//! The seccomp profile, in Docker's JSON and as an OCI `linux.seccomp`.
 //!
-//! It lists `architectures` rather than Docker's `archMap`, so that the same file is an OCI `linux.seccomp` and works
-//! with Docker, Podman, containerd and CRI-O. A name is allowed on every listed architecture.
+//! Docker's lists `architectures` rather than an `archMap`, as an OCI runtime does, so that it works with Docker, Podman,
+//! containerd and CRI-O. A name is allowed on every listed architecture.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,10 @@ pub const SECCOMP_FILE: &str = "seccomp.json";
 /// The artifact `seccomp.json`.
 #[derive(Clone, Copy, Debug)]
 pub struct Seccomp;
+
+/// The artifact `oci-seccomp.json`: the same without what the runtime specification does not know.
+#[derive(Clone, Copy, Debug)]
+pub struct OciSeccomp;
 
 /// How seccomp profiles are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,22 +138,29 @@ impl Artifact for Seccomp {
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let profile = json(&profile(context)?, true);
-        let mut bytes = serde_json::to_vec_pretty(&profile).expect("a JSON value's keys are strings");
-        bytes.push(b'\n');
-        Ok(bytes)
+        Ok(json(&profile(context)?, true))
     }
 }
 
-/// The profile as `linux.seccomp` of the OCI runtime specification.
-///
-/// # Errors
-/// [`Error::Machine`].
-pub fn linux_seccomp(context: &Context<'_>) -> Result<Value, Error> {
-    Ok(json(&profile(context)?, false))
+impl Artifact for OciSeccomp {
+    fn format(&self) -> &'static str {
+        "oci-seccomp"
+    }
+
+    fn description(&self) -> &'static str {
+        "seccomp profile, as linux.seccomp of an OCI runtime's config.json"
+    }
+
+    fn file_name(&self) -> &'static str {
+        "oci-seccomp.json"
+    }
+
+    fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
+        Ok(json(&profile(context)?, false))
+    }
 }
 
-fn json(profile: &Profile, comments: bool) -> Value {
+fn json(profile: &Profile, comments: bool) -> Vec<u8> {
     let rules: Vec<Value> = profile
         .rules
         .iter()
@@ -176,7 +187,9 @@ fn json(profile: &Profile, comments: bool) -> Value {
     }
     object.insert("architectures".into(), json!(profile.architectures));
     object.insert("syscalls".into(), json!(rules));
-    Value::Object(object)
+    let mut bytes = serde_json::to_vec_pretty(&object).expect("a JSON value's keys are strings");
+    bytes.push(b'\n');
+    bytes
 }
 
 fn profile(context: &Context<'_>) -> Result<Profile, Error> {

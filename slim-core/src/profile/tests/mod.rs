@@ -127,7 +127,7 @@ mod seccomp_profile {
     use proptest::prelude::*;
 
     use super::check::check;
-    use super::seccomp::{Mode, linux_seccomp};
+    use super::seccomp::Mode;
     use super::*;
     use crate::recording::{ArgumentUse, ArgumentValue, deciding_arguments};
 
@@ -475,14 +475,18 @@ mod seccomp_profile {
     #[test]
     fn an_oci_runtime_gets_the_same_without_words() {
         let recording = recorded(&[(Abi::Native, "read"), (Abi::Native, "clone")], |_| {});
-        let (plan, image) = (plan(&recording), image(json!({})));
-        let oci = linux_seccomp(&context(&plan, &recording, &image)).unwrap();
+        let given = render(&OciSeccomp, &plan(&recording), &recording, json!({}));
+        let oci: Value = serde_json::from_slice(&given).unwrap();
         assert!(!oci.to_string().contains("comment"));
         let docker: Value = serde_json::from_slice(&profile(&recording)).unwrap();
         assert_eq!(
             Filter::from_oci(&oci).unwrap(),
             Filter::from_oci(&docker).unwrap()
         );
+        // The specification's own types hold all of it.
+        let typed: oci_spec::runtime::LinuxSeccomp = serde_json::from_slice(&given).unwrap();
+        let again = serde_json::to_value(typed).unwrap();
+        assert_eq!(Filter::from_oci(&again).unwrap(), Filter::from_oci(&oci).unwrap());
     }
 
     #[test]

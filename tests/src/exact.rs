@@ -1,0 +1,274 @@
+//! A seccomp profile held against the recording it was made of, call by call and without a kernel: what was recorded
+//! passes, and nothing passes that is in neither the recording nor a table.
+
+use std::collections::BTreeSet;
+
+use slim_core::plan::filter::Answer;
+use slim_core::plan::syscalls::{self, known};
+use slim_core::plan::tables::{RuntimeSet, Tables};
+use slim_core::plan::{AllowedSyscall, Plan};
+use slim_core::profile::simulate::Simulator;
+use slim_core::recording::{
+    Abi, Actor, ArgumentUse, Purpose, Recording, Run, SyscallUse, deciding_arguments,
+};
+
+/// The registers of a call.
+type Args = [u64; 6];
+
+/// More numbers than an architecture has calls: the last of them is nobody's.
+const NUMBERS: u32 = 1024;
+
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+
+/// `PROT_WRITE | PROT_EXEC`.
+const WRITABLE_CODE: u64 = 2 | 4;
+
+/// First arguments that Docker's default filter treats each in its own way: nothing, a persona, `AF_VSOCK`,
+/// `CLONE_NEWUSER`, the question for the persona.
+const FIRST: [u64; 5] = [0, 8, 40, 0x1000_0000, 0xffff_ffff];
+
+/// The profile, and the filters that its recording's containers were under, compiled.
+struct Exact<'a> {
+    machine: &'a str,
+    given: Simulator,
+    /// None where a container was under no filter.
+    own: Vec<Option<Simulator>>,
+}
+
+impl Exact<'_> {
+    /// What the profile answers to a call of the machine's own ABI.
+    fn given(&self, name: &str, args: &Args) -> Answer {
+        self.of(&self.given, name, args)
+    }
+
+    fn of(&self, filter: &Simulator, name: &str, args: &Args) -> Answer {
+        filter
+            .call(self.machine, Abi::Native, name, args)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The answers of the containers' filters.
+    fn own(&self, name: &str, args: &Args) -> BTreeSet<Answer> {
+        let of = |own: &Option<Simulator>| own.as_ref().map_or(Answer::Allow, |own| self.of(own, name, args));
+        self.own.iter().map(of).collect()
+    }
+
+    /// Whether one of the containers might make the call.
+    fn might(&self, name: &str, args: &Args) -> bool {
+        self.own(name, args).contains(&Answer::Allow)
+    }
+
+    /// What a call gets that the profile does not have: it looks forbidden, unless the containers' filters agreed on
+    /// another error number.
+    fn promised(&self, name: &str) -> Answer {
+        let answers = self.own(name, &[0; 6]);
+        match answers.first() {
+            Some(answer @ Answer::Errno(_)) if answers.len() == 1 => *answer,
+            _ => Answer::Errno(EPERM),
+        }
+    }
+}
+
+/// Asserts that `profile` (Docker's JSON, or a `linux.seccomp`) allows every call of `recording` that its container's own
+/// filter let through, with the arguments that were recorded, and every call that a container runtime makes under it;
+/// and that it answers every other call with the error number that profiles promise.
+///
+/// Where `plan` is given the profile was made with `--seccomp-args`, and refuses of the calls whose arguments the plan
+/// tells what was not seen.
+///
+/// # Panics
+///
+/// When it does not, or is no profile; with the call and its arguments.
+pub fn assert_exact(profile: &[u8], recording: &Recording, plan: Option<&Plan>) {
+    let tables = Tables::built_in();
+    let machines: BTreeSet<&str> = recording
+        .runs
+        .values()
+        .map(|run| run.host.machine.as_str())
+        .collect();
+    let machine = machines.first().expect("a recording has runs");
+    assert_eq!(machines.len(), 1, "one machine recorded");
+    let compiled = |run: &Run| {
+        syscalls::filter(run, tables)
+            .map(|filter| Simulator::compile(&filter).expect("a container ran under it"))
+    };
+    let exact = Exact {
+        machine,
+        given: Simulator::new(profile).expect("a profile that libseccomp takes"),
+        own: recording.runs.values().map(compiled).collect(),
+    };
+    let mut named = BTreeSet::new();
+    let mut abis = BTreeSet::new();
+    for (run, own) in recording.runs.values().zip(&exact.own) {
+        for call in run.syscalls.iter().filter(|call| is_granted(run, call)) {
+            let answer = |filter: &Simulator, args: &Args| {
+                filter
+                    .answer(machine, call.abi, call.number, args)
+                    .unwrap_or_else(|error| panic!("{}: {error}", call.name))
+            };
+            for args in recorded_arguments(run, call) {
+                // What the container's own filter refused is not granted.
+                if own
+                    .as_ref()
+                    .is_some_and(|own| answer(own, &args) != Answer::Allow)
+                {
+                    continue;
+                }
+                assert_eq!(
+                    answer(&exact.given, &args),
+                    Answer::Allow,
+                    "recorded, and refused: {} {args:x?} by {:?}",
+                    call.name,
+                    call.program
+                );
+                named.insert(call.name.clone());
+                abis.insert(call.abi);
+            }
+        }
+    }
+    assert!(!named.is_empty(), "nothing was recorded");
+
+    let known: BTreeSet<String> = known(machine, Abi::Native).into_iter().collect();
+    for set in tables.runtimes.iter().flat_map(|table| &table.sets) {
+        for name in set.names.iter().filter(|name| known.contains(*name)) {
+            for args in runtimes_arguments(set, name) {
+                assert!(
+                    !exact.might(name, &args) || exact.given(name, &args) == Answer::Allow,
+                    "{} calls it, and it is refused: {name} {args:x?}",
+                    set.name
+                );
+            }
+            named.insert(name.clone());
+        }
+    }
+
+    let named = with_families(named, tables);
+    assert!(known.len() > named.len(), "every call is in a table");
+    for name in &known {
+        for first in FIRST {
+            let args = [first, 0, 0, 0, 0, 0];
+            let given = exact.given(name, &args);
+            if !named.contains(name) {
+                assert_eq!(given, exact.promised(name), "in no table: {name} {args:x?}");
+            }
+            assert!(
+                given != Answer::Allow || exact.might(name, &args),
+                "more than the container had: {name} {args:x?}"
+            );
+        }
+    }
+    let by_number = |abi, number| {
+        exact
+            .given
+            .answer(machine, abi, number, &[0; 6])
+            .expect("instructions that seccomp has")
+    };
+    assert_eq!(
+        by_number(Abi::Native, NUMBERS - 1),
+        Answer::Errno(ENOSYS),
+        "what nobody knows looks absent"
+    );
+    for abi in [Abi::Compat, Abi::X32].iter().filter(|abi| !abis.contains(abi)) {
+        for number in 0..NUMBERS {
+            assert_ne!(
+                by_number(*abi, number),
+                Answer::Allow,
+                "{abi:?} {number} was not recorded"
+            );
+        }
+    }
+    if let Some(plan) = plan {
+        just_as_seen(&exact, plan);
+    }
+}
+
+/// What a profile is made for: calls of the application, and those of a runtime that verification saw refused. (The
+/// runtime's others come before it has loaded the filter, too; those after are in a table.)
+fn is_granted(run: &Run, call: &SyscallUse) -> bool {
+    (call.actor == Actor::App || run.purpose == Purpose::Verification)
+        && call.count > 0
+        && !call.name.starts_with('#')
+}
+
+/// With which arguments a call was recorded; with none, where they do not decide or are not known.
+fn recorded_arguments(run: &Run, call: &SyscallUse) -> Vec<Args> {
+    let of_call = |used: &&ArgumentUse| used.is_of(call);
+    let uses = run.arguments.iter().flatten().filter(of_call);
+    let mut all: Vec<Args> = uses
+        .map(|used| registers(used.values.iter().map(|value| (value.index, value.value))))
+        .collect();
+    if all.is_empty() {
+        // All of them, or just those that failed.
+        all.push(call.first_failure.map_or([0; 6], |failure| failure.args));
+    }
+    all
+}
+
+/// With which arguments a runtime makes a call.
+fn runtimes_arguments(set: &RuntimeSet, name: &str) -> Vec<Args> {
+    match (set.arguments.get(name), deciding_arguments(name).first()) {
+        (Some(values), Some((index, _))) => values
+            .iter()
+            .map(|value| registers([(*index, *value)].into_iter()))
+            .collect(),
+        _ => vec![[0; 6]],
+    }
+}
+
+fn registers(values: impl Iterator<Item = (u32, u32)>) -> Args {
+    let mut args = [0; 6];
+    for (index, value) in values {
+        args[index as usize] = value.into();
+    }
+    args
+}
+
+/// The names, and whatever a family has in their places.
+fn with_families(mut names: BTreeSet<String>, tables: &Tables) -> BTreeSet<String> {
+    loop {
+        let more: BTreeSet<String> = names
+            .iter()
+            .flat_map(|of| tables.families.iter().flat_map(|family| family.allowed_with(of)))
+            .filter(|name| !names.contains(*name))
+            .cloned()
+            .collect();
+        if more.is_empty() {
+            return names;
+        }
+        names.extend(more);
+    }
+}
+
+/// Asserts that of calls whose arguments are all known just those pass.
+fn just_as_seen(exact: &Exact<'_>, plan: &Plan) {
+    let told = |call: &&AllowedSyscall| call.abi == Abi::Native && !call.arguments.is_empty();
+    let mut refused = 0;
+    for call in plan.syscalls.iter().filter(told) {
+        let name = &call.name;
+        let seen = call.arguments.iter().map(|seen| &seen.values);
+        let seen: Vec<Args> = seen
+            .map(|values| registers(values.iter().map(|value| (value.index, value.value))))
+            .collect();
+        let is_code = |args: &Args| args[2] & WRITABLE_CODE == WRITABLE_CODE;
+        let (index, mask) = deciding_arguments(name)[0];
+        for value in (0..64).chain(FIRST) {
+            let mut args = seen[0];
+            args[index as usize] = value;
+            let was_seen = if mask == u32::MAX {
+                seen.contains(&args)
+            } else {
+                // Protections of memory are narrowed by this alone.
+                !is_code(&args) || seen.iter().any(is_code)
+            };
+            let expected = was_seen && exact.might(name, &args);
+            assert_eq!(
+                exact.given(name, &args) == Answer::Allow,
+                expected,
+                "{name} {args:x?}, where {seen:x?} were seen"
+            );
+            refused += u32::from(!expected);
+        }
+    }
+    assert!(refused > 0, "no call was narrowed");
+}
