@@ -5,6 +5,7 @@
 
 mod exact;
 mod product;
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use exact::assert_exact;
 pub use product::{Product, answers, build_sample};
+pub use recorded::{called, recorded};
 
 /// The built program `slim`, which `cargo build -p slim-cli` puts beside the tests' own directory.
 ///

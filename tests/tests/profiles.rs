@@ -7,17 +7,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use slim_core::digest::Digest;
 use slim_core::image::{Config, Entry, Image, Rootfs, Store};
 use slim_core::path::RootPath;
 use slim_core::pipeline;
 use slim_core::plan::tables::Tables;
 use slim_core::plan::{Plan, Totals, VERSION, syscalls};
 use slim_core::profile::{Context, Options};
-use slim_core::recording::{
-    Abi, Actor, ContainerFacts, EngineFacts, HostFacts, Losses, Measured, Outcome, Peaks, Phase, Purpose,
-    Recording, Run, RuntimeFacts, SyscallUse,
-};
+use slim_core::recording::Recording;
+use slim_tests::{called, recorded};
 
 /// More than `busybox true` and `busybox sleep` call. What the runtime calls as well is left out on purpose, so that
 /// only its table puts it into the profile.
@@ -97,67 +94,11 @@ impl Store for Nothing {
     }
 }
 
-fn uname(option: &str) -> String {
-    text(&Command::new("uname").arg(option).output().expect("uname runs"))
-}
-
 fn recording() -> Recording {
-    let image = Digest::of(b"image");
-    let called = |name: &&str| SyscallUse {
-        abi: Abi::Native,
-        number: 0,
-        name: (*name).to_owned(),
-        phase: Phase::StartUp,
-        actor: Actor::App,
-        program: None,
-        count: 1,
-        failed: 0,
-        first_failure: None,
-        first_path: None,
-    };
-    let host = HostFacts {
-        kernel: uname("-r"),
-        machine: uname("-m"),
-        ..HostFacts::default()
-    };
-    let engine = EngineFacts {
-        name: "docker".into(),
-        version: "20.10".into(),
-        api: String::new(),
-    };
-    let runtime = RuntimeFacts {
-        name: "runc".into(),
-        version: String::new(),
-    };
-    let run = Run {
-        image: image.clone(),
-        reference: "busybox".into(),
-        purpose: Purpose::Recorded,
-        round: None,
-        started: 0,
-        duration_ms: 0,
-        host,
-        engine,
-        runtime,
-        container: ContainerFacts::default(),
-        phases: vec![],
-        syscalls: APP.iter().map(called).collect(),
-        arguments: None,
-        files: vec![],
-        capabilities: vec![],
-        capabilities_measured: Measured::Measured,
-        sockets: vec![],
-        programs: vec![],
-        processes: vec![],
-        alarms: Default::default(),
-        losses: Losses::default(),
-        peaks: Peaks::default(),
-        exchanges: vec![],
-        outcome: Outcome::default(),
-    };
-    let mut recording = Recording::new(image);
-    recording.insert(run).expect("the run is of this image");
-    recording
+    let uname = |option| text(&Command::new("uname").arg(option).output().expect("uname runs"));
+    recorded(APP.map(|name| called(name, 0)).into(), |run| {
+        (run.host.kernel, run.host.machine) = (uname("-r"), uname("-m"));
+    })
 }
 
 /// Writes the profiles for busybox into `dir`.

@@ -109,7 +109,7 @@ fn is_zero(value: &u64) -> bool {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object with a defaultAction")]
 struct Document {
     default_action: String,
     default_errno_ret: Option<u16>,
