@@ -1,10 +1,13 @@
 //! The product is run before it is called good: what it missed is mended, what cannot be is said, and nothing else gets a
 //! tag.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
 
-use slim_tests::{Image, assert_exit, docker, report, slim, try_docker};
+use slim_core::plan::{Plan, Reason};
+use slim_core::recording::Abi;
+use slim_tests::{Image, assert_exit, docker, plan, report, run, slim, try_docker};
 
 /// A server that does more when a header asks for it, in words that no reader of its source can put together.
 const SERVER: &str = r#"
@@ -301,6 +304,60 @@ fn recordings_add_up_with_and_without_a_new_run() {
         assert_eq!(report["runs"].as_array().unwrap().len(), runs, "{report}");
         assert_eq!(healed(&report), []);
     }
+
+    // Both ways to unite them give one plan, with the evidence of each.
+    let generate = |name: &str, recordings: &[&Path]| {
+        let out = directory.path().join(name);
+        run(slim().arg("generate").args(recordings).arg("--output").arg(&out));
+        out
+    };
+    let merged = directory.path().join("merged");
+    run(slim()
+        .args(["merge", paths[0], paths[1], "--output"])
+        .arg(&merged));
+    let both = generate("both", &[&a, &b]);
+    let [one, other, united, again] = [
+        generate("one", &[&a]),
+        generate("other", &[&b]),
+        both.clone(),
+        generate("again", &[&merged]),
+    ]
+    .map(|out| plan(&out));
+    assert_eq!(again, united);
+    assert_eq!(
+        plan(&directory.path().join("out-2")).syscalls,
+        united.syscalls,
+        "slim build --no-record"
+    );
+    let evidence = [&one, &other].map(observed);
+    assert_ne!(evidence[0], evidence[1]);
+    assert_eq!(observed(&united), &evidence[0] | &evidence[1]);
+    let explained = run(slim().arg("explain").arg(&both).arg("accept4"));
+    assert!(explained.contains("in 2 of 2 runs"), "{explained}");
+    let started = |directory: &Path| -> serde_json::Value {
+        let words = ["explain", "--phases", "--format", "json"];
+        let phases: serde_json::Value =
+            serde_json::from_str(&run(slim().args(words).arg(directory))).unwrap();
+        phases["start_up"].clone()
+    };
+    assert!(
+        started(&both).as_array().is_some_and(|names| !names.is_empty()),
+        "start-up needs nothing"
+    );
+    assert_eq!(started(&directory.path().join("again")), started(&both));
+}
+
+/// The calls of a plan with what each run told of them.
+fn observed(plan: &Plan) -> BTreeSet<(Abi, &str, &Reason)> {
+    let calls = plan.syscalls.iter();
+    calls
+        .flat_map(|call| {
+            call.reasons
+                .iter()
+                .map(|reason| (call.abi, call.name.as_str(), reason))
+        })
+        .filter(|(_, _, reason)| matches!(reason, Reason::Observed { .. }))
+        .collect()
 }
 
 /// A user id that no image knows, as OpenShift gives one.

@@ -132,7 +132,14 @@ pub(super) fn kept_out(plan: &Plan, recording: &Recording) -> Option<KeptOut> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::digest::Digest;
+    use crate::plan::AllowedSyscall;
+    use crate::plan::syscalls::allowed;
     use crate::recording::{SyscallUse, tests::run};
 
     fn made(name: &str, phases: &[Phase]) -> Vec<SyscallUse> {
@@ -185,6 +192,87 @@ mod tests {
         ");
         let (job, _) = recorded(made("bind", &[StartUp]));
         assert_eq!(phases(&job), None);
+    }
+
+    /// What each run made of each call: how often, in which phase.
+    type Made = BTreeMap<u64, BTreeMap<(&'static str, Phase), u64>>;
+
+    fn runs() -> impl Strategy<Value = Made> {
+        let name = proptest::sample::select(vec!["bind", "chmod", "fork", "read", "unlink"]);
+        let phase = proptest::sample::select(vec![Phase::StartUp, Phase::Serving, Phase::Shutdown]);
+        let calls = proptest::collection::btree_map((name, phase), 1u64..100, 0..8);
+        proptest::collection::btree_map(0u64..6, calls, 1..4)
+    }
+
+    fn recording(all: &Made) -> Recording {
+        let mut recording = Recording::new(run(0).image);
+        for (seed, calls) in all {
+            let mut run = run(*seed);
+            run.host.machine = "x86_64".into();
+            run.container.seccomp_unconfined = true;
+            run.syscalls = calls
+                .iter()
+                .map(|((name, phase), count)| SyscallUse {
+                    count: *count,
+                    ..made(name, &[*phase])[0].clone()
+                })
+                .collect();
+            recording.insert(run).unwrap();
+        }
+        recording
+    }
+
+    /// The evidence by call: run, phase and count.
+    fn evidence(recording: &Recording) -> BTreeSet<(String, Digest, Phase, u64)> {
+        let (calls, _) = allowed(recording, Tables::built_in());
+        let of_call = |call: &AllowedSyscall| {
+            let observed = call.reasons.iter().filter_map(|reason| match reason {
+                Reason::Observed {
+                    run, phase, count, ..
+                } => Some((call.name.clone(), run.clone(), *phase, *count)),
+                _ => None,
+            });
+            observed.collect::<Vec<_>>()
+        };
+        calls.iter().flat_map(of_call).collect()
+    }
+
+    proptest! {
+        /// United recordings tell what each of them tells: every run's counts, and of a call that it is only start-up's
+        /// where no run made it later.
+        #[test]
+        fn nothing_is_forgotten_in_a_union(a in runs(), b in runs()) {
+            // Runs of one seed are one run in two recordings.
+            let b: Made = b.into_iter().map(|(seed, calls)| (seed, a.get(&seed).cloned().unwrap_or(calls))).collect();
+            let (one, other) = (recording(&a), recording(&b));
+            let united = one.clone().merge(other.clone()).unwrap();
+            let both: BTreeSet<_> = evidence(&one).union(&evidence(&other)).cloned().collect();
+            prop_assert_eq!(&evidence(&united), &both);
+
+            let all: Made = a.into_iter().chain(b).collect();
+            let mut counts: BTreeMap<(String, Phase), u64> = BTreeMap::new();
+            for ((name, phase), count) in all.values().flatten() {
+                *counts.entry(((*name).to_owned(), *phase)).or_default() += count;
+            }
+            let mut told = BTreeMap::new();
+            for (name, _, phase, count) in both {
+                *told.entry((name, phase)).or_default() += count;
+            }
+            prop_assert_eq!(&told, &counts);
+
+            let mut plan = super::super::explain::tests::plan();
+            plan.syscalls = allowed(&united, Tables::built_in()).0;
+            let later = |name: &str| counts.keys().any(|(of, phase)| of == name && *phase != Phase::StartUp);
+            let expected: BTreeSet<String> = counts
+                .keys()
+                .map(|(name, _)| name.clone())
+                .filter(|name| !later(name))
+                .collect();
+            match phases(&plan) {
+                Some(phases) => prop_assert_eq!(phases.start_up.into_iter().collect::<BTreeSet<_>>(), expected),
+                None => prop_assert!(counts.keys().all(|(_, phase)| *phase != Phase::Serving)),
+            }
+        }
     }
 
     #[test]
