@@ -9,9 +9,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use slim_core::plan::{Cause, EdgeKind, Plan};
+use slim_core::recording::Recording;
 use slim_core::report::explain;
 use slim_tests::{
-    Container, Image, confined, docker, http_get, plan, run, size, slim, try_http_get, workspace,
+    Container, Image, assert_exact, confined, docker, http_get, plan, run, size, slim, try_http_get,
+    workspace,
 };
 
 /// The applications; the probe and the routes ask port 8080 of each.
@@ -135,7 +137,8 @@ fn slimmed<T>(image: &str, then: impl FnOnce(&Path, &str) -> T) -> (Sizes, Evide
     (sizes, evidence, then(&directory, closure.tag()))
 }
 
-/// The application's image, which stays: the engine's cache makes the next build of it cheap.
+/// The application's image, which stays: the engine's cache makes the next build of it cheap. `cargo xtask matrix` names
+/// it alike.
 fn application(app: &str) -> String {
     let tag = format!("slim-test-app-{app}");
     let folder = workspace().join("tests/apps").join(app);
@@ -185,6 +188,9 @@ fn measure(app: &str) -> Outcome {
     let image = application(app);
     let routes = routes(app);
     let (sizes, evidence, (differing, confined, log)) = slimmed(&image, |directory, tag| {
+        let seccomp = std::fs::read(directory.join("seccomp.json")).expect("slim wrote a profile");
+        let recording = Recording::load(directory).expect("slim wrote a recording");
+        assert_exact(&seccomp, &recording, None);
         let original = answers(&Container::run(&[&image]), &routes);
         let mut log = String::new();
         let mut compare = |arguments: &[&str]| -> Vec<String> {
@@ -263,6 +269,22 @@ applications! {
     ruby: "ruby",
     rust: "rust",
     tcl: "tcl",
+}
+
+#[test]
+fn every_application_is_tested() {
+    let folders = std::fs::read_dir(workspace().join("tests/apps")).expect("the folder is there");
+    let mut names: Vec<String> = folders
+        .map(|entry| {
+            entry
+                .expect("as above")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    assert_eq!(names, APPS);
 }
 
 #[test]

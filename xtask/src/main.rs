@@ -96,8 +96,11 @@ enum Task {
         /// Only these samples
         names: Vec<String>,
         /// Not the samples but what `slim build` wrote here; may be repeated
-        #[arg(long, conflicts_with = "names", value_name = "DIR")]
+        #[arg(long, conflicts_with_all = ["names", "fixtures"], value_name = "DIR")]
         product: Vec<std::path::PathBuf>,
+        /// The applications in tests/apps too
+        #[arg(long)]
+        fixtures: bool,
     },
     /// Boot other kernels in virtual machines, and test there
     Vm {
@@ -159,7 +162,11 @@ fn main() -> ExitCode {
         Task::Ebpf { check } => ebpf::run(check),
         Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::RuntimeCalls { programs, runs } => runtime_calls::run(&programs, runs),
-        Task::Matrix { names, product } => matrix::run(&names, &product),
+        Task::Matrix {
+            names,
+            product,
+            fixtures,
+        } => matrix::run(&names, fixtures, &product),
         Task::Vm { task } => match task {
             VmTask::Test { names, short } => vm::test(&names, short),
             VmTask::Run { name, command } => vm::run(&name, &command),

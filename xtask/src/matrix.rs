@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::engine::Docker;
 use crate::packages::For;
 use crate::runtime::{self, Runtime};
+use crate::samples::{FIXTURES, SAMPLES};
 use crate::second::Second;
 use crate::sh::{self, Scratch};
 use crate::{docs, samples, setup};
@@ -18,13 +19,13 @@ use crate::{docs, samples, setup};
 /// How long a product may take until it has answered everything as the original did.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Runs the products in these directories, or without any of the samples named (or all), and prints a Markdown table on
-/// stdout.
+/// Runs the products in these directories, or without any of the samples named (or all), with `fixtures` of the
+/// end-to-end tests' applications too, and prints a Markdown table on stdout.
 ///
 /// # Errors
 ///
 /// When one does not answer as its original; the reasons stand under the table.
-pub(crate) fn run(names: &[String], directories: &[PathBuf]) -> Result<()> {
+pub(crate) fn run(names: &[String], fixtures: bool, directories: &[PathBuf]) -> Result<()> {
     let docker = setup::run(For::Tests)?;
     let mut rows: Vec<(String, Result<Product>)> = Vec::new();
     for directory in directories {
@@ -35,10 +36,23 @@ pub(crate) fn run(names: &[String], directories: &[PathBuf]) -> Result<()> {
     let mut images = Vec::new();
     if directories.is_empty() {
         let slim = docs::build_slim("dev")?;
+        let samples = if names.is_empty() {
+            SAMPLES.all()?
+        } else {
+            names.to_vec()
+        };
+        let fixtures = if fixtures { FIXTURES.all()? } else { Vec::new() };
         samples::build(&docker, names)?;
-        for name in samples::named(names)? {
-            images.push(Image::to_be(&docker, &name));
-            rows.push((name.clone(), Product::build(&slim, &name)));
+        FIXTURES.build(&docker, &fixtures)?;
+        let of = |group, names: Vec<String>| names.into_iter().map(move |name| (group, name));
+        for (group, name) in of(&SAMPLES, samples).chain(of(&FIXTURES, fixtures)) {
+            let original = group.image(&name);
+            let image = Image::to_be(&docker, &original);
+            rows.push((
+                format!("{}/{name}", group.folder),
+                Product::build(&slim, &original, &image.tag),
+            ));
+            images.push(image);
         }
     }
 
@@ -113,10 +127,10 @@ struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    fn to_be(docker: &'a Docker, sample: &str) -> Self {
+    fn to_be(docker: &'a Docker, original: &str) -> Self {
         Self {
             docker,
-            tag: tag(sample),
+            tag: format!("{original}-matrix"),
         }
     }
 }
@@ -125,10 +139,6 @@ impl Drop for Image<'_> {
     fn drop(&mut self) {
         let _ = self.docker.output(&["image", "rm", &self.tag]);
     }
-}
-
-fn tag(sample: &str) -> String {
-    format!("slim-matrix-{sample}")
 }
 
 /// What `slim build` wrote.
@@ -141,16 +151,10 @@ struct Product {
 }
 
 impl Product {
-    fn build(slim: &Path, sample: &str) -> Result<Self> {
-        let directory = sh::target_directory()?.join("matrix").join(sample);
+    fn build(slim: &Path, original: &str, tag: &str) -> Result<Self> {
+        let directory = sh::target_directory()?.join("matrix").join(original);
         let mut build = sh::root(slim);
-        build.args([
-            "build",
-            &samples::image(sample),
-            "--tag",
-            &tag(sample),
-            "--output",
-        ]);
+        build.args(["build", original, "--tag", tag, "--output"]);
         sh::output(build.arg(&directory))?;
         Self::read(&directory)
     }

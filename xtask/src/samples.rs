@@ -1,7 +1,7 @@
 //! `cargo xtask samples`: one image for each folder of samples/. The engine's own build cache decides what is done again.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,64 +12,96 @@ use crate::sh;
 /// Where Debian keeps certificate authorities that the administrator added.
 const LOCAL_AUTHORITIES: &str = "/usr/local/share/ca-certificates";
 
+/// Applications: the folders of a folder, an image each.
+pub(crate) struct Applications {
+    /// Where they are, in the workspace.
+    pub(crate) folder: &'static str,
+    /// What stands before an application's name in its image's.
+    prefix: &'static str,
+}
+
+/// The samples.
+pub(crate) const SAMPLES: Applications = Applications {
+    folder: "samples",
+    prefix: "slim-sample-",
+};
+
+/// The applications of the end-to-end tests, which name the images alike.
+pub(crate) const FIXTURES: Applications = Applications {
+    folder: "tests/apps",
+    prefix: "slim-test-app-",
+};
+
+impl Applications {
+    /// The image of one.
+    pub(crate) fn image(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Their names: the folders that have a Dockerfile, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read.
+    pub(crate) fn all(&self) -> Result<Vec<String>> {
+        let folder = sh::workspace().join(self.folder);
+        let unreadable = || format!("could not read {}", folder.display());
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&folder).with_context(unreadable)? {
+            let entry = entry.with_context(unreadable)?;
+            if entry.path().join("Dockerfile").is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Builds those named.
+    ///
+    /// # Errors
+    ///
+    /// A build that fails.
+    pub(crate) fn build(&self, docker: &Docker, names: &[String]) -> Result<()> {
+        let authorities = local_authorities(Path::new(LOCAL_AUTHORITIES))?;
+        for name in names {
+            // The host's network: a new engine's bridge may have no way out, and package registries must be reached.
+            let mut command = docker.command();
+            command
+                .current_dir(sh::workspace())
+                .args(["build", "--quiet", "--network", "host"])
+                // The image's id; stdout is for what a task measures.
+                .stdout(std::io::stderr());
+            let folder = PathBuf::from(self.folder).join(name);
+            let dockerfile = sh::workspace().join(&folder).join("Dockerfile");
+            let dockerfile = std::fs::read_to_string(&dockerfile)
+                .with_context(|| format!("could not read {}", dockerfile.display()))?;
+            if !authorities.is_empty() && dockerfile.contains("ARG CA_CERTS") {
+                command.args(["--build-arg", &format!("CA_CERTS={authorities}")]);
+            }
+            sh::run(command.args(["--tag", &self.image(name)]).arg(&folder))
+                .with_context(|| format!("{} could not be built", folder.display()))?;
+        }
+        Ok(())
+    }
+}
+
 /// The image of a sample.
 pub(crate) fn image(name: &str) -> String {
-    format!("slim-sample-{name}")
+    SAMPLES.image(name)
 }
 
-/// The names of the samples: the folders that have a Dockerfile, sorted.
-fn all() -> Result<Vec<String>> {
-    let folder = sh::workspace().join("samples");
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))? {
-        let entry = entry.context("could not read samples/")?;
-        if entry.path().join("Dockerfile").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// The samples named, or all of them.
-///
-/// # Errors
-///
-/// A name that is no sample.
-pub(crate) fn named(names: &[String]) -> Result<Vec<String>> {
-    let all = all()?;
-    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
-        bail!("there is no sample {unknown:?}; there are {}", all.join(", "));
-    }
-    Ok(if names.is_empty() { all } else { names.to_vec() })
-}
-
-/// Builds the samples named, or all of them, as `slim-sample-NAME`.
+/// Builds the samples named, or all of them.
 ///
 /// # Errors
 ///
 /// A name that is no sample, or a build that fails.
 pub(crate) fn build(docker: &Docker, names: &[String]) -> Result<()> {
-    let names = named(names)?;
-    let authorities = local_authorities(Path::new(LOCAL_AUTHORITIES))?;
-    for name in &names {
-        // The host's network: a new engine's bridge may have no way out, and package registries must be reached.
-        let mut command = docker.command();
-        command
-            .current_dir(sh::workspace())
-            .args(["build", "--quiet", "--network", "host"])
-            // The image's id; stdout is for what a task measures.
-            .stdout(std::io::stderr());
-        let dockerfile = sh::workspace().join("samples").join(name).join("Dockerfile");
-        let dockerfile =
-            std::fs::read_to_string(&dockerfile).context("could not read a sample's Dockerfile")?;
-        if !authorities.is_empty() && dockerfile.contains("ARG CA_CERTS") {
-            command.args(["--build-arg", &format!("CA_CERTS={authorities}")]);
-        }
-        sh::run(command.args(["--tag", &image(name), &format!("samples/{name}")]))
-            .with_context(|| format!("the sample {name} could not be built"))?;
+    let all = SAMPLES.all()?;
+    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
+        bail!("there is no sample {unknown:?}; there are {}", all.join(", "));
     }
-    Ok(())
+    SAMPLES.build(docker, if names.is_empty() { &all } else { names })
 }
 
 /// The certificate authorities added to this machine, as one PEM text: a network that inspects TLS needs them in builds
