@@ -94,6 +94,25 @@ pub fn require_root() {
     );
 }
 
+/// Says that the running test was left out because this kernel lacks something, and why: in its output and in the file
+/// that `SLIM_TEST_SKIPPED` names, from which `cargo xtask` tells it in its summary.
+///
+/// # Panics
+///
+/// When that file cannot be written to.
+pub fn skip(why: &str) {
+    // The harness names a test's thread after it.
+    let thread = std::thread::current();
+    let line = format!("{}: {why}\n", thread.name().unwrap_or("a test"));
+    print!("skipped: {line}");
+    if let Some(path) = std::env::var_os("SLIM_TEST_SKIPPED") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let mut file = file.expect("SLIM_TEST_SKIPPED names a file that can be written to");
+        file.write_all(line.as_bytes())
+            .expect("what was skipped fits on the disk");
+    }
+}
+
 /// Fails the test unless a Docker engine answers.
 ///
 /// # Panics

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 
 use crate::engine::Docker;
 use crate::packages::For;
-use crate::{docs, ebpf, fuzz, samples, setup, sh};
+use crate::sh::{self, Scratch};
+use crate::{docs, ebpf, fuzz, samples, setup, vm};
 
 /// Seconds that each fuzz target runs.
 const FUZZED: u32 = 60;
@@ -16,16 +17,16 @@ const FUZZED: u32 = 60;
 enum Outcome {
     Passed,
     Failed(String),
-    Skipped(&'static str),
+    Skipped(String),
 }
 
 /// Runs the steps in order, all of them even when one fails.
 struct Steps {
-    done: Vec<(&'static str, Duration, Outcome)>,
+    done: Vec<(String, Duration, Outcome)>,
 }
 
 impl Steps {
-    fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<()>) -> bool {
+    fn run(&mut self, name: &str, step: impl FnOnce() -> Result<()>) -> bool {
         eprintln!("\n== {name}");
         let start = Instant::now();
         let outcome = match step() {
@@ -36,28 +37,30 @@ impl Steps {
             }
         };
         let passed = matches!(outcome, Outcome::Passed);
-        self.done.push((name, start.elapsed(), outcome));
+        self.done.push((name.to_owned(), start.elapsed(), outcome));
         passed
     }
 
-    fn skip(&mut self, name: &'static str, why: &'static str) {
-        self.done.push((name, Duration::ZERO, Outcome::Skipped(why)));
+    fn skip(&mut self, name: &str, why: &str) {
+        self.done
+            .push((name.to_owned(), Duration::ZERO, Outcome::Skipped(why.to_owned())));
     }
 
     /// Prints the table and fails if a step did.
     fn finish(self) -> Result<()> {
         eprintln!("\n== summary");
         let mut failed = Vec::new();
+        let width = self.done.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
         for (name, time, outcome) in &self.done {
             let outcome = match outcome {
                 Outcome::Passed => "passed".to_owned(),
                 Outcome::Skipped(why) => format!("skipped: {why}"),
                 Outcome::Failed(error) => {
-                    failed.push(*name);
+                    failed.push(name.as_str());
                     format!("FAILED: {}", error.lines().next().unwrap_or_default())
                 }
             };
-            eprintln!("{:>7.1} s  {name:<22} {outcome}", time.as_secs_f64());
+            eprintln!("{:>7.1} s  {name:<width$}  {outcome}", time.as_secs_f64());
         }
         if failed.is_empty() {
             Ok(())
@@ -93,7 +96,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let all = ["--workspace".to_owned(), "--no-fail-fast".to_owned()];
     let tests = |steps: &mut Steps, arguments: &[String]| {
         if built && sampled {
-            steps.run("tests", || cargo_test(&docker, arguments));
+            let mut skipped = Vec::new();
+            steps.run("tests", || cargo_test(&docker, arguments, &mut skipped));
+            for (test, why) in &skipped {
+                steps.skip(test, why);
+            }
         } else {
             steps.skip("tests", "what they run could not be built");
         }
@@ -157,20 +164,35 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
         Err(_) => steps.skip("fuzzing", "cargo-fuzz could not be installed"),
     }
+    // What this kernel cannot show; the machine's disks are kept in the cache directory.
+    if cfg!(target_arch = "x86_64") {
+        steps.run("Linux 6.1", || vm::test(&["6.1".to_owned()], true));
+    } else {
+        steps.skip("Linux 6.1", "its virtual machine is an x86-64 one");
+    }
     steps.finish()
 }
 
-fn cargo_test(docker: &Docker, arguments: &[String]) -> Result<()> {
+/// Runs tests, and adds those that left themselves out, with their reasons.
+fn cargo_test(docker: &Docker, arguments: &[String], skipped: &mut Vec<(String, String)>) -> Result<()> {
+    let scratch = Scratch::new("test")?;
+    let told = scratch.path().join("skipped");
     let mut command = sh::cargo();
     command
         .arg("test")
         .args(arguments)
-        .env("SLIM_TEST_DOCKER", docker.client());
+        .env("SLIM_TEST_DOCKER", docker.client())
+        .env("SLIM_TEST_SKIPPED", &told);
     if !sh::is_root() {
         // Tracing needs root: the test programs run as root, the compiler does not.
         let triple = sh::output(Command::new("rustc").args(["--print", "host-tuple"]))?;
         let variable = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace('-', "_"));
         command.env(variable, "sudo --preserve-env");
     }
-    sh::run(&mut command)
+    let result = sh::run(&mut command);
+    // Nothing was skipped where there is no file.
+    let told = std::fs::read_to_string(told).unwrap_or_default();
+    let lines = told.lines().filter_map(|line| line.split_once(": "));
+    skipped.extend(lines.map(|(test, why)| (test.to_owned(), why.to_owned())));
+    result
 }
