@@ -274,7 +274,7 @@ impl Findings {
         let mut text = format!("\n### {}\n\n", self.name);
         for (name, fact) in &self.facts {
             if fact.contains('\n') {
-                let _ = writeln!(text, "- {name}:\n\n```\n{fact}\n```\n");
+                let _ = writeln!(text, "- {name}:\n\n```\n{fact}\n```");
             } else if !fact.is_empty() {
                 let _ = writeln!(text, "- {name}: {fact}");
             }
