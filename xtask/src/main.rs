@@ -113,7 +113,7 @@ enum Task {
 
 #[derive(Subcommand)]
 enum VmTask {
-    /// Run the tracer's tests, and products under enforced profiles, in each; all of them leave their results in docs/kernels.md
+    /// Run the tracer's tests, and products under enforced profiles, in each; the results of all tests go into docs/kernels.md
     Test {
         /// Only these
         names: Vec<String>,

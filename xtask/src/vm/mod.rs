@@ -54,6 +54,9 @@ const DOCUMENT: &str = "docs/kernels.md";
 /// That line.
 const RESULTS: &str = "<!-- What follows is written by `cargo xtask vm test`. -->\n";
 
+/// What a machine's results begin with.
+const SECTION: &str = "\n### ";
+
 /// How often a test that repeats itself does: a container starts in a second elsewhere, here in ten.
 const REPEAT: u32 = 3;
 
@@ -96,8 +99,8 @@ struct Findings {
     said: Vec<String>,
 }
 
-/// Runs the tests in the machines named, or in all of them: all tests, or a `short` selection. All tests of all machines
-/// leave their results in the document.
+/// Runs the tests in the machines named, or in all of them: all tests, which leave their results in the document, or a
+/// `short` selection.
 ///
 /// # Errors
 ///
@@ -127,15 +130,32 @@ pub(crate) fn test(names: &[String], short: bool) -> Result<()> {
     }
     let text = all.iter().map(Findings::markdown).collect::<String>();
     eprintln!("\n{text}");
-    if names.is_empty() && !short {
+    if !short {
         let path = sh::workspace().join(DOCUMENT);
         let document = std::fs::read_to_string(&path).context(DOCUMENT)?;
-        let (above, _) = document
-            .split_once(RESULTS)
-            .with_context(|| format!("{DOCUMENT} has no line for results"))?;
-        std::fs::write(&path, format!("{above}{RESULTS}{text}")).context(DOCUMENT)?;
+        std::fs::write(&path, with_results(&document, &all)?).context(DOCUMENT)?;
     }
     check(&all)
+}
+
+/// The document with these results in the place of the same machines' last ones.
+fn with_results(document: &str, all: &[Findings]) -> Result<String> {
+    let (above, below) = document
+        .split_once(RESULTS)
+        .with_context(|| format!("{DOCUMENT} has no line for results"))?;
+    let last = |name: &str| {
+        let mut sections = below.split(SECTION);
+        let section = sections.find(|section| section.lines().next() == Some(name));
+        section.map_or(String::new(), |section| format!("{SECTION}{section}"))
+    };
+    let results: String = MACHINES
+        .iter()
+        .map(|machine| {
+            let new = all.iter().find(|findings| findings.name == machine.name);
+            new.map_or_else(|| last(machine.name), Findings::markdown)
+        })
+        .collect();
+    Ok(format!("{above}{RESULTS}{results}"))
 }
 
 /// Runs a command in a machine, with its output.
@@ -271,7 +291,7 @@ fn run_tests(guest: &mut Guest, program: &str, names: &[&str], findings: &mut Fi
 
 impl Findings {
     fn markdown(&self) -> String {
-        let mut text = format!("\n### {}\n\n", self.name);
+        let mut text = format!("{SECTION}{}\n\n", self.name);
         for (name, fact) in &self.facts {
             if fact.contains('\n') {
                 let _ = writeln!(text, "- {name}:\n\n```\n{fact}\n```");
@@ -301,5 +321,36 @@ impl Findings {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(name: &'static str, passed: usize) -> Findings {
+        let tally = Tally {
+            passed,
+            ..Tally::default()
+        };
+        Findings {
+            name,
+            facts: vec![("kernel", name.to_owned())],
+            tests: vec![("trace".to_owned(), tally)],
+            skipped: vec!["a_test: this kernel lacks it".to_owned()],
+            said: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_machines_results_take_the_place_of_its_last() {
+        let empty = format!("# Kernels\n\n{RESULTS}");
+        let both = with_results(&empty, &[findings("6.12", 2), findings("6.1", 1)]).unwrap();
+        assert_eq!(with_results(&both, &[]).unwrap(), both);
+        let again = with_results(&both, &[findings("6.1", 9)]).unwrap();
+        assert_eq!(again, both.replace("| trace | 1 |", "| trace | 9 |"));
+        assert_eq!(again.matches("- a_test: this kernel lacks it\n").count(), 2);
+        assert!(again.find("### 6.1\n") < again.find("### 6.12\n"));
+        assert!(with_results("# Kernels", &[]).is_err());
     }
 }
