@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use libseccomp::ScmpArch;
-use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, event, mark};
+use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, actor, event, mark};
 
 use super::attached::Existing;
 use super::table::{self, Row};
@@ -190,7 +190,8 @@ impl Gathered {
     fn exec(&mut self, parts: &Parts<'_, ExecEvent>) {
         let head = &parts.head;
         let inside = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
-        if !inside {
+        // Until the container's root is known, a path ends at the task's own, which is the host's still.
+        if !inside || head.actor == actor::RUNTIME {
             // The runtime executes itself: from memory or from the host.
             self.processes.entry(head.pid).or_default();
             return;
@@ -607,6 +608,8 @@ fn parts<T: Head>(record: &[u8], at: usize) -> Option<Parts<'_, T>> {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::offset_of;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -635,6 +638,38 @@ mod tests {
             let (text, port) = address(given);
             assert_eq!((text.as_str(), port), address_port);
         }
+    }
+
+    #[test]
+    fn what_the_runtime_executes_is_not_the_applications() {
+        let executed = |by: u32, path: &str| {
+            let mut head = [0; size_of::<ExecEvent>()];
+            for (at, value) in [
+                (offset_of!(ExecEvent, kind), event::EXEC),
+                (offset_of!(ExecEvent, pid), 7),
+                (offset_of!(ExecEvent, program), 1),
+                (offset_of!(ExecEvent, actor), by),
+                (offset_of!(ExecEvent, marks), mark::TRUTH | mark::ON_ROOT),
+                (offset_of!(ExecEvent, truth), path.len() as u32),
+            ] {
+                head[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+            }
+            let record = [
+                &(path.len() as u32).to_ne_bytes()[..],
+                &HEADED.to_ne_bytes(),
+                path.as_bytes(),
+                &head,
+                b"\0",
+            ];
+            let mut gathered = Gathered::default();
+            gathered.take(&record.concat(), &table::by_number());
+            gathered.executed()
+        };
+        let [nginx] = &executed(actor::APP, "/usr/sbin/nginx")[..] else {
+            panic!("one program")
+        };
+        assert_eq!(nginx.path, "/usr/sbin/nginx".into());
+        assert_eq!(executed(actor::RUNTIME, "/usr/sbin/runc"), []);
     }
 
     proptest! {
