@@ -6,6 +6,7 @@
 //! with static programs, which carry what would be a library elsewhere. The text of a script brings none: languages have
 //! resolvers of their own.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::LazyLock;
 
@@ -107,13 +108,17 @@ impl Resolver for Families<'_> {
             && elf.is_some_and(|elf| {
                 elf.interpreter.is_none() && elf.needed.is_empty() && elf.soname.is_none()
             });
-        for family in self.families.iter().filter(|family| !family.not.is_match(name)) {
-            let mut comes = family.of.is_match(name) || (is_static && family.is_static);
-            if !comes && !family.contains.is_empty() {
-                let bytes = node.constants()?;
-                let holds = |text: &String| memchr::memmem::find(bytes, text.as_bytes()).is_some();
-                comes = family.contains.iter().any(holds);
-            }
+        let open = self.families.iter().filter(|family| !family.not.is_match(name));
+        let texts = open.clone().flat_map(|family| family.contains);
+        let held = match node.constants()? {
+            Some(constants) => constants.hold(texts.map(String::as_bytes))?,
+            None => BTreeSet::new(),
+        };
+        for family in open {
+            let holds = |text: &String| held.contains(text.as_bytes());
+            let comes = family.of.is_match(name)
+                || (is_static && family.is_static)
+                || family.contains.iter().any(holds);
             if comes {
                 for resolved in &family.brings {
                     let cause = Cause::Edge {

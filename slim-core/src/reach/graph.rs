@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::Reached;
-use super::elf::parse;
+use super::elf::constants::Constants;
 use super::exclude::Excluded;
 use super::guard::Guard;
 use super::syntax::MAX_SOURCE;
@@ -52,14 +52,10 @@ pub(super) struct Node<'a> {
     rootfs: &'a Rootfs,
     head: OnceLock<Vec<u8>>,
     source: OnceLock<Vec<u8>>,
-    constants: OnceLock<Vec<u8>>,
 }
 
 /// As much as the kernel reads of a file to see what it executes (`BINPRM_BUF_SIZE` in `include/uapi/linux/binfmts.h`).
 pub(super) const HEAD: usize = 256;
-
-/// As much of a program's constants as is looked at, in bytes.
-const MAX_CONSTANTS: usize = 64 << 20;
 
 /// Names of files that are no code unless they may be executed: their bytes are not looked at.
 const NO_CODE: [&[u8]; 30] = [
@@ -97,21 +93,13 @@ impl Node<'_> {
         Ok(self.source.get_or_init(|| source))
     }
 
-    /// What is read-only of an ELF file, read once for all resolvers: names, literals and other constants; empty for
-    /// other files.
-    pub(super) fn constants(&self) -> io::Result<&[u8]> {
-        if let Some(constants) = self.constants.get() {
-            return Ok(constants);
+    /// What is read-only of an ELF file; none of other files.
+    pub(super) fn constants(&self) -> io::Result<Option<Constants<'_>>> {
+        if !self.entry.is_file() || !self.head()?.starts_with(b"\x7fELF") {
+            return Ok(None);
         }
-        let constants = if self.entry.is_file() && self.head()?.starts_with(b"\x7fELF") {
-            let read = |offset: u64, length: usize| self.rootfs.read_at(self.path, offset, length);
-            // Segments that lie over each other tell nothing new.
-            let size = usize::try_from(self.entry.size()).unwrap_or(usize::MAX);
-            parse::read_only(&read, size.min(MAX_CONSTANTS))?
-        } else {
-            Vec::new()
-        };
-        Ok(self.constants.get_or_init(|| constants))
+        let read = |offset: u64, length: usize| self.rootfs.read_at(self.path, offset, length);
+        Constants::of(Box::new(read), self.entry.size())
     }
 }
 
@@ -343,7 +331,6 @@ fn visit<'a>(rootfs: &'a Rootfs, path: &RootPath, entry: &Entry, resolvers: &[&d
         rootfs,
         head: OnceLock::new(),
         source: OnceLock::new(),
-        constants: OnceLock::new(),
     };
     for resolver in resolvers {
         if let Err(error) = resolver.resolve(&node, &mut needs) {

@@ -15,11 +15,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use tree_sitter::Node as Syntax;
 
 use super::context::{Context, Place};
+use super::elf::constants::Constants;
 use super::graph::{Needs, Node, Resolver};
 use super::source::{self, Language};
 use super::syntax;
@@ -127,20 +129,14 @@ impl<'a> Ruby<'a> {
         if file.extension() != Some(b"so") || !(self.load_path.iter().any(installed) || gems.any(installed)) {
             return Ok(());
         }
-        let constants = node.constants()?;
-        if memchr::memmem::find(constants, b"rb_require").is_none() {
+        let Some(constants) = node.constants()? else {
+            return Ok(());
+        };
+        if constants.hold([b"rb_require".as_slice()])?.is_empty() {
             return Ok(());
         }
-        let feature = |word: &&[u8]| {
-            let path = word
-                .iter()
-                .all(|&b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
-            path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
-        };
-        let words = constants.split(|&b| b == 0);
-        let features: BTreeSet<&[u8]> = words.filter(feature).take(MAX_FILES).collect();
-        for name in features {
-            self.require(needs, &self.load_path, name, Place::of(file));
+        for name in named_features(&constants)? {
+            self.require(needs, &self.load_path, &name, Place::of(file));
         }
         Ok(())
     }
@@ -405,6 +401,31 @@ fn assigned<'t>(node: Syntax<'t>, name: &[u8], bytes: &[u8]) -> Option<Syntax<'t
         .filter(|_| node.kind() == "assignment")?;
     let method = left.child_by_field_name("method")?;
     (syntax::text(method, bytes) == name).then(|| node.child_by_field_name("right"))?
+}
+
+/// The words of an extension's constants that may be names to require: whole strings with a directory in them.
+fn named_features(constants: &Constants<'_>) -> io::Result<BTreeSet<Vec<u8>>> {
+    let feature = |word: &[u8]| {
+        let path = word
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
+        path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
+    };
+    let mut features = BTreeSet::new();
+    constants.windows(|window| {
+        let begins = |at: &usize| window.bytes[..*at].last().is_none_or(|&before| before == 0);
+        for start in window.own.clone().filter(begins) {
+            let word = window.bytes[start..]
+                .split(|&b| b == 0)
+                .next()
+                .unwrap_or_default();
+            if features.len() < MAX_FILES && feature(word) {
+                features.insert(word.to_vec());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(features)
 }
 
 /// The files that `require` of a name may mean.

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use globset::GlobSet;
@@ -22,6 +23,7 @@ use super::super::graph::{Needs, Node, Resolver};
 use super::super::own;
 use super::super::tables::Tables;
 use super::Libraries;
+use super::constants::Window;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
 
@@ -31,6 +33,10 @@ const MAX_NAMES: usize = 10_000;
 /// `include/uapi/linux/limits.h`).
 const MAX_PATH: usize = 4096;
 const MAX_NAME: usize = 255;
+
+/// The function that loads a library by its name, and those that run a shell, as they are imported.
+const LOADS: &[u8] = b"dlopen\0";
+const RUNS: [&[u8]; 2] = [b"\0system\0", b"\0popen\0"];
 
 /// Names of files whose constants are not followed.
 static SILENT: LazyLock<GlobSet> = LazyLock::new(|| names(&Tables::built_in().constants.silent));
@@ -63,26 +69,26 @@ impl<'a> Data<'a> {
 }
 
 impl Data<'_> {
-    /// The paths that constants name, if the image has them; `joined` if constants stand one behind the other.
-    fn paths<'s>(&self, constants: &'s [u8], joined: bool) -> BTreeSet<&'s [u8]> {
-        let mut found = BTreeSet::new();
-        for at in memchr_iter(b'/', constants) {
-            let before = at.checked_sub(1).and_then(|before| constants.get(before));
+    /// Adds the paths that begin in a window and that the image has; `joined` if constants stand one behind the other.
+    fn paths(&self, window: &Window<'_>, joined: bool, found: &mut BTreeSet<Vec<u8>>) {
+        let bytes = window.bytes;
+        for at in memchr_iter(b'/', &bytes[window.own.clone()]) {
+            if found.len() >= MAX_NAMES {
+                return;
+            }
+            let at = window.own.start + at;
+            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
             let goes_on = |b: &u8| *b == b'/' || (!joined && (is_word(*b) || b"~})".contains(b)));
-            let rest = &constants[at..constants.len().min(at + MAX_PATH)];
+            let rest = &bytes[at..bytes.len().min(at + MAX_PATH)];
             if before.is_some_and(goes_on) || !self.tops.iter().any(|top| rest[1..].starts_with(top)) {
                 continue;
             }
-            self.walk(rest, joined, &mut found);
-            if found.len() >= MAX_NAMES {
-                break;
-            }
+            found.extend(self.walk(rest, joined).map(<[u8]>::to_vec));
         }
-        found
     }
 
-    /// Adds what the path that `rest` begins with names.
-    fn walk<'s>(&self, rest: &'s [u8], joined: bool, found: &mut BTreeSet<&'s [u8]>) {
+    /// What the path that `rest` begins with names.
+    fn walk<'s>(&self, rest: &'s [u8], joined: bool) -> Option<&'s [u8]> {
         let rootfs = self.context.rootfs;
         let mut directory = RootPath::root();
         // How much of the path leads to the directory.
@@ -99,29 +105,25 @@ impl Data<'_> {
                 continue;
             }
             if name.len() > MAX_NAME && !joined {
-                return;
+                return None;
             }
             let there = !name.is_empty() && rootfs.get(&directory.child(name)).is_some();
             if there && next == b'/' {
                 let inner = rootfs.resolve(&directory.child(name), true);
                 if !rootfs.get(&inner.path).is_some_and(|entry| entry.is_dir()) {
-                    return;
+                    return None;
                 }
                 directory = inner.path;
                 known += 1 + name.len();
             } else if there && !is_computed(next) {
-                found.insert(&rest[..=known + name.len()]);
-                return;
+                return Some(&rest[..=known + name.len()]);
             } else {
                 if joined && let Some(longest) = self.longest(&directory, name) {
-                    found.insert(&rest[..=known + longest]);
-                    return;
+                    return Some(&rest[..=known + longest]);
                 }
                 let named = joined || name.is_empty() || is_computed(next);
-                if named && own::may_be_own(&directory) && !self.context.packages.made(&directory) {
-                    found.insert(&rest[..known]);
-                }
-                return;
+                let own = named && own::may_be_own(&directory) && !self.context.packages.made(&directory);
+                return own.then_some(&rest[..known]);
             }
         }
     }
@@ -145,30 +147,41 @@ impl Data<'_> {
 
 impl Resolver for Data<'_> {
     fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
-        let constants = node.constants()?;
-        if constants.is_empty() || SILENT.is_match(os(node.path.name().unwrap_or_default())) {
+        let Some(constants) = node.constants()? else {
+            return Ok(());
+        };
+        if SILENT.is_match(os(node.path.name().unwrap_or_default())) {
             return Ok(());
         }
-        let holds = |text: &[u8]| memmem::find(constants, text).is_some();
-        let table = &Tables::built_in().constants;
-        let joined = table.joined.iter().any(|mark| holds(mark.as_bytes()));
+        let marks = Tables::built_in().constants.joined.iter().map(String::as_bytes);
+        let marks: Vec<&[u8]> = marks.collect();
+        let held = constants.hold(marks.iter().copied().chain([LOADS].into_iter().chain(RUNS)))?;
+        let joined = marks.iter().any(|mark| held.contains(mark));
+        let loads = held.contains(LOADS);
+        let (mut paths, mut libraries) = (BTreeSet::new(), BTreeSet::new());
+        constants.windows(|window| {
+            self.paths(window, joined, &mut paths);
+            if loads {
+                library_names(window, joined, &mut libraries);
+            }
+            ControlFlow::Continue(())
+        })?;
         // Where its libraries are looked for is no directory that it uses.
         let elf = self.libraries.elf(node.path)?;
-        let searched = |path: &&[u8]| {
+        let searched = |path: &[u8]| {
             let paths = elf.iter().flat_map(|elf| elf.rpath.iter().chain(&elf.runpath));
             let mut paths = paths.flat_map(|paths| paths.split(|&b| b == b':'));
-            paths.any(|searched| searched == *path)
+            paths.any(|searched| searched == path)
         };
         // What a distribution's libraries know of programs (that there are shells, how a script begins) is nothing that
         // they run unasked.
         let owned = self.context.packages.owner(node.path).is_some();
-        let program = |path: &&[u8]| {
+        let program = |path: &[u8]| {
             let file = self.context.file(&RootPath::root(), path);
             let parent = file.and_then(|file| file.path.parent());
             owned && parent.is_some_and(|parent| self.programs.contains(&parent))
         };
-        let paths = self.paths(constants, joined).into_iter();
-        for path in paths.filter(|path| !searched(path) && !program(path)) {
+        for path in paths.iter().filter(|path| !searched(path) && !program(path)) {
             let place = Place::of(node.path);
             match self.context.directory(&RootPath::root(), path) {
                 // What a package made is no application's own, whatever its programs call it.
@@ -178,52 +191,55 @@ impl Resolver for Data<'_> {
                 _ => self.context.literal(needs, path, place),
             }
         }
-        // Both run `/bin/sh` (system(3), popen(3)); that an interpreter can, its sources tell.
-        if !owned && (holds(b"\0system\0") || holds(b"\0popen\0")) {
+        // They run `/bin/sh` (system(3), popen(3)); that an interpreter can, its sources tell.
+        if !owned && RUNS.iter().any(|call| held.contains(call)) {
             self.context.command(needs, b"sh", Place::of(node.path));
         }
-        if holds(b"dlopen\0") {
-            for library in libraries(constants, joined) {
-                let cause = Cause::Edge {
-                    edge: EdgeKind::Dlopen,
-                    from: node.path.clone(),
-                    detail: Some(encode(library).into_owned()),
-                };
-                self.libraries.named(node.path, library, &cause, needs)?;
-            }
+        for library in &libraries {
+            let cause = Cause::Edge {
+                edge: EdgeKind::Dlopen,
+                from: node.path.clone(),
+                detail: Some(encode(library).into_owned()),
+            };
+            self.libraries.named(node.path, library, &cause, needs)?;
         }
         Ok(())
     }
 }
 
-/// The libraries that constants name, without directories: `libNAME.so` and versions behind it.
-fn libraries(constants: &[u8], joined: bool) -> BTreeSet<&[u8]> {
-    let mut found = BTreeSet::new();
-    for dot in memmem::find_iter(constants, b".so") {
-        let before = &constants[dot.saturating_sub(MAX_NAME)..dot];
+/// Adds the libraries that a window names, without directories: `libNAME.so` and versions behind it.
+fn library_names(window: &Window<'_>, joined: bool, found: &mut BTreeSet<Vec<u8>>) {
+    let bytes = window.bytes;
+    for dot in memmem::find_iter(&bytes[window.own.start..], b".so") {
+        let dot = window.own.start + dot;
+        if dot >= window.own.end || found.len() >= MAX_NAMES {
+            return;
+        }
+        let before = &bytes[dot.saturating_sub(MAX_NAME)..dot];
         let word = before.iter().rposition(|&b| !is_word(b) && b != b'+');
         let word = word.map_or(before, |last| &before[last + 1..]);
-        let path = constants[..dot - word.len()].last() == Some(&b'/');
+        let path = bytes[..dot - word.len()].last() == Some(&b'/');
         let start = if joined {
             memmem::rfind(word, b"lib")
         } else {
             (word.starts_with(b"lib") && !path).then_some(0)
         };
         let Some(start) = start else { continue };
-        let mut end = dot + 3;
-        while constants.get(end) == Some(&b'.') {
-            let digits = constants[end + 1..].iter().take_while(|b| b.is_ascii_digit());
+        let start = dot - (word.len() - start);
+        let name = &bytes[start..bytes.len().min(start + MAX_NAME + 2)];
+        let mut end = dot + 3 - start;
+        while name.get(end) == Some(&b'.') {
+            let digits = name[end + 1..].iter().take_while(|b| b.is_ascii_digit());
             match digits.count() {
                 0 => break,
                 count => end += 1 + count,
             }
         }
-        let goes_on = constants.get(end).is_some_and(|&b| is_word(b));
-        if (joined || !goes_on) && found.len() < MAX_NAMES {
-            found.insert(&constants[dot - (word.len() - start)..end]);
+        let goes_on = name.get(end).is_some_and(|&b| is_word(b));
+        if (joined || !goes_on) && end <= MAX_NAME {
+            found.insert(name[..end].to_vec());
         }
     }
-    found
 }
 
 /// Whether a directory is one of the system, which every text may seem to name.
@@ -249,10 +265,15 @@ fn is_computed(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Options;
     use super::super::super::programs::Environment;
     use super::super::super::source::tests::{beside, reached};
+    use proptest::prelude::*;
+
+    use super::super::constants::tests::constants;
     use super::super::parse::{Elf, tests::write_with};
     use super::*;
+    use crate::image::{Config, memory::tree, packages};
 
     const ELF: Elf = Elf {
         is_64: true,
@@ -266,6 +287,19 @@ mod tests {
         runpath: None,
         no_default: false,
     };
+
+    /// The names of libraries in `constants`, in windows of so many places.
+    fn names(constants: &[u8], joined: bool, window: usize) -> BTreeSet<Vec<u8>> {
+        let program = write_with(&ELF, constants);
+        let mut found = BTreeSet::new();
+        self::constants(&program, window)
+            .windows(|window| {
+                library_names(window, joined, &mut found);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        found
+    }
 
     /// What a program with these constants keeps in a tree with these files.
     fn kept(files: &[&str], constants: &[u8]) -> Vec<String> {
@@ -399,8 +433,12 @@ mod tests {
     #[test]
     fn names_stand_in_order_and_end() {
         assert_eq!(
-            libraries(b"liba.so liba.so.1.2 liba.so.1. libb.so.x +libc++.so.1", false),
-            [&b"liba.so"[..], b"liba.so.1.2"].into()
+            names(
+                b"liba.so liba.so.1.2 liba.so.1. libb.so.x +libc++.so.1",
+                false,
+                1000
+            ),
+            [b"liba.so".to_vec(), b"liba.so.1.2".to_vec()].into()
         );
         let many = b"/usr/lib".repeat(10_000);
         assert_eq!(kept(&["/usr/lib/a"], &many), Vec::<String>::new());
@@ -414,5 +452,58 @@ mod tests {
             Box::new(Data::new(context, libraries))
         });
         assert_eq!(beside(&reached, &from), Vec::<String>::new());
+    }
+
+    /// Constants that are mostly parts of paths and of libraries' names, some of them very long.
+    fn any_constants() -> impl Strategy<Value = Vec<u8>> {
+        const PARTS: [&[u8]; 16] = [
+            b"/",
+            b"a",
+            b"b",
+            b"/a/b",
+            b"/etc/app.conf",
+            b"/srv/pages/%s",
+            b"lib",
+            b"libx",
+            b".so",
+            b".so.1",
+            b".12",
+            b"-",
+            b"+",
+            b" ",
+            b"\0",
+            b"%",
+        ];
+        let part = prop_oneof![
+            20 => proptest::sample::select(&PARTS[..]).prop_map(<[u8]>::to_vec),
+            1 => (proptest::sample::select(&PARTS[..]), 1usize..3000).prop_map(|(part, count)| part.repeat(count)),
+        ];
+        proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn windows_tell_what_the_whole_does(constants in any_constants(), joined: bool, window in 1usize..3000) {
+            let program = write_with(&ELF, &constants);
+            let window = window.max(program.len() / 500);
+            prop_assert_eq!(names(&constants, joined, window), names(&constants, joined, program.len()));
+            let tree = tree(&[("/a/b", b""), ("/etc/app.conf", b""), ("/srv/pages/x", b""), ("/b", b"-> /a")]);
+            let config = Config::default();
+            let environment = Environment::of(&tree, &config);
+            let (packages, options) = (packages::owners(&tree), Options::default());
+            let context = Context::new(&tree, &config, &environment, &packages, &options);
+            let libraries = Libraries::new(&tree, &environment);
+            let data = Data::new(&context, &libraries);
+            let paths = |window: usize| {
+                let mut found = BTreeSet::new();
+                let look = |window: &Window<'_>| {
+                    data.paths(window, joined, &mut found);
+                    ControlFlow::Continue(())
+                };
+                self::constants(&program, window).windows(look).unwrap();
+                found
+            };
+            prop_assert_eq!(paths(window), paths(program.len()));
+        }
     }
 }

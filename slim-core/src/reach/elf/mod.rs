@@ -4,6 +4,7 @@
 //! machine in one way: directories for CPU levels (`glibc-hwcaps`). All that are there are kept.
 
 mod cache;
+pub(super) mod constants;
 pub(super) mod data;
 pub mod parse;
 mod search;
