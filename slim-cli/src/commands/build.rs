@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use slim_core::engine::docker::Docker;
 use slim_core::image::Image;
 use slim_core::pipeline::{
-    self, Bodies, Output, ProductOptions, RecordOptions, Scenario, Stop, VerifyOptions, Workshop,
+    self, Bodies, ProductOptions, RecordOptions, Recorded, Scenario, VerifyOptions, Workshop,
 };
 use slim_core::recording::Recording;
 
@@ -86,10 +85,18 @@ async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
     let progress = Progress::new(global);
     let subject = order.subject;
     let output = open_output(subject.output.as_ref(), subject.image())?;
+    // To load the tracer takes longer than to index an image.
+    let record = order
+        .record
+        .map(|options| (options, pipeline::load(options.trace)));
     let engine = connect(global).await?;
 
     let image = pipeline::image(&engine, subject.image(), subject.pull.into(), &stop, &progress).await?;
-    let seen = observe(&engine, &image, &order, &output, &stop, &progress).await?;
+    let mut seen = Seen::before(&image, &order)?;
+    if let Some((options, loading)) = record {
+        let recorded = recorded(&engine, &image, options, loading, &output, &stop, &progress).await?;
+        seen = seen.with(recorded, options)?;
+    }
     let workshop = Workshop {
         engine: &engine,
         image: &image,
@@ -118,31 +125,29 @@ struct Seen {
     summary: Vec<String>,
 }
 
-async fn observe(
-    engine: &Docker,
-    image: &Image,
-    order: &Order<'_>,
-    output: &Output,
-    stop: &Stop,
-    progress: &Progress,
-) -> anyhow::Result<Seen> {
-    let mut seen = Seen {
-        recording: Recording::new(image.id.clone()),
-        bodies: Bodies::new(),
-        scenarios: Vec::new(),
-        summary: Vec::new(),
-    };
-    if let Some((recording, bodies)) = &order.earlier {
-        seen.recording = seen.recording.merge(recording.clone())?;
-        seen.bodies.extend(bodies.clone());
-        seen.scenarios = Scenario::of(recording, bodies, image);
+impl Seen {
+    /// What was seen before.
+    fn before(image: &Image, order: &Order<'_>) -> anyhow::Result<Self> {
+        let mut seen = Self {
+            recording: Recording::new(image.id.clone()),
+            bodies: Bodies::new(),
+            scenarios: Vec::new(),
+            summary: Vec::new(),
+        };
+        if let Some((recording, bodies)) = &order.earlier {
+            seen.recording = seen.recording.merge(recording.clone())?;
+            seen.bodies.extend(bodies.clone());
+            seen.scenarios = Scenario::of(recording, bodies, image);
+        }
+        Ok(seen)
     }
-    if let Some(options) = order.record {
-        let recorded = recorded(engine, image, options, output, stop, progress).await?;
-        seen.recording = seen.recording.merge(recorded.recording()?)?;
-        seen.scenarios.push(recorded.scenario(&options.container));
-        seen.bodies.extend(recorded.bodies);
-        seen.summary = recorded.summary;
+
+    /// And what was recorded now.
+    fn with(mut self, recorded: Recorded, options: &RecordOptions) -> anyhow::Result<Self> {
+        self.recording = self.recording.merge(recorded.recording()?)?;
+        self.scenarios.push(recorded.scenario(&options.container));
+        self.bodies.extend(recorded.bodies);
+        self.summary = recorded.summary;
+        Ok(self)
     }
-    Ok(seen)
 }

@@ -118,11 +118,12 @@ async fn recorded(
     engine: &Docker,
     image: &slim_core::image::Image,
     options: &pipeline::RecordOptions,
+    loading: pipeline::Loading,
     output: &Output,
     stop: &Stop,
     progress: &Progress,
 ) -> anyhow::Result<pipeline::Recorded> {
-    let result = pipeline::record(engine, image, options, stop, progress).await;
+    let result = pipeline::record(engine, image, options, loading, stop, progress).await;
     let log = match &result {
         Ok(recorded) => [recorded.log.0.as_slice(), recorded.log.1.as_slice()].concat(),
         Err(error) => error.log().unwrap_or_default().as_bytes().to_vec(),

@@ -25,6 +25,7 @@ async fn record(global: &Global, args: &Observe) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let output = open_output(args.subject.output.as_ref(), args.subject.image())?;
+    let loading = pipeline::load(options.trace);
     let engine = connect(global).await?;
 
     let image = pipeline::image(
@@ -35,7 +36,7 @@ async fn record(global: &Global, args: &Observe) -> anyhow::Result<()> {
         &progress,
     )
     .await?;
-    let recorded = recorded(&engine, &image, &options, &output, &stop, &progress).await?;
+    let recorded = recorded(&engine, &image, &options, loading, &output, &stop, &progress).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
     print(global, &path, &recorded.run, &recorded.summary)

@@ -21,7 +21,7 @@ use crate::{build, engine, probe, profile, reach, recording, trace};
 pub use attach::{AttachOptions, Running, attach};
 pub use output::{Bodies, Output, default_directory, load_bodies};
 pub use produce::{Product, ProductOptions, Workshop, plan};
-pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
+pub use record::{Loading, RecordOptions, Recorded, image, load, record, recorded_reference};
 pub use verify::{ARBITRARY_USER, Finished, Scenario, VerifyOptions};
 
 /// As much of the container's output as is kept, in bytes of each stream.

@@ -159,6 +159,7 @@ impl Workshop<'_> {
         let mut healed = Vec::new();
         let mut number = 1;
         let mut plan = self.plan(&recording)?;
+        verifier.load_ahead();
         loop {
             let files = self.write(&plan, &recording, bodies)?;
             let made = self.make(&plan).await?;

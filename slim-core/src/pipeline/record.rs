@@ -98,10 +98,10 @@ pub async fn image(
 }
 
 /// The tracer on its way into the kernel, which takes a while that other things can fill.
-pub(super) type Loading = tokio::task::JoinHandle<Result<trace::Loaded, trace::Error>>;
+pub type Loading = tokio::task::JoinHandle<Result<trace::Loaded, trace::Error>>;
 
 /// Begins to load the tracer.
-pub(super) fn load(sizes: trace::Options) -> Loading {
+pub fn load(sizes: trace::Options) -> Loading {
     tokio::task::spawn_blocking(move || trace::Loaded::new(sizes))
 }
 
@@ -117,6 +117,8 @@ pub(super) async fn show_bytes(
 
 /// Runs a container of `image`, exercises it under the tracer, and says what it did.
 ///
+/// `loading` is the tracer of the sizes in `options`, from [`load`]: best begun before the image is looked for.
+///
 /// The container and its anonymous volumes are gone when this returns, whatever happened.
 ///
 /// # Errors
@@ -125,6 +127,7 @@ pub async fn record(
     engine: &dyn Engine,
     image: &Image,
     options: &RecordOptions,
+    loading: Loading,
     stop: &Stop,
     observer: &dyn Observer,
 ) -> Result<Recorded, Error> {
@@ -135,7 +138,6 @@ pub async fn record(
         log: String::new(),
     })?;
     observer.begin(Stage::Start, &image.reference);
-    let loading = load(options.trace);
     let container = cancellable(stop, cancelling, engine.create(image, &options.container)).await?;
     let session = Session {
         engine,

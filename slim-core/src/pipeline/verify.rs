@@ -165,6 +165,7 @@ impl Finished<'_> {
         }
         observer.begin(Stage::Verify, "running the product");
         let mut verifier = Verifier::new(engine, &scenarios, &options, stop, observer)?;
+        verifier.load_ahead();
         let subject = Subject {
             product: self.product,
             original: self.original,
@@ -295,8 +296,14 @@ impl<'a> Verifier<'a> {
             stop,
             observer,
             scenarios: repeated,
-            loading: options.trace.map(load),
+            loading: None,
         })
+    }
+
+    /// Begins to load the tracer of the first trial. It takes most of its memory while it is loaded, as a closure does
+    /// while it is made, so one is to follow the other.
+    pub(super) fn load_ahead(&mut self) {
+        self.loading = self.options.trace.map(load);
     }
 
     /// Runs the product through everything once.

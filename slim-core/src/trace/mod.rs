@@ -302,11 +302,13 @@ impl Loaded {
     /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
     pub fn new(options: Options) -> Result<Self, Error> {
         let mount = cgroup::mount().ok_or(Error::NoCgroup2)?;
+        let kernel = std::fs::read(btf::VMLINUX).map_err(|source| Error::NoBtf { source })?;
         // To read all of the kernel's types takes as long as to prepare the object.
         let (loaded, types) = std::thread::scope(|scope| {
-            let types = scope.spawn(aya::Btf::from_sys_fs);
-            (load(options, mount), types.join())
+            let types = scope.spawn(|| aya::Btf::parse(&kernel, aya::Endianness::default()));
+            (load(options, mount, &kernel), types.join())
         });
+        drop(kernel);
         let mut loaded = loaded?;
         let types = types
             .map_err(|_| Error::Reader("reading the kernel's types panicked".into()))?
@@ -890,16 +892,14 @@ pub fn known_syscalls() -> u32 {
     table::known()
 }
 
-/// Loads the object with sizes and offsets; nothing is attached yet.
-fn load(options: Options, mount: PathBuf) -> Result<Loaded, Error> {
-    let types = std::fs::read(btf::VMLINUX).map_err(|source| Error::NoBtf { source })?;
-    let btf = btf::Btf::parse(&types)?;
+/// Loads the object with sizes and the offsets that the types of the running kernel tell; nothing is attached yet.
+fn load(options: Options, mount: PathBuf, kernel: &[u8]) -> Result<Loaded, Error> {
+    let btf = btf::Btf::parse(kernel)?;
     let offsets = btf.offsets()?;
     let secureexec = btf
         .bit_offset("linux_binprm", "secureexec")
         .unwrap_or(slim_ebpf::ABSENT);
     drop(btf);
-    drop(types);
 
     // Counters are spread over CPUs so that they do not fight for one cache line.
     let cpus = aya::util::nr_cpus().unwrap_or(usize::MAX);
