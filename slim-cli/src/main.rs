@@ -4,6 +4,7 @@
 
 mod args;
 mod commands;
+mod memory;
 mod progress;
 mod settings;
 
@@ -31,6 +32,7 @@ mod exit {
 }
 
 fn main() -> ExitCode {
+    memory::map_large_blocks();
     let command = match settings::apply(Cli::command()) {
         Ok(command) => command,
         Err(error) => {

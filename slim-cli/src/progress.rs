@@ -1,4 +1,5 @@
-//! Progress on standard error: a line for each stage on a terminal, nothing in a pipe.
+//! Progress on standard error: a line for each stage on a terminal, nothing in a pipe. What a stage no longer needs is
+//! given back when it ends.
 
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
@@ -9,6 +10,7 @@ use slim_core::pipeline::{Observer, Stage};
 use slim_core::report::{StageTime, printable};
 
 use crate::args::{Colour, Global};
+use crate::memory;
 
 /// Whether standard error is coloured.
 pub(crate) fn colour(global: &Global) -> bool {
@@ -117,6 +119,7 @@ impl Observer for Progress {
     }
 
     fn end(&self, stage: Stage, what: &str) {
+        memory::give_back();
         let mut state = self.lock();
         let took = state
             .began

@@ -24,6 +24,7 @@ use slim_core::report;
 use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
+use crate::memory;
 use crate::progress::Progress;
 
 pub(crate) use formats::list as list_formats;
@@ -144,7 +145,7 @@ fn finish(
 ) -> anyhow::Result<()> {
     product.report.stages = progress.times();
     product.report.total_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    product.report.peak_memory = peak_memory();
+    product.report.peak_memory = memory::peak();
     if !probe.is_empty() {
         product.report.probe = probe;
     }
@@ -173,14 +174,6 @@ fn load_plan(directory: &Path) -> anyhow::Result<Plan> {
     })?;
     serde_json::from_slice(&bytes)
         .with_context(|| format!("{}: not a plan of version {}", path.display(), plan::VERSION))
-}
-
-/// The peak of this process's resident memory in bytes (`VmHWM` of proc_pid_status(5)); 0 where /proc does not tell.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-    kilobytes.unwrap_or(0u64) * 1024
 }
 
 fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
