@@ -16,6 +16,13 @@ const OPTIONAL: &[&str] = &["task_nsproxy", "nsproxy_net", "net_ports", "backing
 const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_FWD: u32 = 7;
+const KIND_TYPEDEF: u32 = 8;
+/// How the kernel names the types of its tracepoints (`TRACE_EVENT` in `include/trace/bpf_probe.h`).
+const TRACEPOINT: &[u8] = b"btf_trace_";
+/// Bytes of a header, and of a type that has nothing but a name and what it refers to.
+const HEADER: usize = 24;
+const PLAIN: usize = 12;
 /// How deep anonymous members and type qualifiers may nest.
 const DEPTH: u32 = 16;
 
@@ -47,7 +54,7 @@ pub(super) struct Btf<'a> {
 impl<'a> Btf<'a> {
     /// Indexes the types.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
-        if bytes.len() < 24 || u16::from_ne_bytes([bytes[0], bytes[1]]) != MAGIC {
+        if bytes.len() < HEADER || u16::from_ne_bytes([bytes[0], bytes[1]]) != MAGIC {
             return Err(BtfError::Format(0));
         }
         let word = |at: usize| word(bytes, at);
@@ -79,7 +86,7 @@ impl<'a> Btf<'a> {
                     btf.structures.entry(name).or_insert(id);
                 }
             }
-            at += 12
+            at += PLAIN
                 + match kind {
                     // INT, VAR, DECL_TAG
                     1 | 14 | 17 => 4,
@@ -101,6 +108,37 @@ impl<'a> Btf<'a> {
     fn text(&self, at: u32) -> &'a [u8] {
         let rest = self.strings.get(at as usize..).unwrap_or_default();
         rest.split(|&b| b == 0).next().unwrap_or_default()
+    }
+
+    /// The types of the tracepoints alone, under the numbers that the kernel knows them by: every other type is an empty
+    /// one. A loader that keeps all types in memory keeps a small part of what it would of the whole.
+    pub(super) fn tracepoints(&self) -> Result<Vec<u8>, BtfError> {
+        let mut types = Vec::with_capacity(PLAIN * self.types.len());
+        let mut strings = vec![0];
+        for &at in &self.types[1..] {
+            let (name, info, refers) = (
+                word(self.bytes, at)?,
+                word(self.bytes, at + 4)?,
+                word(self.bytes, at + 8)?,
+            );
+            let mut plain = [0, KIND_FWD << 24, 0];
+            if info >> 24 & 0x1f == KIND_TYPEDEF && self.text(name).starts_with(TRACEPOINT) {
+                plain = [length(&strings)?, info, refers];
+                strings.extend_from_slice(self.text(name));
+                strings.push(0);
+            }
+            types.extend_from_slice(plain.map(u32::to_ne_bytes).as_flattened());
+        }
+        let mut all = Vec::with_capacity(HEADER + types.len() + strings.len());
+        all.extend_from_slice(&MAGIC.to_ne_bytes());
+        // The version, and no flags.
+        all.extend_from_slice(&[1, 0]);
+        let (types_length, strings_length) = (length(&types)?, length(&strings)?);
+        let header = [HEADER as u32, 0, types_length, types_length, strings_length];
+        all.extend_from_slice(header.map(u32::to_ne_bytes).as_flattened());
+        all.append(&mut types);
+        all.append(&mut strings);
+        Ok(all)
     }
 
     /// The bit offset of the member that `path` (names joined by dots) leads to from a structure.
@@ -182,6 +220,10 @@ impl<'a> Btf<'a> {
     }
 }
 
+fn length(bytes: &[u8]) -> Result<u32, BtfError> {
+    u32::try_from(bytes.len()).map_err(|_| BtfError::Format(0))
+}
+
 fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
     bytes
         .get(at..at + 4)
@@ -195,7 +237,7 @@ mod tests {
     use super::*;
 
     /// struct outer { int a; union { struct { int b; inner_t c; }; long d; }; unsigned e:1, f:1; };
-    /// typedef const struct inner { int x; int y; } inner_t;
+    /// typedef const struct inner { int x; int y; } inner_t; typedef struct outer btf_trace_call;
     fn example() -> Vec<u8> {
         let mut strings = vec![0u8];
         let mut name = |text: &str| {
@@ -232,7 +274,8 @@ mod tests {
             f,
             1,
             1 << 24 | 129,
-        ]);
+        ]); // 7
+        types.extend([name("btf_trace_call"), 8 << 24, 7]); // 8
         let types: Vec<u8> = types.iter().flat_map(|w| w.to_ne_bytes()).collect();
         let mut out = Vec::new();
         out.extend(MAGIC.to_ne_bytes());
@@ -254,6 +297,24 @@ mod tests {
         assert_eq!(btf.bit_offset("outer", "c.y"), Ok(32 + 32 + 32));
         assert_eq!(btf.bit_offset("outer", "d"), Ok(32));
         assert_eq!(btf.bit_offset("outer", "f"), Ok(129));
+    }
+
+    #[test]
+    fn tracepoints_keep_their_numbers() {
+        let bytes = example();
+        let all = Btf::parse(&bytes).unwrap();
+        let bytes = all.tracepoints().unwrap();
+        let some = Btf::parse(&bytes).unwrap();
+        assert_eq!(some.types.len(), all.types.len());
+        let record = |btf: &Btf<'_>, id: usize| {
+            let field = |at: usize| word(btf.bytes, btf.types[id] + at).unwrap();
+            (btf.text(field(0)).to_vec(), field(4), field(8))
+        };
+        assert_eq!(record(&some, 8), (b"btf_trace_call".to_vec(), 8 << 24, 7));
+        assert_eq!(record(&some, 8), record(&all, 8));
+        for id in 1..8 {
+            assert_eq!(record(&some, id), (Vec::new(), KIND_FWD << 24, 0));
+        }
     }
 
     #[test]
@@ -279,7 +340,7 @@ mod tests {
         for i in 0..bytes.len() {
             let mut bytes = bytes.clone();
             bytes[i] ^= 0xff;
-            let _ = Btf::parse(&bytes).map(|btf| btf.bit_offset("outer", "c.y"));
+            let _ = Btf::parse(&bytes).map(|btf| (btf.bit_offset("outer", "c.y"), btf.tracepoints()));
         }
     }
 }

@@ -40,7 +40,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -302,17 +302,7 @@ impl Loaded {
     /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
     pub fn new(options: Options) -> Result<Self, Error> {
         let mount = cgroup::mount().ok_or(Error::NoCgroup2)?;
-        let kernel = std::fs::read(btf::VMLINUX).map_err(|source| Error::NoBtf { source })?;
-        // To read all of the kernel's types takes as long as to prepare the object.
-        let (loaded, types) = std::thread::scope(|scope| {
-            let types = scope.spawn(|| aya::Btf::parse(&kernel, aya::Endianness::default()));
-            (load(options, mount, &kernel), types.join())
-        });
-        drop(kernel);
-        let mut loaded = loaded?;
-        let types = types
-            .map_err(|_| Error::Reader("reading the kernel's types panicked".into()))?
-            .map_err(|error| refused("types", &error))?;
+        let (mut loaded, types) = load(options, mount)?;
         for name in TRACEPOINTS.iter().copied().chain([FIND_HOST]) {
             match load_program(&mut loaded.ebpf, name, &types) {
                 // A kernel without it shows when it is attached.
@@ -892,14 +882,30 @@ pub fn known_syscalls() -> u32 {
     table::known()
 }
 
-/// Loads the object with sizes and the offsets that the types of the running kernel tell; nothing is attached yet.
-fn load(options: Options, mount: PathBuf, kernel: &[u8]) -> Result<Loaded, Error> {
-    let btf = btf::Btf::parse(kernel)?;
+/// The loader of all tracers. To make one reads all of the kernel's types into memory, of which the object needs none, so
+/// it is made once and at the very beginning, when little else is in memory.
+static LOADER: LazyLock<Mutex<EbpfLoader<'static>>> = LazyLock::new(|| {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    Mutex::new(loader)
+});
+
+/// Loads the object with sizes and the offsets that the types of the running kernel tell; nothing is attached yet. Also
+/// tells the types by which its programs are loaded.
+fn load(options: Options, mount: PathBuf) -> Result<(Loaded, aya::Btf), Error> {
+    LazyLock::force(&LOADER);
+    let kernel = std::fs::read(btf::VMLINUX).map_err(|source| Error::NoBtf { source })?;
+    let btf = btf::Btf::parse(&kernel)?;
     let offsets = btf.offsets()?;
     let secureexec = btf
         .bit_offset("linux_binprm", "secureexec")
         .unwrap_or(slim_ebpf::ABSENT);
+    let tracepoints = btf.tracepoints()?;
     drop(btf);
+    drop(kernel);
+    let types = aya::Btf::parse(&tracepoints, aya::Endianness::default())
+        .map_err(|error| refused("types", &error))?;
+    drop(tracepoints);
 
     // Counters are spread over CPUs so that they do not fight for one cache line.
     let cpus = aya::util::nr_cpus().unwrap_or(usize::MAX);
@@ -934,11 +940,12 @@ fn load(options: Options, mount: PathBuf, kernel: &[u8]) -> Result<Loaded, Error
         loader: u64::from(std::process::id()),
     };
     let ring = options.ring_bytes.clamp(4096, 1 << 30).next_power_of_two();
-    let mut loader = EbpfLoader::new();
+    // What the loader is told must live as long as it does: a few hundred bytes for each tracer.
+    let (offsets, config) = (&*Box::leak(Box::new(offsets)), &*Box::leak(Box::new(config)));
+    let mut loader = lock(&LOADER);
     loader
-        .btf(None)
-        .override_global("OFFSETS", &offsets, true)
-        .override_global("CONFIG", &config, true)
+        .override_global("OFFSETS", offsets, true)
+        .override_global("CONFIG", config, true)
         .map_max_entries("TASKS", (entries / 4).max(1024))
         .map_max_entries("PROGRAMS", (entries / 16).max(64))
         .map_max_entries("SLOTS", slots)
@@ -956,12 +963,14 @@ fn load(options: Options, mount: PathBuf, kernel: &[u8]) -> Result<Loaded, Error
         }
     };
     let ebpf = loader.load(&object).map_err(|error| refused("maps", &error))?;
-    Ok(Loaded {
+    drop(loader);
+    let loaded = Loaded {
         ebpf,
         mount,
         shards,
         slots,
-    })
+    };
+    Ok((loaded, types))
 }
 
 fn refused(what: &str, error: &dyn std::error::Error) -> Error {
