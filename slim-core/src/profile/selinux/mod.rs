@@ -37,6 +37,9 @@ const ENGINES: [&str; 8] = [
     "unconfined_t",
 ];
 
+/// What the image's files are labelled as where the engine keeps them, in the policies that know these types.
+const STORAGE: [&str; 3] = ["container_ro_file_t", "container_var_lib_t", "var_lib_t"];
+
 /// What is allowed to the container's processes: permissions by target's type and class.
 #[derive(Default)]
 struct Allowed(BTreeMap<(String, &'static str), BTreeSet<&'static str>>);
@@ -259,6 +262,11 @@ fn files(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
             "read",
         ],
     );
+    // What overlayfs maps is the file below, and `mprotect` is checked against that one's label: a dynamic linker calls it.
+    // Without `open`, no file of that label is read which the container has only by a mount.
+    for target in STORAGE {
+        allowed.add(target, "file", &["execute", "read"]);
+    }
     allowed.add(FILE, "dir", &["getattr", "open", "search"]);
     allowed.add(FILE, "lnk_file", &["getattr", "read"]);
     allowed.add(
@@ -546,7 +554,7 @@ const FIRST: [&str; 32] = [
 ];
 
 /// What an engine does to its container, and what the container gets from it: its start (also under
-/// no-new-privileges), signals, standard streams, the files of the image.
+/// no-new-privileges), signals, standard streams (which images open once more, as `/dev/stdout`), the files of the image.
 fn engine_rules(engine: &str) -> Vec<String> {
     let all = "append create getattr ioctl link lock map mounton open read relabelfrom relabelto rename setattr unlink write";
     vec![
@@ -572,7 +580,7 @@ fn engine_rules(engine: &str) -> Vec<String> {
         format!("(allow {engine} {FILE} (fifo_file ({all})))"),
         format!("(allow {engine} {FILE} (sock_file ({all})))"),
         format!("(allow {PROCESS} {engine} (fd (use)))"),
-        format!("(allow {PROCESS} {engine} (fifo_file (append getattr ioctl read write)))"),
+        format!("(allow {PROCESS} {engine} (fifo_file (append getattr ioctl open read write)))"),
         format!("(allow {PROCESS} {engine} (unix_stream_socket (getattr getopt ioctl read write)))"),
         format!("(allow {PROCESS} {engine} (process (sigchld)))"),
     ]
