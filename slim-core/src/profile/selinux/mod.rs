@@ -85,7 +85,7 @@ impl Artifact for Selinux {
         };
         let calls = Calls::of(context.plan);
         let mut allowed = Allowed::default();
-        own(&mut allowed, &calls);
+        own(&mut allowed, context, &calls);
         files(&mut allowed, context, &calls);
         let guessed = sockets(&mut allowed, context, &calls);
         if !guessed.is_empty() {
@@ -165,7 +165,7 @@ impl Artifact for Selinux {
 }
 
 /// What every process does to itself and its like.
-fn own(allowed: &mut Allowed, calls: &Calls<'_>) {
+fn own(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
     let mut process = vec!["fork", "sigchld", "getattr", "getrlimit"];
     // That memory becomes code is not recorded where no file is mapped; just-in-time compilers do it.
     process.push("execmem");
@@ -208,6 +208,9 @@ fn own(allowed: &mut Allowed, calls: &Calls<'_>) {
             process.extend(permissions);
         }
     }
+    if owns_descriptors(context) {
+        process.push("signal");
+    }
     allowed.add(PROCESS, "process", &process);
     allowed.add(PROCESS, "fd", &["use"]);
     allowed.add(
@@ -243,6 +246,17 @@ fn own(allowed: &mut Allowed, calls: &Calls<'_>) {
             &["create", "link", "read", "search", "setattr", "view", "write"],
         );
     }
+}
+
+/// Whether the application may have asked for SIGIO from a descriptor, which one process's writing then sends to another.
+fn owns_descriptors(context: &Context<'_>) -> bool {
+    const FIOASYNC: u32 = 0x5452;
+    let runs = context.recording.runs.values();
+    let mut uses = runs.flat_map(|run| run.arguments.iter().flatten());
+    uses.any(|used| {
+        let asked = used.values.iter().any(|value| value.value == FIOASYNC);
+        used.actor == Actor::App && used.name == "ioctl" && (used.values.is_empty() || asked)
+    })
 }
 
 /// What was done to files, by the label that they carry in a container.

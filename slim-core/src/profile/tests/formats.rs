@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::path::RawPath;
-use crate::recording::{Access, FileUse, MountFact, MountKind, Peaks, Program, SocketAction, SocketUse};
+use crate::recording::{
+    Access, ArgumentUse, ArgumentValue, FileUse, MountFact, MountKind, Peaks, Program, SocketAction,
+    SocketUse,
+};
 
 fn used(path: &[u8], access: &[Access]) -> FileUse {
     apparmor_profile::used(path, access)
@@ -599,6 +602,34 @@ fn the_selinux_module_is_as_before_and_compiles_with_the_reference_policy() {
     // What is wrong is noticed.
     let wrong = text.replace("(typeattributeset domain", "(typeattributeset no_such_attribute");
     assert!(compiled(dir.path(), &wrong).unwrap().is_err());
+}
+
+/// nginx's processes wake each other so: FIOASYNC (0x5452), beside FIONBIO (0x5421).
+#[test]
+fn whoever_asked_for_sigio_may_be_signalled() {
+    for (request, signals) in [(0x5452, true), (0x5421, false)] {
+        let recording = recorded(&[(Abi::Native, "ioctl")], |run| {
+            run.arguments = Some(vec![ArgumentUse {
+                abi: Abi::Native,
+                name: "ioctl".into(),
+                values: vec![ArgumentValue {
+                    index: 1,
+                    mask: u32::MAX,
+                    value: request,
+                }],
+                phase: Phase::StartUp,
+                actor: Actor::App,
+                program: None,
+                count: 1,
+            }]);
+        });
+        let module = rendered(&Selinux, &(plan(&recording), recording, image(json!({}))));
+        assert_eq!(
+            module.contains("sigchld signal)))\n    (optional"),
+            signals,
+            "{module}"
+        );
+    }
 }
 
 proptest! {
