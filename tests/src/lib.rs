@@ -287,18 +287,19 @@ pub struct Container {
 }
 
 impl Container {
-    /// The container that a `run.sh` starts, detached.
+    /// The container that a `run.sh` starts, detached, with further options of `docker run`.
     ///
     /// # Panics
     ///
     /// When it fails.
-    pub fn by_script(script: &Path) -> Container {
+    pub fn by_script(script: &Path, options: &[String]) -> Container {
         let container = Container {
             name: unique("container"),
         };
         run(Command::new("sh")
             .arg(script)
-            .args(["--detach", "--name", &container.name]));
+            .args(["--detach", "--name", &container.name])
+            .args(options));
         container
     }
 

@@ -26,7 +26,7 @@ enum Mode {
 
 fn start(image: &str, directory: &Path, mode: Mode) -> Product {
     let container = if matches!(mode, Mode::RunScript) {
-        Container::by_script(&directory.join("run.sh"))
+        Container::by_script(&directory.join("run.sh"), &[])
     } else {
         let mut words = if matches!(mode, Mode::Plain) {
             Vec::new()

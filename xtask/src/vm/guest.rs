@@ -54,9 +54,10 @@ impl Guest {
             .arg(&disks.kernel)
             .arg("-initrd")
             .arg(&disks.initrd);
-        // A panic ends the machine. The emulated time stamp counter is steady, whatever the kernel finds.
+        // A panic ends the machine. The emulated time stamp counter is steady, whatever the kernel finds. No refusal is
+        // left out of the log for coming soon after others.
         let line = format!(
-            "console=ttyS0 panic=-1 audit=0 mitigations=off tsc=reliable systemd.show_status=error {modules}"
+            "console=ttyS0 panic=-1 sysctl.kernel.printk_ratelimit=0 mitigations=off tsc=reliable systemd.show_status=error {modules}"
         );
         command.args(["-append", &line]);
         for image in &disks.images {

@@ -24,3 +24,7 @@ done
 chroot "$root" docker load --quiet --input "/payload/$(basename "$archive")" > /dev/null
 kill $engine
 wait $engine || true
+# As the engine would have left it under SELinux.
+if [ -e "$root/etc/selinux/default" ]; then
+    chroot "$root" setfiles -F /etc/selinux/default/contexts/files/file_contexts /var/lib/docker
+fi

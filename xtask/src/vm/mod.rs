@@ -40,6 +40,13 @@ const MACHINES: &[Machine] = &[
         enforced: "apparmor",
     },
     Machine {
+        name: "6.1-selinux",
+        suite: "bookworm",
+        packages: &["selinux-policy-default", "secilc"],
+        modules: "lsm=landlock,lockdown,yama,selinux,bpf enforcing=1",
+        enforced: "selinux",
+    },
+    Machine {
         name: "6.12",
         suite: "trixie",
         packages: &["docker-cli", "podman", "crun"],
@@ -76,6 +83,7 @@ const SHORT: &[&str] = &[
     "other_abis_and_denied_calls_are_kept_apart",
     "an_execution_that_gains_privilege_is_marked",
     "apparmor_confines_nginx",
+    "selinux_confines_nginx",
 ];
 
 /// What came of the tests of a program.
