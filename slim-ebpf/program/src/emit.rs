@@ -268,8 +268,8 @@ fn last_word(text: *const u64, length: u32) -> u64 {
 /// Words of the longest string.
 const WORDS: u32 = PATH_MAX as u32 / 8;
 
-/// Claims to tell something that was not found among what is recent: 1, and its key, if it is new. There is no room for it
-/// where that is a loss.
+/// Claims to tell something that was not found among what is recent: 1, and its key, if it is new. Where there is no room
+/// for a claim, that is a loss.
 #[inline(never)]
 fn claim(says: &Says, head: u32, asked: u32, sum: u64, unique: &mut Unique) -> u32 {
     const NOEXIST: u64 = 1;

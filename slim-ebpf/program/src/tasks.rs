@@ -195,10 +195,11 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     }
     // What tells it from other programs: for a script, whose own file is not known any more, the path to it.
     let mut hash = Hash::new();
-    hash.add(u64::from(event::EXEC) | u64::from(script) << 8 | u64::from(asked) << 16);
+    hash.add(u64::from(event::EXEC) | u64::from(script) << 8);
     hash.add(file[0]);
     hash.add(file[1]);
     if script {
+        hash.add(u64::from(asked));
         hash.add(emit::number(start[0]));
         hash.add(start[1]);
         hash.add_asked(size_of::<ExecEvent>() as u32, asked);
