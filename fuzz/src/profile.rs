@@ -21,8 +21,8 @@ use slim_core::pipeline::{ProductOptions, plan};
 use slim_core::plan::Plan;
 use slim_core::profile::{Artifact, Context, Options, shell_word};
 use slim_core::recording::{
-    Abi, Access, Actor, ContainerFacts, EngineFacts, FileUse, HostFacts, Losses, Measured, Outcome, Peaks,
-    Phase, Purpose, Recording, Run, RuntimeFacts, SocketAction, SocketUse, SyscallUse,
+    Access, Actor, ContainerFacts, EngineFacts, FileUse, HostFacts, Phase, Recording, Run, RuntimeFacts, SocketAction,
+    SocketUse, SyscallUse,
 };
 
 use crate::{rootfs, split};
@@ -73,24 +73,7 @@ pub fn made(data: &[u8]) -> Option<Made> {
         config: Config::default(),
         rootfs: rootfs(tree),
     };
-    let call = |name: &str| SyscallUse {
-        abi: Abi::Native,
-        number: 0,
-        name: name.to_owned(),
-        phase: Phase::StartUp,
-        actor: Actor::App,
-        program: None,
-        count: 1,
-        failed: 0,
-        first_failure: None,
-        first_path: None,
-    };
     let run = Run {
-        image: image.id.clone(),
-        reference: image.reference.clone(),
-        purpose: Purpose::Recorded,
-        started: 0,
-        duration_ms: 0,
         host: HostFacts {
             machine: "x86_64".into(),
             kernel: "6.18".into(),
@@ -106,23 +89,12 @@ pub fn made(data: &[u8]) -> Option<Made> {
             version: String::new(),
         },
         container,
-        phases: vec![],
         syscalls: ["read", "rename", "link", "mkdir", "unlink", "kill", "socketpair"]
-            .map(call)
+            .map(|name| SyscallUse::once(name, 0))
             .to_vec(),
         files,
-        capabilities: vec![],
-        capabilities_measured: Measured::Measured,
         sockets,
-        programs: vec![],
-        processes: vec![],
-        alarms: BTreeSet::new(),
-        losses: Losses::default(),
-        peaks: Peaks::default(),
-        exchanges: vec![],
-        outcome: Outcome::default(),
-        arguments: None,
-        round: None,
+        ..Run::new(image.id.clone(), &image.reference)
     };
     let mut recording = Recording::new(image.id.clone());
     recording.insert(run).ok()?;

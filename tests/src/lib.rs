@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use exact::assert_exact;
 pub use product::{Product, answers, build_sample};
-pub use recorded::{called, recorded};
+pub use recorded::recorded;
 
 /// The built program `slim`, which `cargo build -p slim-cli` puts beside the tests' own directory.
 ///

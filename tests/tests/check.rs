@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 use slim_core::recording::{Abi, Actor, ArgumentUse, ArgumentValue, Phase, SyscallUse};
-use slim_tests::{assert_exit, called, recorded, slim, workspace};
+use slim_tests::{assert_exit, recorded, slim, workspace};
 
 /// A program that reads, makes directories, and opens a TCP and a packet socket; the container's own filter refused it
 /// `keyctl`.
@@ -16,17 +16,17 @@ fn write_recording(directory: &Path) -> PathBuf {
         ..call
     };
     let calls = vec![
-        by(called("read", 0), 7),
-        by(called("mkdir", 83), 1),
-        by(called("socket", 41), 3),
-        by(called("uname", 63), 2),
+        by(SyscallUse::once("read", 0), 7),
+        by(SyscallUse::once("mkdir", 83), 1),
+        by(SyscallUse::once("socket", 41), 3),
+        by(SyscallUse::once("uname", 63), 2),
         SyscallUse {
             failed: 4,
-            ..by(called("keyctl", 250), 4)
+            ..by(SyscallUse::once("keyctl", 250), 4)
         },
         SyscallUse {
             phase: Phase::Serving,
-            ..by(called("mkdir", 83), 1200)
+            ..by(SyscallUse::once("mkdir", 83), 1200)
         },
     ];
     let socket = |family: u32, kind: u32, count| ArgumentUse {

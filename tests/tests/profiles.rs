@@ -13,8 +13,8 @@ use slim_core::pipeline;
 use slim_core::plan::tables::Tables;
 use slim_core::plan::{Plan, Totals, VERSION, syscalls};
 use slim_core::profile::{Context, Options};
-use slim_core::recording::Recording;
-use slim_tests::{called, recorded};
+use slim_core::recording::{Recording, SyscallUse};
+use slim_tests::recorded;
 
 /// More than `busybox true` and `busybox sleep` call. What the runtime calls as well is left out on purpose, so that
 /// only its table puts it into the profile.
@@ -96,7 +96,7 @@ impl Store for Nothing {
 
 fn recording() -> Recording {
     let uname = |option| text(&Command::new("uname").arg(option).output().expect("uname runs"));
-    recorded(APP.map(|name| called(name, 0)).into(), |run| {
+    recorded(APP.map(|name| SyscallUse::once(name, 0)).into(), |run| {
         (run.host.kernel, run.host.machine) = (uname("-r"), uname("-m"));
     })
 }

@@ -548,19 +548,13 @@ mod tests {
 
     fn call(name: &str, count: u64, failure: Option<(u16, u64)>) -> SyscallUse {
         SyscallUse {
-            abi: Abi::Native,
-            number: 0,
-            name: name.into(),
-            phase: Phase::StartUp,
-            actor: Actor::App,
-            program: None,
             count,
             failed: if failure.is_some() { count } else { 0 },
             first_failure: failure.map(|(errno, first)| Failure {
                 errno,
                 args: [first, 0, 0, 0, 0, 0],
             }),
-            first_path: None,
+            ..SyscallUse::once(name, 0)
         }
     }
 

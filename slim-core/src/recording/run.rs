@@ -69,6 +69,36 @@ pub struct Run {
 }
 
 impl Run {
+    /// A recorded run of which nothing is known but its image.
+    pub fn new(image: Digest, reference: &str) -> Self {
+        Self {
+            image,
+            reference: reference.to_owned(),
+            purpose: Purpose::Recorded,
+            round: None,
+            started: 0,
+            duration_ms: 0,
+            host: HostFacts::default(),
+            engine: EngineFacts::default(),
+            runtime: RuntimeFacts::default(),
+            container: ContainerFacts::default(),
+            phases: Vec::new(),
+            syscalls: Vec::new(),
+            arguments: None,
+            files: Vec::new(),
+            capabilities: Vec::new(),
+            capabilities_measured: Measured::Measured,
+            sockets: Vec::new(),
+            programs: Vec::new(),
+            processes: Vec::new(),
+            alarms: BTreeSet::new(),
+            losses: Losses::default(),
+            peaks: Peaks::default(),
+            exchanges: Vec::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
     /// The digest of the run's canonical (compact) JSON: its id in a recording.
     pub fn id(&self) -> Digest {
         Digest::of(&serde_json::to_vec(self).expect("a run's maps have string keys"))
@@ -273,6 +303,24 @@ pub struct SyscallUse {
     /// The path that it was first seen with, as [`FileUse::path`], if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_path: Option<RootPath>,
+}
+
+impl SyscallUse {
+    /// A call of the machine's own ABI that the application made once, while starting, and that did not fail.
+    pub fn once(name: &str, number: u32) -> Self {
+        Self {
+            abi: Abi::Native,
+            number,
+            name: name.to_owned(),
+            phase: Phase::StartUp,
+            actor: Actor::App,
+            program: None,
+            count: 1,
+            failed: 0,
+            first_failure: None,
+            first_path: None,
+        }
+    }
 }
 
 /// What a system call was asked for that can do very different things (`socket`, `ioctl`, `prctl`, `personality`,

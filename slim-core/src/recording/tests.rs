@@ -11,21 +11,12 @@ fn image() -> Digest {
 
 pub(crate) fn run(seed: u64) -> Run {
     Run {
-        image: image(),
-        reference: "app:1".into(),
-        purpose: Purpose::Recorded,
-        round: None,
         started: seed,
         duration_ms: 1,
-        host: HostFacts::default(),
-        engine: EngineFacts::default(),
-        runtime: RuntimeFacts::default(),
-        container: ContainerFacts::default(),
         phases: vec![PhaseMark {
             phase: Phase::StartUp,
             at_ms: 0,
         }],
-        syscalls: vec![],
         arguments: Some(vec![]),
         files: vec![FileUse {
             path: RootPath::new(b"/caf\xff\\"),
@@ -40,16 +31,7 @@ pub(crate) fn run(seed: u64) -> Run {
             actor: Actor::App,
             program: None,
         }],
-        capabilities: vec![],
-        capabilities_measured: Measured::Measured,
-        sockets: vec![],
-        programs: vec![],
-        processes: vec![],
-        alarms: BTreeSet::new(),
-        losses: Losses::default(),
-        peaks: Peaks::default(),
-        exchanges: vec![],
-        outcome: Outcome::default(),
+        ..Run::new(image(), "app:1")
     }
 }
 

@@ -144,16 +144,8 @@ mod tests {
 
     fn made(name: &str, phases: &[Phase]) -> Vec<SyscallUse> {
         let call = |&phase| SyscallUse {
-            abi: Abi::Native,
-            number: 0,
-            name: name.into(),
             phase,
-            actor: Actor::App,
-            program: None,
-            count: 1,
-            failed: 0,
-            first_failure: None,
-            first_path: None,
+            ..SyscallUse::once(name, 0)
         };
         phases.iter().map(call).collect()
     }

@@ -42,15 +42,7 @@ fn call(abi: Abi, name: &str) -> SyscallUse {
     let number = ScmpSyscall::from_name_by_arch(name, arch).map(ScmpSyscall::as_raw_syscall);
     SyscallUse {
         abi,
-        number: u32::try_from(number.unwrap()).unwrap_or_default(),
-        name: name.into(),
-        phase: Phase::StartUp,
-        actor: Actor::App,
-        program: None,
-        count: 1,
-        failed: 0,
-        first_failure: None,
-        first_path: None,
+        ..SyscallUse::once(name, u32::try_from(number.unwrap()).unwrap_or_default())
     }
 }
 
