@@ -455,6 +455,8 @@ pub struct SocketEvent {
     pub length: u32,
     /// The local address, IPv4 in the first word.
     pub local: [u32; 4],
+    /// Nothing.
+    pub unused: [u32; 2],
     /// The address as the application gave it (`struct sockaddr`).
     pub address: [u8; 112],
 }
@@ -515,6 +517,8 @@ offsets! {
     net_ports: "net" "ipv4.sysctl_ip_prot_sock",
     /// The table of descriptors.
     files_table: "files_struct" "fdt",
+    /// The entries of the table that a process starts with.
+    files_array: "files_struct" "fd_array",
     /// Its length.
     table_length: "fdtable" "max_fds",
     /// Its entries.
@@ -617,12 +621,23 @@ offsets! {
     sock_protocol: "sock" "sk_protocol",
 }
 
-/// What the user side fixes before the program is loaded.
+/// The upper half of a number in an instruction of the object that stands for a word of [`Fixed`]: the lower half is which.
+pub const FIXED: u32 = 0x5eb7_0000;
+
+/// What the user side fixes before the program is loaded, by replacing such numbers in its instructions.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
+pub struct Fixed {
+    /// Where members lie.
+    pub offsets: Offsets,
+    /// The rest.
+    pub config: Config,
+}
+
+/// What is fixed beside the offsets. [`u32::MAX`] stands for the number of a call that does not exist.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct Config {
-    /// Random: nobody can make two records look alike.
-    pub seed: [u64; 2],
     /// Bit offset of `linux_binprm.secureexec`; [`ABSENT`] if this kernel has none.
     pub secureexec: u32,
     /// Rows of [`Counts`] per slot, less one; a power of two less one.
@@ -631,14 +646,28 @@ pub struct Config {
     pub alone: u32,
     /// How many slots there are.
     pub slots: u32,
-    /// The number of `rt_sigreturn`, native and compat.
-    pub sigreturn: [u32; 2],
-    /// The numbers of `exit` and `exit_group`, native and compat.
-    pub exit: [u32; 4],
-    /// The numbers of `execve` and `execveat`, native and compat.
-    pub exec: [u32; 4],
+    /// `rt_sigreturn`.
+    pub sigreturn: u32,
+    /// `rt_sigreturn` of the compat ABI.
+    pub sigreturn32: u32,
+    /// `exit`.
+    pub exit: u32,
+    /// `exit_group`.
+    pub exit_group: u32,
+    /// `exit` of the compat ABI.
+    pub exit32: u32,
+    /// `exit_group` of the compat ABI.
+    pub exit_group32: u32,
+    /// `execve`.
+    pub execve: u32,
+    /// `execveat`.
+    pub execveat: u32,
+    /// `execve` of the compat ABI.
+    pub execve32: u32,
+    /// `execveat` of the compat ABI.
+    pub execveat32: u32,
     /// The process that loads the program.
-    pub loader: u64,
+    pub loader: u32,
 }
 
 /// The shared types in aya's maps: plain data, any bytes are valid.
@@ -663,8 +692,6 @@ mod pod {
         ArgumentKey,
         CapabilityKey,
         Unique,
-        Offsets,
-        Config,
         FileEvent,
         ExecEvent,
         ForkEvent,

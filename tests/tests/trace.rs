@@ -299,6 +299,16 @@ fn sixteen_processes_lose_none_of_their_files() {
 }
 
 #[test]
+fn every_descriptor_leads_to_its_file() {
+    let seen = fixture(&["descriptors"], &[]);
+    for i in 0..100 {
+        let file = asked(&seen, &format!("/tmp/descriptors/link-{i}"), Access::Read);
+        assert_eq!(file.path.to_string(), format!("/tmp/descriptors/file-{i}"));
+        assert!(file.truth && file.on_root);
+    }
+}
+
+#[test]
 fn links_lead_to_the_truth() {
     let seen = fixture(&["links"], &[]);
     for (path, truth) in [

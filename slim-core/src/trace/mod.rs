@@ -30,11 +30,11 @@ mod attached;
 mod btf;
 mod cgroup;
 mod gather;
+mod object;
 mod raw;
 mod sockets;
 mod table;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -49,7 +49,8 @@ use aya::programs::{self as probes, KProbe};
 use aya::{Ebpf, EbpfLoader};
 use libseccomp::ScmpArch;
 use slim_ebpf::{
-    ArgumentKey, CapabilityKey, Config, Control, Counts, ID, Rare, RareKey, SlotKey, State, Task, actor,
+    ArgumentKey, CapabilityKey, Config, Control, Counts, Fixed, ID, Rare, RareKey, SlotKey, State, Task,
+    actor,
 };
 
 pub use attached::{given, programs};
@@ -917,35 +918,42 @@ fn load(options: Options, mount: PathBuf) -> Result<(Loaded, aya::Btf), Error> {
             .and_then(|n| u32::try_from(n).ok())
             .unwrap_or(u32::MAX)
     };
-    let both = |a, b| {
-        [
-            number(a, ScmpArch::X8664),
-            number(b, ScmpArch::X8664),
-            number(a, ScmpArch::X86),
-            number(b, ScmpArch::X86),
-        ]
+    let native = |name| number(name, ScmpArch::X8664);
+    let compat = |name| number(name, ScmpArch::X86);
+    let fixed = Fixed {
+        offsets,
+        config: Config {
+            secureexec,
+            shards: shards - 1,
+            alone: u32::from(cpus <= shards as usize),
+            slots,
+            sigreturn: native("rt_sigreturn"),
+            sigreturn32: compat("rt_sigreturn"),
+            exit: native("exit"),
+            exit_group: native("exit_group"),
+            exit32: compat("exit"),
+            exit_group32: compat("exit_group"),
+            execve: native("execve"),
+            execveat: native("execveat"),
+            execve32: compat("execve"),
+            execveat32: compat("execveat"),
+            loader: std::process::id(),
+        },
     };
-    let config = Config {
-        seed: seed()?,
-        secureexec,
-        shards: shards - 1,
-        alone: u32::from(cpus <= shards as usize),
-        slots,
-        sigreturn: [
-            number("rt_sigreturn", ScmpArch::X8664),
-            number("rt_sigreturn", ScmpArch::X86),
-        ],
-        exit: both("exit", "exit_group"),
-        exec: both("execve", "execveat"),
-        loader: u64::from(std::process::id()),
+    let mut object = match std::env::var_os("SLIM_EBPF_OBJECT") {
+        None => slim_ebpf::OBJECT.to_vec(),
+        Some(path) => {
+            let path = PathBuf::from(path);
+            std::fs::read(&path).map_err(|source| Error::Object { path, source })?
+        }
     };
+    object::fix(&mut object, &fixed).map_err(|error| refused("object", &error))?;
     let ring = options.ring_bytes.clamp(4096, 1 << 30).next_power_of_two();
-    // What the loader is told must live as long as it does: a few hundred bytes for each tracer.
-    let (offsets, config) = (&*Box::leak(Box::new(offsets)), &*Box::leak(Box::new(config)));
+    // What the loader is told must live as long as it does: 16 bytes for each tracer.
+    let seed = &*Box::leak(Box::new(seed()?));
     let mut loader = lock(&LOADER);
     loader
-        .override_global("OFFSETS", offsets, true)
-        .override_global("CONFIG", config, true)
+        .override_global("SEED", seed, true)
         .map_max_entries("TASKS", (entries / 4).max(1024))
         .map_max_entries("PROGRAMS", (entries / 16).max(64))
         .map_max_entries("SLOTS", slots)
@@ -955,13 +963,6 @@ fn load(options: Options, mount: PathBuf) -> Result<(Loaded, aya::Btf), Error> {
         .map_max_entries("CAPABILITIES", (entries / 16).max(64))
         .map_max_entries("TOLD", entries)
         .map_max_entries("RING", ring);
-    let object: Cow<'static, [u8]> = match std::env::var_os("SLIM_EBPF_OBJECT") {
-        None => Cow::Borrowed(slim_ebpf::OBJECT),
-        Some(path) => {
-            let path = PathBuf::from(path);
-            Cow::Owned(std::fs::read(&path).map_err(|source| Error::Object { path, source })?)
-        }
-    };
     let ebpf = loader.load(&object).map_err(|error| refused("maps", &error))?;
     drop(loader);
     let loaded = Loaded {

@@ -2,7 +2,8 @@
 
 use crate::shared::{ArgumentKey, NUMBERS, abi};
 
-use crate::maps::{ARGUMENTS, AT_HAND, UNBOUNDED};
+use crate::emit;
+use crate::maps::{ARGUMENTS, UNBOUNDED};
 use crate::scope;
 
 /// The call at hand was asked for this. More different values than there is room for are no loss: the call counts as
@@ -17,11 +18,11 @@ pub extern "C" fn asked(value: u32, second: u32) -> u32 {
 
 #[inline(always)]
 fn note(value: u32, second: u32) -> Option<()> {
-    let call = unsafe { &*AT_HAND.get_ptr(0)? };
+    let call = unsafe { &*emit::at_hand()? };
     let key = ArgumentKey {
-        slot: call.slot,
-        abi: call.abi,
-        number: call.number,
+        slot: call.slot(),
+        abi: call.abi(),
+        number: call.number(),
         value,
         second,
     };
@@ -35,7 +36,7 @@ fn note(value: u32, second: u32) -> Option<()> {
         Ok(()) => {}
         Err(EEXIST) => scope::add(ARGUMENTS.get_ptr_mut(key)?),
         Err(_) => {
-            let row = call.number + if call.abi == abi::COMPAT { NUMBERS as u32 } else { 0 };
+            let row = call.number() + if call.abi() == abi::COMPAT { NUMBERS as u32 } else { 0 };
             unsafe { *UNBOUNDED.get_ptr_mut(row)? = 1 };
         }
     }

@@ -5,9 +5,9 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
-use crate::kernel::{bound, config, current, load, off, registers};
-use crate::maps::{self, AT_HAND, COUNTS, RARE, control};
-use crate::{arguments, files, scope, sockets, tasks};
+use crate::kernel::{bound, config, current, load, masked, off, registers};
+use crate::maps::{self, COUNTS, RARE, control};
+use crate::{arguments, emit, files, scope, sockets, tasks};
 
 /// The greatest error number.
 const MAX_ERRNO: u64 = 4095;
@@ -43,11 +43,33 @@ pub struct Returned {
     pub args: [u64; 8],
     /// The flags that matter.
     pub flags: u64,
-    pub slot: u32,
-    pub abi: u32,
-    pub number: u32,
-    pub errno: u32,
+    /// Number, and from bit 32 on the slot.
+    pub what: u64,
+    /// Error number, and from bit 16 on the ABI.
+    pub how: u64,
     pub row: Call,
+}
+
+impl Returned {
+    #[inline(always)]
+    pub fn number(&self) -> u32 {
+        self.what as u32
+    }
+
+    #[inline(always)]
+    pub fn slot(&self) -> u32 {
+        (self.what >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub fn errno(&self) -> u32 {
+        self.how as u32 & 0xffff
+    }
+
+    #[inline(always)]
+    pub fn abi(&self) -> u32 {
+        (self.how >> 16) as u32
+    }
 }
 
 /// Every system call passes here. Its tracepoint is a typed one: of its registers the verifier knows that they are
@@ -63,12 +85,17 @@ fn returned(regs: u64, result: u64) -> Option<()> {
     let current = current();
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let slot = slot(current, cpu)?;
-    let number: i64 = load(regs + off!(regs_number));
+    let number: u64 = load(regs + off!(regs_number));
     let compat = load::<u32>(current + off!(task_status)) & TS_COMPAT != 0;
-    let (abi, number) = if number < 0 {
+    let failed = result >= MAX_ERRNO.wrapping_neg();
+    if number < NUMBERS as u64 && !compat && !failed && kind(maps::call(number as u32)) == call::NONE {
+        // Most calls.
+        count(slot, abi::NATIVE, number as u32, cpu);
+        return None;
+    }
+    let (abi, number) = if (number as i64) < 0 {
         // A signal handler's return restores the registers, this one to -1.
-        let abi = if compat { abi::COMPAT } else { abi::NATIVE };
-        (abi, config!(sigreturn[abi as usize]))
+        if compat { (abi::COMPAT, config!(sigreturn32)) } else { (abi::NATIVE, config!(sigreturn)) }
     } else if compat {
         (abi::COMPAT, number as u32)
     } else if number as u32 & X32_BIT != 0 {
@@ -76,27 +103,27 @@ fn returned(regs: u64, result: u64) -> Option<()> {
     } else {
         (abi::NATIVE, number as u32)
     };
-    let failed = result >= MAX_ERRNO.wrapping_neg();
     let row = maps::call(number + if abi == abi::COMPAT { NUMBERS as u32 } else { 0 });
-    let plain = number as usize >= NUMBERS || unsafe { (&raw const (*row).kind).read_volatile() } == call::NONE;
+    let plain = number as usize >= NUMBERS || kind(row) == call::NONE;
     if !plain && !failed && executes(abi, number) {
         // Counted when it happened, for the program that asked.
         return None;
     }
     count(slot, abi, number, cpu);
+    if plain && !failed {
+        return None;
+    }
+    let call = unsafe { &mut *emit::at_hand()? };
+    let [a, b, c, d, e, f] = arguments(regs, abi);
+    call.args = [0, a, b, c, d, e, f, result];
+    call.what = u64::from(number) | u64::from(slot) << 32;
+    call.how = if failed { result.wrapping_neg() } else { 0 } | u64::from(abi) << 16;
     if failed {
-        fail(slot, abi, number, (result as u32).wrapping_neg(), arguments(regs, abi));
+        fail();
     }
     if plain {
         return None;
     }
-    let call = unsafe { &mut *AT_HAND.get_ptr_mut(0)? };
-    let [a, b, c, d, e, f] = arguments(regs, abi);
-    call.args = [0, a, b, c, d, e, f, result];
-    call.slot = slot;
-    call.abi = abi;
-    call.number = number;
-    call.errno = if failed { (result as u32).wrapping_neg() } else { 0 };
     // Word by word: the compiler would call a function that goes byte by byte.
     for word in 0..size_of::<Call>() / 4 {
         unsafe {
@@ -124,12 +151,18 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         call.args[at] = call.args[at].wrapping_add(2);
         files::one(0);
     } else if files::used(call) {
-        files::one(0);
+        files::first(call, current);
         if row.path2 != 0 {
             files::one(1);
         }
     }
     Some(())
+}
+
+/// What is done with a call, by its row.
+#[inline(always)]
+fn kind(row: *const Call) -> u8 {
+    unsafe { (&raw const (*row).kind).read_volatile() }
 }
 
 /// Where the running task's calls are counted; none if it is not the container's.
@@ -179,8 +212,8 @@ fn arguments(regs: u64, abi: u32) -> [u64; 6] {
 #[inline(always)]
 fn executes(abi: u32, number: u32) -> bool {
     match abi {
-        abi::NATIVE => number == config!(exec[0]) || number == config!(exec[1]),
-        abi::COMPAT => number == config!(exec[2]) || number == config!(exec[3]),
+        abi::NATIVE => number == config!(execve) || number == config!(execveat),
+        abi::COMPAT => number == config!(execve32) || number == config!(execveat32),
         _ => false,
     }
 }
@@ -193,7 +226,7 @@ fn count(slot: u32, abi: u32, number: u32, cpu: u32) {
         let row = slot * (shards + 1) + (cpu & shards);
         if let Some(row) = COUNTS.get_ptr_mut(row) {
             let counters = row.cast::<u64>();
-            let counter = unsafe { counters.add((number & (NUMBERS as u32 - 1)) as usize) };
+            let counter = unsafe { counters.add(masked::<{ NUMBERS as u32 - 1 }>(number)) };
             if config!(alone) == 0 {
                 scope::add(counter);
             } else {
@@ -206,19 +239,29 @@ fn count(slot: u32, abi: u32, number: u32, cpu: u32) {
     }
 }
 
-/// Counts a failure, and keeps the first.
-#[inline(always)]
-fn fail(slot: u32, abi: u32, number: u32, errno: u32, args: [u64; 6]) {
-    let Some(rare) = rare(slot, abi, number) else {
-        return;
+/// The call at hand has failed: counts that, and keeps the first.
+///
+/// Not static, so that the verifier looks at it once and on its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn fail() -> u32 {
+    let Some(call) = emit::at_hand() else {
+        return 0;
+    };
+    let call = unsafe { &*call };
+    let Some(rare) = rare(call.slot(), call.abi(), call.number()) else {
+        return 0;
     };
     unsafe {
         if (*rare).failed == 0 {
-            (*rare).errno = u64::from(errno);
-            (*rare).args = args;
+            (*rare).errno = u64::from(call.errno());
+            for at in 0..6 {
+                (&raw mut (*rare).args[at]).write_volatile(call.args[1 + at]);
+            }
         }
         scope::add(&raw mut (*rare).failed);
     }
+    1
 }
 
 /// The entry among the rare calls. A function, so that its new entry does not stand on every call's stack.
@@ -249,10 +292,10 @@ pub fn never_returned(slot: u32, current: u64) {
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let (abi, number) = pending(current);
     match abi {
-        abi::COMPAT if number == config!(exit[2]) || number == config!(exit[3]) => {
+        abi::COMPAT if number == config!(exit32) || number == config!(exit_group32) => {
             count(slot, abi::COMPAT, number, cpu);
         }
-        abi::NATIVE if number == config!(exit[0]) || number == config!(exit[1]) => {
+        abi::NATIVE if number == config!(exit) || number == config!(exit_group) => {
             count(slot, abi::NATIVE, number, cpu);
         }
         _ => {}

@@ -8,7 +8,8 @@ use aya_ebpf::helpers::bpf_probe_read_user_str_bytes;
 use core::ffi::c_void;
 use crate::shared::{BUFFER, HEAD, HEADED, PATH_MAX, Unique, mark};
 
-use crate::kernel::{Address, Place, bound, config, copy, follow, off, read};
+use crate::calls::Returned;
+use crate::kernel::{Address, Place, SEED, bound, copy, follow, masked, off, read};
 use crate::maps::{BUFFERS, RECENT, RECENT_ENTRIES, RING, TOLD};
 use crate::scope;
 
@@ -67,6 +68,16 @@ impl Record {
         Self::with_head(size_of::<T>())
     }
 
+    /// Starts one in the buffer that the call at hand stands in.
+    #[inline(always)]
+    pub fn around<T>(call: *mut Returned) -> Self {
+        Self {
+            buffer: unsafe { call.cast::<u8>().sub(CALL) },
+            start: HEAD as u32,
+            head: size_of::<T>() as u32,
+        }
+    }
+
     /// Starts one with a head of so many bytes, whole words.
     #[inline(always)]
     pub fn with_head(size: usize) -> Option<Self> {
@@ -112,17 +123,17 @@ impl Record {
         unsafe { *self.asked() }
     }
 
-    /// Claims to tell what it says, unless that was told before. The key is the claim's; [`unclaim`] gives it back.
+    /// Claims to tell what it says, unless that was told before. [`Record::unclaim`] gives the last claim back.
     #[inline(always)]
-    pub fn claim(&mut self, says: &Says, asked: u32) -> Option<Unique> {
+    pub fn claim(&mut self, says: &Says, asked: u32) -> bool {
         // What happens again and again is found here, by comparing all of it: that takes less time than a hash that can
         // be relied on.
         let text = self.asked().cast::<u64>();
         let whole = asked / 8;
         let last = last_word(text, asked);
-        let mut sum = last.wrapping_mul(key(0));
+        let mut sum = last;
         for (i, word) in says.iter().enumerate() {
-            sum = sum.wrapping_add(word.wrapping_mul(key(1 + i)));
+            sum = sum.wrapping_add(word.wrapping_mul(key(i)));
         }
         let mut i = 0;
         while i < SHORT {
@@ -130,9 +141,11 @@ impl Record {
                 break;
             }
             let word = unsafe { *text.add(i as usize) };
-            sum = sum.wrapping_add(word.wrapping_mul(key(1 + SAYS + i as usize)));
+            sum = sum.wrapping_add(word.wrapping_mul(key(SAYS + i as usize)));
             i += 1;
         }
+        // Anew, lest the verifier follow each length through both loops.
+        let whole = masked::<{ PATH_MAX as u32 - 1 }>(asked) as u32 / 8;
         if let Some(recent) = RECENT.get_ptr(place_of(sum))
             && whole <= SHORT
         {
@@ -150,11 +163,36 @@ impl Record {
                 i += 1;
             }
             if differs == 0 {
-                return None;
+                return false;
             }
         }
-        let mut unique = Unique { a: 0, b: 0 };
-        (claim(says, self.head, asked, sum, &mut unique) != 0).then_some(unique)
+        let head = self.head::<u64>();
+        for (i, word) in says.iter().enumerate() {
+            unsafe { head.add(i).write_volatile(*word) };
+        }
+        claim(self.head, asked, sum) != 0
+    }
+
+    /// Takes the claim back: it could not be told.
+    #[inline(always)]
+    pub fn unclaim(&mut self) {
+        let _ = TOLD.remove(unsafe { &*self.buffer.add(UNIQUE).cast::<Unique>() });
+    }
+
+    /// The call at hand.
+    #[inline(always)]
+    pub fn call(&mut self) -> *mut Returned {
+        unsafe { self.buffer.add(CALL).cast() }
+    }
+
+    /// A pointer as a number: the verifier takes none for arithmetic, but what comes out of a map is a number to it.
+    #[inline(always)]
+    pub fn number(&mut self, pointer: Address) -> u64 {
+        let place = unsafe { self.buffer.add(PLACE).cast::<u64>() };
+        unsafe {
+            core::ptr::write_volatile(place, pointer);
+            core::ptr::read_volatile(place)
+        }
     }
 
     /// What [`set_place`] left, as numbers.
@@ -226,9 +264,9 @@ pub fn send_plain<T>(record: *const T) -> bool {
 }
 
 /// Words of [`Says`].
-const SAYS: usize = 7;
+const SAYS: usize = 8;
 
-/// What a record says beside the asked string, whose length is in it.
+/// What a record says beside the asked string, whose length is in it: the beginning of its head.
 pub type Says = [u64; SAYS];
 
 /// Whole words of the asked string that [`Recent`] has room for.
@@ -247,38 +285,46 @@ pub struct Recent {
 /// Where what has this sum stands in [`RECENT`].
 #[inline(always)]
 fn place_of(sum: u64) -> u32 {
-    (sum >> (u64::BITS - RECENT_ENTRIES.trailing_zeros())) as u32
+    (sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_ENTRIES.trailing_zeros())) as u32
 }
 
-/// What the word at `at` is multiplied with in a sum: some odd number (the steps of splitmix64).
+/// What the word at `at` is multiplied with in a sum: some odd number (the steps of splitmix64) that fits an instruction.
 const fn key(at: usize) -> u64 {
     let mut key = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     key = (key ^ key >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     key = (key ^ key >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (key ^ key >> 31) | 1
+    (key ^ key >> 31) >> 33 | 1
 }
 
 /// What remains of a string behind its whole words, in one filled up with zeros.
 #[inline(always)]
 fn last_word(text: *const u64, length: u32) -> u64 {
-    let word = unsafe { *text.add(bound(length / 8, WORDS - 1) as usize) };
+    let word = unsafe { *text.add(masked::<{ WORDS - 1 }>(length / 8)) };
     word & ((1 << ((length & 7) * 8)) - 1)
 }
 
 /// Words of the longest string.
 const WORDS: u32 = PATH_MAX as u32 / 8;
 
-/// Claims to tell something that was not found among what is recent: 1, and its key, if it is new. Where there is no room
-/// for a claim, that is a loss.
+/// Claims to tell what the record in the buffer says, which was not found among what is recent: 1, and its key in the
+/// buffer, if it is new. Where there is no room for a claim, that is a loss.
+///
+/// Not static, so that the verifier looks at it once and on its own; so are the other functions of this kind.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn claim(says: &Says, head: u32, asked: u32, sum: u64, unique: &mut Unique) -> u32 {
+extern "C" fn claim(head: u32, asked: u32, sum: u64) -> u32 {
     const NOEXIST: u64 = 1;
     const EEXIST: i32 = -17;
+    let Some(buffer) = BUFFERS.get_ptr_mut(0) else {
+        return 0;
+    };
+    let buffer = buffer.cast::<u8>();
+    let asked = bound(asked, PATH_MAX as u32 - 1);
+    let says = unsafe { buffer.add(HEAD).cast::<u64>() };
     let mut hash = Hash::new();
-    for &word in says {
-        hash.add(word);
-    }
-    hash.add_asked(head, asked);
+    hash.add_bytes(0, size_of::<Says>() as u32);
+    hash.add_bytes(head, asked);
+    let unique = unsafe { &mut *buffer.add(UNIQUE).cast::<Unique>() };
     *unique = hash.finish();
     if TOLD.get_ptr(&*unique).is_none() {
         match TOLD.insert(&*unique, 1, NOEXIST) {
@@ -290,13 +336,15 @@ fn claim(says: &Says, head: u32, asked: u32, sum: u64, unique: &mut Unique) -> u
         return 0;
     }
     let whole = asked / 8;
-    if let (Some(recent), Some(buffer)) = (RECENT.get_ptr_mut(place_of(sum)), BUFFERS.get_ptr(0))
+    if let Some(recent) = RECENT.get_ptr_mut(place_of(sum))
         && whole <= SHORT
     {
-        let text = unsafe { buffer.cast::<u8>().add(HEAD + bound(head, 511) as usize).cast::<u64>() };
+        let text = unsafe { buffer.add(HEAD + bound(head, 511) as usize).cast::<u64>() };
         let recent = unsafe { &mut *recent };
         recent.sum = sum;
-        recent.says = *says;
+        for (i, word) in recent.says.iter_mut().enumerate() {
+            unsafe { (&raw mut *word).write_volatile(*says.add(i)) };
+        }
         recent.last = last_word(text, asked);
         let mut i = 0;
         while i < SHORT {
@@ -310,12 +358,6 @@ fn claim(says: &Says, head: u32, asked: u32, sum: u64, unique: &mut Unique) -> u
     0
 }
 
-/// Takes a claim back: it could not be told.
-#[inline(always)]
-pub fn unclaim(unique: &Unique) {
-    let _ = TOLD.remove(unique);
-}
-
 /// SipHash-1-3 with 128 bits (<https://www.aumasson.jp/siphash/siphash.pdf>): nobody who does not know the key can make two
 /// records look alike. Of whole words, and without their number: each kind of record says how many there are.
 #[repr(C)]
@@ -326,7 +368,7 @@ pub struct Hash {
 impl Hash {
     #[inline(always)]
     pub fn new() -> Self {
-        let (first, second) = (config!(seed[0]), config!(seed[1]));
+        let [first, second] = unsafe { (&raw const SEED).read_volatile() };
         Self {
             v: [
                 first ^ 0x736f_6d65_7073_6575,
@@ -360,13 +402,13 @@ impl Hash {
         self.v[0] ^= word;
     }
 
-    /// Adds the asked string of `asked` bytes behind a head of `head` bytes.
+    /// Adds so many bytes of the record in the buffer, from `at` behind the beginning of its head on.
     #[inline(always)]
-    pub fn add_asked(&mut self, head: u32, asked: u32) {
+    pub fn add_bytes(&mut self, at: u32, length: u32) {
         let mut words = Words {
             hash: Self { v: self.v },
-            at: bound(head, 511) + HEAD as u32,
-            left: asked,
+            at: bound(at, 511) + HEAD as u32,
+            left: length,
         };
         unsafe {
             generated::bpf_loop(
@@ -450,16 +492,26 @@ pub fn number(pointer: Address) -> u64 {
     }
 }
 
+/// The call at hand. Functions that the verifier looks at on their own share it.
+#[inline(always)]
+pub fn at_hand() -> Option<*mut Returned> {
+    Some(unsafe { BUFFERS.get_ptr_mut(0)?.cast::<u8>().add(CALL).cast() })
+}
+
 /// Where [`walk_path`] finds mount, dentry and root.
 const PLACE: usize = BUFFER - 24;
+
+/// Where [`claim`] leaves its key.
+const UNIQUE: usize = PLACE - size_of::<Unique>();
+
+/// Where the call at hand stands.
+const CALL: usize = UNIQUE - size_of::<Returned>();
 
 const WALKED_INSIDE: u32 = 1 << 16;
 const WALKED_ON_ROOT: u32 = 1 << 17;
 const WALKED_DEEP: u32 = 1 << 18;
 
 /// Walks from the place in the buffer to its root, and writes the path so that it ends at `begin`; its length and marks.
-///
-/// Not static, so that the verifier looks at it once and on its own; so are the other functions of this kind.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_path(begin: u32) -> u32 {
@@ -608,4 +660,5 @@ pub fn base_marks(walked: &Walked) -> u32 {
 }
 
 const _: () = assert!(2 * (MASK as usize) < BUFFER);
+const _: () = assert!(CALL > MASK as usize + 256 && CALL.is_multiple_of(8));
 const _: () = assert!(HEAD >= 2 * PATH_MAX + 512);

@@ -2,16 +2,17 @@
 
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use core::ffi::c_void;
+use core::mem::offset_of;
 
 use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
 
 use crate::calls::Returned;
 use crate::emit::{self, Record, Says};
 use crate::kernel::{
-    Place, bound, current, directory_identity, file_dentry, file_identity, file_place, loaded_identity, off, read, task_file, task_pwd,
+    Place, current, directory_identity, file_identity, file_place, loaded_identity, masked, off, opened, read, task_file, task_pwd,
     task_root, load, registers,
 };
-use crate::maps::{self, AT_HAND};
+use crate::maps;
 use crate::{arguments, scope, tasks};
 
 /// No descriptor.
@@ -46,12 +47,12 @@ pub fn used(call: &mut Returned) -> bool {
         call::FILE => {}
         call::MAP => {
             arguments::asked(flags as u32 & PROTECTION, 0);
-            if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno != 0 {
+            if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno() != 0 {
                 return false;
             }
         }
         call::LOCK => {
-            if call.errno != 0 || !matches!(flags, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW) {
+            if call.errno() != 0 || !matches!(flags, F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW) {
                 return false;
             }
         }
@@ -59,13 +60,13 @@ pub fn used(call: &mut Returned) -> bool {
         _ => return false,
     }
     call.flags = flags & u64::from(row.mask);
-    call.errno != ENAMETOOLONG
+    call.errno() != ENAMETOOLONG
 }
 
 /// Argument number `at`, from 1; 0 for none, and the result for [`call::RESULT`].
 #[inline(always)]
 pub fn argument(call: &Returned, at: u8) -> u64 {
-    unsafe { *call.args.as_ptr().add(bound(u32::from(at), 7) as usize) }
+    unsafe { *call.args.as_ptr().add(masked::<7>(u32::from(at))) }
 }
 
 /// The first (0) or second (1) path of the call at hand, or its descriptor.
@@ -74,15 +75,23 @@ pub fn argument(call: &Returned, at: u8) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn one(side: u32) -> u32 {
-    u32::from(look(side).is_some())
+    let Some(record) = Record::new::<FileEvent>() else {
+        return 0;
+    };
+    u32::from(look(record, current(), side).is_some())
+}
+
+/// The same for the first path, where the buffer and the task are known.
+#[inline(always)]
+pub fn first(call: *mut Returned, current: u64) {
+    let _ = look(Record::around::<FileEvent>(call), current, 0);
 }
 
 #[inline(always)]
-fn look(side: u32) -> Option<()> {
-    let call = unsafe { &*AT_HAND.get_ptr(0)? };
+fn look(mut record: Record, current: u64, side: u32) -> Option<()> {
+    let call = unsafe { &*record.call() };
     let row = &call.row;
     let state = maps::state();
-    let current = current();
     let (path, dir) = if side == 0 { (row.path, row.dir) } else { (row.path2, row.dir2) };
     // An Option's other half would be left undefined, which the verifier does not like to see copied.
     let mut descriptor = NONE;
@@ -94,7 +103,6 @@ fn look(side: u32) -> Option<()> {
         // It has no name: its directory, which was asked for, is what counts.
         descriptor = NONE;
     }
-    let mut record = Record::new::<FileEvent>()?;
     let mut marks = 0;
     let mut asked = 0;
     let directory = match dir {
@@ -121,7 +129,7 @@ fn look(side: u32) -> Option<()> {
             }
             Err(()) => {
                 // The kernel read it if it looked the path up; these say that it may not have come so far.
-                if !matches!(call.errno, EFAULT | EPERM | EINVAL | ENOSYS | EBADF) {
+                if !matches!(call.errno(), EFAULT | EPERM | EINVAL | ENOSYS | EBADF) {
                     scope::lost(|lost| &raw mut lost.string);
                 }
                 return None;
@@ -133,11 +141,10 @@ fn look(side: u32) -> Option<()> {
     let mut file = 0;
     let mut identity = [0; 2];
     if descriptor != NONE
-        && call.errno == 0
-        && let Some(open) = task_file(current, descriptor)
-        && let Some(dentry) = file_dentry(open)
+        && call.errno() == 0
+        && let Some((open, known)) = opened(current, descriptor, |pointer| record.number(pointer))
     {
-        identity = file_identity(dentry);
+        identity = known;
         if flags & O_CREAT != 0 && read::<u32>(open + off!(file_mode)).unwrap_or(0) & FMODE_CREATED != 0 {
             marks |= mark::CREATED;
         }
@@ -171,24 +178,11 @@ fn look(side: u32) -> Option<()> {
         }
     }
 
-    let event = FileEvent {
-        kind: event::FILE,
-        number: call.number,
-        abi: call.abi as u8,
-        side: side as u8,
-        slot: call.slot,
-        errno: call.errno as u16,
-        flags,
-        marks,
-        asked,
-        truth: 0,
-        base: 0,
-        start: identity_start,
-        file: identity,
-    };
+    let says = says(marks, call.what, call.how | u64::from(side) << 24, asked, flags, identity_start, identity);
+    if !record.claim(&says, asked) {
+        return None;
+    }
     let head = record.head::<FileEvent>();
-    unsafe { *head = event };
-    let unique = record.claim(&says(&event), asked)?;
     let mut truth = 0;
     if file != 0
         && let Some(place) = file_place(file)
@@ -209,31 +203,27 @@ fn look(side: u32) -> Option<()> {
         (*head).base = base;
     }
     if !record.send(asked) {
-        emit::unclaim(&unique);
+        record.unclaim();
     }
     Some(())
 }
 
-/// What makes a record unique, without the asked path.
+/// A [`FileEvent`] in words, up to where it ends to be what makes it unique: beside the asked path.
 #[inline(always)]
-fn says(event: &FileEvent) -> Says {
-    let [start, start_number] = event.start;
-    let start = if start == 0 { 0 } else { emit::number(start) };
+fn says(marks: u32, what: u64, how: u64, asked: u32, flags: u64, start: [u64; 2], file: [u64; 2]) -> Says {
     [
-        u64::from(event.number) | u64::from(event.slot) << 32,
-        u64::from(event.marks)
-            | u64::from(event.asked) << 16
-            | u64::from(event.errno) << 32
-            | u64::from(event.abi) << 48
-            | u64::from(event.side) << 52
-            | u64::from(event.kind) << 56,
-        event.flags,
-        start,
-        start_number,
-        event.file[0],
-        event.file[1],
+        u64::from(event::FILE) | u64::from(marks) << 32,
+        what,
+        how | u64::from(asked) << 32,
+        flags,
+        if start[0] == 0 { 0 } else { emit::number(start[0]) },
+        start[1],
+        file[0],
+        file[1],
     ]
 }
+
+const _: () = assert!(size_of::<Says>() == offset_of!(FileEvent, truth));
 
 /// The running task has executed `binary`, which runs in `slot` from now on: tells the loader that the kernel mapped
 /// with it. Execution goes on there, and not in the binary itself, if it has one.
@@ -265,24 +255,13 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     if place.dentry == binary || seen.dentry == binary {
         return None;
     }
-    let event = FileEvent {
-        kind: event::FILE,
-        number: LOADER,
-        abi: 0,
-        side: 0,
-        slot,
-        errno: 0,
-        flags: 0,
-        marks: 0,
-        asked: 0,
-        truth: 0,
-        base: 0,
-        start: [0; 2],
-        file: file_identity(place.dentry),
-    };
+    let what = u64::from(LOADER) | u64::from(slot) << 32;
+    let says = says(0, what, 0, 0, 0, [0; 2], file_identity(place.dentry));
+    if !record.claim(&says, 0) {
+        return None;
+    }
     let head = record.head::<FileEvent>();
-    unsafe { *head = event };
-    let unique = record.claim(&says(&event), 0)?;
+    unsafe { (*head).base = 0 };
     let mut walked = record.walk(place, end);
     if !walked.inside {
         // Of any other file it is not a path, and does not lead here.
@@ -295,7 +274,7 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
             (*head).truth = walked.length;
         }
         if !record.send(0) {
-            emit::unclaim(&unique);
+            record.unclaim();
         }
     }
     Some(())

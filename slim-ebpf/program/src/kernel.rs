@@ -1,39 +1,37 @@
 //! Reading the kernel's structures, by the offsets that the user side resolved.
 
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
-use crate::shared::{Config, Offsets};
+use core::arch::asm;
 
-/// Where members lie. Read with [`off!`] only: the compiler must not take the zeros for granted.
-#[unsafe(no_mangle)]
-pub static OFFSETS: Offsets = Offsets::absent();
+use crate::shared::FIXED;
 
-/// What the user side fixed.
+/// Random: nobody can make two records look alike. Written by the user side before the program is loaded.
 #[unsafe(no_mangle)]
-pub static CONFIG: Config = Config {
-    seed: [0; 2],
-    secureexec: 0,
-    shards: 0,
-    alone: 0,
-    slots: 0,
-    sigreturn: [0; 2],
-    exit: [0; 4],
-    exec: [0; 4],
-    loader: 0,
-};
+pub static SEED: [u64; 2] = [0; 2];
+
+/// The word at `AT` of what the user side fixes. It is no load but a number in the instruction, which stands for that
+/// word until the user side puts it there: this program reads some twenty of them for a call that names a file.
+#[inline(always)]
+pub fn fixed<const AT: u32>() -> u64 {
+    let word: u64;
+    unsafe {
+        asm!("{word} = {at}", word = out(reg) word, at = const FIXED | AT, options(pure, nomem, nostack, preserves_flags));
+    }
+    word
+}
 
 /// The offset of a member.
 macro_rules! off {
     ($field:ident) => {
-        // A volatile read of a static: the loader replaces its bytes.
-        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::OFFSETS.$field) as u64 }
+        $crate::kernel::fixed::<{ core::mem::offset_of!($crate::shared::Fixed, offsets.$field) as u32 / 4 }>()
     };
 }
 pub(crate) use off;
 
-/// A field of the configuration.
+/// A word of the configuration.
 macro_rules! config {
     ($($field:tt)+) => {
-        unsafe { core::ptr::read_volatile(&raw const $crate::kernel::CONFIG.$($field)+) }
+        $crate::kernel::fixed::<{ core::mem::offset_of!($crate::shared::Fixed, config.$($field)+) as u32 / 4 }>() as u32
     };
 }
 pub(crate) use config;
@@ -71,6 +69,17 @@ pub fn copy(to: *mut u8, length: u32, from: Address) -> bool {
 #[inline(always)]
 pub fn bound(number: u32, mask: u32) -> u32 {
     core::hint::black_box(number) & mask
+}
+
+/// The same in one instruction. (The other one forgets more of the number, which some places need lest the verifier
+/// follow each of its values.)
+#[inline(always)]
+pub fn masked<const MASK: u32>(number: u32) -> usize {
+    let mut number = u64::from(number);
+    unsafe {
+        asm!("{number} &= {mask}", number = inout(reg) number, mask = const MASK, options(pure, nomem, nostack, preserves_flags));
+    }
+    number as usize
 }
 
 /// The running task, of a type that the verifier knows.
@@ -140,6 +149,64 @@ pub fn task_file(current: Address, descriptor: u32) -> Option<Address> {
     }
     let entries: Address = load(table + off!(table_files));
     follow(entries + u64::from(descriptor) * 8)
+}
+
+/// The file behind one of the running task's descriptors, and its [`file_identity`]; `number` makes a pointer a number.
+/// In the table that a process starts with, all of it is loaded: four helper calls less.
+#[inline(always)]
+pub fn opened(current: Address, descriptor: u32, number: impl FnOnce(Address) -> u64) -> Option<(Address, [u64; 2])> {
+    let files: Address = load(current + off!(task_files));
+    let table: Address = load(files + off!(files_table));
+    let entries: Address = load(table + off!(table_files));
+    if entries == files + off!(files_array) {
+        let file = entry(files, descriptor)?;
+        let dentry: Address = load(file + off!(file_path) + off!(path_dentry));
+        let parent: Address = load(dentry + off!(dentry_parent));
+        let hash: u64 = load(dentry + off!(dentry_name) + off!(name_hash));
+        return (dentry != 0).then(|| (file, [number(parent), hash]));
+    }
+    let file = task_file(current, descriptor)?;
+    Some((file, file_identity(file_dentry(file)?)))
+}
+
+/// An entry of the array that every process's files begin in, of a type that the verifier knows: it takes no offset that
+/// varies, so each of them has an instruction of its own.
+#[inline(always)]
+fn entry(files: Address, at: u32) -> Option<Address> {
+    let mut array = files;
+    // The compiler must not take the other pointer that is known to be the same: to the verifier it has no type.
+    unsafe {
+        asm!(
+            "{array} += {offset}",
+            array = inout(reg) array,
+            offset = in(reg) off!(files_array),
+            options(pure, nomem, nostack)
+        );
+    }
+    macro_rules! entries {
+        ($($at:literal)*) => {
+            match at {
+                $($at => {
+                    let file: Address;
+                    unsafe {
+                        asm!(
+                            "{file} = *(u64 *)({array} + {offset})",
+                            file = out(reg) file,
+                            array = in(reg) array,
+                            offset = const $at * 8,
+                            options(readonly, nostack, preserves_flags)
+                        );
+                    }
+                    Some(file)
+                })*
+                _ => None,
+            }
+        };
+    }
+    entries!(
+        0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36
+        37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63
+    )
 }
 
 /// What tells a directory from another: its dentry and its inode's number.

@@ -4,7 +4,7 @@
 //! kernel's structures lie is told by the user side ([`crate::shared::Offsets`]), which reads the running kernel's BTF.
 #![no_std]
 #![no_main]
-#![feature(core_intrinsics)]
+#![feature(core_intrinsics, asm_experimental_arch)]
 #![allow(internal_features, reason = "the one atomic addition that BPF has is no method of its atomic types")]
 #![allow(unused_unsafe, reason = "the macros that read offsets are used inside unsafe blocks too")]
 

@@ -2,9 +2,9 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use crate::calls::{Last, Returned};
+use crate::calls::Last;
 use crate::emit::Recent;
-use crate::kernel::bound;
+use crate::kernel::masked;
 use crate::shared::{
     ArgumentKey, BUFFER, Call, Calls, CapabilityKey, Control, Counts, ID, NUMBERS, Rare, RareKey, SlotKey, State, Task, Unique,
 };
@@ -48,7 +48,7 @@ static mut CALLS: Calls = [Call::nothing(); 2 * NUMBERS];
 /// The row of a call in [`CALLS`]. To be read volatile: the compiler sees nobody write it.
 #[inline(always)]
 pub fn call(row: u32) -> *const Call {
-    unsafe { (&raw const CALLS).cast::<Call>().add(bound(row, 2 * NUMBERS as u32 - 1) as usize) }
+    unsafe { (&raw const CALLS).cast::<Call>().add(masked::<{ 2 * NUMBERS as u32 - 1 }>(row)) }
 }
 
 /// The container's tasks, by thread id.
@@ -109,13 +109,9 @@ static mut LAST: [Last; REMEMBERING as usize] = [const { Last::none() }; REMEMBE
 /// [`LAST`] of a CPU, which has a cache line of its own.
 #[inline(always)]
 pub fn last(cpu: u32) -> *mut Last {
-    unsafe { (&raw mut LAST).cast::<Last>().add(bound(cpu, REMEMBERING - 1) as usize) }
+    unsafe { (&raw mut LAST).cast::<Last>().add(masked::<{ REMEMBERING - 1 }>(cpu)) }
 }
 
-/// The call at hand. Functions that the verifier looks at on their own share it.
-#[map]
-pub static AT_HAND: PerCpuArray<Returned> = PerCpuArray::with_max_entries(1, 0);
-
-/// Where records are built.
+/// Where records are built, and where the call at hand stands.
 #[map]
 pub static BUFFERS: PerCpuArray<[u8; BUFFER]> = PerCpuArray::with_max_entries(1, 0);

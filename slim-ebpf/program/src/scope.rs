@@ -149,7 +149,7 @@ pub fn find_host(_: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn find() -> Option<()> {
     let state = state();
-    if unsafe { (*state).host } != 0 || u64::from(process()) != config!(loader) {
+    if unsafe { (*state).host } != 0 || process() != config!(loader) {
         return None;
     }
     let mut task = current();

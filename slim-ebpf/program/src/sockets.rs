@@ -7,7 +7,6 @@ use crate::shared::{SocketEvent, call, event};
 use crate::emit::{self, Record, Says};
 use crate::files::argument;
 use crate::kernel::{bound, current, follow, off, read, task_file};
-use crate::maps::AT_HAND;
 
 const AF_UNIX: u16 = 1;
 const AF_INET: u32 = 2;
@@ -24,22 +23,23 @@ pub extern "C" fn used() -> u32 {
 
 #[inline(always)]
 fn look() -> Option<u32> {
-    let call = unsafe { &*AT_HAND.get_ptr(0)? };
-    let row = &call.row;
     // The address stands where the asked path of a file does.
     let mut record = Record::with_head(offset_of!(SocketEvent, address))?;
+    let call = unsafe { &*record.call() };
+    let row = &call.row;
     let event = unsafe { &mut *record.head::<SocketEvent>() };
     event.kind = event::SOCKET;
-    event.number = call.number;
-    event.abi = call.abi;
-    event.slot = call.slot;
-    event.errno = call.errno;
+    event.number = call.number();
+    event.abi = call.abi();
+    event.slot = call.slot();
+    event.errno = call.errno();
     event.family = 0;
     event.socket = 0;
     event.protocol = 0;
     event.port = 0;
     event.length = 0;
     event.local = [0; 4];
+    event.unused = [0; 2];
     if row.kind == call::SOCKET {
         event.family = call.args[1] as u32;
         // Without SOCK_NONBLOCK and SOCK_CLOEXEC.
@@ -50,7 +50,7 @@ fn look() -> Option<u32> {
         let mut length = argument(call, row.dir) as u32;
         if row.kind == call::MESSAGE {
             // struct msghdr begins with the name and its length, in the caller's word size.
-            if call.abi == crate::shared::abi::NATIVE {
+            if call.abi() == crate::shared::abi::NATIVE {
                 length = unsafe { bpf_probe_read_user((from + 8) as *const u32) }.ok()?;
                 from = unsafe { bpf_probe_read_user(from as *const u64) }.ok()?;
             } else {
@@ -77,7 +77,7 @@ fn look() -> Option<u32> {
         event.family = u32::from(read::<u16>(sock + off!(sock_family))?);
         event.socket = u32::from(read::<u16>(sock + off!(sock_type))?);
         event.protocol = u32::from(read::<u16>(sock + off!(sock_protocol))?);
-        if call.errno == 0 && row.flags != 0 {
+        if call.errno() == 0 && row.flags != 0 {
             // Bound or listening: the kernel knows where.
             match event.family {
                 AF_INET => {
@@ -95,10 +95,8 @@ fn look() -> Option<u32> {
     let path = u32::from(u16::from_ne_bytes([event.address[0], event.address[1]]) == AF_UNIX && event.length > 2);
     let length = event.length;
     let says = unsafe { *record.head::<Says>() };
-    if let Some(unique) = record.claim(&says, length)
-        && !emit::send_plain(record.head::<SocketEvent>())
-    {
-        emit::unclaim(&unique);
+    if record.claim(&says, length) && !emit::send_plain(record.head::<SocketEvent>()) {
+        record.unclaim();
     }
     Some(path)
 }

@@ -202,7 +202,7 @@ fn executed(old: u32, binary: u64) -> Option<()> {
         hash.add(u64::from(asked));
         hash.add(emit::number(start[0]));
         hash.add(start[1]);
-        hash.add_asked(size_of::<ExecEvent>() as u32, asked);
+        hash.add_bytes(size_of::<ExecEvent>() as u32, asked);
     }
     let program = program_of(state, &hash.finish());
 

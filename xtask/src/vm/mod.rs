@@ -78,6 +78,7 @@ const SHORT: &[&str] = &[
     "this_machine_traces",
     "a_cgroup_of_a_containers_name_is_enough",
     "sixteen_processes_lose_none_of_their_files",
+    "every_descriptor_leads_to_its_file",
     "odd_uses_are_recorded_and_none_is_a_loss",
     "capabilities_are_told_with_who_asked_for_them",
     "other_abis_and_denied_calls_are_kept_apart",
