@@ -162,7 +162,10 @@ pub fn opened(current: Address, descriptor: u32, number: impl FnOnce(Address) ->
         let file = entry(files, descriptor)?;
         let dentry: Address = load(file + off!(file_path) + off!(path_dentry));
         let parent: Address = load(dentry + off!(dentry_parent));
-        let hash: u64 = load(dentry + off!(dentry_name) + off!(name_hash));
+        // In two: to 6.1 they are members of their own and not one of 64 bits.
+        let name = dentry + off!(dentry_name);
+        let (hash, length): (u32, u32) = (load(name + off!(name_hash)), load(name + off!(name_length)));
+        let hash = u64::from(hash) | u64::from(length) << 32;
         return (dentry != 0).then(|| (file, [number(parent), hash]));
     }
     let file = task_file(current, descriptor)?;
