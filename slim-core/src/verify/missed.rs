@@ -15,8 +15,7 @@ use crate::plan::tables::Tables;
 use crate::plan::{Plan, capabilities, syscalls};
 use crate::reach;
 use crate::recording::{
-    Actor, CapabilityUse, ContainerFacts, FileUse, Measured, Outcome, Peaks, Phase, PhaseMark, Purpose,
-    Recording, Run, SyscallUse,
+    Actor, CapabilityUse, ContainerFacts, FileUse, Phase, PhaseMark, Purpose, Recording, Run, SyscallUse,
 };
 use crate::trace::Observed;
 
@@ -161,28 +160,21 @@ pub fn missed(
 
 /// An empty Run of phase verification under the bounds of the original: what production denies stays denied.
 fn verification(original: &Run, round: u32) -> Run {
+    // What calls were asked for is not known of one that was refused, so a filter does not narrow it.
     Run {
         purpose: Purpose::Verification,
         round: Some(round),
-        duration_ms: 0,
+        started: original.started,
+        host: original.host.clone(),
+        engine: original.engine.clone(),
+        runtime: original.runtime.clone(),
+        container: original.container.clone(),
         phases: vec![PhaseMark {
             phase: Phase::Verification,
             at_ms: 0,
         }],
-        syscalls: Vec::new(),
-        // Not known of a call that was refused, so a filter does not narrow it.
-        arguments: None,
-        files: Vec::new(),
-        capabilities: Vec::new(),
-        capabilities_measured: Measured::Measured,
-        sockets: Vec::new(),
-        programs: Vec::new(),
-        processes: Vec::new(),
-        alarms: BTreeSet::new(),
-        exchanges: Vec::new(),
-        peaks: Peaks::default(),
-        outcome: Outcome::default(),
-        ..original.clone()
+        losses: original.losses,
+        ..Run::new(original.image.clone(), &original.reference)
     }
 }
 

@@ -152,7 +152,7 @@ pub fn task_file(current: Address, descriptor: u32) -> Option<Address> {
 }
 
 /// The file behind one of the running task's descriptors, and its [`file_identity`]; `number` makes a pointer a number.
-/// In the table that a process starts with, all of it is loaded: four helper calls less.
+/// In the table that a process starts with, all of it is loaded: three helper calls less.
 #[inline(always)]
 pub fn opened(current: Address, descriptor: u32, number: impl FnOnce(Address) -> u64) -> Option<(Address, [u64; 2])> {
     let files: Address = load(current + off!(task_files));
