@@ -146,14 +146,16 @@ pub mod call {
     pub const MAP: u8 = 3;
     /// `fcntl`: only the commands that lock.
     pub const LOCK: u8 = 4;
+    /// `execve`: as [`FILE`], where it failed. One that did not is counted when it happens, for the program that asked.
+    pub const EXECUTE: u8 = 5;
     /// `socket`.
-    pub const SOCKET: u8 = 5;
+    pub const SOCKET: u8 = 6;
     /// A socket call with a descriptor first, and an address at `path` whose length is at `dir`, if any.
-    pub const ADDRESS: u8 = 6;
+    pub const ADDRESS: u8 = 7;
     /// A socket call with a descriptor first, and a message header at `path`.
-    pub const MESSAGE: u8 = 7;
+    pub const MESSAGE: u8 = 8;
     /// Only the masked argument in [`Call::flags`](super::Call::flags), which decides what the call does.
-    pub const ARGUMENT: u8 = 8;
+    pub const ARGUMENT: u8 = 9;
 }
 
 /// What the user side tells the program while it runs.
@@ -517,40 +519,44 @@ offsets! {
     net_ports: "net" "ipv4.sysctl_ip_prot_sock",
     /// The table of descriptors.
     files_table: "files_struct" "fdt",
-    /// The entries of the table that a process starts with.
+    /// The table that a process starts with.
+    files_first: "files_struct" "fdtab",
+    /// Its entries.
     files_array: "files_struct" "fd_array",
     /// Its length.
     table_length: "fdtable" "max_fds",
     /// Its entries.
     table_files: "fdtable" "fd",
-    /// Where a file is.
-    file_path: "file" "f_path",
+    /// A file's mount.
+    file_mount: "file" "f_path.mnt",
+    /// A file's dentry.
+    file_dentry: "file" "f_path.dentry",
     /// How it is open.
     file_mode: "file" "f_mode",
     /// A socket's file holds the socket here.
     file_private: "file" "private_data",
-    /// The path that the user sees of a stacked file system's file.
-    backing_path: "backing_file" "user_path",
-    /// A path's mount.
-    path_mount: "path" "mnt",
-    /// A path's dentry.
-    path_dentry: "path" "dentry",
-    /// The root.
-    fs_root: "fs_struct" "root",
-    /// The working directory.
-    fs_pwd: "fs_struct" "pwd",
+    /// The mount of the path that the user sees of a stacked file system's file.
+    backing_mount: "backing_file" "user_path.mnt",
+    /// Its dentry.
+    backing_dentry: "backing_file" "user_path.dentry",
+    /// The root directory's mount.
+    root_mount: "fs_struct" "root.mnt",
+    /// Its dentry.
+    root_dentry: "fs_struct" "root.dentry",
+    /// The working directory's mount.
+    pwd_mount: "fs_struct" "pwd.mnt",
+    /// Its dentry.
+    pwd_dentry: "fs_struct" "pwd.dentry",
     /// The directory.
     dentry_parent: "dentry" "d_parent",
-    /// The name.
-    dentry_name: "dentry" "d_name",
+    /// The hash of its name, and in the upper half the length.
+    dentry_hash: "dentry" "d_name.hash_len",
+    /// The length of its name.
+    dentry_length: "dentry" "d_name.len",
+    /// Its name.
+    dentry_name: "dentry" "d_name.name",
     /// The inode.
     dentry_inode: "dentry" "d_inode",
-    /// A name's hash and length.
-    name_hash: "qstr" "hash_len",
-    /// A name's length.
-    name_length: "qstr" "len",
-    /// A name's bytes.
-    name_bytes: "qstr" "name",
     /// The inode's number.
     inode_number: "inode" "i_ino",
     /// A mount's root.
@@ -624,6 +630,9 @@ offsets! {
 /// The upper half of a number in an instruction of the object that stands for a word of [`Fixed`]: the lower half is which.
 pub const FIXED: u32 = 0x5eb7_0000;
 
+/// The offset in a load of the object that stands for a member's: plus which word of [`Fixed`] tells it.
+pub const MEMBER: i16 = i16::MIN;
+
 /// What the user side fixes before the program is loaded, by replacing such numbers in its instructions.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -658,14 +667,6 @@ pub struct Config {
     pub exit32: u32,
     /// `exit_group` of the compat ABI.
     pub exit_group32: u32,
-    /// `execve`.
-    pub execve: u32,
-    /// `execveat`.
-    pub execveat: u32,
-    /// `execve` of the compat ABI.
-    pub execve32: u32,
-    /// `execveat` of the compat ABI.
-    pub execveat32: u32,
     /// The process that loads the program.
     pub loader: u32,
 }

@@ -102,9 +102,10 @@ fn file(docker: &Docker, tracer: &Path, program: &Path, runs: usize) -> Result<M
     )
 }
 
-/// How many processes a run of a loop is the median of: where the pages of a process come to lie shifts its times by
-/// several percent.
-const PROCESSES: usize = 9;
+/// How many pairs of processes a run of a loop is the median of, a native one and then one under a tracer that was
+/// loaded for it: where the pages of a process and of a tracer come to lie shifts the times by several percent, and
+/// so does within a second what the machine's neighbours do.
+const PAIRS: usize = 9;
 
 /// A loop in one container that goes on running: `docker exec` starts each process.
 fn syscall_loop(
@@ -146,14 +147,15 @@ fn syscall_loop(
     let mut measure = Measure::new(title, "ns", bound);
     for round in 0..runs {
         eprintln!("{title}: round {} of {runs}", round + 1);
-        let run = || -> Result<f64> {
-            let turns = (0..PROCESSES).map(|_| turn(&mut exec(count, &[])));
-            Ok(median(&turns.collect::<Result<Vec<_>>>()?))
-        };
-        measure.native.push(run()?);
-        let traced = Tracing::attach(tracer, &container)?;
-        measure.traced.push(run()?);
-        traced.finish()?;
+        let (mut native, mut traced) = (Vec::new(), Vec::new());
+        for _ in 0..PAIRS {
+            native.push(turn(&mut exec(count, &[]))?);
+            let tracing = Tracing::attach(tracer, &container)?;
+            traced.push(turn(&mut exec(count, &[]))?);
+            tracing.finish()?;
+        }
+        measure.native.push(median(&native));
+        measure.traced.push(median(&traced));
 
         // A hundredth of the turns: strace is that much slower. The loop begins when strace is there.
         let mut looping = exec(count / 100, &["wait"]);

@@ -11,7 +11,13 @@ use slim_ebpf::{ABSENT, Offsets};
 pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// Members that a kernel may lack: what they serve is then not measured.
-const OPTIONAL: &[&str] = &["task_nsproxy", "nsproxy_net", "net_ports", "backing_path"];
+const OPTIONAL: &[&str] = &[
+    "task_nsproxy",
+    "nsproxy_net",
+    "net_ports",
+    "backing_mount",
+    "backing_dentry",
+];
 
 const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;

@@ -933,10 +933,6 @@ fn load(options: Options, mount: PathBuf) -> Result<(Loaded, aya::Btf), Error> {
             exit_group: native("exit_group"),
             exit32: compat("exit"),
             exit_group32: compat("exit_group"),
-            execve: native("execve"),
-            execveat: native("execveat"),
-            execve32: compat("execve"),
-            execveat32: compat("execveat"),
             loader: std::process::id(),
         },
     };

@@ -3,7 +3,7 @@
 use std::mem::size_of;
 
 use object::{Object, ObjectSection, SectionKind};
-use slim_ebpf::{FIXED, Fixed};
+use slim_ebpf::{FIXED, Fixed, MEMBER};
 
 use super::raw;
 
@@ -13,12 +13,46 @@ const INSTRUCTION: usize = 8;
 const MOVE: u8 = 0xb7;
 /// The same with zeros in the upper half (`BPF_ALU | BPF_MOV | BPF_K`).
 const MOVE_32: u8 = 0xb4;
-/// Loads 64 bits; the only instruction of two (`BPF_LD | BPF_DW | BPF_IMM`).
-const LOAD_64: u8 = 0x18;
+/// What tells the loads from memory to a register, of each size (`BPF_LDX | BPF_MEM`), and the bits that tell it.
+const LOAD: u8 = 0x61;
+const LOADS: u8 = 0xe7;
+/// Loads a constant of 64 bits; the only instruction of two (`BPF_LD | BPF_DW | BPF_IMM`).
+const CONSTANT_64: u8 = 0x18;
+
+/// Why an object cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// It is not an ELF file.
+    #[error(transparent)]
+    Format(#[from] object::Error),
+    /// A member lies further behind the beginning of its structure than an instruction can say.
+    #[error(
+        "a member of this kernel's structures lies {offset} bytes behind their beginning: too far for an instruction"
+    )]
+    Far {
+        /// In bytes.
+        offset: u32,
+    },
+}
+
+/// Which word the number in this instruction stands for.
+fn fixed_word(instruction: &[u8]) -> Option<usize> {
+    let immediate = u32::from_ne_bytes(instruction.get(4..8)?.try_into().ok()?);
+    (instruction[0] == MOVE && immediate & !0xffff == FIXED).then_some((immediate & 0xffff) as usize)
+}
+
+/// Which word the offset in this instruction stands for.
+fn member_word(instruction: &[u8]) -> Option<usize> {
+    let offset = i16::from_ne_bytes(instruction.get(2..4)?.try_into().ok()?);
+    (instruction[0] & LOADS == LOAD && offset < MEMBER + WORDS).then(|| offset.abs_diff(MEMBER).into())
+}
+
+/// Words of [`Fixed`].
+const WORDS: i16 = (size_of::<Fixed>() / size_of::<u32>()) as i16;
 
 /// Puts the words of `fixed` where numbers stand for them in the instructions of `object`, an ELF file; how many such
 /// numbers there were.
-pub(super) fn fix(object: &mut [u8], fixed: &Fixed) -> Result<usize, object::Error> {
+pub(super) fn fix(object: &mut [u8], fixed: &Fixed) -> Result<usize, Error> {
     let words = raw::words(fixed);
     let ranges: Vec<_> = object::File::parse(&*object)?
         .sections()
@@ -40,15 +74,14 @@ pub(super) fn fix(object: &mut [u8], fixed: &Fixed) -> Result<usize, object::Err
                 second = false;
                 continue;
             }
-            second = instruction[0] == LOAD_64;
-            let immediate =
-                u32::from_ne_bytes([instruction[4], instruction[5], instruction[6], instruction[7]]);
-            if instruction[0] != MOVE || immediate & !0xffff != FIXED {
-                continue;
-            }
-            if let Some(word) = words.get((immediate & 0xffff) as usize) {
+            second = instruction[0] == CONSTANT_64;
+            if let Some(&word) = fixed_word(instruction).and_then(|at| words.get(at)) {
                 instruction[0] = MOVE_32;
                 instruction[4..].copy_from_slice(&word.to_ne_bytes());
+                count += 1;
+            } else if let Some(&offset) = member_word(instruction).and_then(|at| words.get(at)) {
+                let offset = i16::try_from(offset).map_err(|_| Error::Far { offset })?;
+                instruction[2..4].copy_from_slice(&offset.to_ne_bytes());
                 count += 1;
             }
         }
@@ -56,7 +89,7 @@ pub(super) fn fix(object: &mut [u8], fixed: &Fixed) -> Result<usize, object::Err
     Ok(count)
 }
 
-const _: () = assert!(size_of::<Fixed>() / size_of::<u32>() < 0x1_0000);
+const _: () = assert!(size_of::<Fixed>() / size_of::<u32>() < 0x100);
 
 #[cfg(test)]
 mod tests {
@@ -66,7 +99,7 @@ mod tests {
     fn fixed() -> Fixed {
         let mut offsets = Offsets::absent();
         for (at, offset) in offsets.slots().into_iter().enumerate() {
-            *offset = 0x1_0000 + at as u32;
+            *offset = 0x4000 + at as u32;
         }
         Fixed {
             offsets,
@@ -82,7 +115,7 @@ mod tests {
         let mut object = slim_ebpf::OBJECT.to_vec();
         assert!(fix(&mut object, &fixed()).unwrap() > 50);
         assert_eq!(fix(&mut object, &fixed()).unwrap(), 0);
-        let marked = |bytes: &[u8]| {
+        let immediates = |bytes: &[u8]| {
             bytes
                 .chunks_exact(INSTRUCTION)
                 .filter(|bytes| {
@@ -90,8 +123,31 @@ mod tests {
                 })
                 .count()
         };
-        assert!(marked(slim_ebpf::OBJECT) > 50);
-        assert_eq!(marked(&object), 0);
+        assert!(immediates(slim_ebpf::OBJECT) > 50);
+        assert_eq!(immediates(&object), 0);
+        let loads = |text: &[u8], near: u8| {
+            text.chunks_exact(INSTRUCTION)
+                .filter(|bytes| [0x61, 0x79].contains(&bytes[0]) && bytes[3] == near)
+                .count()
+        };
+        let [marked, fixed] = [slim_ebpf::OBJECT, &object].map(|bytes| {
+            let file = object::File::parse(bytes).unwrap();
+            let text = file.section_by_name("tp_btf/sys_exit").unwrap().data().unwrap();
+            (loads(text, MEMBER.to_be_bytes()[0]), loads(text, 0x40))
+        });
+        assert!(marked.0 > 20, "{marked:?}");
+        assert_eq!(fixed, (0, marked.0));
+    }
+
+    #[test]
+    fn an_offset_that_no_instruction_holds_is_an_error() {
+        let mut far = fixed();
+        far.offsets.task_fs = 0x8000;
+        let error = fix(&mut slim_ebpf::OBJECT.to_vec(), &far).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a member of this kernel's structures lies 32768 bytes behind their beginning: too far for an instruction"
+        );
     }
 
     #[test]

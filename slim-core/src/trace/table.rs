@@ -140,6 +140,11 @@ impl Row {
         self
     }
 
+    const fn executes(mut self) -> Self {
+        self.call.kind = call::EXECUTE;
+        self
+    }
+
     /// `fcntl`, for its locks: the command is the second argument.
     const fn fcntl(name: &'static str) -> Self {
         let mut row = Self::fd(name, 1, Access::Lock);
@@ -203,8 +208,8 @@ pub(super) const ROWS: &[Row] = &[
     Row::path("chroot", 1, ChangeDirectory),
     Row::fd("getdents", 1, List),
     Row::fd("getdents64", 1, List),
-    Row::path("execve", 1, Execute),
-    Row::at("execveat", 1, 2, Execute).flags(5),
+    Row::path("execve", 1, Execute).executes(),
+    Row::at("execveat", 1, 2, Execute).flags(5).executes(),
     Row::path("mkdir", 1, Create).no_follow(),
     Row::at("mkdirat", 1, 2, Create).no_follow(),
     Row::path("mknod", 1, Create).no_follow(),

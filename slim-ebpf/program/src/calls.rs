@@ -1,11 +1,13 @@
 //! System calls, on their way out: number, arguments and result are in the registers, strings are resident.
 
+use core::hint::cold_path;
+
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
-use crate::kernel::{bound, config, current, load, masked, off, registers};
+use crate::kernel::{bound, config, current, load, masked, registers};
 use crate::maps::{self, COUNTS, RARE, control};
 use crate::{arguments, emit, files, scope, sockets, tasks};
 
@@ -23,6 +25,8 @@ pub struct Last {
     pub generation: u32,
     pub epoch: u32,
     pub slot: u32,
+    /// The row of [`COUNTS`] for that slot on this CPU.
+    pub row: u32,
 }
 
 impl Last {
@@ -32,6 +36,7 @@ impl Last {
             generation: 0,
             epoch: 0,
             slot: 0,
+            row: 0,
         }
     }
 }
@@ -84,33 +89,31 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
 fn returned(regs: u64, result: u64) -> Option<()> {
     let current = current();
     let cpu = unsafe { bpf_get_smp_processor_id() };
-    let slot = slot(current, cpu)?;
-    let number: u64 = load(regs + off!(regs_number));
-    let compat = load::<u32>(current + off!(task_status)) & TS_COMPAT != 0;
+    let (slot, counts) = slot(current, cpu)?;
+    let number = load!(regs, regs_number);
+    let compat = load!(current, task_status: u32) & TS_COMPAT != 0;
     let failed = result >= MAX_ERRNO.wrapping_neg();
-    if number < NUMBERS as u64 && !compat && !failed && kind(maps::call(number as u32)) == call::NONE {
-        // Most calls.
-        count(slot, abi::NATIVE, number as u32, cpu);
-        return None;
-    }
-    let (abi, number) = if (number as i64) < 0 {
-        // A signal handler's return restores the registers, this one to -1.
-        if compat { (abi::COMPAT, config!(sigreturn32)) } else { (abi::NATIVE, config!(sigreturn)) }
-    } else if compat {
-        (abi::COMPAT, number as u32)
-    } else if number as u32 & X32_BIT != 0 {
-        (abi::X32, number as u32 & !X32_BIT)
-    } else {
+    let native = number < NUMBERS as u64 && !compat;
+    let (abi, number) = if native {
         (abi::NATIVE, number as u32)
+    } else {
+        cold_path();
+        named(number, compat)
     };
-    let row = maps::call(number + if abi == abi::COMPAT { NUMBERS as u32 } else { 0 });
-    let plain = number as usize >= NUMBERS || kind(row) == call::NONE;
-    if !plain && !failed && executes(abi, number) {
+    let row = maps::call(abi, number);
+    let kind = if (number as usize) < NUMBERS { kind(row) } else { call::NONE };
+    if kind == call::EXECUTE && !failed {
         // Counted when it happened, for the program that asked.
         return None;
     }
-    count(slot, abi, number, cpu);
-    if plain && !failed {
+    if native {
+        count_native(counts, number);
+    } else {
+        cold_path();
+        count(slot, counts, abi, number);
+    }
+    if kind == call::NONE && !failed {
+        // Most calls.
         return None;
     }
     let call = unsafe { &mut *emit::at_hand()? };
@@ -119,19 +122,21 @@ fn returned(regs: u64, result: u64) -> Option<()> {
     call.what = u64::from(number) | u64::from(slot) << 32;
     call.how = if failed { result.wrapping_neg() } else { 0 } | u64::from(abi) << 16;
     if failed {
+        cold_path();
         fail();
-    }
-    if plain {
-        return None;
-    }
-    // Word by word: the compiler would call a function that goes byte by byte.
-    for word in 0..size_of::<Call>() / 4 {
-        unsafe {
-            let word_of = row.cast::<u32>().add(word).read_volatile();
-            (&raw mut call.row).cast::<u32>().add(word).write_volatile(word_of);
+        if kind == call::NONE {
+            return None;
         }
     }
-    let row = call.row;
+    // Word by word: the compiler would call a function that goes byte by byte.
+    let mut words = [0u32; size_of::<Call>() / 4];
+    for (at, word) in words.iter_mut().enumerate() {
+        unsafe {
+            *word = row.cast::<u32>().add(at).read_volatile();
+            (&raw mut call.row).cast::<u32>().add(at).write_volatile(*word);
+        }
+    }
+    let row: Call = unsafe { core::mem::transmute(words) };
     if row.kind >= call::SOCKET {
         if row.kind == call::ARGUMENT {
             arguments::asked(files::argument(call, row.flags) as u32 & row.mask, 0);
@@ -151,7 +156,14 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         call.args[at] = call.args[at].wrapping_add(2);
         files::one(0);
     } else if files::used(call) {
-        files::first(call, current);
+        // Not from memory, where it was just put: looking at the path waits for this.
+        let from = match row.path {
+            1 => a,
+            2 => b,
+            3 => c,
+            _ => files::argument(call, row.path),
+        };
+        files::first(call, current, from);
         if row.path2 != 0 {
             files::one(1);
         }
@@ -165,24 +177,42 @@ fn kind(row: *const Call) -> u8 {
     unsafe { (&raw const (*row).kind).read_volatile() }
 }
 
-/// Where the running task's calls are counted; none if it is not the container's.
+/// Which call it was that did not come in as a native one of a usual number.
 #[inline(always)]
-fn slot(current: u64, cpu: u32) -> Option<u32> {
+fn named(number: u64, compat: bool) -> (u32, u32) {
+    if (number as i64) < 0 {
+        // A signal handler's return restores the registers, this one to -1.
+        if compat { (abi::COMPAT, config!(sigreturn32)) } else { (abi::NATIVE, config!(sigreturn)) }
+    } else if compat {
+        (abi::COMPAT, number as u32)
+    } else if number as u32 & X32_BIT != 0 {
+        (abi::X32, number as u32 & !X32_BIT)
+    } else {
+        (abi::NATIVE, number as u32)
+    }
+}
+
+/// The slot that the running task's calls are counted in, and its row of [`COUNTS`]; none if it is not the container's.
+#[inline(always)]
+fn slot(current: u64, cpu: u32) -> Option<(u32, u32)> {
     let generation = unsafe { core::ptr::read_volatile(&raw const (*maps::state()).generation) };
     let epoch = control!(epoch);
     let last = unsafe { &mut *maps::last(cpu) };
     if cpu < maps::REMEMBERING && last.task == current && last.generation == generation && last.epoch == epoch {
-        return Some(last.slot);
+        return Some((last.slot, last.row));
     }
+    cold_path();
     scope::inside(current)?;
     let slot = tasks::slot(tasks::entry(scope::thread())?);
+    let row = counts(slot, cpu);
     if cpu < maps::REMEMBERING {
         last.task = current;
         last.generation = generation;
         last.epoch = epoch;
         last.slot = slot;
+        last.row = row;
     }
-    Some(slot)
+    Some((slot, row))
 }
 
 /// The six arguments, from the registers that the ABI passes them in.
@@ -190,52 +220,53 @@ fn slot(current: u64, cpu: u32) -> Option<u32> {
 fn arguments(regs: u64, abi: u32) -> [u64; 6] {
     if abi == abi::COMPAT {
         [
-            u64::from(load::<u32>(regs + off!(regs_bx))),
-            u64::from(load::<u32>(regs + off!(regs_cx))),
-            u64::from(load::<u32>(regs + off!(regs_dx))),
-            u64::from(load::<u32>(regs + off!(regs_si))),
-            u64::from(load::<u32>(regs + off!(regs_di))),
-            u64::from(load::<u32>(regs + off!(regs_bp))),
+            u64::from(load!(regs, regs_bx: u32)),
+            u64::from(load!(regs, regs_cx: u32)),
+            u64::from(load!(regs, regs_dx: u32)),
+            u64::from(load!(regs, regs_si: u32)),
+            u64::from(load!(regs, regs_di: u32)),
+            u64::from(load!(regs, regs_bp: u32)),
         ]
     } else {
         [
-            load(regs + off!(regs_di)),
-            load(regs + off!(regs_si)),
-            load(regs + off!(regs_dx)),
-            load(regs + off!(regs_r10)),
-            load(regs + off!(regs_r8)),
-            load(regs + off!(regs_r9)),
+            load!(regs, regs_di),
+            load!(regs, regs_si),
+            load!(regs, regs_dx),
+            load!(regs, regs_r10),
+            load!(regs, regs_r8),
+            load!(regs, regs_r9),
         ]
     }
 }
 
+/// The row of [`COUNTS`] for a slot on a CPU.
 #[inline(always)]
-fn executes(abi: u32, number: u32) -> bool {
-    match abi {
-        abi::NATIVE => number == config!(execve) || number == config!(execveat),
-        abi::COMPAT => number == config!(execve32) || number == config!(execveat32),
-        _ => false,
-    }
+fn counts(slot: u32, cpu: u32) -> u32 {
+    let shards = config!(shards);
+    slot * (shards + 1) + (cpu & shards)
 }
 
 /// Counts a call: in its slot's row, or among the rare ones.
 #[inline(always)]
-fn count(slot: u32, abi: u32, number: u32, cpu: u32) {
+fn count(slot: u32, row: u32, abi: u32, number: u32) {
     if abi == abi::NATIVE && (number as usize) < NUMBERS {
-        let shards = config!(shards);
-        let row = slot * (shards + 1) + (cpu & shards);
-        if let Some(row) = COUNTS.get_ptr_mut(row) {
-            let counters = row.cast::<u64>();
-            let counter = unsafe { counters.add(masked::<{ NUMBERS as u32 - 1 }>(number)) };
-            if config!(alone) == 0 {
-                scope::add(counter);
-            } else {
-                // No other CPU counts in this row, and on this one the program is not interrupted by itself.
-                unsafe { core::ptr::write_volatile(counter, core::ptr::read_volatile(counter) + 1) };
-            }
-        }
+        count_native(row, number);
     } else if let Some(rare) = rare(slot, abi, number) {
         scope::add(unsafe { &raw mut (*rare).count });
+    }
+}
+
+/// Counts a native call with a number below [`NUMBERS`].
+#[inline(always)]
+fn count_native(row: u32, number: u32) {
+    if let Some(row) = COUNTS.get_ptr_mut(row) {
+        let counter = unsafe { row.cast::<u64>().add(masked::<{ NUMBERS as u32 - 1 }>(number)) };
+        if config!(alone) == 0 {
+            scope::add(counter);
+        } else {
+            // No other CPU counts in this row, and on this one the program is not interrupted by itself.
+            unsafe { core::ptr::write_volatile(counter, core::ptr::read_volatile(counter) + 1) };
+        }
     }
 }
 
@@ -289,14 +320,14 @@ fn rare(slot: u32, abi: u32, number: u32) -> Option<*mut Rare> {
 /// A task ends: if it is in `exit` or `exit_group`, that is a call too.
 #[inline(always)]
 pub fn never_returned(slot: u32, current: u64) {
-    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let row = counts(slot, unsafe { bpf_get_smp_processor_id() });
     let (abi, number) = pending(current);
     match abi {
         abi::COMPAT if number == config!(exit32) || number == config!(exit_group32) => {
-            count(slot, abi::COMPAT, number, cpu);
+            count(slot, row, abi::COMPAT, number);
         }
         abi::NATIVE if number == config!(exit) || number == config!(exit_group) => {
-            count(slot, abi::NATIVE, number, cpu);
+            count(slot, row, abi::NATIVE, number);
         }
         _ => {}
     }
@@ -305,8 +336,8 @@ pub fn never_returned(slot: u32, current: u64) {
 /// The ABI and number of the call that the running task is in.
 #[inline(always)]
 pub fn pending(current: u64) -> (u32, u32) {
-    let number: i64 = load(registers(current) + off!(regs_number));
-    let compat = load::<u32>(current + off!(task_status)) & TS_COMPAT != 0;
+    let number = load!(registers(current), regs_number) as i64;
+    let compat = load!(current, task_status: u32) & TS_COMPAT != 0;
     let abi = if compat { abi::COMPAT } else { abi::NATIVE };
     if number < 0 { (abi, u32::MAX) } else { (abi, number as u32 & !X32_BIT) }
 }
@@ -315,7 +346,8 @@ pub fn pending(current: u64) -> (u32, u32) {
 #[inline(always)]
 pub fn executed(slot: u32, current: u64) {
     let (abi, number) = pending(current);
-    if executes(abi, number) {
-        count(slot, abi, number, unsafe { bpf_get_smp_processor_id() });
+    let row = maps::call(abi, number);
+    if (number as usize) < NUMBERS && kind(row) == call::EXECUTE {
+        count(slot, counts(slot, unsafe { bpf_get_smp_processor_id() }), abi, number);
     }
 }

@@ -43,7 +43,7 @@ fn asked(cred: u64, capability: i32, granted: bool) -> Option<()> {
     let current = current();
     scope::inside(current)?;
     // Not under the credentials that a stacked file system acts with in the task's place.
-    if load::<u64>(current + off!(task_cred)) != cred || load::<u64>(current + off!(task_real_cred)) != cred {
+    if load!(current, task_cred) != cred || load!(current, task_real_cred) != cred {
         return None;
     }
     let task = tasks::entry(scope::thread())?;

@@ -10,7 +10,7 @@ use crate::shared::{BUFFER, HEAD, HEADED, PATH_MAX, Unique, mark};
 
 use crate::calls::Returned;
 use crate::kernel::{Address, Place, SEED, bound, copy, follow, masked, off, read};
-use crate::maps::{BUFFERS, RECENT, RECENT_ENTRIES, RING, TOLD};
+use crate::maps::{self, BUFFERS, RECENT_ENTRIES, RING, TOLD};
 use crate::scope;
 
 /// Positions in the buffer are below this, lengths too.
@@ -21,6 +21,24 @@ const FRONT: u32 = 8;
 
 /// The most steps of a walk: names and mounts.
 const STEPS: u32 = 4200;
+
+/// Does something at each of the whole words of a short string, written out: no register is needed for where it is.
+macro_rules! each_word {
+    ($at:ident < $whole:ident => $body:block) => {
+        each_word!($at < $whole => $body; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21)
+    };
+    ($at:ident < $whole:ident => $body:block; $($number:literal)*) => {
+        'words: {
+            $({
+                const $at: usize = $number;
+                if $whole <= $number {
+                    break 'words;
+                }
+                $body
+            })*
+        }
+    };
+}
 
 /// A record that is being built.
 pub struct Record {
@@ -127,50 +145,33 @@ impl Record {
     #[inline(always)]
     pub fn claim(&mut self, says: &Says, asked: u32) -> bool {
         // What happens again and again is found here, by comparing all of it: that takes less time than a hash that can
-        // be relied on.
+        // be relied on. What costs time here is what has to be waited for: so where to look does not depend on what is
+        // known last, the file that a path led to, and each comparison is a branch, whose outcome the processor guesses.
         let text = self.asked().cast::<u64>();
         let whole = asked / 8;
         let last = last_word(text, asked);
-        let mut sum = last;
-        for (i, word) in says.iter().enumerate() {
-            sum = sum.wrapping_add(word.wrapping_mul(key(i)));
+        let mut place = last;
+        for (i, word) in says.iter().enumerate().take(FILE) {
+            place = place.wrapping_add(word.wrapping_mul(key(i)));
         }
-        let mut i = 0;
-        while i < SHORT {
-            if i >= whole {
-                break;
-            }
-            let word = unsafe { *text.add(i as usize) };
-            sum = sum.wrapping_add(word.wrapping_mul(key(SAYS + i as usize)));
-            i += 1;
+        each_word!(AT < whole => {
+            place = place.wrapping_add(unsafe { *text.add(AT) }.wrapping_mul(const { key(SAYS + AT) }));
+        });
+        let file = sum_of_file([says[FILE], says[FILE + 1]]);
+        if asked == 0 {
+            place = place.wrapping_add(file);
         }
+        let sum = place.wrapping_add(file);
         // Anew, lest the verifier follow each length through both loops.
         let whole = masked::<{ PATH_MAX as u32 - 1 }>(asked) as u32 / 8;
-        if let Some(recent) = RECENT.get_ptr(place_of(sum))
-            && whole <= SHORT
-        {
-            let recent = unsafe { &*recent };
-            let mut differs = recent.sum ^ sum | recent.last ^ last;
-            for (known, word) in recent.says.iter().zip(says) {
-                differs |= known ^ word;
-            }
-            let mut i = 0;
-            while i < SHORT {
-                if i >= whole {
-                    break;
-                }
-                differs |= recent.asked[i as usize] ^ unsafe { *text.add(i as usize) };
-                i += 1;
-            }
-            if differs == 0 {
-                return false;
-            }
+        if whole <= SHORT && unsafe { &*maps::recent(place_of(place)) }.tells(says, text, whole, last, sum) {
+            return false;
         }
         let head = self.head::<u64>();
         for (i, word) in says.iter().enumerate() {
             unsafe { head.add(i).write_volatile(*word) };
         }
-        claim(self.head, asked, sum) != 0
+        claim(self.head, asked, place) != 0
     }
 
     /// Takes the claim back: it could not be told.
@@ -266,15 +267,18 @@ pub fn send_plain<T>(record: *const T) -> bool {
 /// Words of [`Says`].
 const SAYS: usize = 8;
 
+/// Which of them tell the file.
+const FILE: usize = SAYS - 2;
+
 /// What a record says beside the asked string, whose length is in it: the beginning of its head.
 pub type Says = [u64; SAYS];
 
 /// Whole words of the asked string that [`Recent`] has room for.
-const SHORT: u32 = 15;
+const SHORT: u32 = 22;
 
 /// Something that was told. Two CPUs may write one at once: the sum is of one of them then, and of what stands there
 /// of neither.
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Recent {
     sum: u64,
     says: Says,
@@ -282,10 +286,45 @@ pub struct Recent {
     asked: [u64; SHORT as usize],
 }
 
-/// Where what has this sum stands in [`RECENT`].
+impl Recent {
+    /// Nothing that was told: no record is of kind 0.
+    pub const fn none() -> Self {
+        Self {
+            sum: 0,
+            says: [0; SAYS],
+            last: 0,
+            asked: [0; SHORT as usize],
+        }
+    }
+
+    /// Whether it is this: what is said, and a string of so many whole words and the `last` one.
+    #[inline(always)]
+    fn tells(&self, says: &Says, text: *const u64, whole: u32, last: u64, sum: u64) -> bool {
+        for (known, word) in self.says.iter().zip(says) {
+            if unsafe { (&raw const *known).read_volatile() } != *word {
+                return false;
+            }
+        }
+        each_word!(AT < whole => {
+            if unsafe { (&raw const self.asked[AT]).read_volatile() != *text.add(AT) } {
+                return false;
+            }
+        });
+        self.last == last && self.sum == sum
+    }
+}
+
+/// The entry of [`maps::recent`] for what has this sum.
 #[inline(always)]
-fn place_of(sum: u64) -> u32 {
-    (sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_ENTRIES.trailing_zeros())) as u32
+fn place_of(sum: u64) -> u64 {
+    sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RECENT_ENTRIES.trailing_zeros())
+}
+
+/// What the words that tell the file add to a sum.
+#[inline(always)]
+fn sum_of_file(words: [u64; 2]) -> u64 {
+    let [first, second] = words;
+    first.wrapping_mul(key(FILE)).wrapping_add(second.wrapping_mul(key(FILE + 1)))
 }
 
 /// What the word at `at` is multiplied with in a sum: some odd number (the steps of splitmix64) that fits an instruction.
@@ -307,12 +346,13 @@ fn last_word(text: *const u64, length: u32) -> u64 {
 const WORDS: u32 = PATH_MAX as u32 / 8;
 
 /// Claims to tell what the record in the buffer says, which was not found among what is recent: 1, and its key in the
-/// buffer, if it is new. Where there is no room for a claim, that is a loss.
+/// buffer, if it is new. Where there is no room for a claim, that is a loss. `place` is its sum as far as that decides
+/// where it is remembered.
 ///
 /// Not static, so that the verifier looks at it once and on its own; so are the other functions of this kind.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn claim(head: u32, asked: u32, sum: u64) -> u32 {
+extern "C" fn claim(head: u32, asked: u32, place: u64) -> u32 {
     const NOEXIST: u64 = 1;
     const EEXIST: i32 = -17;
     let Some(buffer) = BUFFERS.get_ptr_mut(0) else {
@@ -336,24 +376,17 @@ extern "C" fn claim(head: u32, asked: u32, sum: u64) -> u32 {
         return 0;
     }
     let whole = asked / 8;
-    if let Some(recent) = RECENT.get_ptr_mut(place_of(sum))
-        && whole <= SHORT
-    {
+    if whole <= SHORT {
         let text = unsafe { buffer.add(HEAD + bound(head, 511) as usize).cast::<u64>() };
-        let recent = unsafe { &mut *recent };
-        recent.sum = sum;
+        let recent = unsafe { &mut *maps::recent(place_of(place)) };
+        recent.sum = place.wrapping_add(sum_of_file(unsafe { [*says.add(FILE), *says.add(FILE + 1)] }));
         for (i, word) in recent.says.iter_mut().enumerate() {
             unsafe { (&raw mut *word).write_volatile(*says.add(i)) };
         }
         recent.last = last_word(text, asked);
-        let mut i = 0;
-        while i < SHORT {
-            if i >= whole {
-                break;
-            }
-            recent.asked[i as usize] = unsafe { *text.add(i as usize) };
-            i += 1;
-        }
+        each_word!(AT < whole => {
+            unsafe { (&raw mut recent.asked[AT]).write_volatile(*text.add(AT)) };
+        });
     }
     0
 }
@@ -606,10 +639,9 @@ fn climb(walk: &mut Walk) -> u32 {
     if parent == dentry {
         return TOP;
     }
-    let name = dentry + off!(dentry_name);
     let (Some(length), Some(bytes)) = (
-        read::<u32>(name + off!(name_length)),
-        follow(name + off!(name_bytes)),
+        read::<u32>(dentry + off!(dentry_length)),
+        follow(dentry + off!(dentry_name)),
     ) else {
         return TOP;
     };

@@ -2,6 +2,7 @@
 
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use core::ffi::c_void;
+use core::hint::cold_path;
 use core::mem::offset_of;
 
 use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
@@ -44,7 +45,7 @@ pub fn used(call: &mut Returned) -> bool {
     let row = call.row;
     let mut flags = argument(call, row.flags);
     match row.kind {
-        call::FILE => {}
+        call::FILE | call::EXECUTE => {}
         call::MAP => {
             arguments::asked(flags as u32 & PROTECTION, 0);
             if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno() != 0 {
@@ -75,20 +76,22 @@ pub fn argument(call: &Returned, at: u8) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn one(side: u32) -> u32 {
-    let Some(record) = Record::new::<FileEvent>() else {
+    let Some(mut record) = Record::new::<FileEvent>() else {
         return 0;
     };
-    u32::from(look(record, current(), side).is_some())
+    let call = unsafe { &*record.call() };
+    let from = argument(call, if side == 0 { call.row.path } else { call.row.path2 });
+    u32::from(look(record, current(), side, from).is_some())
 }
 
-/// The same for the first path, where the buffer and the task are known.
+/// The same for the first path, which stands at `from`, where the buffer and the task are known.
 #[inline(always)]
-pub fn first(call: *mut Returned, current: u64) {
-    let _ = look(Record::around::<FileEvent>(call), current, 0);
+pub fn first(call: *mut Returned, current: u64, from: u64) {
+    let _ = look(Record::around::<FileEvent>(call), current, 0, from);
 }
 
 #[inline(always)]
-fn look(mut record: Record, current: u64, side: u32) -> Option<()> {
+fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
     let call = unsafe { &*record.call() };
     let row = &call.row;
     let state = maps::state();
@@ -111,9 +114,9 @@ fn look(mut record: Record, current: u64, side: u32) -> Option<()> {
     };
     let mut relative = false;
     if path != 0 {
-        let from = argument(call, path);
         match record.ask(from) {
             Ok(0) | Err(()) if row.empty != 0 && directory != AT_FDCWD => {
+                cold_path();
                 if row.empty == call::KNOWN {
                     return None;
                 }
@@ -129,6 +132,7 @@ fn look(mut record: Record, current: u64, side: u32) -> Option<()> {
             }
             Err(()) => {
                 // The kernel read it if it looked the path up; these say that it may not have come so far.
+                cold_path();
                 if !matches!(call.errno(), EFAULT | EPERM | EINVAL | ENOSYS | EBADF) {
                     scope::lost(|lost| &raw mut lost.string);
                 }
@@ -155,19 +159,20 @@ fn look(mut record: Record, current: u64, side: u32) -> Option<()> {
     }
 
     // Where the asked path starts.
-    let root = task_root(current);
-    if root.dentry == unsafe { (*state).host } {
+    let root = task_root(current).dentry;
+    if root == unsafe { (*state).host } {
         // The runtime, before it enters the container.
         return None;
     }
-    let end = tasks::container_root(state, root.dentry);
+    let end = tasks::container_root(state, root);
     let mut start = NOWHERE;
     let mut identity_start = [0; 2];
     if marks & mark::ASKED != 0 {
         if !relative {
-            if root.dentry != end {
-                start = root;
-                identity_start = loaded_identity(root.dentry);
+            if root != end {
+                cold_path();
+                start = task_root(current);
+                identity_start = loaded_identity(start.dentry);
             }
         } else if directory == AT_FDCWD {
             start = task_pwd(current);
@@ -231,7 +236,7 @@ const _: () = assert!(size_of::<Says>() == offset_of!(FileEvent, truth));
 pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     let mut record = Record::new::<FileEvent>()?;
     emit::set_place(0, 0);
-    let ip: u64 = load(registers(current) + off!(regs_ip));
+    let ip = load!(registers(current), regs_ip);
     let mut unused = 0u64;
     unsafe {
         generated::bpf_find_vma(
@@ -245,11 +250,11 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     let file = record.place()?.dentry;
     let place = file_place(file)?;
     // What overlayfs maps is the file of a lower layer, behind which newer kernels keep the path that the user sees.
-    let seen = match off!(backing_path) as u32 {
+    let seen = match off!(backing_dentry) as u32 {
         ABSENT => NOWHERE,
         _ => Place {
-            mount: read(file + off!(backing_path) + off!(path_mount)).unwrap_or(0),
-            dentry: read(file + off!(backing_path) + off!(path_dentry)).unwrap_or(0),
+            mount: read(file + off!(backing_mount)).unwrap_or(0),
+            dentry: read(file + off!(backing_dentry)).unwrap_or(0),
         },
     };
     if place.dentry == binary || seen.dentry == binary {
@@ -283,6 +288,6 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
 /// Leaves the mapped file in the buffer, where [`Record::place`] finds it.
 #[inline(never)]
 extern "C" fn mapped(_: u64, vma: u64, _: u64) -> u64 {
-    emit::set_place(0, load(vma + off!(vma_file)));
+    emit::set_place(0, load!(vma, vma_file));
     0
 }

@@ -2,8 +2,9 @@
 
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated};
 use core::arch::asm;
+use core::hint::cold_path;
 
-use crate::shared::FIXED;
+use crate::shared::{FIXED, MEMBER};
 
 /// Random: nobody can make two records look alike. Written by the user side before the program is loaded.
 #[unsafe(no_mangle)]
@@ -36,6 +37,50 @@ macro_rules! config {
 }
 pub(crate) use config;
 
+/// Loads the member that the word at `AT` of what the user side fixes tells the offset of, 64 bits: see [`load!`].
+#[inline(always)]
+pub fn member<const AT: i16>(base: Address) -> u64 {
+    let value: u64;
+    unsafe {
+        asm!(
+            "{value} = *(u64 *)({base} - {at})",
+            value = out(reg) value,
+            base = in(reg) base,
+            at = const (MEMBER + AT).unsigned_abs(),
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    value
+}
+
+/// The same, of 32 bits.
+#[inline(always)]
+pub fn member32<const AT: i16>(base: Address) -> u32 {
+    let value: u64;
+    unsafe {
+        asm!(
+            "{value} = *(u32 *)({base} - {at})",
+            value = out(reg) value,
+            base = in(reg) base,
+            at = const (MEMBER + AT).unsigned_abs(),
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    value as u32
+}
+
+/// Loads a member behind a pointer whose type the verifier knows: one from [`current`] or [`registers`], or loaded
+/// from there in turn. It is one instruction where [`read`] is several calls, and gives 0 where nothing is mapped.
+macro_rules! load {
+    ($base:expr, $field:ident) => {
+        $crate::kernel::member::<{ core::mem::offset_of!($crate::shared::Fixed, offsets.$field) as i16 / 4 }>($base)
+    };
+    ($base:expr, $field:ident: u32) => {
+        $crate::kernel::member32::<{ core::mem::offset_of!($crate::shared::Fixed, offsets.$field) as i16 / 4 }>($base)
+    };
+}
+pub(crate) use load;
+
 /// A kernel address.
 pub type Address = u64;
 
@@ -49,13 +94,6 @@ pub fn read<T: Copy>(address: Address) -> Option<T> {
 #[inline(always)]
 pub fn follow(address: Address) -> Option<Address> {
     read::<u64>(address).filter(|&to| to != 0)
-}
-
-/// Loads a member behind a pointer whose type the verifier knows: one from [`current`] or [`registers`], or loaded
-/// from there in turn. It is one instruction where [`read`] is several calls, and gives 0 where nothing is mapped.
-#[inline(always)]
-pub fn load<T: Copy>(address: Address) -> T {
-    unsafe { core::ptr::read_volatile(address as *const T) }
 }
 
 /// Copies kernel memory to a checked place.
@@ -104,50 +142,46 @@ pub struct Place {
 /// The dentry of a file.
 #[inline(always)]
 pub fn file_dentry(file: Address) -> Option<Address> {
-    follow(file + off!(file_path) + off!(path_dentry))
+    follow(file + off!(file_dentry))
 }
 
 /// Where a file is. Only what `read` reads: the pointer's type is not known.
 #[inline(always)]
 pub fn file_place(file: Address) -> Option<Place> {
-    let path = file + off!(file_path);
     Some(Place {
-        mount: read(path + off!(path_mount))?,
-        dentry: follow(path + off!(path_dentry))?,
+        mount: read(file + off!(file_mount))?,
+        dentry: file_dentry(file)?,
     })
 }
 
-/// Loads the place at `member` of the running task's `fs_struct`.
+/// A task's root directory.
 #[inline(always)]
-fn fs_place(current: Address, member: u64) -> Place {
-    let fs: Address = load(current + off!(task_fs));
+pub fn task_root(task: Address) -> Place {
+    let fs = load!(task, task_fs);
     Place {
-        mount: load(fs + member + off!(path_mount)),
-        dentry: load(fs + member + off!(path_dentry)),
+        mount: load!(fs, root_mount),
+        dentry: load!(fs, root_dentry),
     }
-}
-
-/// The running task's root directory.
-#[inline(always)]
-pub fn task_root(current: Address) -> Place {
-    fs_place(current, off!(fs_root))
 }
 
 /// The running task's working directory.
 #[inline(always)]
 pub fn task_pwd(current: Address) -> Place {
-    fs_place(current, off!(fs_pwd))
+    let fs = load!(current, task_fs);
+    Place {
+        mount: load!(fs, pwd_mount),
+        dentry: load!(fs, pwd_dentry),
+    }
 }
 
 /// The file behind one of the running task's descriptors.
 #[inline(always)]
 pub fn task_file(current: Address, descriptor: u32) -> Option<Address> {
-    let files: Address = load(current + off!(task_files));
-    let table: Address = load(files + off!(files_table));
-    if descriptor >= load::<u32>(table + off!(table_length)) {
+    let table = load!(load!(current, task_files), files_table);
+    if descriptor >= load!(table, table_length: u32) {
         return None;
     }
-    let entries: Address = load(table + off!(table_files));
+    let entries = load!(table, table_files);
     follow(entries + u64::from(descriptor) * 8)
 }
 
@@ -155,19 +189,17 @@ pub fn task_file(current: Address, descriptor: u32) -> Option<Address> {
 /// In the table that a process starts with, all of it is loaded: three helper calls less.
 #[inline(always)]
 pub fn opened(current: Address, descriptor: u32, number: impl FnOnce(Address) -> u64) -> Option<(Address, [u64; 2])> {
-    let files: Address = load(current + off!(task_files));
-    let table: Address = load(files + off!(files_table));
-    let entries: Address = load(table + off!(table_files));
-    if entries == files + off!(files_array) {
+    let files = load!(current, task_files);
+    if load!(files, files_table) == files + off!(files_first) {
         let file = entry(files, descriptor)?;
-        let dentry: Address = load(file + off!(file_path) + off!(path_dentry));
-        let parent: Address = load(dentry + off!(dentry_parent));
+        let dentry = load!(file, file_dentry);
+        let parent = load!(dentry, dentry_parent);
         // In two: to 6.1 they are members of their own and not one of 64 bits.
-        let name = dentry + off!(dentry_name);
-        let (hash, length): (u32, u32) = (load(name + off!(name_hash)), load(name + off!(name_length)));
+        let (hash, length) = (load!(dentry, dentry_hash: u32), load!(dentry, dentry_length: u32));
         let hash = u64::from(hash) | u64::from(length) << 32;
         return (dentry != 0).then(|| (file, [number(parent), hash]));
     }
+    cold_path();
     let file = task_file(current, descriptor)?;
     Some((file, file_identity(file_dentry(file)?)))
 }
@@ -222,14 +254,13 @@ pub fn directory_identity(dentry: Address) -> [u64; 2] {
 /// The same for a dentry that was loaded.
 #[inline(always)]
 pub fn loaded_identity(dentry: Address) -> [u64; 2] {
-    let inode: Address = load(dentry + off!(dentry_inode));
-    [dentry, load(inode + off!(inode_number))]
+    [dentry, load!(load!(dentry, dentry_inode), inode_number)]
 }
 
 /// What tells a file from another over its being made anew: its parent's dentry and the hash of its name.
 #[inline(always)]
 pub fn file_identity(dentry: Address) -> [u64; 2] {
-    let (parent, hash) = (off!(dentry_parent), off!(dentry_name) + off!(name_hash));
+    let (parent, hash) = (off!(dentry_parent), off!(dentry_hash));
     if hash == parent + 8 {
         // They stand side by side in every kernel so far.
         return read(dentry + parent).unwrap_or([0; 2]);

@@ -6,7 +6,7 @@ use crate::calls::Last;
 use crate::emit::Recent;
 use crate::kernel::masked;
 use crate::shared::{
-    ArgumentKey, BUFFER, Call, Calls, CapabilityKey, Control, Counts, ID, NUMBERS, Rare, RareKey, SlotKey, State, Task, Unique,
+    ArgumentKey, BUFFER, Call, Calls, CapabilityKey, Control, Counts, ID, NUMBERS, Rare, RareKey, SlotKey, State, Task, Unique, abi,
 };
 
 /// What the user side says while the program runs. Not a map but a variable, which is a map of one value to the user
@@ -45,9 +45,10 @@ pub fn state() -> *mut State {
 #[unsafe(link_section = ".data.calls")]
 static mut CALLS: Calls = [Call::nothing(); 2 * NUMBERS];
 
-/// The row of a call in [`CALLS`]. To be read volatile: the compiler sees nobody write it.
+/// The row of a call with a number below [`NUMBERS`] in [`CALLS`]. To be read volatile: the compiler sees nobody write it.
 #[inline(always)]
-pub fn call(row: u32) -> *const Call {
+pub fn call(abi: u32, number: u32) -> *const Call {
+    let row = number.wrapping_add(if abi == abi::COMPAT { NUMBERS as u32 } else { 0 });
     unsafe { (&raw const CALLS).cast::<Call>().add(masked::<{ 2 * NUMBERS as u32 - 1 }>(row)) }
 }
 
@@ -90,9 +91,16 @@ pub static TOLD: HashMap<Unique, u8> = HashMap::with_max_entries(1, 0);
 /// How many entries [`RECENT`] has, a power of two.
 pub const RECENT_ENTRIES: u32 = 8192;
 
-/// Some of what was told already.
-#[map]
-pub static RECENT: Array<Recent> = Array::with_max_entries(RECENT_ENTRIES, 0);
+/// Some of what was told already. A variable, too.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.recent")]
+static mut RECENT: [Recent; RECENT_ENTRIES as usize] = [const { Recent::none() }; RECENT_ENTRIES as usize];
+
+/// An entry of [`RECENT`].
+#[inline(always)]
+pub fn recent(at: u64) -> *mut Recent {
+    unsafe { (&raw mut RECENT).cast::<Recent>().add(masked::<{ RECENT_ENTRIES - 1 }>(at as u32)) }
+}
 
 /// What is new.
 #[map]

@@ -18,14 +18,12 @@ pub fn inside(current: u64) -> Option<*mut State> {
         return None;
     }
     let level = unsafe { (*state).level };
-    let cgroups: u64 = load(current + off!(task_cgroups));
-    let cgroup: u64 = load(cgroups + off!(cgroups_default));
-    let depth: u32 = load(cgroup + off!(cgroup_level));
+    let cgroup = load!(load!(current, task_cgroups), cgroups_default);
+    let depth = load!(cgroup, cgroup_level: u32);
     let here = if depth < level {
         return None;
     } else if depth == level {
-        let node: u64 = load(cgroup + off!(cgroup_node));
-        load(node + off!(node_id))
+        load!(load!(cgroup, cgroup_node), node_id)
     } else {
         unsafe { generated::bpf_get_current_ancestor_cgroup_id(level as i32) }
     };
@@ -155,10 +153,10 @@ fn find() -> Option<()> {
     let mut task = current();
     let mut i = 0;
     while i < 64 {
-        if load::<u32>(task + off!(task_tgid)) <= 1 {
+        if load!(task, task_tgid: u32) <= 1 {
             break;
         }
-        task = load(task + off!(task_parent));
+        task = load!(task, task_parent);
         i += 1;
     }
     unsafe { (*state).host = task_root(task).dentry };

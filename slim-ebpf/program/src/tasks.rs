@@ -8,7 +8,7 @@ use crate::shared::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, SlotKey, State, Task
 use crate::calls;
 use crate::emit::{self, Hash, Record};
 use crate::kernel::{
-    config, current, file_identity, file_place, follow, load, loaded_identity, off, read, task_pwd, task_root,
+    config, current, file_identity, file_place, follow, loaded_identity, off, read, task_pwd, task_root,
 };
 use crate::maps::{self, PROGRAMS, SLOTS, TASKS, control};
 use crate::{files, scope};
@@ -278,10 +278,12 @@ fn ports(state: *mut State, task: u64) {
     if off!(net_ports) == u64::from(ABSENT) {
         return;
     }
-    let proxy: u64 = load(task + off!(task_nsproxy));
-    let net: u64 = load(proxy + off!(nsproxy_net));
-    let first: u32 = load(net + off!(net_ports));
-    unsafe { (*state).unprivileged_port_start = first.wrapping_add(1) };
+    let port = follow(task + off!(task_nsproxy))
+        .and_then(|proxy| follow(proxy + off!(nsproxy_net)))
+        .and_then(|net| read::<u32>(net + off!(net_ports)));
+    if let Some(first) = port {
+        unsafe { (*state).unprivileged_port_start = first.wrapping_add(1) };
+    }
 }
 
 /// The id of a program: the one it has, or a new one.
