@@ -22,24 +22,6 @@ const FRONT: u32 = 8;
 /// The most steps of a walk: names and mounts.
 const STEPS: u32 = 4200;
 
-/// Does something at each of the whole words of a short string, written out: no register is needed for where it is.
-macro_rules! each_word {
-    ($at:ident < $whole:ident => $body:block) => {
-        each_word!($at < $whole => $body; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21)
-    };
-    ($at:ident < $whole:ident => $body:block; $($number:literal)*) => {
-        'words: {
-            $({
-                const $at: usize = $number;
-                if $whole <= $number {
-                    break 'words;
-                }
-                $body
-            })*
-        }
-    };
-}
-
 /// A record that is being built.
 pub struct Record {
     buffer: *mut u8,
@@ -154,9 +136,14 @@ impl Record {
         for (i, word) in says.iter().enumerate().take(FILE) {
             place = place.wrapping_add(word.wrapping_mul(key(i)));
         }
-        each_word!(AT < whole => {
-            place = place.wrapping_add(unsafe { *text.add(AT) }.wrapping_mul(const { key(SAYS + AT) }));
-        });
+        let mut i = 0;
+        while i < SHORT {
+            if i >= whole {
+                break;
+            }
+            place = (place ^ unsafe { *text.add(i as usize) }).wrapping_mul(key(SAYS));
+            i += 1;
+        }
         let file = sum_of_file([says[FILE], says[FILE + 1]]);
         if asked == 0 {
             place = place.wrapping_add(file);
@@ -164,7 +151,10 @@ impl Record {
         let sum = place.wrapping_add(file);
         // Anew, lest the verifier follow each length through both loops.
         let whole = masked::<{ PATH_MAX as u32 - 1 }>(asked) as u32 / 8;
-        if whole <= SHORT && unsafe { &*maps::recent(place_of(place)) }.tells(says, text, whole, last, sum) {
+        if whole <= SHORT
+            && let Some(recent) = maps::recent(place_of(place))
+            && unsafe { &*recent }.tells(says, text, whole, last, sum)
+        {
             return false;
         }
         let head = self.head::<u64>();
@@ -287,30 +277,29 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Nothing that was told: no record is of kind 0.
-    pub const fn none() -> Self {
-        Self {
-            sum: 0,
-            says: [0; SAYS],
-            last: 0,
-            asked: [0; SHORT as usize],
-        }
-    }
-
     /// Whether it is this: what is said, and a string of so many whole words and the `last` one.
     #[inline(always)]
     fn tells(&self, says: &Says, text: *const u64, whole: u32, last: u64, sum: u64) -> bool {
-        for (known, word) in self.says.iter().zip(says) {
-            if unsafe { (&raw const *known).read_volatile() } != *word {
+        // Volatile, lest the compiler make one comparison of them all.
+        let known = |word: &u64| unsafe { (&raw const *word).read_volatile() };
+        for (at, word) in says.iter().enumerate() {
+            if known(&self.says[at]) != *word {
                 return false;
             }
         }
-        each_word!(AT < whole => {
-            if unsafe { (&raw const self.asked[AT]).read_volatile() != *text.add(AT) } {
-                return false;
+        if known(&self.last) != last || known(&self.sum) != sum {
+            return false;
+        }
+        let mut differs = 0;
+        let mut i = 0;
+        while i < SHORT {
+            if i >= whole {
+                break;
             }
-        });
-        self.last == last && self.sum == sum
+            differs |= self.asked[i as usize] ^ unsafe { *text.add(i as usize) };
+            i += 1;
+        }
+        differs == 0
     }
 }
 
@@ -376,17 +365,24 @@ extern "C" fn claim(head: u32, asked: u32, place: u64) -> u32 {
         return 0;
     }
     let whole = asked / 8;
-    if whole <= SHORT {
+    if whole <= SHORT
+        && let Some(recent) = maps::recent(place_of(place))
+    {
         let text = unsafe { buffer.add(HEAD + bound(head, 511) as usize).cast::<u64>() };
-        let recent = unsafe { &mut *maps::recent(place_of(place)) };
+        let recent = unsafe { &mut *recent };
         recent.sum = place.wrapping_add(sum_of_file(unsafe { [*says.add(FILE), *says.add(FILE + 1)] }));
         for (i, word) in recent.says.iter_mut().enumerate() {
             unsafe { (&raw mut *word).write_volatile(*says.add(i)) };
         }
         recent.last = last_word(text, asked);
-        each_word!(AT < whole => {
-            unsafe { (&raw mut recent.asked[AT]).write_volatile(*text.add(AT)) };
-        });
+        let mut i = 0;
+        while i < SHORT {
+            if i >= whole {
+                break;
+            }
+            recent.asked[i as usize] = unsafe { *text.add(i as usize) };
+            i += 1;
+        }
     }
     0
 }

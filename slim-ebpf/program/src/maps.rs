@@ -91,15 +91,16 @@ pub static TOLD: HashMap<Unique, u8> = HashMap::with_max_entries(1, 0);
 /// How many entries [`RECENT`] has, a power of two.
 pub const RECENT_ENTRIES: u32 = 8192;
 
-/// Some of what was told already. A variable, too.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = ".bss.recent")]
-static mut RECENT: [Recent; RECENT_ENTRIES as usize] = [const { Recent::none() }; RECENT_ENTRIES as usize];
+/// Some of what was told already: one value, so that looking it up does not wait for which entry is meant. (No variable:
+/// the loader would hold it in memory too.)
+#[map]
+static RECENT: Array<[Recent; RECENT_ENTRIES as usize]> = Array::with_max_entries(1, 0);
 
 /// An entry of [`RECENT`].
 #[inline(always)]
-pub fn recent(at: u64) -> *mut Recent {
-    unsafe { (&raw mut RECENT).cast::<Recent>().add(masked::<{ RECENT_ENTRIES - 1 }>(at as u32)) }
+pub fn recent(at: u64) -> Option<*mut Recent> {
+    let entries = RECENT.get_ptr_mut(0)?.cast::<Recent>();
+    Some(unsafe { entries.add(masked::<{ RECENT_ENTRIES - 1 }>(at as u32)) })
 }
 
 /// What is new.
