@@ -128,7 +128,8 @@ impl Record {
     pub fn claim(&mut self, says: &Says, asked: u32) -> bool {
         // What happens again and again is found here, by comparing all of it: that takes less time than a hash that can
         // be relied on. What costs time here is what has to be waited for: so where to look does not depend on what is
-        // known last, the file that a path led to, and each comparison is a branch, whose outcome the processor guesses.
+        // known last, the file that a path led to, and what is said is compared by branches, whose outcome the processor
+        // guesses.
         let text = self.asked().cast::<u64>();
         let whole = asked / 8;
         let last = last_word(text, asked);

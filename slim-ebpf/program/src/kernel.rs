@@ -37,37 +37,27 @@ macro_rules! config {
 }
 pub(crate) use config;
 
-/// Loads the member that the word at `AT` of what the user side fixes tells the offset of, 64 bits: see [`load!`].
-#[inline(always)]
-pub fn member<const AT: i16>(base: Address) -> u64 {
-    let value: u64;
-    unsafe {
-        asm!(
-            "{value} = *(u64 *)({base} - {at})",
-            value = out(reg) value,
-            base = in(reg) base,
-            at = const (MEMBER + AT).unsigned_abs(),
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
-    value
+/// A function that loads the member that the word at `AT` of what the user side fixes tells the offset of: see [`load!`].
+macro_rules! member {
+    ($name:ident: $type:ident) => {
+        #[inline(always)]
+        pub fn $name<const AT: i16>(base: Address) -> $type {
+            let value: u64;
+            unsafe {
+                asm!(
+                    concat!("{value} = *(", stringify!($type), " *)({base} - {at})"),
+                    value = out(reg) value,
+                    base = in(reg) base,
+                    at = const (MEMBER + AT).unsigned_abs(),
+                    options(pure, readonly, nostack, preserves_flags)
+                );
+            }
+            value as $type
+        }
+    };
 }
-
-/// The same, of 32 bits.
-#[inline(always)]
-pub fn member32<const AT: i16>(base: Address) -> u32 {
-    let value: u64;
-    unsafe {
-        asm!(
-            "{value} = *(u32 *)({base} - {at})",
-            value = out(reg) value,
-            base = in(reg) base,
-            at = const (MEMBER + AT).unsigned_abs(),
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
-    value as u32
-}
+member!(member: u64);
+member!(member32: u32);
 
 /// Loads a member behind a pointer whose type the verifier knows: one from [`current`] or [`registers`], or loaded
 /// from there in turn. It is one instruction where [`read`] is several calls, and gives 0 where nothing is mapped.
