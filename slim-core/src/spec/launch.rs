@@ -1,0 +1,84 @@
+//! What a product is started with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ContainerSpec, SeccompChoice, Tmpfs};
+use crate::path::RootPath;
+
+/// What a product is started with: the recorded container's description less what was found unneeded, under its profiles.
+///
+/// Verification starts exactly this, and every artifact that starts something says exactly this.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LaunchSpec {
+    /// The user's own options. Their capabilities, seccomp filter, AppArmor profile and no-new-privileges are replaced by
+    /// the fields below.
+    pub container: ContainerSpec,
+    /// The whole set of capabilities (`CAP_NAME`): all others are dropped.
+    pub capabilities: BTreeSet<String>,
+    /// Whether it is started under its own seccomp profile.
+    pub seccomp: bool,
+    /// The name of the AppArmor profile that it is started under; none where the host enforces none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apparmor: Option<String>,
+    /// The executed files that gain privilege, for which no-new-privileges stays off; it is on where there are none.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub privilege_gain: BTreeSet<RootPath>,
+    /// The memory file systems where it writes under a read-only root file system; none where the root file system is
+    /// writable (or read-only by [`ContainerSpec::read_only`], the user's own word).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<Vec<Tmpfs>>,
+    /// Kernel parameters that the engine gave the recorded container by itself and the application relied on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, String>,
+}
+
+impl LaunchSpec {
+    /// Whether no-new-privileges is on.
+    pub fn no_new_privileges(&self) -> bool {
+        self.privilege_gain.is_empty()
+    }
+
+    /// Whether the root file system is read-only.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.is_some() || self.container.read_only
+    }
+
+    /// Every memory file system: the user's own, and those for what is written.
+    pub fn tmpfs(&self) -> impl Iterator<Item = &Tmpfs> {
+        self.container.tmpfs.iter().chain(self.read_only.iter().flatten())
+    }
+
+    /// Returns the description that an engine creates the container from; `seccomp` is the product's profile in Docker's
+    /// JSON.
+    pub fn to_container(&self, seccomp: &serde_json::Value) -> ContainerSpec {
+        let Self {
+            container,
+            capabilities,
+            seccomp: has_seccomp,
+            apparmor,
+            privilege_gain: _,
+            read_only: _,
+            sysctls,
+        } = self;
+        let mut spec = container.clone();
+        spec.cap_drop = BTreeSet::from(["ALL".to_owned()]);
+        spec.cap_add.clone_from(capabilities);
+        spec.security.no_new_privileges = self.no_new_privileges().then_some(true);
+        if *has_seccomp {
+            spec.security.seccomp = SeccompChoice::Profile(seccomp.clone());
+        }
+        if apparmor.is_some() {
+            spec.security.apparmor.clone_from(apparmor);
+        }
+        spec.read_only = self.is_read_only();
+        spec.tmpfs = self.tmpfs().cloned().collect();
+        for (name, value) in sysctls {
+            spec.sysctls.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        spec
+    }
+}
