@@ -1,7 +1,7 @@
 //! `slim verify`.
 
 use anyhow::Context as _;
-use slim_core::engine::Pull;
+use slim_core::engine::{self, Pull};
 use slim_core::pipeline::{self, Finished};
 use slim_core::report::{self, Report};
 
@@ -18,24 +18,44 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     let report: Report =
         serde_json::from_slice(&bytes).with_context(|| format!("{}: not a report", path.display()))?;
     let tag = report.product.as_ref().and_then(|product| product.tags.first());
-    let product = args
-        .product
-        .clone()
-        .or_else(|| tag.cloned())
-        .unwrap_or_else(|| report.reference.clone());
 
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
-    let product = pipeline::image(&engine, &product, Pull::Never, &stop, &progress)
-        .await
-        .with_context(|| {
-            format!(
-                "{}: its image is not in this engine; docker build --tag {product} {} makes it",
-                directory.display(),
-                directory.display()
-            )
-        })?;
+    let named = args.product.as_deref();
+    let digest = report
+        .product
+        .as_ref()
+        .map_or(&report.image, |product| &product.digest);
+    // A tag may be somebody else's by now: without the user's word only the digest counts.
+    let by_digest = digest.to_string();
+    let candidates = match named {
+        Some(named) => vec![named],
+        None => [Some(by_digest.as_str()), tag.map(String::as_str)]
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    let mut product = None;
+    for reference in candidates {
+        match pipeline::image(&engine, reference, Pull::Never, &stop, &progress).await {
+            Ok(image) if named.is_some() || image.id == *digest => {
+                product = Some(image);
+                break;
+            }
+            Ok(_) | Err(pipeline::Error::Engine(engine::Error::NoImage { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let product = product.with_context(|| {
+        let wanted = named.unwrap_or(&by_digest);
+        format!(
+            "{}: its image {wanted} is not in this engine; load it, or build it with \
+             docker build --tag NAME {} and name it with --product NAME",
+            directory.display(),
+            directory.display()
+        )
+    })?;
     let original = args
         .image
         .clone()

@@ -149,6 +149,22 @@ impl Output {
     /// [`Error::Profile`], [`Error::Output`].
     pub fn write_profiles(&self, context: &profile::Context<'_>) -> Result<Vec<PathBuf>, Error> {
         let rendered = profile::render(context)?;
+        self.write_rendered(&rendered)
+    }
+
+    /// Writes the profiles that the product is verified under, and removes every other one: what starts the product is
+    /// written when it is known how.
+    ///
+    /// # Errors
+    /// [`Error::Profile`], [`Error::Output`].
+    pub fn write_confinement(&self, context: &profile::Context<'_>) -> Result<(), Error> {
+        let rendered = profile::render_confinement(context)?;
+        self.write_rendered(&rendered)?;
+        Ok(())
+    }
+
+    /// Writes these, and removes what an earlier run left of the others.
+    fn write_rendered(&self, rendered: &[profile::Rendered]) -> Result<Vec<PathBuf>, Error> {
         for artifact in profile::ARTIFACTS {
             if rendered.iter().all(|file| file.file_name != artifact.file_name()) {
                 self.remove(artifact.file_name())?;

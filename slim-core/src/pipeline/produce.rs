@@ -10,15 +10,17 @@ use super::record::{cancellable, show_bytes};
 use super::verify::{Round, Scenario, Subject, Verifier, VerifyOptions};
 use super::{Bodies, Error, Observer, Output, Stage, Stop};
 use crate::build;
+use crate::digest::Digest;
 use crate::engine::{Archive, Engine};
 use crate::image::{Image, Rootfs, config_from, packages};
 use crate::path::RootPath;
 use crate::plan::tables::{RuntimeTable, Tables};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Changes, Plan};
 use crate::profile;
 use crate::reach;
 use crate::recording::{Purpose, Recording};
 use crate::report::{ProductImage, Report};
+use crate::spec::LaunchSpec;
 use crate::verify::{Healed, Miss, MissKind, Verification};
 
 /// What is made from a recording.
@@ -131,13 +133,13 @@ impl Workshop<'_> {
     /// [`Error::Profile`], [`Error::Build`], [`Error::Engine`], [`Error::Output`], [`Error::Interrupted`].
     pub async fn produce(&self, recording: &Recording, bodies: &Bodies) -> Result<Product, Error> {
         let plan = self.plan(recording)?;
-        let files = self.write(&plan, recording, bodies)?;
+        self.write(&plan, recording, bodies)?;
         let made = self.make(&plan).await?;
         let product = match made {
             Some(made) => Some(self.publish(made, true).await?),
             None => None,
         };
-        Ok(self.product(plan, recording, files, product, None))
+        self.finish(plan, recording, product, None)
     }
 
     /// As [`Workshop::produce`], but runs the product before it gets its tags: repeats the `scenarios`, and adds what was
@@ -161,7 +163,7 @@ impl Workshop<'_> {
         let mut plan = self.plan(&recording)?;
         verifier.load_ahead();
         loop {
-            let files = self.write(&plan, &recording, bodies)?;
+            self.write(&plan, &recording, bodies)?;
             let made = self.make(&plan).await?;
             self.observer.begin(Stage::Verify, "running the product");
             let subject = Subject {
@@ -170,10 +172,7 @@ impl Workshop<'_> {
                 plan: &plan,
                 recording: &recording,
                 seccomp: &self.output.absolute(profile::SECCOMP_FILE)?,
-                apparmor: (
-                    &self.output.path(profile::APPARMOR_FILE),
-                    &profile::profile_name(self.options.tags.first().unwrap_or(&self.image.reference)),
-                ),
+                apparmor: (&self.output.path(profile::APPARMOR_FILE), &self.profile_name()),
             };
             let judged = self.judge(&mut verifier, subject, verify, number).await;
             let (round, better) = match judged {
@@ -212,7 +211,7 @@ impl Workshop<'_> {
                 Some(made) => Some(self.publish(made, passed || verify.tag_unverified).await?),
                 None => None,
             };
-            return Ok(self.product(plan, &recording, files, product, Some(verification)));
+            return self.finish(plan, &recording, product, Some(verification));
         }
     }
 
@@ -266,26 +265,26 @@ impl Workshop<'_> {
         Ok(plan)
     }
 
-    /// Plan and profiles, written.
-    fn write(&self, plan: &Plan, recording: &Recording, bodies: &Bodies) -> Result<Vec<PathBuf>, Error> {
-        let Self {
-            image,
-            options,
-            output,
-            observer,
-            ..
-        } = *self;
-        observer.begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
-        let mut files = vec![output.write_recording(recording, bodies)?];
-        files.push(output.write("plan.json", &json(plan))?);
-        files.extend(output.write_profiles(&profile::Context {
-            plan,
-            recording,
-            image,
-            tags: &options.tags,
-            options: &options.profiles,
-        })?);
-        observer.end(
+    /// The name that the product's profiles carry.
+    fn profile_name(&self) -> String {
+        profile::profile_name(self.options.tags.first().unwrap_or(&self.image.reference))
+    }
+
+    /// What the product of `plan` is started with before anybody knows what else it can do without.
+    fn base_launch(&self, plan: &Plan, recording: &Recording) -> LaunchSpec {
+        plan::confine(&recording.container_spec(), plan, recording)
+    }
+
+    /// Writes the recording, the plan, and the profiles that the product is verified under.
+    fn write(&self, plan: &Plan, recording: &Recording, bodies: &Bodies) -> Result<(), Error> {
+        self.observer
+            .begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
+        self.output.write_recording(recording, bodies)?;
+        self.output.write("plan.json", &json(plan))?;
+        let launch = self.base_launch(plan, recording);
+        self.output
+            .write_confinement(&self.context(plan, recording, &launch, &self.image.id))?;
+        self.observer.end(
             Stage::Profiles,
             &format!(
                 "{} calls, {} capabilities",
@@ -293,7 +292,25 @@ impl Workshop<'_> {
                 plan.capabilities.len()
             ),
         );
-        Ok(files)
+        Ok(())
+    }
+
+    fn context<'c>(
+        &'c self,
+        plan: &'c Plan,
+        recording: &'c Recording,
+        launch: &'c LaunchSpec,
+        digest: &'c Digest,
+    ) -> profile::Context<'c> {
+        profile::Context {
+            plan,
+            recording,
+            image: self.image,
+            launch,
+            digest,
+            tags: &self.options.tags,
+            options: &self.options.profiles,
+        }
     }
 
     /// Builds the image of `plan` and loads it under a name that is not to stay; none if it has no tags.
@@ -384,22 +401,36 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    fn product(
+    /// Writes every artifact as the product was verified, and makes the report.
+    fn finish(
         &self,
         plan: Plan,
         recording: &Recording,
-        mut files: Vec<PathBuf>,
         product: Option<ProductImage>,
         verification: Option<Verification>,
-    ) -> Product {
+    ) -> Result<Product, Error> {
+        let rootfs = &self.image.rootfs;
+        let base = self.base_launch(&plan, recording);
+        let memory = Changes::of(recording, rootfs).in_memory(&plan, rootfs);
+        let launch = match &verification {
+            Some(verification) => verification.launch(&base, &memory.tmpfs, &self.profile_name()),
+            None => plan::unverified(&base, &memory, &self.profile_name()),
+        };
+        let digest = product.as_ref().map_or(&self.image.id, |product| &product.digest);
+        let mut files = vec![self.output.path("recording.json"), self.output.path("plan.json")];
+        files.extend(
+            self.output
+                .write_profiles(&self.context(&plan, recording, &launch, digest))?,
+        );
         if product.is_some() {
             files.extend([self.output.path("Dockerfile"), self.output.path("files.tar")]);
         }
         let mut report = Report::new(&plan, recording);
         report.product = product;
         report.verification = verification;
+        report.launch = launch;
         report.output = self.output.directory().to_owned();
-        Product { plan, report, files }
+        Ok(Product { plan, report, files })
     }
 }
 

@@ -4,7 +4,10 @@
 //! from, so the chain back to an observation is found by following causes ([`Plan::chain`]).
 
 pub mod capabilities;
+mod changes;
+mod confine;
 pub mod filter;
+mod paths;
 mod removed;
 pub mod syscalls;
 pub mod tables;
@@ -13,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use changes::{Changes, InMemory, Obstacle};
+pub use confine::{confine, relied_sysctls, unverified};
+pub use paths::{recorded_path, requested_path};
 pub use removed::{Removed, removed};
 
 use crate::digest::Digest;

@@ -4,9 +4,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::given::{Changed, facts, recorded_command, recorded_options, unprivileged_port, values};
 use super::kubernetes::{container_name, with_headroom};
 use super::{AppArmor, Artifact, Context, Error, Seccomp, yaml};
+use crate::spec::{
+    BindRecursive, ContainerSpec, HealthCheck, Limits, Mount, MountSource, NetworkMode, PublishedPort,
+    Relabel, Security,
+};
 
 /// The artifact `compose.yaml`.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,7 @@ impl Artifact for Compose {
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
         let plan = context.plan;
+        let launch = context.launch;
         let mut comments = vec![
             format!("What {} was seen to need, and no more.", plan.reference),
             format!(
@@ -35,124 +39,514 @@ impl Artifact for Compose {
                 AppArmor.file_name()
             ),
         ];
-        for path in &plan.privilege_gain {
+        for path in &launch.privilege_gain {
             comments.push(format!("needs privilege gain: {path}"));
         }
-        let mut service = Map::new();
-        let mut set = |key: &str, mut value: Value| {
-            // Compose takes no item of a list twice; in a command each word counts.
-            if let Some(list) = value.as_array_mut().filter(|_| key != "command") {
-                *list = distinct(std::mem::take(list));
-            }
-            let empty =
-                value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty);
-            if !empty {
-                service.insert(key.to_owned(), value);
-            }
-        };
-        let facts = facts(context.recording);
-        let own = facts.map(recorded_options).unwrap_or_default();
-        let last = |name: &str| values(&own, name).last().map_or("", |value| value).to_owned();
-        set("image", json!(context.image_name()));
-        let entrypoint = last("--entrypoint");
-        if !entrypoint.is_empty() {
-            set("entrypoint", json!([entrypoint]));
-        }
-        let command = facts.map(|facts| recorded_command(facts, &own, &context.image.config));
-        set("command", json!(command.unwrap_or_default()));
-        for (option, key) in [
-            ("--user", "user"),
-            ("--workdir", "working_dir"),
-            ("--hostname", "hostname"),
-        ] {
-            set(key, json!(last(option)));
-        }
-        for (option, key) in [
-            ("--env", "environment"),
-            ("--publish", "ports"),
-            ("--add-host", "extra_hosts"),
-            ("--label", "labels"),
-        ] {
-            set(key, json!(values(&own, option)));
-        }
-
-        set("cap_drop", json!(["ALL"]));
-        let names = plan
-            .capabilities
-            .iter()
-            .map(|c| c.name.trim_start_matches("CAP_"));
-        set("cap_add", names.collect());
-        let mut security = vec![
-            format!("seccomp:./{}", Seccomp.file_name()),
-            format!("apparmor:{}", context.profile_name()),
-        ];
-        if plan.privilege_gain.is_empty() {
-            security.insert(0, "no-new-privileges:true".to_owned());
-        }
-        security.extend(values(&own, "--security-opt").into_iter().map(str::to_owned));
-        set("security_opt", json!(security));
-
-        let mut tmpfs: Vec<String> = values(&own, "--tmpfs").into_iter().map(str::to_owned).collect();
-        let memory = Changed::of(context).in_memory(context);
-        if memory.is_some() || own.iter().any(|option| option[0] == "--read-only") {
-            set("read_only", json!(true));
-        }
-        for (path, owner) in memory.into_iter().flatten() {
-            match std::str::from_utf8(path.as_bytes()) {
-                Ok(path) if !path.contains([':', ',']) => tmpfs.push(format!("{path}:{}", owner.options())),
-                _ => comments.push(format!(
-                    "Mount a tmpfs at {path}: its name cannot be written here."
-                )),
-            }
-        }
-        set("tmpfs", json!(tmpfs));
-        if let Some(port) = unprivileged_port(context) {
-            set(
-                "sysctls",
-                json!({"net.ipv4.ip_unprivileged_port_start": port.to_string()}),
-            );
-        }
+        let mut service = Service::new(&launch.to_container());
+        service.set("image", json!(context.image_name()));
+        service
+            .security
+            .push(format!("seccomp:./{}", Seccomp.file_name()));
+        service
+            .security
+            .extend(launch.apparmor.iter().map(|name| format!("apparmor:{name}")));
         let peaks = context.recording.peaks();
         let headroom = context.options.headroom;
-        let limit = last("--memory");
-        if !limit.is_empty() {
-            set("mem_limit", json!(limit));
-        } else if let Some(memory) = peaks.memory {
+        let mut limited = false;
+        if let (Some(memory), None) = (peaks.memory, launch.container.limits.memory) {
             let mebibytes = with_headroom(memory, headroom).div_ceil(1 << 20).max(6);
-            set("mem_limit", json!(format!("{mebibytes}m")));
+            service.set("mem_limit", json!(format!("{mebibytes}m")));
+            limited = true;
         }
-        if let Some(pids) = peaks.pids {
-            set("pids_limit", json!(with_headroom(pids.max(1), headroom)));
+        if let (Some(pids), None) = (peaks.pids, launch.container.limits.pids) {
+            service.set("pids_limit", json!(with_headroom(pids.max(1), headroom)));
+            limited = true;
         }
-        if peaks.memory.is_some() || peaks.pids.is_some() {
+        if limited {
             comments.push(format!(
                 "Limits are the highest recorded peaks and {headroom} percent."
             ));
         }
+        comments.extend(
+            service
+                .unsaid
+                .iter()
+                .map(|what| format!("not carried over: {what}")),
+        );
+        Ok(yaml::document(
+            &comments,
+            &service.document(&container_name(context)),
+        ))
+    }
+}
 
+/// A service, and what belongs beside it in the document.
+#[derive(Default)]
+struct Service {
+    fields: Map<String, Value>,
+    security: Vec<String>,
+    /// Volumes with names of their own, at the document's top.
+    volumes: Map<String, Value>,
+    /// The network of the user's, at the document's top.
+    network: Option<Value>,
+    /// Options that Compose has no key for.
+    unsaid: Vec<String>,
+}
+
+impl Service {
+    /// Returns the service that starts what `spec` describes.
+    fn new(spec: &ContainerSpec) -> Self {
+        let ContainerSpec {
+            command,
+            entrypoint,
+            env,
+            user,
+            groups,
+            workdir,
+            hostname,
+            domainname,
+            labels,
+            mounts,
+            tmpfs,
+            read_only,
+            network,
+            ports,
+            expose,
+            extra_hosts,
+            dns,
+            cap_add,
+            cap_drop,
+            security,
+            devices,
+            device_cgroup_rules,
+            gpus,
+            sysctls,
+            ulimits,
+            limits,
+            shm_size,
+            init,
+            tty,
+            stop_signal,
+            stop_timeout,
+            ipc,
+            pid,
+            uts,
+            userns,
+            cgroupns,
+            runtime,
+            platform,
+            health,
+            not_carried,
+        } = spec;
+        let mut service = Self {
+            unsaid: not_carried.iter().cloned().collect(),
+            ..Self::default()
+        };
+        service.set("entrypoint", json!(entrypoint.iter().collect::<Vec<_>>()));
+        service.set("command", json!(command));
+        let named = [
+            ("user", user),
+            ("working_dir", workdir),
+            ("hostname", hostname),
+            ("domainname", domainname),
+            ("stop_signal", stop_signal),
+            ("ipc", ipc),
+            ("pid", pid),
+            ("uts", uts),
+            ("userns_mode", userns),
+            ("cgroup", cgroupns),
+            ("runtime", runtime),
+            ("platform", platform),
+            ("gpus", gpus),
+        ];
+        for (key, value) in named {
+            service.set(key, json!(value.as_deref().unwrap_or_default()));
+        }
+        service.set("group_add", json!(groups));
+        let names: Vec<&str> = env.iter().map(|variable| variable.name.as_str()).collect();
+        service.set_distinct("environment", names.iter().map(|name| json!(name)));
+        service.set("labels", json!(labels));
+        service.set_distinct("ports", ports.iter().map(port));
+        service.set("expose", json!(expose));
+        let hosts = extra_hosts
+            .iter()
+            .map(|host| json!(format!("{}:{}", host.name, host.address)));
+        service.set_distinct("extra_hosts", hosts);
+        service.set_distinct("dns", dns.servers.iter().map(|server| json!(server)));
+        service.set_distinct("dns_search", dns.search.iter().map(|domain| json!(domain)));
+        service.set_distinct("dns_opt", dns.options.iter().map(|option| json!(option)));
+        service.set("cap_drop", json!(bare(cap_drop)));
+        service.set("cap_add", json!(bare(cap_add)));
+        service.add_security(security);
+        let devices = devices.iter().map(|device| {
+            json!(format!(
+                "{}:{}:{}",
+                device.host, device.container, device.permissions
+            ))
+        });
+        service.set_distinct("devices", devices);
+        service.set_distinct(
+            "device_cgroup_rules",
+            device_cgroup_rules.iter().map(|rule| json!(rule)),
+        );
+        service.set_if("read_only", *read_only);
+        service.set_if("init", *init);
+        service.set_if("tty", *tty);
+        service.set_distinct("tmpfs", tmpfs.iter().map(|tmpfs| json!(tmpfs.to_string())));
+        service.set("sysctls", json!(sysctls));
+        let ulimits: Map<String, Value> = ulimits
+            .iter()
+            .map(|limit| {
+                let value = json!({"soft": limit.soft, "hard": limit.hard});
+                (limit.name.clone(), value)
+            })
+            .collect();
+        service.set("ulimits", Value::Object(ulimits));
+        service.add_limits(limits);
+        if let Some(size) = shm_size {
+            service.set("shm_size", json!(size));
+        }
+        if let Some(seconds) = stop_timeout {
+            service.set("stop_grace_period", json!(format!("{seconds}s")));
+        }
+        service.add_health(health);
+        let mounts: Vec<Value> = mounts.iter().filter_map(|mount| service.mount(mount)).collect();
+        service.set_distinct("volumes", mounts.into_iter());
+        service.add_network(network);
+        service
+    }
+
+    /// Sets a key, unless its value is empty.
+    fn set(&mut self, key: &str, value: Value) {
+        let empty = match &value {
+            Value::Array(items) => items.is_empty(),
+            Value::Object(map) => map.is_empty(),
+            Value::String(text) => text.is_empty(),
+            Value::Null => true,
+            Value::Bool(_) | Value::Number(_) => false,
+        };
+        if !empty {
+            self.fields.insert(key.to_owned(), value);
+        }
+    }
+
+    fn set_if(&mut self, key: &str, is_set: bool) {
+        if is_set {
+            self.set(key, json!(true));
+        }
+    }
+
+    /// Sets a list whose items Compose takes once each.
+    fn set_distinct(&mut self, key: &str, items: impl Iterator<Item = Value>) {
+        let mut distinct: Vec<Value> = Vec::new();
+        for item in items {
+            if !distinct.contains(&item) {
+                distinct.push(item);
+            }
+        }
+        self.set(key, Value::Array(distinct));
+    }
+
+    /// Adds the options that a service's own profiles leave to the user.
+    fn add_security(&mut self, security: &Security) {
+        let Security {
+            no_new_privileges,
+            // The caller's own profiles stand in their place.
+            seccomp: _,
+            apparmor: _,
+            labels,
+            system_paths_unconfined,
+        } = security;
+        if let Some(on) = no_new_privileges {
+            self.security.push(format!("no-new-privileges:{on}"));
+        }
+        self.security
+            .extend(labels.iter().map(|label| format!("label:{label}")));
+        if *system_paths_unconfined {
+            self.security.push("systempaths=unconfined".to_owned());
+        }
+    }
+
+    fn add_limits(&mut self, limits: &Limits) {
+        let Limits {
+            memory,
+            memory_swap,
+            memory_reservation,
+            nano_cpus,
+            cpu_shares,
+            cpuset_cpus,
+            cpuset_mems,
+            pids,
+            oom_score_adj,
+        } = limits;
+        let numbers = [
+            ("mem_limit", memory),
+            ("memswap_limit", memory_swap),
+            ("mem_reservation", memory_reservation),
+            ("cpu_shares", cpu_shares),
+            ("pids_limit", pids),
+            ("oom_score_adj", oom_score_adj),
+        ];
+        for (key, value) in numbers {
+            self.set(key, json!(value));
+        }
+        if let Some(nano) = nano_cpus {
+            self.set("cpus", json!(billionths(*nano)));
+        }
+        self.set("cpuset", json!(cpuset_cpus));
+        self.unsaid
+            .extend(cpuset_mems.iter().map(|nodes| format!("--cpuset-mems {nodes}")));
+    }
+
+    fn add_health(&mut self, health: &HealthCheck) {
+        let HealthCheck {
+            disabled,
+            command,
+            interval,
+            timeout,
+            start_period,
+            retries,
+        } = health;
+        let mut check = Map::new();
+        if *disabled {
+            check.insert("disable".to_owned(), json!(true));
+        }
+        if let Some(command) = command {
+            check.insert("test".to_owned(), json!(["CMD-SHELL", command]));
+        }
+        for (key, time) in [
+            ("interval", interval),
+            ("timeout", timeout),
+            ("start_period", start_period),
+        ] {
+            if let Some(time) = time {
+                check.insert(key.to_owned(), json!(duration(*time)));
+            }
+        }
+        if let Some(retries) = retries {
+            check.insert("retries".to_owned(), json!(retries));
+        }
+        self.set("healthcheck", Value::Object(check));
+    }
+
+    /// Returns a mount in the long form, and declares the volume that it names; none where Compose has no form for it.
+    fn mount(&mut self, mount: &Mount) -> Option<Value> {
+        let Mount {
+            target,
+            source,
+            read_only,
+            consistency,
+        } = mount;
+        let mut out = Map::new();
+        let mut unsaid = Vec::new();
+        match source {
+            MountSource::Bind {
+                source,
+                create,
+                propagation,
+                recursive,
+                relabel,
+            } => {
+                out.insert("type".to_owned(), json!("bind"));
+                out.insert("source".to_owned(), json!(source));
+                let mut bind = Map::new();
+                bind.insert("create_host_path".to_owned(), json!(create));
+                if let Some(propagation) = propagation {
+                    bind.insert("propagation".to_owned(), json!(propagation));
+                }
+                if let Some(recursive) = recursive {
+                    let word = match recursive {
+                        BindRecursive::Disabled => "disabled",
+                        BindRecursive::Writable => "writable",
+                        BindRecursive::Readonly => "readonly",
+                    };
+                    bind.insert("recursive".to_owned(), json!(word));
+                }
+                if let Some(relabel) = relabel {
+                    bind.insert("selinux".to_owned(), json!(letter(*relabel)));
+                }
+                out.insert("bind".to_owned(), Value::Object(bind));
+            }
+            MountSource::Volume {
+                name,
+                no_copy,
+                subpath,
+                labels,
+                driver,
+                driver_options,
+                relabel,
+            } => {
+                out.insert("type".to_owned(), json!("volume"));
+                if let Some(name) = name {
+                    if !is_plain_name(name) {
+                        self.unsaid.push(format!("the volume {name} at {target}"));
+                        return None;
+                    }
+                    out.insert("source".to_owned(), json!(name));
+                    let mut volume = Map::new();
+                    // Without a name of its own Compose prefixes the project's.
+                    volume.insert("name".to_owned(), json!(name));
+                    if let Some(driver) = driver {
+                        volume.insert("driver".to_owned(), json!(driver));
+                    }
+                    if !driver_options.is_empty() {
+                        volume.insert("driver_opts".to_owned(), json!(driver_options));
+                    }
+                    if !labels.is_empty() {
+                        volume.insert("labels".to_owned(), json!(labels));
+                    }
+                    self.volumes.insert(name.clone(), Value::Object(volume));
+                }
+                let mut volume = Map::new();
+                if *no_copy {
+                    volume.insert("nocopy".to_owned(), json!(true));
+                }
+                if let Some(subpath) = subpath {
+                    volume.insert("subpath".to_owned(), json!(subpath));
+                }
+                if !volume.is_empty() {
+                    out.insert("volume".to_owned(), Value::Object(volume));
+                }
+                unsaid.extend(relabel.map(|relabel| format!("the option {} of {target}", letter(relabel))));
+            }
+            MountSource::Tmpfs { size, mode } => {
+                out.insert("type".to_owned(), json!("tmpfs"));
+                let mut tmpfs = Map::new();
+                if let Some(size) = size {
+                    tmpfs.insert("size".to_owned(), json!(size));
+                }
+                if let Some(mode) = mode {
+                    tmpfs.insert("mode".to_owned(), json!(mode));
+                }
+                if !tmpfs.is_empty() {
+                    out.insert("tmpfs".to_owned(), Value::Object(tmpfs));
+                }
+            }
+        }
+        out.insert("target".to_owned(), json!(target));
+        if *read_only {
+            out.insert("read_only".to_owned(), json!(true));
+        }
+        if let Some(consistency) = consistency {
+            out.insert("consistency".to_owned(), json!(consistency));
+        }
+        self.unsaid.extend(unsaid);
+        Some(Value::Object(out))
+    }
+
+    fn add_network(&mut self, network: &crate::spec::Network) {
+        let crate::spec::Network {
+            mode,
+            aliases,
+            ipv4,
+            ipv6,
+            mac,
+        } = network;
+        self.set("mac_address", json!(mac));
+        match mode {
+            NetworkMode::Default => {}
+            NetworkMode::Bridge => self.set("network_mode", json!("bridge")),
+            NetworkMode::Host => self.set("network_mode", json!("host")),
+            NetworkMode::None => self.set("network_mode", json!("none")),
+            NetworkMode::Container(name) => self.set("network_mode", json!(format!("container:{name}"))),
+            NetworkMode::Named(name) => {
+                let mut settings = Map::new();
+                if !aliases.is_empty() {
+                    settings.insert("aliases".to_owned(), json!(aliases));
+                }
+                if let Some(address) = ipv4 {
+                    settings.insert("ipv4_address".to_owned(), json!(address));
+                }
+                if let Some(address) = ipv6 {
+                    settings.insert("ipv6_address".to_owned(), json!(address));
+                }
+                if !settings.is_empty() {
+                    self.set("networks", json!({"default": settings}));
+                }
+                self.network = Some(json!({"default": {"name": name, "external": true}}));
+            }
+        }
+    }
+
+    /// Returns the document that holds the service under `name`.
+    fn document(mut self, name: &str) -> Value {
+        let security = std::mem::take(&mut self.security);
+        self.set_distinct("security_opt", security.into_iter().map(Value::String));
         let mut document = Map::new();
-        let mounts = mounts(&own, &mut comments);
-        let network = last("--network");
-        set("volumes", json!(mounts.list));
-        match network.as_str() {
-            "" => {}
-            "bridge" | "host" | "none" => set("network_mode", json!(network)),
-            name if name.starts_with("container:") => {
-                comments.push(format!("not carried over: --network {name}"));
-            }
-            name => {
-                document.insert(
-                    "networks".to_owned(),
-                    json!({"default": {"name": literal(&json!(name)), "external": true}}),
-                );
-            }
+        if let Some(network) = &self.network {
+            document.insert("networks".to_owned(), literal(network));
         }
-        let service = literal(&Value::Object(service));
-        document.insert("services".to_owned(), json!({container_name(context): service}));
-        if !mounts.named.is_empty() {
-            document.insert("volumes".to_owned(), Value::Object(mounts.named));
+        let service = literal(&Value::Object(self.fields));
+        document.insert("services".to_owned(), json!({name: service}));
+        if !self.volumes.is_empty() {
+            document.insert("volumes".to_owned(), literal(&Value::Object(self.volumes)));
         }
-        Ok(yaml::document(&comments, &Value::Object(document)))
+        Value::Object(document)
+    }
+}
+
+/// Names of capabilities as Compose files have them, without `CAP_`.
+fn bare(names: &std::collections::BTreeSet<String>) -> Vec<&str> {
+    let bare = names.iter().map(|name| name.strip_prefix("CAP_").unwrap_or(name));
+    bare.collect()
+}
+
+/// A published port in the long form.
+fn port(port: &PublishedPort) -> Value {
+    let PublishedPort {
+        container,
+        protocol,
+        address,
+        host,
+    } = port;
+    let mut out = Map::new();
+    out.insert("target".to_owned(), json!(container));
+    out.insert("protocol".to_owned(), json!(protocol));
+    if let Some(address) = address {
+        out.insert("host_ip".to_owned(), json!(address));
+    }
+    if let Some((first, last)) = host {
+        let published = if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        };
+        out.insert("published".to_owned(), json!(published));
+    }
+    Value::Object(out)
+}
+
+fn letter(relabel: Relabel) -> &'static str {
+    match relabel {
+        Relabel::Shared => "z",
+        Relabel::Private => "Z",
+    }
+}
+
+/// Whether a volume's name is a key that YAML and Compose take for a text.
+fn is_plain_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let special = [
+        "yes", "no", "on", "off", "y", "n", "true", "false", "null", "nan", "inf",
+    ];
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(plain)
+        && !special.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Billionths of a processor as a decimal number of processors.
+fn billionths(nano: i64) -> f64 {
+    nano as f64 / 1e9
+}
+
+/// A time in nanoseconds as Compose writes it.
+fn duration(nanoseconds: i64) -> String {
+    if nanoseconds % 1_000_000_000 == 0 {
+        format!("{}s", nanoseconds / 1_000_000_000)
+    } else if nanoseconds % 1_000_000 == 0 {
+        format!("{}ms", nanoseconds / 1_000_000)
+    } else {
+        format!("{}us", nanoseconds / 1_000)
     }
 }
 
@@ -167,85 +561,4 @@ fn literal(value: &Value) -> Value {
             .collect(),
         other => other.clone(),
     }
-}
-
-#[derive(Default)]
-struct Mounts {
-    /// As a service lists them.
-    list: Vec<Value>,
-    /// Volumes with names of their own.
-    named: Map<String, Value>,
-}
-
-/// The user's own volumes and mounts.
-fn mounts(own: &[Vec<String>], comments: &mut Vec<String>) -> Mounts {
-    let mut mounts = Mounts::default();
-    for option in own {
-        let [name, value] = option.as_slice() else {
-            continue;
-        };
-        let mount = match name.as_str() {
-            "--volume" => volume(value, &mut mounts.named),
-            "--mount" => mount(value),
-            _ => continue,
-        };
-        match mount {
-            Some(mount) => mounts.list.push(mount),
-            None => comments.push(format!("not carried over: {name} {value}")),
-        }
-    }
-    mounts
-}
-
-/// `[SOURCE:]TARGET[:OPTIONS]`; a source that is no path is a volume, and is added to `named`.
-fn volume(value: &str, named: &mut Map<String, Value>) -> Option<Value> {
-    if let Some((source, _)) = value.split_once(':')
-        && !source.starts_with('/')
-    {
-        // As engines want names, without those that YAML takes for something else.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let special = [
-            "yes", "no", "on", "off", "y", "n", "true", "false", "null", "nan", "inf",
-        ];
-        if !source.starts_with(|c: char| c.is_ascii_alphabetic())
-            || !source.chars().all(plain)
-            || special.contains(&source.to_ascii_lowercase().as_str())
-        {
-            return None;
-        }
-        named.insert(source.to_owned(), json!({}));
-    }
-    Some(json!(value))
-}
-
-/// `type=…,source=…,target=…[,readonly]`.
-fn mount(value: &str) -> Option<Value> {
-    let mut out = Map::new();
-    for field in value.split(',') {
-        let (key, value) = field.split_once('=').unwrap_or((field, "true"));
-        let (key, value) = match key {
-            "type" if matches!(value, "bind" | "tmpfs") => ("type", json!(value)),
-            "source" | "src" => ("source", json!(value)),
-            "target" | "dst" | "destination" => ("target", json!(value)),
-            "readonly" | "ro" => (
-                "read_only",
-                json!(value.parse::<bool>().ok().or((value == "1").then_some(true))?),
-            ),
-            _ => return None,
-        };
-        out.insert(key.to_owned(), value);
-    }
-    (out.contains_key("type") && out.contains_key("target") && !value.contains('"'))
-        .then_some(Value::Object(out))
-}
-
-/// The items in their order, each once.
-fn distinct(items: Vec<Value>) -> Vec<Value> {
-    let mut kept: Vec<Value> = Vec::new();
-    for item in items {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-    }
-    kept
 }

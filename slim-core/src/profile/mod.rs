@@ -37,6 +37,7 @@ use crate::digest::Digest;
 use crate::image::Image;
 use crate::plan::{Plan, Reason};
 use crate::recording::{Actor, Recording};
+use crate::spec::LaunchSpec;
 
 /// What the user chose about the profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,10 @@ pub struct Context<'a> {
     pub recording: &'a Recording,
     /// The image before.
     pub image: &'a Image,
+    /// What the product is started with, as it was verified.
+    pub launch: &'a LaunchSpec,
+    /// The digest of the config of the image that is run: the product's, or the original's where only profiles were made.
+    pub digest: &'a Digest,
     /// The slim image's tags; the first one is run. Empty where only profiles were made: then the image itself is run.
     pub tags: &'a [String],
     /// What the user chose.
@@ -203,32 +208,49 @@ pub fn render(context: &Context<'_>) -> Result<Vec<Rendered>, Error> {
     {
         return Err(Error::Format(unknown.clone()));
     }
-    ARTIFACTS
+    let wanted = ARTIFACTS
         .iter()
-        .filter(|artifact| artifact.always() || formats.iter().any(|name| name == artifact.format()))
-        .map(|artifact| {
-            Ok(Rendered {
-                file_name: artifact.file_name(),
-                bytes: artifact.render(context)?,
-                executable: artifact.executable(),
-            })
-        })
+        .filter(|artifact| artifact.always() || formats.iter().any(|name| name == artifact.format()));
+    wanted.map(|artifact| render_one(*artifact, context)).collect()
+}
+
+/// The files that a product is confined with while it is verified: its seccomp and its AppArmor profile.
+///
+/// # Errors
+/// See [`Error`].
+pub fn render_confinement(context: &Context<'_>) -> Result<Vec<Rendered>, Error> {
+    let confining: [&dyn Artifact; 2] = [&Seccomp, &AppArmor];
+    confining
+        .into_iter()
+        .map(|artifact| render_one(artifact, context))
         .collect()
+}
+
+fn render_one(artifact: &dyn Artifact, context: &Context<'_>) -> Result<Rendered, Error> {
+    Ok(Rendered {
+        file_name: artifact.file_name(),
+        bytes: artifact.render(context)?,
+        executable: artifact.executable(),
+    })
 }
 
 /// As long as a DNS label may be.
 const LONGEST_LABEL: usize = 63;
 
-/// A profile's name from an image's: `slim-` and the image's as a DNS label (RFC 1123), which AppArmor, SELinux,
+/// Returns a profile's name from an image's: `slim-` and the image's as a DNS label (RFC 1123), which AppArmor, SELinux,
 /// Kubernetes and command lines all take for just that name.
+///
+/// Different images have different names: one that is more than small letters and digits ends in a part of its digest.
 pub fn profile_name(reference: &str) -> String {
-    let name = format!("slim-{}", label(reference));
-    if name.len() <= LONGEST_LABEL && name.len() > "slim-".len() {
-        return name;
+    let label = label(reference);
+    if label == reference && !label.is_empty() && !label.contains('-') && label.len() <= LONGEST_LABEL - 5 {
+        return format!("slim-{label}");
     }
-    let digest = Digest::of(reference.as_bytes());
-    let start = name.get(..50).unwrap_or(&name).trim_end_matches('-');
-    format!("{start}-{}", digest.short())
+    let start = match label.get(..44).unwrap_or(&label).trim_end_matches('-') {
+        "" => "image",
+        start => start,
+    };
+    format!("slim-{start}-{}", Digest::of(reference.as_bytes()).short())
 }
 
 /// What of a text a DNS label can hold: small letters and digits with single hyphens between them.

@@ -2,11 +2,11 @@
 //!
 //! Source: podman-systemd.unit(5). `podman run` itself takes what `run.sh` has: `DOCKER=podman ./run.sh`.
 
-use super::given::{Changed, Owner, facts, recorded_command, recorded_options, unprivileged_port};
 use super::kubernetes::with_headroom;
 use super::shell::line;
-use super::unit::{argument, word};
+use super::unit::argument;
 use super::{AppArmor, Artifact, Context, Error, Seccomp};
+use crate::spec::Tmpfs;
 
 /// The artifact `podman.container`.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +26,10 @@ impl Artifact for Podman {
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let plan = context.plan;
+        let launch = context.launch;
         let name = context.profile_name();
         let mut comments = vec![
-            format!("What {} was seen to need, and no more.", plan.reference),
+            format!("What {} was seen to need, and no more.", context.plan.reference),
             format!(
                 "Put it into /etc/containers/systemd, and {} into /etc/slim/{name}; then systemctl daemon-reload.",
                 Seccomp.file_name()
@@ -39,6 +39,12 @@ impl Artifact for Podman {
                 AppArmor.file_name()
             ),
         ];
+        for path in &launch.privilege_gain {
+            comments.push(format!("needs privilege gain: {path}"));
+        }
+        for option in &launch.container.not_carried {
+            comments.push(format!("not carried over: {option}"));
+        }
         let mut lines = vec!["[Container]".to_owned()];
         let mut set = |key: &str, value: &str| lines.push(format!("{key}={value}"));
         set(
@@ -49,34 +55,6 @@ impl Artifact for Podman {
             "SeccompProfile",
             &format!("/etc/slim/{name}/{}", Seccomp.file_name()),
         );
-        set("DropCapability", "all");
-        let names: Vec<&str> = plan.capabilities.iter().map(|c| c.name.as_str()).collect();
-        if !names.is_empty() {
-            set("AddCapability", &names.join(" "));
-        }
-        for path in &plan.privilege_gain {
-            comments.push(format!("needs privilege gain: {path}"));
-        }
-        if plan.privilege_gain.is_empty() {
-            set("NoNewPrivileges", "true");
-        }
-        let facts = facts(context.recording);
-        let own = facts.map(recorded_options).unwrap_or_default();
-        let memory = Changed::of(context).in_memory(context);
-        if let Some(directories) = &memory {
-            set("ReadOnly", "true");
-            for (path, owner) in directories {
-                let plain = !path.as_bytes().contains(&b':') && !path.as_bytes().contains(&b',');
-                match word(path.as_bytes()).filter(|_| plain) {
-                    Some(path) if !path.starts_with('"') => {
-                        set("Tmpfs", &format!("{path}:{}", tmpfs(*owner)))
-                    }
-                    _ => comments.push(format!(
-                        "Mount a tmpfs at {path}: its name cannot be written here."
-                    )),
-                }
-            }
-        }
         let mut more = |words: &[&str]| -> Result<(), Error> {
             let words: Result<Vec<String>, Error> = words
                 .iter()
@@ -85,42 +63,42 @@ impl Artifact for Podman {
             lines.push(format!("PodmanArgs={}", words?.join(" ")));
             Ok(())
         };
-        if let Some(port) = unprivileged_port(context) {
-            more(&["--sysctl", &format!("net.ipv4.ip_unprivileged_port_start={port}")])?;
+        let mut container = launch.to_container();
+        for tmpfs in &mut container.tmpfs {
+            for_podman(tmpfs);
+        }
+        for words in container.to_words() {
+            more(&words.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
         let peaks = context.recording.peaks();
         let headroom = context.options.headroom;
-        if let Some(pids) = peaks.pids {
+        let mut limited = false;
+        if let (Some(pids), None) = (peaks.pids, container.limits.pids) {
             more(&["--pids-limit", &with_headroom(pids.max(1), headroom).to_string()])?;
+            limited = true;
         }
-        let limited = own.iter().any(|option| option[0] == "--memory");
-        if let (Some(memory), false) = (peaks.memory, limited) {
+        if let (Some(memory), None) = (peaks.memory, container.limits.memory) {
             let mebibytes = with_headroom(memory, headroom).div_ceil(1 << 20).max(6);
             more(&["--memory", &format!("{mebibytes}m")])?;
+            limited = true;
         }
-        if peaks.pids.is_some() || peaks.memory.is_some() {
+        if limited {
             comments.push(format!(
                 "Limits are the highest recorded peaks and {headroom} percent."
             ));
         }
-        for option in &own {
-            let words: Vec<&str> = option.iter().map(String::as_str).collect();
-            if words == ["--read-only"] && memory.is_some() {
-                continue;
-            }
-            more(&words)?;
-        }
-        let command = facts.map(|facts| recorded_command(facts, &own, &context.image.config));
-        let command = command.unwrap_or_default();
-        if !command.is_empty() {
-            let words: Result<Vec<String>, Error> = command
+        if !container.command.is_empty() {
+            let words: Result<Vec<String>, Error> = container
+                .command
                 .iter()
                 .map(|text| nul_free(text, "the command").map(argument))
                 .collect();
             lines.push(format!("Exec={}", words?.join(" ")));
         }
-        // podman refuses a profile where the kernel has no AppArmor.
-        lines.push(format!("#PodmanArgs=--security-opt apparmor={name}"));
+        if let Some(name) = &launch.apparmor {
+            // podman refuses a profile where the kernel has no AppArmor.
+            lines.push(format!("#PodmanArgs=--security-opt apparmor={}", line(name)));
+        }
         lines.extend(["", "[Install]", "WantedBy=default.target"].map(str::to_owned));
         let comments = comments.iter().map(|comment| format!("# {}", line(comment)));
         let all: Vec<String> = comments.chain(lines).collect();
@@ -128,10 +106,13 @@ impl Artifact for Podman {
     }
 }
 
-/// Options of podman's tmpfs, which belongs to root: anybody may write to it where the directory is not root's.
-fn tmpfs(owner: Owner) -> String {
-    let mode = if owner.uid == 0 { owner.mode } else { 0o1777 };
-    format!("mode={mode:04o}")
+/// Podman knows no `uid=` and `gid=` of a tmpfs (podman-run(1)), which belongs to root there: anybody may write to it
+/// where the directory is not root's.
+fn for_podman(tmpfs: &mut Tmpfs) {
+    let owner = (tmpfs.uid.take(), tmpfs.gid.take());
+    if owner.0.is_some_and(|uid| uid != 0) {
+        tmpfs.mode = Some(0o1777);
+    }
 }
 
 fn nul_free<'a>(text: &'a str, what: &'static str) -> Result<&'a str, Error> {

@@ -1,8 +1,7 @@
 //! `run.sh`: the `docker run` line with all of it.
 
-use super::given::{facts, recorded_command, recorded_options};
 use super::shell::{line, word};
-use super::{AppArmor, Artifact, Context, Error, Seccomp, capabilities};
+use super::{AppArmor, Artifact, Context, Error, Seccomp};
 
 /// The artifact `run.sh`.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +29,8 @@ impl Artifact for RunSh {
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let plan = context.plan;
-        let image = context.image_name();
+        let launch = context.launch;
+        let name = context.image_name();
         let mut out = String::from("#!/bin/sh\n");
         let mut say = |text: &str| {
             out.push_str("# ");
@@ -39,44 +38,43 @@ impl Artifact for RunSh {
             out.push('\n');
         };
         say(&format!(
-            "Runs {image} with what {} was seen to need, and no more.",
-            plan.reference
+            "Runs {name} with what {} was seen to need, and no more.",
+            context.plan.reference
         ));
-        say("Arguments are further options of docker run; DOCKER names another client.");
-        for path in &plan.privilege_gain {
+        say(
+            "Arguments are further options of docker run; DOCKER names another client, IMAGE another reference.",
+        );
+        for path in &launch.privilege_gain {
             say(&format!("needs privilege gain: {path}"));
+        }
+        for option in &launch.container.not_carried {
+            say(&format!("not carried over: {option}"));
         }
 
         out.push_str("set -eu\ndir=$(CDPATH='' cd -- \"$(dirname -- \"$0\")\" && pwd)\n");
-        out.push_str(&apparmor(&context.profile_name()));
-
-        let mut options: Vec<Vec<String>> = Vec::new();
-        options.extend(capabilities::options(plan).chunks(2).map(<[String]>::to_vec));
-        if plan.privilege_gain.is_empty() {
-            options.push(vec!["--security-opt".into(), "no-new-privileges".into()]);
-        }
-        let facts = facts(context.recording);
-        let own = facts.map(recorded_options).unwrap_or_default();
-        let command = facts
-            .map(|facts| recorded_command(facts, &own, &context.image.config))
-            .unwrap_or_default();
-        options.extend(own);
-
-        out.push_str("exec \"${DOCKER:-docker}\" run \\\n");
         out.push_str(&format!(
-            "  --security-opt \"seccomp=$dir/{}\" \\\n",
-            Seccomp.file_name()
+            "image=${{IMAGE:-{}}}\n",
+            quoted(&context.digest.to_string(), "the image's digest")?
         ));
+        out.push_str(&apparmor(launch.apparmor.as_deref())?);
+        out.push_str("exec \"${DOCKER:-docker}\" run \\\n");
+        if launch.seccomp {
+            out.push_str(&format!(
+                "  --security-opt \"seccomp=$dir/{}\" \\\n",
+                Seccomp.file_name()
+            ));
+        }
         out.push_str("  ${apparmor:+--security-opt} ${apparmor:+\"apparmor=$apparmor\"} \\\n");
-        for words in options {
+        let container = launch.to_container();
+        for words in container.to_words() {
             let words = words
                 .iter()
                 .map(|w| quoted(w, "an option"))
                 .collect::<Result<Vec<_>, _>>()?;
             out.push_str(&format!("  {} \\\n", words.join(" ")));
         }
-        out.push_str(&format!("  \"$@\" \\\n  {}", quoted(image, "the image's name")?));
-        for argument in &command {
+        out.push_str("  \"$@\" \\\n  \"$image\"");
+        for argument in &container.command {
             out.push_str(&format!(" {}", quoted(argument, "the command")?));
         }
         out.push('\n');
@@ -85,8 +83,11 @@ impl Artifact for RunSh {
 }
 
 /// Sets `$apparmor` to the profile's name if the host has loaded it; says how to where it could.
-fn apparmor(name: &str) -> String {
-    format!(
+fn apparmor(name: Option<&str>) -> Result<String, Error> {
+    let Some(name) = name else {
+        return Ok("apparmor=\n".to_owned());
+    };
+    Ok(format!(
         r#"apparmor={name}
 if ! grep -qsF "$apparmor (" /sys/kernel/security/apparmor/profiles; then
   if grep -qs Y /sys/module/apparmor/parameters/enabled; then
@@ -95,8 +96,9 @@ if ! grep -qsF "$apparmor (" /sys/kernel/security/apparmor/profiles; then
   apparmor=
 fi
 "#,
+        name = quoted(name, "the AppArmor profile's name")?,
         file = AppArmor.file_name()
-    )
+    ))
 }
 
 fn quoted(text: &str, what: &'static str) -> Result<String, Error> {

@@ -9,13 +9,14 @@
 use std::collections::BTreeSet;
 
 use super::apparmor::{self, Piece};
-use super::given::{Changed, data_mounts};
+use super::given::data_mounts;
 use super::kubernetes::with_headroom;
 use super::shell::line;
 use super::unit::word;
 use super::{Artifact, Calls, Context, Error};
 use crate::path::RootPath;
-use crate::recording::{Abi, Access, Actor};
+use crate::plan::Changes;
+use crate::recording::{Abi, Actor};
 
 /// The artifact `systemd.conf`.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +37,9 @@ impl Artifact for Systemd {
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
         let plan = context.plan;
+        let launch = context.launch;
         let calls = Calls::of(plan);
-        let has = |name: &str| plan.capabilities.iter().any(|c| c.name == name);
+        let has = |name: &str| launch.capabilities.contains(name);
         let mut comments = vec![
             format!("What {} was seen to need, and no more.", plan.reference),
             "Put it into /etc/systemd/system/NAME.service.d/, for a service that runs the application;"
@@ -63,9 +65,9 @@ impl Artifact for Systemd {
             "SystemCallArchitectures",
             if compat { "native x86" } else { "native" },
         );
-        let capabilities: Vec<&str> = plan.capabilities.iter().map(|c| c.name.as_str()).collect();
+        let capabilities: Vec<&str> = launch.capabilities.iter().map(String::as_str).collect();
         set("CapabilityBoundingSet", &capabilities.join(" "));
-        for path in &plan.privilege_gain {
+        for path in &launch.privilege_gain {
             comments.push(format!("needs privilege gain: {path}"));
         }
         let families = families(context);
@@ -79,15 +81,12 @@ impl Artifact for Systemd {
         let writes = |top: &str| {
             let runs = context.recording.runs.values();
             runs.flat_map(|run| &run.files).any(|used| {
-                let writes = used
-                    .access
-                    .iter()
-                    .any(|access| matches!(access, Access::Write | Access::Append | Access::Create));
+                let writes = used.access.iter().any(|access| access.is_change());
                 used.actor == Actor::App && writes && used.path.starts_with(&RootPath::new(top))
             })
         };
         for (setting, holds) in [
-            ("NoNewPrivileges", plan.privilege_gain.is_empty()),
+            ("NoNewPrivileges", launch.no_new_privileges()),
             ("RestrictNamespaces", no_namespaces),
             ("LockPersonality", !calls.made(&["personality"])),
             (
@@ -110,6 +109,14 @@ impl Artifact for Systemd {
         }
 
         let mut unsaid = Vec::new();
+        if launch.is_read_only() {
+            for tmpfs in launch.tmpfs() {
+                match word(tmpfs.to_string().as_bytes()) {
+                    Some(text) => set("TemporaryFileSystem", &text),
+                    None => unsaid.push(format!("TemporaryFileSystem={tmpfs} cannot be written here.")),
+                }
+            }
+        }
         let mut paths = |key: &str, all: &BTreeSet<RootPath>| {
             for path in all {
                 match word(path.as_bytes()) {
@@ -119,14 +126,13 @@ impl Artifact for Systemd {
             }
         };
         let root = BTreeSet::from([RootPath::root()]);
-        let changed = Changed::of(context);
-        let written: BTreeSet<RootPath> = changed
-            .files
-            .iter()
-            .chain(&changed.directories)
-            .cloned()
-            .chain(data_mounts(context))
-            .collect();
+        let rootfs = &context.image.rootfs;
+        let changes = Changes::of(context.recording, rootfs);
+        let mut written = data_mounts(context);
+        if !launch.is_read_only() {
+            written.extend(changes.files(rootfs));
+            written.extend(changes.directories(rootfs));
+        }
         if !written.contains(&RootPath::root()) {
             paths("ReadOnlyPaths", &root);
             paths("ReadWritePaths", &written);
@@ -149,8 +155,10 @@ impl Artifact for Systemd {
                 "Limits are the highest recorded peaks and {headroom} percent."
             ));
         }
-        // With a hyphen: not where the kernel has no AppArmor or no such profile.
-        lines.push(format!("AppArmorProfile=-{}", context.profile_name()));
+        if let Some(name) = &launch.apparmor {
+            // With a hyphen: not where the kernel has no AppArmor or no such profile.
+            lines.push(format!("AppArmorProfile=-{}", line(name)));
+        }
         let comments = comments.iter().map(|comment| format!("# {}", line(comment)));
         let all: Vec<String> = comments.chain(lines).collect();
         Ok((all.join("\n") + "\n").into_bytes())

@@ -22,13 +22,18 @@ pub(super) fn ids(user: &str, rootfs: &Rootfs) -> (Option<u32>, Option<u32>) {
         Err(_) => entry.as_ref().and_then(|(id, _)| *id),
     };
     let gid = match group {
-        Some(group) => match group.parse() {
-            Ok(gid) => Some(gid),
-            Err(_) => find(rootfs, "/etc/group", group).and_then(|(id, _)| id),
-        },
+        Some(name) => self::group(name, rootfs),
         None => entry.and_then(|(_, gid)| gid),
     };
     (uid, gid)
+}
+
+/// Returns a group's number, by name or number; none where the image does not say.
+pub(super) fn group(group: &str, rootfs: &Rootfs) -> Option<u32> {
+    match group.parse() {
+        Ok(gid) => Some(gid),
+        Err(_) => find(rootfs, "/etc/group", group).and_then(|(id, _)| id),
+    }
 }
 
 /// The third and fourth field of the line whose first or third field is `key`.

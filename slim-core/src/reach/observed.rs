@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::Needs;
 use crate::digest::Digest;
-use crate::image::{Entry, Outcome, Resolved, Rootfs};
+use crate::image::{Entry, Outcome, Rootfs};
 use crate::path::{RawPath, RootPath};
-use crate::plan::{Cause, EdgeKind, Kept};
+use crate::plan::{Cause, EdgeKind, Kept, recorded_path, requested_path};
 use crate::recording::{Access, Actor, FileUse, MountKind, Phase, Recording, Run};
 
 /// Mount points that every runtime fills, for recordings that don't list them.
@@ -235,7 +235,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn observe(&self, seen: &mut Seen) {
-        let asked = self.asked();
+        let asked = requested_path(self.file, self.rootfs);
         if !self.file.truth {
             let resolved =
                 asked.unwrap_or_else(|| self.rootfs.resolve(&self.file.path, !self.file.no_follow));
@@ -251,37 +251,7 @@ impl Look<'_> {
 
     /// The path that was used, by the kernel's word or else as the index tells.
     fn end(&self) -> RootPath {
-        if self.file.truth {
-            return self.file.path.clone();
-        }
-        let resolve = || self.rootfs.resolve(&self.file.path, !self.file.no_follow);
-        self.asked().unwrap_or_else(resolve).path
-    }
-
-    /// Where the asked path leads in the image.
-    fn asked(&self) -> Option<Resolved> {
-        let root = RootPath::root();
-        let follow = !self.file.no_follow;
-        let asked = self.file.asked.as_ref()?.as_bytes();
-        let resolved = match (&self.file.base, asked.starts_with(b"/")) {
-            (base, true) => {
-                let root = base.as_ref().unwrap_or(&root);
-                self.rootfs.resolve_within(root, root, asked, follow)
-            }
-            (Some(base), false) => self.rootfs.resolve_from(base, asked, follow),
-            // Where it started is not known: all there is is the joined path, or the kernel's word.
-            (None, false) => return None,
-        };
-        if resolved.outcome == Outcome::Missing {
-            // The run may have made the directory that it started in, and have left it again by "..": what is left of
-            // the name is lexically normal by now.
-            let again = self.rootfs.resolve(&resolved.path, follow);
-            if again.outcome == Outcome::Found {
-                let links = [resolved.links, again.links].concat();
-                return Some(Resolved { links, ..again });
-            }
-        }
-        Some(resolved)
+        recorded_path(self.file, self.rootfs)
     }
 
     /// Keeps what stands for `path` in the image, and says what that is.

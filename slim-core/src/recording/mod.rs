@@ -132,6 +132,26 @@ impl Recording {
         Ok(self)
     }
 
+    /// Returns what the container was given: the earliest recorded run's word, else an attached one's, else that of
+    /// verification. None where there is no run.
+    pub fn container(&self) -> Option<&ContainerFacts> {
+        let rank = |purpose| match purpose {
+            Purpose::Recorded => 0,
+            Purpose::Attached => 1,
+            Purpose::Verification => 2,
+        };
+        let first = self
+            .runs
+            .iter()
+            .min_by_key(|(id, run)| (rank(run.purpose), run.started, *id));
+        first.map(|(_, run)| &run.container)
+    }
+
+    /// Returns the description that [`Recording::container`] was created from; an empty one where there is no run.
+    pub fn container_spec(&self) -> crate::spec::ContainerSpec {
+        Default::default()
+    }
+
     /// Every loss of every run, added up.
     pub fn losses(&self) -> Losses {
         self.runs

@@ -431,6 +431,23 @@ pub enum Access {
     Lock,
 }
 
+impl Access {
+    /// Whether it changes the file's own content or attributes.
+    pub fn changes_itself(self) -> bool {
+        matches!(self, Self::Write | Self::Append | Self::Attributes)
+    }
+
+    /// Whether it makes or removes the file's entry in its directory.
+    pub fn changes_entry(self) -> bool {
+        matches!(self, Self::Create | Self::Remove | Self::BindSocket)
+    }
+
+    /// Whether it changes anything on the file system.
+    pub fn is_change(self) -> bool {
+        self.changes_itself() || self.changes_entry()
+    }
+}
+
 /// One file, as one program used it in one phase.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct FileUse {

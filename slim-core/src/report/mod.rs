@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::path::RootPath;
 use crate::plan::{KeptBy, LeftOut, Plan, Privileged, Reason, Totals};
 use crate::recording::{ExchangeKind, Recording};
+use crate::spec::LaunchSpec;
 use crate::verify::Verification;
 
 pub use calls::{CallPhases, Exploited, KeptOut, phases};
@@ -43,6 +44,9 @@ pub struct Report {
     /// What happened when the product was run; none if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// What the product is started with: what it was started with when it passed, where it was verified.
+    #[serde(default)]
+    pub launch: LaunchSpec,
     /// The image before.
     pub before: Totals,
     /// The image after.
@@ -146,6 +150,7 @@ impl Report {
             image: plan.image.clone(),
             product: None,
             verification: None,
+            launch: LaunchSpec::default(),
             before: plan.before,
             after: plan.after,
             kept_by: plan.kept_by.clone(),

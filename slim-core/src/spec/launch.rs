@@ -52,14 +52,14 @@ impl LaunchSpec {
         self.container.tmpfs.iter().chain(self.read_only.iter().flatten())
     }
 
-    /// Returns the description that an engine creates the container from; `seccomp` is the product's profile in Docker's
-    /// JSON.
-    pub fn to_container(&self, seccomp: &serde_json::Value) -> ContainerSpec {
+    /// Returns the description of the container that an engine creates, but for its seccomp and AppArmor profiles: those are
+    /// the caller's to set, since a script names files where an engine takes their text.
+    pub fn to_container(&self) -> ContainerSpec {
         let Self {
             container,
             capabilities,
-            seccomp: has_seccomp,
-            apparmor,
+            seccomp: _,
+            apparmor: _,
             privilege_gain: _,
             read_only: _,
             sysctls,
@@ -68,17 +68,79 @@ impl LaunchSpec {
         spec.cap_drop = BTreeSet::from(["ALL".to_owned()]);
         spec.cap_add.clone_from(capabilities);
         spec.security.no_new_privileges = self.no_new_privileges().then_some(true);
-        if *has_seccomp {
-            spec.security.seccomp = SeccompChoice::Profile(seccomp.clone());
-        }
-        if apparmor.is_some() {
-            spec.security.apparmor.clone_from(apparmor);
-        }
+        spec.security.seccomp = SeccompChoice::Default;
+        spec.security.apparmor = None;
         spec.read_only = self.is_read_only();
         spec.tmpfs = self.tmpfs().cloned().collect();
         for (name, value) in sysctls {
             spec.sysctls.entry(name.clone()).or_insert_with(|| value.clone());
         }
         spec
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Security;
+
+    #[test]
+    fn the_products_own_confinement_replaces_the_users() {
+        let launch = LaunchSpec {
+            container: ContainerSpec {
+                cap_add: BTreeSet::from(["CAP_SYS_ADMIN".to_owned()]),
+                security: Security {
+                    no_new_privileges: Some(false),
+                    seccomp: SeccompChoice::Unconfined,
+                    apparmor: Some("unconfined".to_owned()),
+                    labels: vec!["disable".to_owned()],
+                    system_paths_unconfined: true,
+                },
+                tmpfs: vec![Tmpfs {
+                    target: "/mine".to_owned(),
+                    ..Tmpfs::default()
+                }],
+                sysctls: BTreeMap::from([("a".to_owned(), "mine".to_owned())]),
+                ..ContainerSpec::default()
+            },
+            capabilities: BTreeSet::from(["CAP_CHOWN".to_owned()]),
+            seccomp: true,
+            read_only: Some(vec![Tmpfs {
+                target: "/run".to_owned(),
+                ..Tmpfs::default()
+            }]),
+            sysctls: BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]),
+            ..LaunchSpec::default()
+        };
+        let started = launch.to_container();
+        assert_eq!(started.cap_drop, BTreeSet::from(["ALL".to_owned()]));
+        assert_eq!(started.cap_add, BTreeSet::from(["CAP_CHOWN".to_owned()]));
+        assert_eq!(started.security.no_new_privileges, Some(true));
+        assert_eq!(started.security.seccomp, SeccompChoice::Default);
+        assert_eq!(started.security.apparmor, None);
+        // What no profile says stays the user's.
+        assert!(started.security.system_paths_unconfined && started.security.labels == ["disable"]);
+        assert!(started.read_only);
+        let targets: Vec<_> = started.tmpfs.iter().map(|tmpfs| tmpfs.target.as_str()).collect();
+        assert_eq!(targets, ["/mine", "/run"]);
+        assert_eq!(started.sysctls["a"], "mine");
+        assert_eq!(started.sysctls["b"], "2");
+    }
+
+    #[test]
+    fn a_program_that_gains_privilege_keeps_it() {
+        let launch = LaunchSpec {
+            privilege_gain: BTreeSet::from([RootPath::new("/bin/su")]),
+            ..LaunchSpec::default()
+        };
+        assert_eq!(launch.to_container().security.no_new_privileges, None);
+        assert!(!launch.to_container().read_only);
+    }
+}
+
+impl ContainerSpec {
+    /// STUB
+    pub fn to_words(&self) -> Vec<Vec<String>> {
+        Vec::new()
     }
 }

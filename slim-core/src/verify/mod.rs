@@ -20,6 +20,8 @@ pub use compare::{Answers, Difference, alike, differences, not_listening, questi
 pub use confine::{Writable, arbitrary_user, confined, read_only, recorded, under_apparmor, writable};
 pub use missed::{Miss, MissKind, Missed, Watched, missed};
 
+use crate::spec::{LaunchSpec, Tmpfs};
+
 /// What is verified of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -150,6 +152,26 @@ pub struct Verification {
 }
 
 impl Verification {
+    /// Returns what the product was started with when it passed: `base`, with a read-only root file system where that
+    /// passed, and under the AppArmor profile unless it failed under it (where the host enforces none, it is one that
+    /// another host may enforce).
+    pub fn launch(&self, base: &LaunchSpec, memory: &[Tmpfs], apparmor: &str) -> LaunchSpec {
+        let outcome = |aspect| {
+            let mut verdicts = self.verdicts.iter();
+            verdicts
+                .find(|verdict| verdict.aspect == aspect)
+                .map(|verdict| verdict.outcome)
+        };
+        let mut launch = base.clone();
+        if outcome(Aspect::ReadOnly) == Some(Outcome::Passed) {
+            launch = launch.with_read_only(memory);
+        }
+        if outcome(Aspect::AppArmor) != Some(Outcome::Failed) {
+            launch = launch.under_apparmor(apparmor);
+        }
+        launch
+    }
+
     /// Whether the product is good: what always counts passed, and so did what is `required`.
     pub fn passed(&self, required: &BTreeSet<Aspect>) -> bool {
         self.failed(required).is_empty()
@@ -181,5 +203,49 @@ impl Verification {
                 Outcome::NotChecked => required.contains(&verdict.aspect),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verification(read_only: Outcome, apparmor: Outcome) -> Verification {
+        let verdict = |aspect, outcome| Verdict {
+            outcome,
+            ..Verdict::not_checked(aspect, String::new())
+        };
+        Verification {
+            verdicts: vec![
+                verdict(Aspect::Image, Outcome::Passed),
+                verdict(Aspect::AppArmor, apparmor),
+                verdict(Aspect::ReadOnly, read_only),
+            ],
+            ..Verification::default()
+        }
+    }
+
+    #[test]
+    fn what_passed_is_what_it_is_started_with() {
+        let memory = [Tmpfs {
+            target: "/run".to_owned(),
+            ..Tmpfs::default()
+        }];
+        let base = LaunchSpec::default();
+        for (read_only, apparmor, starts_read_only, starts_confined) in [
+            (Outcome::Passed, Outcome::Passed, true, true),
+            (Outcome::Passed, Outcome::NotChecked, true, true),
+            (Outcome::Passed, Outcome::Failed, true, false),
+            (Outcome::Failed, Outcome::Passed, false, true),
+            (Outcome::NotChecked, Outcome::NotChecked, false, true),
+        ] {
+            let launch = verification(read_only, apparmor).launch(&base, &memory, "slim-app");
+            assert_eq!(launch.read_only.is_some(), starts_read_only, "{read_only:?}");
+            assert_eq!(
+                launch.apparmor.as_deref() == Some("slim-app"),
+                starts_confined,
+                "{apparmor:?}"
+            );
+        }
     }
 }

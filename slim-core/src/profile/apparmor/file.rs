@@ -6,7 +6,7 @@ use super::name;
 use super::rule::{Glob, Habits, Pattern, Permissions, Rules};
 use crate::image::{Entry, Kind, Outcome, Rootfs};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind, Plan};
+use crate::plan::{Cause, EdgeKind, Plan, recorded_path};
 use crate::profile::Calls;
 use crate::recording::{Access, Actor, FileUse, MountFact, MountKind, Recording, Run};
 
@@ -33,7 +33,7 @@ pub(super) fn rules(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Rule
     let written = Written::of(recording, rootfs);
     for run in recording.runs.values() {
         for used in run.files.iter().filter(|used| used.actor == Actor::App) {
-            let path = path_of(used, rootfs);
+            let path = recorded_path(used, rootfs);
             let mut permissions = Permissions::of(&used.access, habits);
             if scripts.contains(&path) {
                 // Its interpreter is mapped, it is read.
@@ -162,7 +162,7 @@ impl Written {
         for run in recording.runs.values() {
             let by_app = run.files.iter().filter(|used| used.actor == Actor::App);
             for used in by_app.filter(|used| is_making(used)) {
-                let path = path_of(used, rootfs);
+                let path = recorded_path(used, rootfs);
                 let outside = path.starts_with(&RootPath::new("/proc"))
                     || mount_of(run, &path).is_some_and(|mount| holds_data(mount) && path != mount.target);
                 if outside || rootfs.get(&path).is_some() {
@@ -312,15 +312,6 @@ fn in_proc(path: &RootPath, directory: bool) -> Pattern {
 
 fn is_number(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_digit)
-}
-
-/// The file that was used, as far as it is known.
-fn path_of(used: &FileUse, rootfs: &Rootfs) -> RootPath {
-    if used.truth {
-        used.path.clone()
-    } else {
-        real(&used.path, !used.no_follow, rootfs)
-    }
 }
 
 /// Where `path` leads in the image; as far as it can be followed where it is not there.

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::container_name;
-use crate::profile::given::facts;
 use crate::profile::{Artifact, Context, Error, yaml};
 use crate::recording::{Actor, SocketAction, SocketUse};
+use crate::spec::NetworkMode;
 
 /// The artifact `k8s-network-policy.yaml`.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Artifact for NetworkPolicy {
             format!("What {} was seen to need, and no more.", context.plan.reference),
             format!("It selects pods labelled app.kubernetes.io/name={name}: write your own labels there."),
         ];
-        if facts(context.recording).is_some_and(|facts| facts.network == "host") {
+        if context.launch.container.network.mode == NetworkMode::Host {
             comments.push(
                 "The recorded container had the host's network; a policy does not hold for such pods.".into(),
             );

@@ -1,10 +1,13 @@
 //! The pod's and the container's `securityContext`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{container_name, patch, usage};
-use crate::profile::given::{Changed, facts, unprivileged_port};
+use crate::plan::Changes;
 use crate::profile::{Artifact, Context, Error, user, yaml};
+use crate::spec::NetworkMode;
 
 /// The artifact `k8s-security-context.yaml`.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,6 @@ impl Artifact for SecurityContext {
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let plan = context.plan;
         let name = context.profile_name();
         let mut comments = usage(context, self.file_name());
         comments.push(format!(
@@ -32,15 +34,33 @@ impl Artifact for SecurityContext {
         ));
         comments.push("AppArmor: formats spo-apparmor, or apparmor.profile loaded on each node.".to_owned());
 
+        let launch = context.launch;
+        let started = launch.to_container();
         let mut pod = Map::new();
-        if let Some(port) = unprivileged_port(context) {
-            // A safe sysctl since Kubernetes 1.22.
+        if !started.sysctls.is_empty() {
+            // ip_unprivileged_port_start and ping_group_range are safe sysctls since Kubernetes 1.22; others need the
+            // kubelet's --allowed-unsafe-sysctls.
+            let sysctls = started.sysctls.iter();
             pod.insert(
                 "sysctls".into(),
-                json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": port.to_string()}]),
+                sysctls
+                    .map(|(name, value)| json!({"name": name, "value": value}))
+                    .collect(),
             );
         }
-        let user = facts(context.recording).map_or("", |facts| facts.user.as_str());
+        let groups: Vec<u32> = started
+            .groups
+            .iter()
+            .filter_map(|group| user::group(group, &context.image.rootfs))
+            .collect();
+        if !groups.is_empty() {
+            pod.insert("supplementalGroups".into(), json!(groups));
+        }
+        let user = started
+            .user
+            .clone()
+            .unwrap_or_else(|| context.image.config.user().to_owned());
+        let user = user.as_str();
         let (uid, gid) = user::ids(user, &context.image.rootfs);
         match uid {
             Some(0) => {
@@ -61,56 +81,74 @@ impl Artifact for SecurityContext {
             "seccompProfile".into(),
             json!({"type": "Localhost", "localhostProfile": format!("operator/{name}.json")}),
         );
-        pod.insert(
-            "appArmorProfile".into(),
-            json!({"type": "Localhost", "localhostProfile": name}),
-        );
+        if let Some(profile) = &launch.apparmor {
+            pod.insert(
+                "appArmorProfile".into(),
+                json!({"type": "Localhost", "localhostProfile": profile}),
+            );
+        }
 
         let mut container = Map::new();
-        let gains = !plan.privilege_gain.is_empty();
-        for path in &plan.privilege_gain {
+        for path in &launch.privilege_gain {
             comments.push(format!("needs privilege gain: {path}"));
         }
-        container.insert("allowPrivilegeEscalation".into(), json!(gains));
+        container.insert(
+            "allowPrivilegeEscalation".into(),
+            json!(!launch.no_new_privileges()),
+        );
         container.insert("privileged".into(), json!(false));
         let mut capabilities = Map::new();
         capabilities.insert("drop".into(), json!(["ALL"]));
-        if !plan.capabilities.is_empty() {
-            let names = plan
+        if !launch.capabilities.is_empty() {
+            let names = launch
                 .capabilities
                 .iter()
-                .map(|c| c.name.trim_start_matches("CAP_"));
+                .map(|name| name.strip_prefix("CAP_").unwrap_or(name));
             capabilities.insert("add".into(), names.collect());
         }
         container.insert("capabilities".into(), Value::Object(capabilities));
-
-        let changed = Changed::of(context);
-        let memory = changed.in_memory(context);
-        container.insert("readOnlyRootFilesystem".into(), json!(memory.is_some()));
+        container.insert("readOnlyRootFilesystem".into(), json!(launch.is_read_only()));
         let mut fields = json!({"securityContext": container});
         let mut template = json!({"securityContext": pod});
-        match memory {
-            Some(directories) if !directories.is_empty() => {
-                let volume = |number: usize| format!("{}-written-{number}", short(&container_name(context)));
-                // A path that is no text cannot be mounted over by name.
-                let paths: Vec<_> = directories.keys().map(|path| path.to_string()).collect();
-                let mounts = paths.iter().enumerate();
-                fields["volumeMounts"] = mounts
-                    .map(|(number, path)| json!({"name": volume(number), "mountPath": path}))
-                    .collect();
-                template["volumes"] = (0..paths.len())
-                    .map(|number| json!({"name": volume(number), "emptyDir": {}}))
-                    .collect();
+        for (name, is_host) in [
+            ("hostNetwork", started.network.mode == NetworkMode::Host),
+            ("hostPID", started.pid.as_deref() == Some("host")),
+            ("hostIPC", started.ipc.as_deref() == Some("host")),
+        ] {
+            if is_host {
+                template[name] = json!(true);
             }
-            Some(_) => {}
-            None => {
-                let paths = changed.files.iter().chain(&changed.directories);
-                let some: Vec<_> = paths.take(5).map(ToString::to_string).collect();
-                comments.push(format!(
-                    "The root cannot be read-only: the application changes {}",
+        }
+        let volume = |number: usize| format!("{}-written-{number}", short(&container_name(context)));
+        let targets: Vec<&str> = launch.tmpfs().map(|tmpfs| tmpfs.target.as_str()).collect();
+        if !targets.is_empty() {
+            // An emptyDir is root's with mode 0777: its owner and mode are not a pod's to say.
+            let mounts = targets.iter().enumerate();
+            fields["volumeMounts"] = mounts
+                .map(|(number, path)| json!({"name": volume(number), "mountPath": path}))
+                .collect();
+            template["volumes"] = (0..targets.len())
+                .map(|number| json!({"name": volume(number), "emptyDir": {}}))
+                .collect();
+        }
+        if !launch.is_read_only() {
+            let changes = Changes::of(context.recording, &context.image.rootfs);
+            let rootfs = &context.image.rootfs;
+            let changed: BTreeSet<_> = changes
+                .files(rootfs)
+                .into_iter()
+                .chain(changes.directories(rootfs))
+                .collect();
+            let some: Vec<_> = changed.iter().take(5).map(ToString::to_string).collect();
+            comments.push(if some.is_empty() {
+                "The root is writable: the application did not behave as before with a read-only one."
+                    .to_owned()
+            } else {
+                format!(
+                    "The root is writable: the application changes {}",
                     some.join(", ")
-                ));
-            }
+                )
+            });
         }
         Ok(yaml::document(&comments, &patch(context, template, fields)))
     }

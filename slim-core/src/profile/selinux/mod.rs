@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::shell::line;
 use super::{Artifact, Calls, Context, Error};
 use crate::plan::capabilities::is_known;
+use crate::plan::recorded_path;
 use crate::recording::{Access, Actor, FileUse, SocketAction, SocketUse};
 
 /// The artifact `selinux.cil`.
@@ -296,11 +297,7 @@ fn files(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
     let rootfs = &context.image.rootfs;
     for run in context.recording.runs.values() {
         for used in run.files.iter().filter(|used| used.actor == Actor::App) {
-            let path = if used.truth {
-                used.path.clone()
-            } else {
-                rootfs.resolve(&used.path, !used.no_follow).path
-            };
+            let path = recorded_path(used, rootfs);
             let directory = rootfs.get(&path).map(crate::image::Entry::is_dir);
             let target = label::of(&path);
             if target != FILE {

@@ -12,7 +12,7 @@ use crate::image::{Config, Entry, Rootfs, Store};
 use crate::path::RootPath;
 use crate::plan::filter::{Answer, Filter};
 use crate::plan::tables::Tables;
-use crate::plan::{AllowedCapability, Reason, Totals, syscalls};
+use crate::plan::{AllowedCapability, Changes, Reason, Totals, confine, syscalls, unverified};
 use crate::recording::{Abi, Actor, Phase, Run, SyscallUse, tests::run};
 
 struct Nothing;
@@ -92,10 +92,16 @@ fn plan(recording: &Recording) -> Plan {
 fn context<'a>(plan: &'a Plan, recording: &'a Recording, image: &'a Image) -> Context<'a> {
     static TAGS: LazyLock<[String; 1]> = LazyLock::new(|| ["app-slim:1".to_owned()]);
     static OPTIONS: LazyLock<Options> = LazyLock::new(Options::default);
+    let base = confine(&recording.container_spec(), plan, recording);
+    let memory = Changes::of(recording, &image.rootfs).in_memory(plan, &image.rootfs);
+    let launch = unverified(&base, &memory, &profile_name(&TAGS[0]));
     Context {
         plan,
         recording,
         image,
+        // A test's contexts live as long as the test.
+        launch: Box::leak(Box::new(launch)),
+        digest: &image.id,
         tags: &*TAGS,
         options: &OPTIONS,
     }
@@ -892,15 +898,45 @@ mod apparmor_profile {
 
     #[test]
     fn a_profiles_name_means_just_itself() {
-        assert_eq!(profile_name("host:5000/a b/c:1"), "slim-host-5000-a-b-c-1");
-        assert_eq!(profile_name("x\nprofile y {/**"), "slim-x-profile-y");
-        assert_eq!(profile_name("Host:5000/App_1.2"), "slim-host-5000-app-1-2");
+        assert_eq!(profile_name("nginx"), "slim-nginx");
+        for (reference, start) in [
+            ("host:5000/a b/c:1", "slim-host-5000-a-b-c-1-"),
+            ("x\nprofile y {/**", "slim-x-profile-y-"),
+            ("Host:5000/App_1.2", "slim-host-5000-app-1-2-"),
+            ("::", "slim-image-"),
+        ] {
+            let name = profile_name(reference);
+            let digest = name.strip_prefix(start).expect(&name);
+            assert!(
+                digest.len() == 12 && digest.bytes().all(|b| b.is_ascii_hexdigit()),
+                "{name}"
+            );
+        }
         let long = profile_name(&"a".repeat(100));
         assert!(
             long.len() <= 63 && long != profile_name(&"a".repeat(101)),
             "{long}"
         );
-        assert!(profile_name("::").starts_with("slim-"));
+    }
+
+    #[test]
+    fn different_images_have_different_names() {
+        let names = [
+            "web_a",
+            "web.a",
+            "web-a",
+            "WEB-A",
+            "team/web-a:1.0",
+            "team-web:a-1.0",
+            "::",
+            "image",
+        ];
+        let all: std::collections::BTreeSet<String> = names.map(profile_name).into();
+        assert_eq!(all.len(), names.len(), "{all:?}");
+        // A name that imitates another one's digest is not that one's.
+        let imitated = profile_name("web_a");
+        let imitation = imitated.strip_prefix("slim-").unwrap();
+        assert_ne!(profile_name(imitation), imitated);
     }
 }
 

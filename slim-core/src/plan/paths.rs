@@ -1,0 +1,46 @@
+//! Where a recorded path leads in the image.
+
+use crate::image::{Outcome, Resolved, Rootfs};
+use crate::path::RootPath;
+use crate::recording::FileUse;
+
+/// Returns the path in the image of the file that was used: the kernel's own where the recording has it, otherwise where
+/// the requested path leads in the index, as far as it can be followed.
+pub fn recorded_path(used: &FileUse, rootfs: &Rootfs) -> RootPath {
+    if used.truth {
+        return used.path.clone();
+    }
+    let resolve = || rootfs.resolve(&used.path, !used.no_follow);
+    let resolved = requested_path(used, rootfs).unwrap_or_else(resolve);
+    match resolved.outcome {
+        Outcome::Found | Outcome::Missing => resolved.path,
+        Outcome::NotADirectory | Outcome::TooManyLinks => used.path.clone(),
+    }
+}
+
+/// Returns where the path that the program wrote leads in the image, with the links on the way; none where there is no
+/// such path or where it started is not known.
+pub fn requested_path(used: &FileUse, rootfs: &Rootfs) -> Option<Resolved> {
+    let root = RootPath::root();
+    let follow = !used.no_follow;
+    let requested = used.asked.as_ref()?.as_bytes();
+    let resolved = match (&used.base, requested.starts_with(b"/")) {
+        (base, true) => {
+            let root = base.as_ref().unwrap_or(&root);
+            rootfs.resolve_within(root, root, requested, follow)
+        }
+        (Some(base), false) => rootfs.resolve_from(base, requested, follow),
+        // Where it started is not known: all there is is the joined path, or the kernel's word.
+        (None, false) => return None,
+    };
+    if resolved.outcome == Outcome::Missing {
+        // The run may have made the directory that it started in, and have left it again by "..": what is left of
+        // the name is lexically normal by now.
+        let again = rootfs.resolve(&resolved.path, follow);
+        if again.outcome == Outcome::Found {
+            let links = [resolved.links, again.links].concat();
+            return Some(Resolved { links, ..again });
+        }
+    }
+    Some(resolved)
+}
