@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::{ContainerOptions, Pull};
-use slim_core::pipeline::{AttachOptions, RecordOptions, VerifyOptions};
+use slim_core::pipeline::{AttachOptions, OutputMode, RecordOptions, VerifyOptions};
 use slim_core::plan::tables::RuntimeTable;
 use slim_core::profile::ARTIFACTS;
 use slim_core::report::ChangeKind;
@@ -48,12 +48,20 @@ pub(crate) struct Global {
     /// The container engine, as in DOCKER_HOST (unix:///run/docker.sock, tcp://host:2376)
     #[arg(long, value_name = "ADDRESS", env = "SLIM_HOST", global = true)]
     pub(crate) host: Option<String>,
+    /// Permissions of the files that are written, in octal: 600, 640 or 644. Answers of the application may hold secrets
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = output_mode, env = "SLIM_OUTPUT_MODE", global = true)]
+    pub(crate) output_mode: OutputMode,
     /// No progress; only the result, warnings and errors
     #[arg(long, short, env = "SLIM_QUIET", global = true)]
     pub(crate) quiet: bool,
     /// Log what happens on standard error (twice: more)
     #[arg(long, short, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+}
+
+fn output_mode(text: &str) -> Result<OutputMode, String> {
+    let mode = u32::from_str_radix(text, 8).ok().and_then(OutputMode::new);
+    mode.ok_or_else(|| format!("{text:?} is none of 600, 640 and 644"))
 }
 
 /// What `--format` names.

@@ -84,7 +84,7 @@ async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let subject = order.subject;
-    let output = open_output(subject.output.as_ref(), subject.image())?;
+    let output = open_output(global, subject.output.as_ref(), subject.image())?;
     // To load the tracer takes longer than to index an image.
     let record = order
         .record

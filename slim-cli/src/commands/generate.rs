@@ -18,7 +18,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     };
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
-    let output = open_output(args.output.as_ref(), &reference)?;
+    let output = open_output(global, args.output.as_ref(), &reference)?;
     let engine = connect(global).await?;
     let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
     let options = ProductOptions {

@@ -6,7 +6,7 @@ use crate::args::{Global, Merge, Results};
 pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
     let (recording, bodies) = load_recordings(&args.recordings)?;
     let reference = slim_core::pipeline::recorded_reference(&recording);
-    let path = open_output(args.output.as_ref(), &reference)?.write_recording(&recording, &bodies)?;
+    let path = open_output(global, args.output.as_ref(), &reference)?.write_recording(&recording, &bodies)?;
     match global.results() {
         Results::Json => print!(
             "{}",

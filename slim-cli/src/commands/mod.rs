@@ -109,9 +109,13 @@ async fn connect(global: &Global) -> anyhow::Result<Docker> {
     Ok(docker)
 }
 
-fn open_output(directory: Option<&PathBuf>, reference: &str) -> Result<Output, pipeline::Error> {
+fn open_output(
+    global: &Global,
+    directory: Option<&PathBuf>,
+    reference: &str,
+) -> Result<Output, pipeline::Error> {
     let default = || pipeline::default_directory(reference);
-    Output::open(&directory.cloned().unwrap_or_else(default))
+    Output::open(&directory.cloned().unwrap_or_else(default), global.output_mode)
 }
 
 /// Records, and keeps the container's own log whatever came of it.
@@ -150,17 +154,22 @@ fn finish(
         product.report.probe = probe;
     }
     let document = json(&product.report)?;
-    output.write("report.json", document.as_bytes())?;
+    output.write(pipeline::REPORT_FILE, document.as_bytes())?;
     drop(progress);
     match global.results() {
         Results::Text => print!("{}", report::summary(&product.report)),
         Results::Json => print!("{document}"),
     }
     let none = BTreeSet::new();
-    Ok(Differs::check(
+    let checked = Differs::check(
         product.report.verification.as_ref(),
         required.unwrap_or(&none),
-    )?)
+    );
+    // What did not pass leaves its report, and nothing that somebody could start by mistake; unless it was asked for.
+    if checked.is_ok() || product.report.product.as_ref().is_some_and(|image| !image.tags.is_empty()) {
+        output.complete();
+    }
+    Ok(checked?)
 }
 
 /// The plan in an output directory.

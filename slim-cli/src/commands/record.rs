@@ -24,7 +24,7 @@ async fn record(global: &Global, args: &Observe) -> anyhow::Result<()> {
     let options = record_options(args)?;
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
-    let output = open_output(args.subject.output.as_ref(), args.subject.image())?;
+    let output = open_output(global, args.subject.output.as_ref(), args.subject.image())?;
     let loading = pipeline::load(options.trace);
     let engine = connect(global).await?;
 
@@ -47,7 +47,7 @@ async fn attach(global: &Global, args: &Observe, to: Attachment<'_>) -> anyhow::
     let progress = Progress::new(global);
     let engine = connect(global).await?;
     let (running, reference) = find(&engine, to).await?;
-    let output = open_output(args.subject.output.as_ref(), &reference)?;
+    let output = open_output(global, args.subject.output.as_ref(), &reference)?;
     let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
     let options = attach_options(args);
     let run = pipeline::attach(&engine, &image, &running, &options, &stop, &progress).await?;

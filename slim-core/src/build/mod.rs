@@ -103,65 +103,45 @@ pub enum Error {
     Config(#[from] crate::image::Error),
 }
 
-/// Builds the image that `plan` keeps of `image`: writes `files.tar` to `out_dir` (which exists), replacing an older
-/// one at the very end, and makes the config and the Dockerfile.
+/// Builds the image that `plan` keeps of `image`: writes its layer to `layer_file`, which will be found at `path`, and
+/// makes the config and the Dockerfile.
 ///
 /// `progress` hears of content bytes, done and all. The result depends on the image, the plan and the options only.
 ///
 /// # Errors
-/// See [`Error`]; what was begun is removed.
+/// See [`Error`].
 pub fn build(
     image: &Image,
     plan: &Plan,
     options: &Options,
-    out_dir: &Path,
+    layer_file: &mut File,
+    path: &Path,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Built, Error> {
     // A wrong --change is known before anything is written.
     let config = config::edited(image, plan, options)?;
-    let layer_file = out_dir.join(LAYER);
-    let failed = |source| Error::Write {
-        path: layer_file.clone(),
-        source,
-    };
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".files.tar.")
-        .tempfile_in(out_dir)
-        .map_err(failed)?;
     let epoch = options
         .source_date_epoch
         .map(|epoch| i64::try_from(epoch).unwrap_or(i64::MAX));
-    let layer = layer::write(
-        &image.rootfs,
-        plan.files.keys(),
-        epoch,
-        temporary.as_file_mut(),
-        progress,
-    )
-    .map_err(|failure| match failure {
-        layer::Failure::Image(error) => error,
-        layer::Failure::Output(source) => failed(source),
-    })?;
-    set_mode(temporary.as_file()).map_err(failed)?;
-    temporary
-        .persist(&layer_file)
-        .map_err(|error| failed(error.error))?;
+    let layer = layer::write(&image.rootfs, plan.files.keys(), epoch, layer_file, progress).map_err(
+        |failure| match failure {
+            layer::Failure::Image(error) => error,
+            layer::Failure::Output(source) => Error::Write {
+                path: path.to_owned(),
+                source,
+            },
+        },
+    )?;
     let instructions = context::instructions(&config);
     let config = config::finish(config, &layer.diff_id, &instructions, options);
     Ok(Built {
         id: Digest::of(&config),
         config,
         layer,
-        layer_file,
+        layer_file: path.to_owned(),
         dockerfile: context::dockerfile(&instructions),
         tags: options.tags.iter().map(|tag| archive::tagged(tag)).collect(),
     })
-}
-
-/// Temporary files are private; this one becomes an ordinary output.
-fn set_mode(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 impl Built {
@@ -196,7 +176,6 @@ impl Built {
             .tempfile_in(directory)
             .map_err(failed)?;
         io::copy(&mut reader, temporary.as_file_mut()).map_err(failed)?;
-        set_mode(temporary.as_file()).map_err(failed)?;
         temporary.persist(path).map_err(|error| failed(error.error))?;
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::recording::Losses;
 use crate::{build, engine, probe, profile, reach, recording, trace};
 
 pub use attach::{AttachOptions, Running, attach};
-pub use output::{Bodies, Output, default_directory, load_bodies};
+pub use output::{Bodies, Output, OutputMode, PartialFile, REPORT_FILE, default_directory, load_bodies};
 pub use produce::{Product, ProductOptions, Workshop, plan};
 pub use record::{Loading, RecordOptions, Recorded, image, load, record, recorded_reference};
 pub use verify::{ARBITRARY_USER, Finished, Scenario, VerifyOptions};
@@ -229,6 +229,15 @@ pub enum Error {
     #[error("{}: another slim is writing there; wait for it, or name another directory with --output", path.display())]
     OutputInUse {
         /// The directory.
+        path: PathBuf,
+    },
+    /// Something that slim did not write stands where it would write.
+    #[error(
+        "{}: slim did not write this, and does not replace it; remove it, or name another directory with --output",
+        path.display()
+    )]
+    Foreign {
+        /// What is in the way.
         path: PathBuf,
     },
     /// A worker ended without a result.

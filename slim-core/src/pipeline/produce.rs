@@ -340,9 +340,17 @@ impl Workshop<'_> {
             source_date_epoch: options.source_date_epoch,
             tags: vec![name.clone()],
         };
-        let built = build::build(image, plan, &build_options, output.directory(), &|done, total| {
-            observer.bytes(done, Some(total));
-        })?;
+        let mut layer_file = output.create(build::LAYER)?;
+        let path = output.path(build::LAYER);
+        let built = build::build(
+            image,
+            plan,
+            &build_options,
+            layer_file.file(),
+            &path,
+            &|done, total| observer.bytes(done, Some(total)),
+        )?;
+        layer_file.commit()?;
         output.write("Dockerfile", built.dockerfile.as_bytes())?;
         observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
         observer.begin(Stage::Load, &options.tags.join(", "));

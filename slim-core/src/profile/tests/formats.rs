@@ -1,5 +1,6 @@
 //! One recording in every further format, and each format's own reader on it.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use proptest::prelude::*;
@@ -410,20 +411,16 @@ proptest! {
             let items = value.as_array().into_iter().flatten();
             items.map(|item| item.as_str().unwrap().replace("$$", "$")).collect()
         };
-        let facts = given::facts(recording).unwrap();
-        let own = given::recorded_options(facts);
-        prop_assert_eq!(strings(&service["command"]), given::recorded_command(facts, &own, &image.config));
-        let mut labels: Vec<&str> = Vec::new();
-        for label in given::values(&own, "--label") {
-            if !labels.contains(&label) {
-                labels.push(label);
-            }
-        }
-        prop_assert_eq!(strings(&service["labels"]), labels);
+        let container = &context.launch.container;
+        prop_assert_eq!(strings(&service["command"]), container.command.clone());
+        let labels = service["labels"].as_object().into_iter().flatten();
+        let labels: BTreeMap<String, String> = labels
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap().replace("$$", "$")))
+            .collect();
+        prop_assert_eq!(&labels, &container.labels);
         // One $ is a variable.
         let text = serde_json::to_string(service).unwrap().replace("$$", "");
         prop_assert!(!text.contains('$'), "{}", text);
-        let _ = context;
     }
 
     /// No line of a unit comes from recorded text, and each word reads as it was.

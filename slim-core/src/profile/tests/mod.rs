@@ -966,7 +966,7 @@ fn an_unknown_format_is_named() {
 #[test]
 fn files_are_written_whole_and_with_their_mode() {
     let dir = tempfile::tempdir().unwrap();
-    let output = crate::pipeline::Output::open(dir.path()).unwrap();
+    let output = crate::pipeline::Output::open(dir.path(), Default::default()).unwrap();
     let recording = recorded(&[(Abi::Native, "read")], |_| {});
     let (image, plan) = (image(json!({})), plan(&recording));
     for _ in 0..2 {
@@ -985,11 +985,12 @@ fn files_are_written_whole_and_with_their_mode() {
         assert_eq!(
             modes,
             [
-                ("seccomp.json", 0o644),
-                ("apparmor.profile", 0o644),
-                ("run.sh", 0o755)
+                ("seccomp.json", 0o600),
+                ("apparmor.profile", 0o600),
+                ("run.sh", 0o700)
             ]
         );
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+        // And the list of them.
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4);
     }
 }
