@@ -42,6 +42,7 @@ pub fn made(data: &[u8]) -> Option<Made> {
     let mut files = Vec::new();
     let mut sockets = Vec::new();
     let mut container = ContainerFacts::default();
+    let mut options = Vec::new();
     let mut reference = "app:1".to_owned();
     let mut tree = vec![(RootPath::new("/usr/bin/app"), b"elf".to_vec())];
     for part in split(data) {
@@ -54,9 +55,7 @@ pub fn made(data: &[u8]) -> Option<Made> {
             [b'e', b' ', path @ ..] => tree.push((RootPath::new(path), Vec::new())),
             [b'o', b' ', rest @ ..] => {
                 let (name, value) = word(rest);
-                container
-                    .options
-                    .extend([text(name), shell_word(&text(value)).into_owned()]);
+                options.push(vec![text(name), text(value)]);
             }
             [b'c', b' ', rest @ ..] => container.command.push(text(rest)),
             [b's', b' ', rest @ ..] => {
@@ -67,6 +66,7 @@ pub fn made(data: &[u8]) -> Option<Made> {
             _ => {}
         }
     }
+    container.spec = ContainerSpec::from_words(&options, &[]);
     let image = Image {
         id: Digest::of(b"image"),
         reference,

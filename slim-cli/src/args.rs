@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
-use slim_core::engine::{ContainerOptions, Pull};
+use slim_core::engine::Pull;
 use slim_core::pipeline::{AttachOptions, OutputMode, RecordOptions, VerifyOptions};
 use slim_core::plan::tables::RuntimeTable;
 use slim_core::profile::ARTIFACTS;
 use slim_core::report::ChangeKind;
+use slim_core::spec::{ContainerOptions, ContainerSpec, ParseContext};
 use slim_core::verify::Aspect;
 use slim_core::{probe, profile, reach, trace};
 
@@ -303,7 +304,7 @@ pub(crate) struct Check {
 }
 
 /// The headings of flags that only a container has which slim starts.
-const CONTAINER: &str = "Container (as docker run has them)";
+const CONTAINER: &str = slim_core::spec::HEADING;
 const PROBE: &str = "Probe";
 
 /// What every command that records has.
@@ -312,7 +313,7 @@ pub(crate) struct Observe {
     #[command(flatten)]
     pub(crate) subject: Subject,
     #[command(flatten)]
-    container: Container,
+    container: ContainerOptions,
     #[command(flatten)]
     probe: Probe,
     #[command(flatten)]
@@ -510,66 +511,6 @@ impl From<PullWhen> for Pull {
             PullWhen::Never => Self::Never,
         }
     }
-}
-
-/// docker run's options, by its names.
-#[derive(Debug, Args)]
-#[command(next_help_heading = CONTAINER)]
-pub(crate) struct Container {
-    /// Set an environment variable (NAME alone takes slim's own)
-    #[arg(long, short = 'e', value_name = "NAME=VALUE", env = "SLIM_ENV")]
-    env: Vec<String>,
-    /// Read environment variables from a file
-    #[arg(long, value_name = "FILE", env = "SLIM_ENV_FILE")]
-    env_file: Vec<String>,
-    /// Mount a volume or a directory of the host
-    #[arg(long, value_name = "[SOURCE:]TARGET[:OPTIONS]", env = "SLIM_VOLUME")]
-    volume: Vec<String>,
-    /// Mount a file system
-    #[arg(long, value_name = "type=…,source=…,target=…", env = "SLIM_MOUNT")]
-    mount: Vec<String>,
-    /// The network
-    #[arg(long, value_name = "NETWORK", env = "SLIM_NETWORK")]
-    network: Option<String>,
-    /// Publish a port on the host
-    #[arg(long, value_name = "[IP:][HOST:]PORT[/PROTOCOL]", env = "SLIM_PUBLISH")]
-    publish: Vec<String>,
-    /// The user
-    #[arg(long, value_name = "NAME|UID[:GROUP|GID]", env = "SLIM_USER")]
-    user: Option<String>,
-    /// Replace the image's ENTRYPOINT
-    #[arg(long, value_name = "COMMAND", env = "SLIM_ENTRYPOINT")]
-    entrypoint: Option<String>,
-    /// The working directory
-    #[arg(long, value_name = "DIR", env = "SLIM_WORKDIR")]
-    workdir: Option<String>,
-    /// The host name
-    #[arg(long, value_name = "NAME", env = "SLIM_HOSTNAME")]
-    hostname: Option<String>,
-    /// Make the root file system read-only
-    #[arg(long, env = "SLIM_READ_ONLY")]
-    read_only: bool,
-    /// Mount a tmpfs
-    #[arg(long, value_name = "TARGET[:OPTIONS]", env = "SLIM_TMPFS")]
-    tmpfs: Vec<String>,
-    /// Limit memory
-    #[arg(long, value_name = "BYTES", env = "SLIM_MEMORY")]
-    memory: Option<String>,
-    /// Add a capability
-    #[arg(long, value_name = "CAPABILITY", env = "SLIM_CAP_ADD")]
-    cap_add: Vec<String>,
-    /// Drop a capability
-    #[arg(long, value_name = "CAPABILITY", env = "SLIM_CAP_DROP")]
-    cap_drop: Vec<String>,
-    /// A security option
-    #[arg(long, value_name = "OPTION", env = "SLIM_SECURITY_OPT")]
-    security_opt: Vec<String>,
-    /// Add a host name to /etc/hosts
-    #[arg(long, value_name = "NAME:ADDRESS", env = "SLIM_ADD_HOST")]
-    add_host: Vec<String>,
-    /// Label the recorded container
-    #[arg(long, value_name = "NAME=VALUE", env = "SLIM_LABEL")]
-    label: Vec<String>,
 }
 
 /// How the app is exercised.
@@ -852,27 +793,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
         tracer,
     } = observe;
     Ok(RecordOptions {
-        container: ContainerOptions {
-            env: container.env.clone(),
-            env_file: container.env_file.clone(),
-            volume: container.volume.clone(),
-            mount: container.mount.clone(),
-            network: container.network.clone(),
-            publish: container.publish.clone(),
-            user: container.user.clone(),
-            entrypoint: container.entrypoint.clone(),
-            workdir: container.workdir.clone(),
-            hostname: container.hostname.clone(),
-            read_only: container.read_only,
-            tmpfs: container.tmpfs.clone(),
-            memory: container.memory.clone(),
-            cap_add: container.cap_add.clone(),
-            cap_drop: container.cap_drop.clone(),
-            security_opt: container.security_opt.clone(),
-            add_host: container.add_host.clone(),
-            label: container.label.clone(),
-            command: subject.command.clone(),
-        },
+        container: container_spec(container, &subject.command)?,
         probe: probe::Options {
             mode: match probe.probe {
                 ProbeMode::Auto => probe::Mode::Auto,
@@ -899,6 +820,20 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
         trace: tracer.sizes(),
         stop_timeout: probe.stop_timeout,
     })
+}
+
+/// What the container is started with, from the flags.
+fn container_spec(options: &ContainerOptions, command: &[String]) -> anyhow::Result<ContainerSpec> {
+    let directory = std::env::current_dir().context("the current directory")?;
+    let context = ParseContext {
+        directory: &directory,
+        lookup: &|name| std::env::var(name).ok(),
+    };
+    let options = ContainerOptions {
+        command: command.to_vec(),
+        ..options.clone()
+    };
+    Ok(ContainerSpec::parse(&options, &context)?)
 }
 
 /// How to attach, from the flags.

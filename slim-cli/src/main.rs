@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use args::{Cli, Command, Global};
 use clap::builder::Resettable;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
@@ -43,7 +43,13 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let (global, command) = match parse(command, &words) {
         Ok(parsed) => parsed,
-        Err(error) => error.exit(),
+        Err(error) => {
+            if let Some(refusal) = refusal(&error) {
+                eprintln!("error: {refusal}");
+                return ExitCode::from(exit::USAGE);
+            }
+            error.exit()
+        }
     };
     let colour = progress::colour(&global);
     let Some(command) = command else {
@@ -116,6 +122,16 @@ fn parse(command: clap::Command, words: &[OsString]) -> Result<(Global, Option<C
     Ok((global, Some(command)))
 }
 
+/// Why an option of `docker run` is not taken, where that is what is wrong.
+fn refusal(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(word) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    let name = word.strip_prefix("--")?.split('=').next()?;
+    let why = slim_core::spec::refused(name).filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    Some(format!("--{name}: {why}"))
+}
+
 fn ended(colour: bool, result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -137,6 +153,9 @@ fn code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<commands::Gate>().is_some() {
         return exit::GATE;
     }
+    if let Some(slim_core::spec::Error::Option { .. }) = error.downcast_ref() {
+        return exit::USAGE;
+    }
     match error.downcast_ref::<Error>() {
         Some(error) if error.cannot_trace() => exit::CANNOT_TRACE,
         Some(_) | None => exit::FAILED,
@@ -155,6 +174,19 @@ mod tests {
     fn parsed(line: &[&str]) -> Result<(Global, Option<Command>), ErrorKind> {
         let words: Vec<OsString> = line.iter().map(OsString::from).collect();
         parse(Cli::command(), &words).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn an_option_of_docker_run_is_taken_or_refused_by_name() {
+        let line = |option: &str| {
+            let words = ["slim", "record", option, "app"].map(OsString::from);
+            parse(Cli::command(), &words).map(|_| ()).map_err(|error| refusal(&error))
+        };
+        let refused = line("--privileged").unwrap_err().unwrap();
+        assert!(refused.starts_with("--privileged: slim never runs"), "{refused}");
+        assert_eq!(line("--volumes-from=other").unwrap_err().map(|text| text.len() > 20), Some(true));
+        assert_eq!(line("--frobnicate"), Err(None));
+        assert_eq!(line("--init"), Ok(()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub use archive::Archive;
 use crate::digest::Digest;
 use crate::image::Image;
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
+use crate::spec::ContainerSpec;
 
 /// When an image is pulled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,50 +28,6 @@ pub enum Pull {
     Missing,
     /// Never.
     Never,
-}
-
-/// What the user adds to the image's own configuration, in the words and the syntax of `docker run`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct ContainerOptions {
-    /// `--env NAME=VALUE`, or `NAME` to take it from slim's own environment.
-    pub env: Vec<String>,
-    /// `--env-file FILE`.
-    pub env_file: Vec<String>,
-    /// `--volume [SOURCE:]TARGET[:OPTIONS]`.
-    pub volume: Vec<String>,
-    /// `--mount type=…,source=…,target=…`.
-    pub mount: Vec<String>,
-    /// `--network`.
-    pub network: Option<String>,
-    /// `--publish [IP:][HOST:]PORT[/PROTOCOL]`.
-    pub publish: Vec<String>,
-    /// `--user`.
-    pub user: Option<String>,
-    /// `--entrypoint`.
-    pub entrypoint: Option<String>,
-    /// `--workdir`.
-    pub workdir: Option<String>,
-    /// `--hostname`.
-    pub hostname: Option<String>,
-    /// `--read-only`.
-    pub read_only: bool,
-    /// `--tmpfs TARGET[:OPTIONS]`.
-    pub tmpfs: Vec<String>,
-    /// `--memory`, as `512m`.
-    pub memory: Option<String>,
-    /// `--cap-add`.
-    pub cap_add: Vec<String>,
-    /// `--cap-drop`.
-    pub cap_drop: Vec<String>,
-    /// `--security-opt`.
-    pub security_opt: Vec<String>,
-    /// `--add-host NAME:ADDRESS`.
-    pub add_host: Vec<String>,
-    /// `--label NAME=VALUE`.
-    pub label: Vec<String>,
-    /// The command after `--`; empty for the image's own.
-    pub command: Vec<String>,
 }
 
 /// A container that this process created.
@@ -132,11 +89,11 @@ pub trait Engine: Send + Sync {
     /// The image is not there and cannot be pulled, is for another platform, or cannot be read.
     async fn image(&self, reference: &str, pull: Pull, progress: Option<Progress>) -> Result<Image, Error>;
 
-    /// Creates (does not start) a container of `image`; a label names its owner.
+    /// Creates (does not start) the container of `image` that `spec` describes; a label names its owner.
     ///
     /// # Errors
-    /// An option is malformed, or the engine refuses.
-    async fn create(&self, image: &Image, options: &ContainerOptions) -> Result<Container, Error>;
+    /// The engine refuses.
+    async fn create(&self, image: &Image, spec: &ContainerSpec) -> Result<Container, Error>;
 
     /// Starts it.
     ///
@@ -271,16 +228,6 @@ pub enum Error {
         theirs: String,
         /// This machine's kernel.
         ours: String,
-    },
-    /// An option is malformed.
-    #[error("--{flag} {value:?}: {problem}")]
-    Option {
-        /// The option's name without dashes.
-        flag: &'static str,
-        /// What was given.
-        value: String,
-        /// What is wrong, and what is expected.
-        problem: String,
     },
     /// The image is not there.
     #[error("the engine has no image {reference:?}: check the name, or let it be pulled with --pull missing")]

@@ -272,7 +272,9 @@ impl Workshop<'_> {
 
     /// What the product of `plan` is started with before anybody knows what else it can do without.
     fn base_launch(&self, plan: &Plan, recording: &Recording) -> LaunchSpec {
-        plan::confine(&recording.container_spec(), plan, recording)
+        let facts = recording.container();
+        let container = facts.map(|facts| plan::recorded_container(facts, &self.image.config));
+        plan::confine(&container.unwrap_or_default(), plan, recording)
     }
 
     /// Writes the recording, the plan, and the profiles that the product is verified under.

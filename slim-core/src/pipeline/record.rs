@@ -11,13 +11,14 @@ use super::target::Watched;
 use super::{Error, LOG_LIMIT, Observer, Scenario, Stage, Stop};
 use crate::digest::Digest;
 use crate::engine::docker::describe_end;
-use crate::engine::{Container, ContainerOptions, Engine, Pull};
+use crate::engine::{Container, Engine, Pull};
 use crate::image::Image;
 use crate::probe::{self, ExecOutput, Patience, Probed, Unrecorded};
 use crate::reach;
 use crate::recording::{
     ContainerFacts, Exchange, HostFacts, Outcome, Peaks, Phase, Purpose, Recording, Run, RuntimeFacts,
 };
+use crate::spec::ContainerSpec;
 use crate::trace::{self, Observed, Scope, Tracer};
 use crate::verify::Answers;
 
@@ -25,7 +26,7 @@ use crate::verify::Answers;
 #[derive(Clone, Debug, Default)]
 pub struct RecordOptions {
     /// What the container gets.
-    pub container: ContainerOptions,
+    pub container: ContainerSpec,
     /// How it is exercised.
     pub probe: probe::Options,
     /// The tracer's sizes.
@@ -53,7 +54,7 @@ pub struct Recorded {
 
 impl Recorded {
     /// The run, for a product to repeat it; `container` is what its container was given.
-    pub fn scenario(&self, container: &ContainerOptions) -> Scenario {
+    pub fn scenario(&self, container: &ContainerSpec) -> Scenario {
         Scenario {
             original: self.run.clone(),
             container: container.clone(),
@@ -435,13 +436,11 @@ pub(super) fn text_of((stdout, stderr): &(Vec<u8>, Vec<u8>)) -> String {
     text
 }
 
-pub(super) fn published_ports(options: &ContainerOptions) -> Vec<(u16, String)> {
-    let inside = options.publish.iter().filter_map(|published| {
-        let inside = published.rsplit(':').next()?;
-        let (port, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));
-        Some((port.parse().ok()?, protocol.to_owned()))
-    });
-    inside.collect()
+pub(super) fn published_ports(spec: &ContainerSpec) -> Vec<(u16, String)> {
+    spec.ports
+        .iter()
+        .map(|port| (port.container, port.protocol.clone()))
+        .collect()
 }
 
 /// What the engine executes for the image's HEALTHCHECK.

@@ -11,16 +11,17 @@ use std::time::{Duration, Instant};
 use super::record::{Loading, cancellable, load};
 use super::target::Watched;
 use super::{Error, LOG_LIMIT, Observer, Stage, Stop};
-use crate::engine::{Container, ContainerOptions, Engine};
+use crate::engine::{Container, Engine};
 use crate::image::Image;
-use crate::plan::Plan;
 use crate::plan::filter::Filter;
+use crate::plan::{self, Changes, InMemory, Plan};
 use crate::probe::{self, Patience, Questions, Replayed, Unrecorded};
 use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, profile_name};
 use crate::recording::{ContainerFacts, Exchange, Phase, Purpose, Recording, Run, SocketUse};
+use crate::spec::{ContainerSpec, LaunchSpec};
 use crate::trace::{self, Observed, Scope, Tracer};
 use crate::verify::{
-    self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, confined, differences,
+    self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, differences,
 };
 
 /// As many of the application's last lines are shown where it failed.
@@ -68,7 +69,7 @@ pub struct Scenario {
     /// The run.
     pub original: Run,
     /// What the original's container was given.
-    pub container: ContainerOptions,
+    pub container: ContainerSpec,
     /// What it answered.
     pub expected: Answers,
     /// What the recording leaves out.
@@ -81,6 +82,7 @@ impl Scenario {
     /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand, options come
     /// from their recorded words.
     pub fn of(recording: &Recording, bodies: &super::Bodies, image: &Image) -> Vec<Self> {
+        let environment = |name: &str| std::env::var(name).ok();
         let mut runs: Vec<&Run> = recording
             .runs
             .values()
@@ -91,7 +93,7 @@ impl Scenario {
             let readiness = run.phases.iter().find(|mark| mark.phase == Phase::Serving);
             let took = Duration::from_millis(readiness.map_or(0, |mark| mark.at_ms));
             Self {
-                container: verify::recorded(&run.container, &image.config),
+                container: plan::recorded_container(&run.container, &image.config).with_values(environment),
                 expected: Answers {
                     exchanges: run.exchanges.clone(),
                     bodies: bodies.clone(),
@@ -309,17 +311,17 @@ impl<'a> Verifier<'a> {
     /// Runs the product through everything once.
     pub(super) async fn round(&mut self, subject: Subject<'_>, number: u32) -> Result<Round, Error> {
         let mut round = Round::default();
-        let filter = read_filter(subject.seccomp)?;
-        let writable = subject
-            .original
-            .map(|image| verify::writable(subject.plan, subject.recording, &image.rootfs));
+        let seccomp = read_seccomp(subject.seccomp)?;
+        let memory: Option<InMemory> = subject.original.map(|image| {
+            Changes::of(subject.recording, &image.rootfs).in_memory(subject.plan, &image.rootfs)
+        });
         let mut main = Tally::default();
         if self.scenarios.is_empty() {
             // Nothing that was run passed.
             let what = "no recorded run can be repeated: record one, or do without with --no-verify";
             main.error = Some(what.to_owned());
         }
-        let mut read_only = match &writable {
+        let mut read_only = match &memory {
             Some(_) => Ok(()),
             None => {
                 let why = "the original image is not here to tell what its directories are like";
@@ -331,19 +333,20 @@ impl<'a> Verifier<'a> {
         let mut apparmor: Option<Result<Tally, String>> = None;
 
         for index in 0..self.scenarios.len() {
-            let base = confined(
+            let base = plan::confine(
                 &self.scenarios[index].scenario.container,
                 subject.plan,
-                subject.seccomp,
+                subject.recording,
             );
             let mut times = self.options.times.max(1);
-            if let (Some(writable), Ok(())) = (&writable, &read_only) {
-                let options = verify::read_only(&base, &writable.tmpfs);
-                let judged = self.judge(index, subject, &options, &filter, number).await?;
+            if let (Some(memory), Ok(())) = (&memory, &read_only) {
+                let launch = base.with_read_only(&memory.tmpfs);
+                let judged = self.judge(index, subject, &launch, &seccomp, number).await?;
                 // What was missed is added first: it may be all that is wrong.
                 let heals = judged.missed.run.is_some() && number <= self.options.heal;
                 if judged.failed() && !heals {
-                    let reason = [writable.beside_kept.clone(), vec![judged.reason()]].concat();
+                    let obstacles = memory.obstacles.iter().map(ToString::to_string);
+                    let reason: Vec<String> = obstacles.chain([judged.reason()]).collect();
                     read_only = Err((Outcome::Failed, reason.join("; ")));
                 } else {
                     main.add(judged);
@@ -354,25 +357,25 @@ impl<'a> Verifier<'a> {
                 if main.failed() {
                     break;
                 }
-                let options = match (&writable, &read_only) {
-                    (Some(writable), Ok(())) => verify::read_only(&base, &writable.tmpfs),
+                let launch = match (&memory, &read_only) {
+                    (Some(memory), Ok(())) => base.with_read_only(&memory.tmpfs),
                     _ => base.clone(),
                 };
-                main.add(self.judge(index, subject, &options, &filter, number).await?);
+                main.add(self.judge(index, subject, &launch, &seccomp, number).await?);
             }
             if main.failed() {
                 break;
             }
-            let options = match (&writable, &read_only) {
-                (Some(writable), Ok(())) => verify::read_only(&base, &writable.tmpfs),
+            let launch = match (&memory, &read_only) {
+                (Some(memory), Ok(())) => base.with_read_only(&memory.tmpfs),
                 _ => base.clone(),
             };
             match (apparmor.take(), load_apparmor(subject.apparmor)?) {
                 (Some(Err(reason)), _) | (_, Err(reason)) => apparmor = Some(Err(reason)),
                 (before, Ok(loaded)) => {
                     let mut tally = before.and_then(Result::ok).unwrap_or_default();
-                    let options = verify::under_apparmor(&options, loaded.name());
-                    tally.add(self.judge(index, subject, &options, &filter, number).await?);
+                    let launch = launch.under_apparmor(loaded.name());
+                    tally.add(self.judge(index, subject, &launch, &seccomp, number).await?);
                     apparmor = Some(Ok(tally));
                 }
             }
@@ -382,7 +385,7 @@ impl<'a> Verifier<'a> {
             });
             if let Some(user) = user {
                 match self
-                    .under_user(index, subject, &base, &filter, user, number)
+                    .under_user(index, subject, &base, &seccomp, user, number)
                     .await?
                 {
                     Ok(judged) => arbitrary.get_or_insert_default().add(judged),
@@ -423,7 +426,7 @@ impl<'a> Verifier<'a> {
         });
         verdicts.push(match read_only {
             Ok(()) if !main.failed() => {
-                let tmpfs = writable.iter().flat_map(|writable| &writable.tmpfs);
+                let tmpfs = memory.iter().flat_map(|memory| &memory.tmpfs);
                 let options = tmpfs.map(|value| format!(" --tmpfs {value}"));
                 let detail = format!("--read-only{}", options.collect::<String>());
                 main.verdict(Aspect::ReadOnly, Outcome::Passed, detail)
@@ -440,7 +443,7 @@ impl<'a> Verifier<'a> {
                 let detail = tally.reason();
                 tally.verdict(Aspect::ArbitraryUid, Outcome::Failed, detail)
             } else {
-                tally.verdict(Aspect::ArbitraryUid, Outcome::Passed, format!("--user {user}:0"))
+                tally.verdict(Aspect::ArbitraryUid, Outcome::Passed, format!("--user {}", arbitrary_user(user)))
             });
             main.missed.extend(tally.missed);
             main.differences.extend(tally.differences);
@@ -462,8 +465,8 @@ impl<'a> Verifier<'a> {
         &mut self,
         index: usize,
         subject: Subject<'_>,
-        base: &ContainerOptions,
-        filter: &Filter,
+        base: &LaunchSpec,
+        seccomp: &SeccompFilter,
         user: u32,
         number: u32,
     ) -> Result<Result<Judged, String>, Error> {
@@ -471,8 +474,11 @@ impl<'a> Verifier<'a> {
             return Ok(Err("the original image is not here to compare with".to_owned()));
         };
         let scenario = self.scenarios[index].scenario;
-        let options = verify::arbitrary_user(&scenario.container, user);
-        let tried = self.attempt(index, original, &options, None).await?;
+        let container = ContainerSpec {
+            user: Some(arbitrary_user(user)),
+            ..scenario.container.clone()
+        };
+        let tried = self.attempt(index, original, &container, None).await?;
         if let Some(error) = tried.error {
             return Ok(Err(format!(
                 "the original does not run under user {user}: {error}"
@@ -485,8 +491,8 @@ impl<'a> Verifier<'a> {
                 describe(difference)
             )));
         }
-        let options = verify::arbitrary_user(base, user);
-        self.judge(index, subject, &options, filter, number).await.map(Ok)
+        let launch = base.under_user(&arbitrary_user(user));
+        self.judge(index, subject, &launch, seccomp, number).await.map(Ok)
     }
 
     /// Tries the product and judges what it did.
@@ -494,12 +500,13 @@ impl<'a> Verifier<'a> {
         &mut self,
         index: usize,
         subject: Subject<'_>,
-        options: &ContainerOptions,
-        filter: &Filter,
+        launch: &LaunchSpec,
+        seccomp: &SeccompFilter,
         number: u32,
     ) -> Result<Judged, Error> {
+        let container = launch.confined(&seccomp.profile);
         let tried = self
-            .attempt(index, subject.product, options, self.options.trace)
+            .attempt(index, subject.product, &container, self.options.trace)
             .await?;
         let mut differences = match (&tried.error, subject.original) {
             (Some(_), _) => Vec::new(),
@@ -523,7 +530,7 @@ impl<'a> Verifier<'a> {
                 verify::Watched {
                     observed,
                     container,
-                    filter,
+                    filter: &seccomp.filter,
                     started: !observed.programs.is_empty(),
                 },
                 image,
@@ -583,8 +590,8 @@ impl<'a> Verifier<'a> {
             }
             self.observer
                 .waiting("a second original, to see what differs by itself");
-            let options = self.scenarios[index].scenario.container.clone();
-            let second = self.attempt(index, original, &options, None).await?;
+            let container = self.scenarios[index].scenario.container.clone();
+            let second = self.attempt(index, original, &container, None).await?;
             if let Some(error) = second.error {
                 self.observer
                     .warn(&format!("a second original did not answer as the first: {error}"));
@@ -599,15 +606,15 @@ impl<'a> Verifier<'a> {
         &mut self,
         index: usize,
         image: &Image,
-        options: &ContainerOptions,
+        spec: &ContainerSpec,
         tracing: Option<trace::Options>,
     ) -> Result<Tried, Error> {
         let loading = tracing.map(|sizes| self.loading.take().unwrap_or_else(|| load(sizes)));
-        let container = cancellable(self.stop, 1, self.engine.create(image, options)).await?;
+        let container = cancellable(self.stop, 1, self.engine.create(image, spec)).await?;
         let trial = Trial {
             engine: self.engine,
             image,
-            options,
+            spec,
             stop: self.stop,
             observer: self.observer,
             container: &container,
@@ -632,7 +639,7 @@ impl<'a> Verifier<'a> {
 struct Trial<'a> {
     engine: &'a dyn Engine,
     image: &'a Image,
-    options: &'a ContainerOptions,
+    spec: &'a ContainerSpec,
     stop: &'a Stop,
     observer: &'a dyn Observer,
     container: &'a Container,
@@ -671,7 +678,7 @@ impl Trial<'_> {
                     engine: self.engine,
                     container: self.container,
                     image: self.image,
-                    published: super::record::published_ports(self.options),
+                    published: super::record::published_ports(self.spec),
                     tracer: tracer.clone(),
                     serving: false,
                     observer: self.observer,
@@ -847,12 +854,24 @@ fn load_apparmor((path, name): (&Path, &str)) -> Result<Result<super::apparmor::
     Ok(super::apparmor::Loaded::load(&text, name))
 }
 
-fn read_filter(path: &Path) -> Result<Filter, Error> {
+/// A user id with group 0, as OpenShift runs containers.
+fn arbitrary_user(user: u32) -> String {
+    format!("{user}:0")
+}
+
+/// The product's seccomp profile: its JSON for the engine, and what it answers.
+struct SeccompFilter {
+    profile: serde_json::Value,
+    filter: Filter,
+}
+
+fn read_seccomp(path: &Path) -> Result<SeccompFilter, Error> {
     let failed = |source| Error::Output {
         path: path.to_owned(),
         source,
     };
     let bytes = std::fs::read(path).map_err(failed)?;
-    let value = serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))?;
-    Filter::from_oci(&value).map_err(|error| failed(std::io::Error::other(error)))
+    let profile = serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))?;
+    let filter = Filter::from_oci(&profile).map_err(|error| failed(std::io::Error::other(error)))?;
+    Ok(SeccompFilter { profile, filter })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{InMemory, Plan};
-use crate::recording::{Actor, Recording, Run, SocketAction, SocketUse};
+use crate::image::Config;
+use crate::recording::{Actor, ContainerFacts, Recording, Run, SocketAction, SocketUse};
 use crate::spec::{ContainerSpec, LaunchSpec, NetworkMode, Tmpfs};
 
 /// `net.ipv4.ip_unprivileged_port_start`: the first port that needs no capability to be bound.
@@ -11,6 +12,24 @@ const PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
 
 /// `net.ipv4.ping_group_range`: the groups that may open an ICMP socket without CAP_NET_RAW.
 const PING_GROUPS: &str = "net.ipv4.ping_group_range";
+
+/// Returns the description of a recorded container of an image with this configuration, command included: recordings of
+/// the first format, and of containers that somebody else created, have the command as it ran, behind its entrypoint.
+pub fn recorded_container(facts: &ContainerFacts, config: &Config) -> ContainerSpec {
+    let mut spec = facts.spec.clone();
+    if spec.command.is_empty() {
+        let (before, default) = match &spec.entrypoint {
+            // An entrypoint of the user's own resets the image's command.
+            Some(entrypoint) => (vec![entrypoint.clone()], Vec::new()),
+            None => (config.entrypoint(), config.cmd()),
+        };
+        let rest = facts.command.strip_prefix(before.as_slice());
+        if let Some(rest) = rest.filter(|rest| *rest != default) {
+            spec.command = rest.to_vec();
+        }
+    }
+    spec
+}
 
 /// Returns what a product of `plan` is started with in place of `container`: its own seccomp profile, its capabilities
 /// and no more, and no-new-privileges unless something gains privilege.
@@ -63,10 +82,10 @@ impl LaunchSpec {
         }
     }
 
-    /// Returns it under an arbitrary user id with group 0, as OpenShift runs containers.
-    pub fn under_user(&self, user: u32) -> Self {
+    /// Returns it under another user (`UID[:GID]`).
+    pub fn under_user(&self, user: &str) -> Self {
         let mut launch = self.clone();
-        launch.container.user = Some(format!("{user}:0"));
+        launch.container.user = Some(user.to_owned());
         launch
     }
 }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use changes::{Changes, InMemory, Obstacle};
-pub use confine::{confine, relied_sysctls, unverified};
+pub use confine::{confine, recorded_container, relied_sysctls, unverified};
 pub use paths::{recorded_path, requested_path};
 pub use removed::{Removed, removed};
 

@@ -7,8 +7,8 @@ mod apparmor;
 pub mod capabilities;
 pub mod check;
 mod compose;
-mod given;
 mod kubernetes;
+mod mounts;
 mod podman;
 mod run_sh;
 pub mod seccomp;
@@ -24,7 +24,6 @@ use std::collections::BTreeSet;
 
 pub use apparmor::{APPARMOR_FILE, AppArmor, Mode as AppArmorMode, escape as apparmor_escape};
 pub use compose::Compose;
-pub use given::{recorded_command, recorded_options};
 pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources, SecurityContext};
 pub use podman::Podman;
 pub use run_sh::RunSh;

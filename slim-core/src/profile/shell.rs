@@ -11,29 +11,6 @@ pub fn word(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// What a shell makes of a word that [`word`] wrote; any other text is taken for itself.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let quoted = rest.strip_prefix('\'').and_then(|rest| rest.split_once('\''));
-        if let Some((inside, after)) = quoted {
-            out.push_str(inside);
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(r"\'") {
-            out.push('\'');
-            rest = after;
-        } else {
-            return Cow::Borrowed(text);
-        }
-    }
-    if text.is_empty() {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(out)
-    }
-}
-
 /// `text` on one line, for a comment: control characters are escaped.
 pub(super) fn line(text: &str) -> String {
     text.chars()
@@ -68,11 +45,6 @@ mod tests {
         fn any_words_survive_a_shell(words in proptest::collection::vec("[^\\x00]*", 1..24)) {
             let expected: Vec<u8> = words.iter().flat_map(|w| w.bytes().chain([0])).collect();
             prop_assert_eq!(through_a_shell(&words), expected);
-        }
-
-        #[test]
-        fn a_quoted_word_is_read_again(text in any::<String>()) {
-            prop_assert_eq!(plain(&word(&text)).into_owned(), text);
         }
 
         #[test]

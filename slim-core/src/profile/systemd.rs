@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use super::apparmor::{self, Piece};
-use super::given::data_mounts;
 use super::kubernetes::with_headroom;
+use super::mounts::data_mounts;
 use super::shell::line;
 use super::unit::word;
 use super::{Artifact, Calls, Context, Error};

@@ -8,6 +8,7 @@
 
 mod exchange;
 mod run;
+mod v1;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,8 @@ pub use run::{
 
 use crate::digest::Digest;
 
-/// The version of the file format that this library writes and reads.
-pub const VERSION: u32 = 1;
+/// The version of the file format that this library writes; it reads the first one, too.
+pub const VERSION: u32 = 2;
 
 /// A set of observed runs of one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +64,7 @@ pub enum Error {
     },
     /// The file was written in a format that this version does not know.
     #[error(
-        "{}: format version {found}, but this slim reads version {VERSION}: record again, or use the slim that wrote it",
+        "{}: format version {found}, but this slim reads versions 1 to {VERSION}: record again, or use the slim that wrote it",
         path.display()
     )]
     Version {
@@ -147,11 +148,6 @@ impl Recording {
         first.map(|(_, run)| &run.container)
     }
 
-    /// Returns the description that [`Recording::container`] was created from; an empty one where there is no run.
-    pub fn container_spec(&self) -> crate::spec::ContainerSpec {
-        Default::default()
-    }
-
     /// Every loss of every run, added up.
     pub fn losses(&self) -> Losses {
         self.runs
@@ -197,6 +193,9 @@ impl Recording {
             source,
         };
         let found = serde_json::from_slice::<Versioned>(bytes).map_err(json)?.version;
+        if found == v1::VERSION_1 {
+            return v1::parse(bytes, path);
+        }
         if found != VERSION {
             return Err(Error::Version {
                 path: path.to_owned(),

@@ -1,6 +1,6 @@
 //! One observed execution of an image.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Exchange;
 use crate::digest::Digest;
 use crate::path::{RawPath, RootPath};
+use crate::spec::ContainerSpec;
 
 /// One observed execution: what the container's tasks did, under what, and how it ended.
 ///
@@ -223,8 +224,6 @@ pub struct ContainerFacts {
     pub user: String,
     /// The working directory.
     pub workdir: String,
-    /// Names of the environment variables that the user added (values are not kept).
-    pub env_names: Vec<String>,
     /// Mounts into the container, by mount point.
     pub mounts: Vec<MountFact>,
     /// Names of the capabilities in its bounding set (`CAP_CHOWN`), sorted.
@@ -240,8 +239,12 @@ pub struct ContainerFacts {
     pub seccomp: Option<serde_json::Value>,
     /// Whether the container is known to have run without any filter.
     pub seccomp_unconfined: bool,
-    /// The options of `docker run` that it was created with, as a shell would take them (`--env` by name only), for `run.sh`.
-    pub options: Vec<String>,
+    /// Kernel parameters that the engine set by itself in the container's name spaces.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, String>,
+    /// What it was created from: the user's additions to the image's configuration.
+    #[serde(default)]
+    pub spec: ContainerSpec,
 }
 
 /// A mount into the container's root.

@@ -1,6 +1,7 @@
 //! The names of Linux's capabilities, in one place.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Names by number, with `CAP_` (`include/uapi/linux/capability.h`, Linux 6.18).
 pub const CAPABILITIES: [&str; 41] = [
@@ -84,6 +85,23 @@ pub fn parse_capability(text: &str) -> Option<&'static str> {
         .copied()
 }
 
+/// Returns the bounding set that an engine with Docker's defaults gives for these `--cap-add` and `--cap-drop` (`CAP_NAME`
+/// or `ALL`), sorted.
+///
+/// Source: moby `oci/caps/utils.go`, `TweakCapabilities`.
+pub fn effective_capabilities(add: &BTreeSet<String>, drop: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut set: BTreeSet<String> = if add.contains("ALL") {
+        CAPABILITIES.map(str::to_owned).into()
+    } else if drop.contains("ALL") {
+        BTreeSet::new()
+    } else {
+        DEFAULT_CAPABILITIES.map(str::to_owned).into()
+    };
+    set.retain(|name| !drop.contains(name));
+    set.extend(add.iter().filter(|name| *name != "ALL").cloned());
+    set
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +123,24 @@ mod tests {
             DEFAULT_CAPABILITIES
                 .iter()
                 .all(|name| CAPABILITIES.contains(name))
+        );
+    }
+
+    #[test]
+    fn sets_start_from_dockers() {
+        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(effective_capabilities(&set(&[]), &set(&[])).len(), 14);
+        assert_eq!(
+            effective_capabilities(&set(&[]), &set(&["CAP_CHOWN", "CAP_KILL"])).len(),
+            12
+        );
+        assert_eq!(
+            effective_capabilities(&set(&["CAP_SYS_TIME"]), &set(&["ALL"])),
+            set(&["CAP_SYS_TIME"])
+        );
+        assert_eq!(
+            effective_capabilities(&set(&["ALL"]), &set(&["CAP_BPF"])).len(),
+            40
         );
     }
 }

@@ -137,6 +137,16 @@ pub struct ContainerSpec {
     pub not_carried: BTreeSet<String>,
 }
 
+impl ContainerSpec {
+    /// Returns the description with a value for each variable that has none and that `lookup` knows.
+    pub fn with_values(mut self, lookup: impl Fn(&str) -> Option<String>) -> Self {
+        for variable in self.env.iter_mut().filter(|variable| variable.value.is_none()) {
+            variable.value = lookup(&variable.name);
+        }
+        self
+    }
+}
+
 /// An environment variable. Its value is used where a container is created, and is neither serialised nor printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -52,8 +52,17 @@ impl LaunchSpec {
         self.container.tmpfs.iter().chain(self.read_only.iter().flatten())
     }
 
-    /// Returns the description of the container that an engine creates, but for its seccomp and AppArmor profiles: those are
-    /// the caller's to set, since a script names files where an engine takes their text.
+    /// Returns the description of the container that an engine creates; `seccomp` is the product's profile in Docker's JSON.
+    pub fn confined(&self, seccomp: &serde_json::Value) -> ContainerSpec {
+        let mut spec = self.to_container();
+        if self.seccomp {
+            spec.security.seccomp = SeccompChoice::Profile(seccomp.clone());
+        }
+        spec.security.apparmor.clone_from(&self.apparmor);
+        spec
+    }
+
+    /// Returns the same without its seccomp and AppArmor profiles, for formats that name them in their own way.
     pub fn to_container(&self) -> ContainerSpec {
         let Self {
             container,
@@ -135,12 +144,5 @@ mod tests {
         };
         assert_eq!(launch.to_container().security.no_new_privileges, None);
         assert!(!launch.to_container().read_only);
-    }
-}
-
-impl ContainerSpec {
-    /// STUB
-    pub fn to_words(&self) -> Vec<Vec<String>> {
-        Vec::new()
     }
 }

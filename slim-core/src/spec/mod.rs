@@ -6,11 +6,28 @@
 
 mod capability;
 mod container;
+mod error;
 mod launch;
+mod options;
+mod parse;
+mod recorded;
+mod words;
 
-pub use capability::{CAPABILITIES, DEFAULT_CAPABILITIES, capability_name, parse_capability};
+pub use capability::{
+    CAPABILITIES, DEFAULT_CAPABILITIES, capability_name, effective_capabilities, parse_capability,
+};
 pub use container::{
     BindRecursive, ContainerSpec, Device, Dns, EnvVar, HealthCheck, HostEntry, Limits, Mount, MountSource,
     Network, NetworkMode, PublishedPort, Relabel, SeccompChoice, Security, Tmpfs, Ulimit,
 };
+pub use error::Error;
 pub use launch::LaunchSpec;
+pub use options::{ContainerOptions, HEADING, REFUSED, refused};
+pub use parse::ParseContext;
+pub(crate) use parse::{csv, csv_field};
+pub(crate) use recorded::group;
+#[cfg(test)]
+pub(crate) use words::tests::any_spec;
+
+/// The beginning of the names of labels that are slim's own. An image may bring them, too: they prove nothing.
+pub const SLIM_LABELS: &str = "io.github.slim.";

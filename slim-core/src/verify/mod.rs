@@ -4,10 +4,9 @@
 //!
 //! - [`differences`]: where answers differ, but for what differs between two runs of the original
 //! - [`missed()`]: paths, system calls and capabilities that the original had and the product asked for in vain
-//! - [`confined`], [`read_only`], [`arbitrary_user`]: what the product's container is given
+//! - [`Verification::launch`]: what the product was started with when it passed
 
 mod compare;
-mod confine;
 mod mask;
 mod missed;
 
@@ -17,7 +16,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use compare::{Answers, Difference, alike, differences, not_listening, question};
-pub use confine::{Writable, arbitrary_user, confined, read_only, recorded, under_apparmor, writable};
 pub use missed::{Miss, MissKind, Missed, Watched, missed};
 
 use crate::spec::{LaunchSpec, Tmpfs};

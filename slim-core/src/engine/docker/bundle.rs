@@ -9,9 +9,9 @@ use bollard::models::{ContainerInspectResponse, HostConfig};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::options::effective_capabilities;
 use crate::path::RootPath;
 use crate::recording::{ContainerFacts, MountFact, MountKind};
+use crate::spec::{effective_capabilities, parse_capability};
 
 /// A bundle's configuration is some ten kilobytes; more than this is not one.
 const MAX_CONFIG: u64 = 16 << 20;
@@ -226,13 +226,21 @@ fn combine(
             facts.capabilities = bundle.process.capabilities.unwrap_or_default().bounding;
             facts.no_new_privileges = bundle.process.no_new_privileges;
             facts.read_only = bundle.root.readonly;
+            let asked = host.sysctls.clone().unwrap_or_default();
+            let given = bundle.linux.sysctl.unwrap_or_default();
+            facts.sysctls = given.into_iter().filter(|(name, _)| !asked.contains_key(name)).collect();
             facts.seccomp_unconfined = bundle.linux.seccomp.is_none();
             facts.seccomp = bundle.linux.seccomp;
         }
         None => {
-            let add = host.cap_add.clone().unwrap_or_default();
-            let drop = host.cap_drop.clone().unwrap_or_default();
-            facts.capabilities = effective_capabilities(&add, &drop);
+            let names = |names: &Option<Vec<String>>| -> BTreeSet<String> {
+                let names = names.iter().flatten();
+                names
+                    .map(|name| parse_capability(name).map_or_else(|| name.to_ascii_uppercase(), str::to_owned))
+                    .collect()
+            };
+            let effective = effective_capabilities(&names(&host.cap_add), &names(&host.cap_drop));
+            facts.capabilities = effective.into_iter().collect();
             facts.no_new_privileges = security.iter().any(|o| {
                 matches!(
                     o.as_str(),

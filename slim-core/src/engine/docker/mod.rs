@@ -4,10 +4,11 @@ mod address;
 mod bundle;
 mod cgroup;
 mod credentials;
+mod describe;
 mod image;
-mod options;
 mod owner;
 mod start;
+mod translate;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -31,10 +32,11 @@ pub use address::{Address, Surroundings, Tls};
 pub use owner::{KIND_LABEL, OWNER_LABEL, Owner};
 pub use start::{crash_loop, describe_end};
 
-use super::{Archive, Container, ContainerOptions, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
+use super::{Archive, Container, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
 use crate::digest::Digest;
 use crate::image::Image;
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
+use crate::spec::ContainerSpec;
 use cgroup::Sampler;
 
 /// The oldest API that is spoken: Docker 20.10's.
@@ -119,10 +121,8 @@ struct Mine {
     creating: bool,
     /// The named volumes that it mounts.
     volumes: Vec<String>,
-    /// The user's options as shell words.
-    words: Vec<String>,
-    /// Names of the variables that the user added.
-    env_names: Vec<String>,
+    /// What it was created from.
+    spec: ContainerSpec,
     /// Watches its resources while it runs.
     sampler: Option<Sampler>,
 }
@@ -441,6 +441,20 @@ impl Docker {
         }
     }
 
+    /// Refuses what this engine's API cannot say, rather than leaving it out.
+    fn check(&self, spec: &ContainerSpec) -> Result<(), Error> {
+        /// The first API with the MAC address of an endpoint (Docker 25.0).
+        const MAC_ADDRESS: (usize, usize) = (1, 44);
+        let api = parse_api(&self.0.facts.api).unwrap_or_default();
+        if spec.network.mac.is_some() && api < MAC_ADDRESS {
+            return Err(Error::Refused {
+                action: "set --mac-address".to_owned(),
+                message: format!("it speaks API {}, and that is in 1.44 (Docker 25.0)", self.0.facts.api),
+            });
+        }
+        Ok(())
+    }
+
     /// Makes the named volumes that do not exist yet, with an owner.
     async fn make_volumes(&self, volumes: Vec<VolumeCreateRequest>) -> Result<(), Error> {
         for mut volume in volumes {
@@ -548,18 +562,9 @@ impl Engine for Docker {
         self.read_image(reference, pull, progress).await
     }
 
-    async fn create(&self, image: &Image, options: &ContainerOptions) -> Result<Container, Error> {
-        let directory = std::env::current_dir().map_err(|source| Error::File {
-            path: ".".into(),
-            source,
-        })?;
-        let request = options::request(
-            options,
-            &options::Here {
-                directory: &directory,
-                lookup: &|name| std::env::var(name).ok(),
-            },
-        )?;
+    async fn create(&self, image: &Image, spec: &ContainerSpec) -> Result<Container, Error> {
+        self.check(spec)?;
+        let request = translate::request(spec);
         let owner = &self.0.owner;
         let name = format!(
             "slim-{}-{}-{}",
@@ -572,8 +577,7 @@ impl Engine for Docker {
             Mine {
                 creating: true,
                 volumes: request.volumes.iter().filter_map(|v| v.name.clone()).collect(),
-                words: request.words,
-                env_names: request.env_names,
+                spec: spec.clone(),
                 ..Mine::default()
             },
         );
@@ -606,9 +610,11 @@ impl Engine for Docker {
         }
         let made = async {
             self.make_volumes(request.volumes).await?;
-            let query = query::CreateContainerOptionsBuilder::default()
-                .name(&name)
-                .build();
+            let query = query::CreateContainerOptionsBuilder::default().name(&name);
+            let query = match &request.platform {
+                Some(platform) => query.platform(platform).build(),
+                None => query.build(),
+            };
             self.client()
                 .create_container(Some(query), body)
                 .await
@@ -691,13 +697,13 @@ impl Engine for Docker {
             .created()
             .containers
             .get(&container.name)
-            .map(|mine| (mine.env_names.clone(), mine.words.clone()));
-        (facts.env_names, facts.options) = match own {
+            .map(|mine| mine.spec.clone());
+        facts.spec = match own {
             Some(own) => own,
             None => {
                 let name = found.image.clone().unwrap_or_default();
                 let image = self.inspect_image(&name).await.ok().and_then(|i| i.config);
-                options::of_container(&found, &image.unwrap_or_default())
+                describe::describe(&found, &image.unwrap_or_default())
             }
         };
         let runtime = found

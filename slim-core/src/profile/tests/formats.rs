@@ -41,18 +41,21 @@ fn server() -> (Plan, Recording, Image) {
                 kind: MountKind::System,
             },
         ];
-        run.container.options = [
-            "--env",
-            "TOKEN",
-            "--volume",
-            "data:/data",
-            "--publish",
-            "8080:80",
-            "--label",
-            "cost=$5",
-        ]
-        .map(String::from)
-        .to_vec();
+        run.container.spec = ContainerSpec::from_words(
+            &[
+                ["--env", "TOKEN"],
+                ["--volume", "data:/data"],
+                ["--publish", "8080:80"],
+                ["--label", "cost=$5"],
+                ["--user", "app"],
+                ["--ulimit", "nofile=1024:4096"],
+                ["--shm-size", "128m"],
+                ["--stop-signal", "SIGQUIT"],
+                ["--dns", "10.0.0.2"],
+            ]
+            .map(|words| words.map(String::from).to_vec()),
+            &[],
+        );
         run.container.command = ["/usr/bin/server", "--serve", "100%"].map(String::from).to_vec();
         run.peaks = Peaks {
             memory: Some(50 << 20),
@@ -356,6 +359,10 @@ fn hostile() -> impl Strategy<Value = (Plan, Recording, Image)> {
                     "--entrypoint",
                     "--tmpfs",
                     "--user",
+                    "--add-host",
+                    "--hostname",
+                    "--health-cmd",
+                    "--sysctl",
                 ]),
                 text(),
             ),
@@ -372,10 +379,11 @@ fn hostile() -> impl Strategy<Value = (Plan, Recording, Image)> {
                     .collect();
                 run.container.command = command;
                 run.container.user = reference.clone();
-                run.container.options = options
+                let words: Vec<Vec<String>> = options
                     .iter()
-                    .flat_map(|(option, value)| [(*option).to_owned(), shell_word(value).into_owned()])
+                    .map(|(option, value)| vec![(*option).to_owned(), value.clone()])
                     .collect();
+                run.container.spec = ContainerSpec::from_words(&words, &[]);
                 run.sockets = vec![socket(SocketAction::Connect, "stream", &address, port)];
                 run.peaks.memory = Some(u64::from(port) << 20);
             });
@@ -476,7 +484,7 @@ proptest! {
         let (plan, mut recording, image) = server();
         let mut run = recording.runs.pop_first().unwrap().1;
         run.container.command = [vec!["/usr/bin/server".to_owned()], words.clone()].concat();
-        run.container.options = vec!["--label".into(), shell_word(&format!("x={label}")).into_owned()];
+        run.container.spec.labels.insert("x".into(), label.clone());
         recording.insert(run).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let text = rendered(&Compose, &(plan, recording, image));

@@ -12,8 +12,9 @@ use crate::image::{Config, Entry, Rootfs, Store};
 use crate::path::RootPath;
 use crate::plan::filter::{Answer, Filter};
 use crate::plan::tables::Tables;
-use crate::plan::{AllowedCapability, Changes, Reason, Totals, confine, syscalls, unverified};
+use crate::plan::{AllowedCapability, Changes, Reason, Totals, confine, recorded_container, syscalls, unverified};
 use crate::recording::{Abi, Actor, Phase, Run, SyscallUse, tests::run};
+use crate::spec::ContainerSpec;
 
 struct Nothing;
 
@@ -92,7 +93,9 @@ fn plan(recording: &Recording) -> Plan {
 fn context<'a>(plan: &'a Plan, recording: &'a Recording, image: &'a Image) -> Context<'a> {
     static TAGS: LazyLock<[String; 1]> = LazyLock::new(|| ["app-slim:1".to_owned()]);
     static OPTIONS: LazyLock<Options> = LazyLock::new(Options::default);
-    let base = confine(&recording.container_spec(), plan, recording);
+    let facts = recording.container();
+    let container = facts.map(|facts| recorded_container(facts, &image.config));
+    let base = confine(&container.unwrap_or_default(), plan, recording);
     let memory = Changes::of(recording, &image.rootfs).in_memory(plan, &image.rootfs);
     let launch = unverified(&base, &memory, &profile_name(&TAGS[0]));
     Context {
@@ -579,24 +582,23 @@ mod command_line {
     #[test]
     fn it_holds_everything() {
         let recording = recorded(&[(Abi::Native, "read")], |run| {
-            run.container.options = [
-                "--env",
-                "TOKEN",
-                "--volume",
-                r"'/data:/it'\''s here'",
-                "--cap-add",
-                "SYS_ADMIN",
-                "--security-opt",
-                "seccomp=unconfined",
-                "--security-opt=label=disable",
-                "--privileged=true",
-                "--label",
-                "$(reboot)",
-                "--read-only",
-                "--cap-drop=ALL",
-            ]
-            .map(String::from)
-            .to_vec();
+            run.container.spec = ContainerSpec::from_words(
+                &[
+                    ["--env", "TOKEN"].as_slice(),
+                    &["--volume", "/data:/it's here"],
+                    &["--cap-add", "SYS_ADMIN"],
+                    &["--security-opt", "seccomp=unconfined"],
+                    &["--security-opt", "label=disable"],
+                    &["--privileged"],
+                    &["--label", "$(reboot)"],
+                    &["--read-only"],
+                    &["--cap-drop", "ALL"],
+                    &["--init"],
+                    &["--ulimit", "nofile=1024"],
+                ]
+                .map(|words| words.iter().map(|&word| word.to_owned()).collect()),
+                &[],
+            );
             run.container.command = ["/entry", "serve", "$(reboot)"].map(String::from).to_vec();
         });
         let config = json!({"Entrypoint": ["/entry"], "Cmd": ["serve"]});
@@ -619,19 +621,19 @@ mod command_line {
     #[test]
     fn the_images_own_command_is_not_repeated() {
         let config = json!({"Entrypoint": ["/entry"], "Cmd": ["serve"]});
-        for (command, options, end) in [
-            (vec!["/entry", "serve"], vec![], "app-slim:1\n"),
-            (vec!["/entry", "check", "-v"], vec![], "app-slim:1 check -v\n"),
+        for (command, entrypoint, end) in [
+            (vec!["/entry", "serve"], None, "\"$image\"\n"),
+            (vec!["/entry", "check", "-v"], None, "\"$image\" check -v\n"),
             (
                 vec!["/bin/sh", "-c", "true"],
-                vec!["--entrypoint", "/bin/sh"],
-                "app-slim:1 -c true\n",
+                Some("/bin/sh"),
+                "\"$image\" -c true\n",
             ),
-            (vec![], vec![], "app-slim:1\n"),
+            (vec![], None, "\"$image\"\n"),
         ] {
             let recording = recorded(&[], |run| {
                 run.container.command = command.into_iter().map(String::from).collect();
-                run.container.options = options.into_iter().map(String::from).collect();
+                run.container.spec.entrypoint = entrypoint.map(str::to_owned);
             });
             let script = text(&RunSh, &plan(&recording), &recording, config.clone());
             assert!(script.ends_with(end), "{script}");
@@ -644,7 +646,7 @@ mod command_line {
         let dir = tempfile::tempdir().unwrap();
         let nasty = "a 'b' \"c\" $d `e` \\ \n *";
         let recording = recorded(&[], |run| {
-            run.container.options = vec!["--label".into(), shell_word(&format!("x={nasty}")).into_owned()];
+            run.container.spec.labels.insert("x".into(), nasty.into());
             run.container.command = vec![nasty.into()];
         });
         let script = render(&RunSh, &plan(&recording), &recording, json!({}));
@@ -665,6 +667,7 @@ mod command_line {
             .collect();
         let seccomp = format!("seccomp={}/seccomp.json", dir.path().display());
         let label = format!("x={nasty}");
+        let image = crate::digest::Digest::of(b"image").to_string();
         assert_eq!(
             words,
             [
@@ -677,10 +680,11 @@ mod command_line {
                 "CHOWN",
                 "--security-opt",
                 "no-new-privileges",
+                "--read-only",
                 "--label",
                 &label,
                 "--name=a b",
-                "app-slim:1",
+                &image,
                 nasty,
                 ""
             ],
@@ -692,7 +696,7 @@ mod command_line {
     #[test]
     fn a_nul_is_refused() {
         let recording = recorded(&[], |run| {
-            run.container.options = vec!["--label".into(), "a\0b".into()]
+            run.container.spec.hostname = Some("a\0b".into());
         });
         let (image, plan) = (image(json!({})), plan(&recording));
         assert!(matches!(

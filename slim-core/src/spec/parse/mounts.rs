@@ -1,31 +1,13 @@
-//! `--volume`, `--mount` and `--tmpfs`.
+//! `--volume`, `--mount`, `--tmpfs` and `--device`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use bollard::models::{
-    Mount, MountBindOptions, MountBindOptionsPropagationEnum as Propagation, MountTmpfsOptions, MountType,
-    MountVolumeOptions, MountVolumeOptionsDriverConfig,
-};
+use super::{Error, bytes, wrong};
+use crate::spec::{BindRecursive, Device, Mount, MountSource, Relabel, Tmpfs};
 
-use super::{bytes, wrong};
-use crate::engine::Error;
-
-/// A `--volume`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Volume {
-    /// `TARGET`: an anonymous volume.
-    Anonymous(String),
-    /// `SOURCE:TARGET[:OPTIONS]` with a named volume, as the engine takes it.
-    Named {
-        /// The volume's name.
-        name: String,
-        /// The whole option.
-        bind: String,
-    },
-    /// `SOURCE:TARGET[:OPTIONS]` with a path, made absolute, as the engine takes it.
-    Bind(String),
-}
+/// How mounts propagate between name spaces (mount_namespaces(7)).
+const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 
 /// Parses `[SOURCE:]TARGET[:OPTIONS]`; a source that starts with `.` is relative to `directory`.
 ///
@@ -33,7 +15,7 @@ pub(super) enum Volume {
 ///
 /// # Errors
 /// [`Error::Option`].
-pub(super) fn volume(text: &str, directory: &Path) -> Result<Volume, Error> {
+pub(super) fn volume(text: &str, directory: &Path) -> Result<Mount, Error> {
     const EXPECTED: &str = "expected [SOURCE:]TARGET[:OPTIONS] with an absolute TARGET";
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts[..] {
@@ -43,49 +25,76 @@ pub(super) fn volume(text: &str, directory: &Path) -> Result<Volume, Error> {
         _ => return Err(wrong("volume", text, EXPECTED)),
     };
     check_target("volume", text, target)?;
+    let mut read_only = false;
+    let (mut relabel, mut propagation, mut consistency) = (None, None, None);
+    let mut no_copy = false;
     for option in options.into_iter().flat_map(|o| o.split(',')) {
-        let known = [
-            "ro",
-            "rw",
-            "z",
-            "Z",
-            "nocopy",
-            "shared",
-            "rshared",
-            "slave",
-            "rslave",
-            "private",
-            "rprivate",
-            "consistent",
-            "cached",
-            "delegated",
-        ];
-        if !known.contains(&option) {
-            let problem = format!("unknown option {option:?}; expected one of {}", known.join(", "));
-            return Err(wrong("volume", text, problem));
+        match option {
+            "ro" => read_only = true,
+            "rw" => read_only = false,
+            "z" => relabel = Some(Relabel::Shared),
+            "Z" => relabel = Some(Relabel::Private),
+            "nocopy" => no_copy = true,
+            "consistent" | "cached" | "delegated" => consistency = Some(option.to_owned()),
+            _ if PROPAGATIONS.contains(&option) => propagation = Some(option.to_owned()),
+            _ => {
+                let known = "ro, rw, z, Z, nocopy, shared, rshared, slave, rslave, private, rprivate, consistent, cached, \
+                             delegated";
+                let problem = format!("unknown option {option:?}; expected one of {known}");
+                return Err(wrong("volume", text, problem));
+            }
         }
     }
-    let Some(source) = source else {
-        return Ok(Volume::Anonymous(target.to_owned()));
+    let source = match source {
+        None => MountSource::Volume {
+            name: None,
+            no_copy,
+            subpath: None,
+            labels: BTreeMap::new(),
+            driver: None,
+            driver_options: BTreeMap::new(),
+            relabel,
+        },
+        Some(source) => {
+            let path = if source.starts_with('/') {
+                Some(source.to_owned())
+            } else if source == "." || source == ".." || source.starts_with("./") || source.starts_with("../") {
+                Some(absolute("volume", text, source, directory)?)
+            } else {
+                None
+            };
+            match path {
+                Some(source) => MountSource::Bind {
+                    source,
+                    create: true,
+                    propagation,
+                    recursive: None,
+                    relabel,
+                },
+                None if is_volume_name(source) => MountSource::Volume {
+                    name: Some(source.to_owned()),
+                    no_copy,
+                    subpath: None,
+                    labels: BTreeMap::new(),
+                    driver: None,
+                    driver_options: BTreeMap::new(),
+                    relabel,
+                },
+                None => {
+                    return Err(wrong(
+                        "volume",
+                        text,
+                        "SOURCE is neither a path (absolute, or starting with ./) nor a volume's name",
+                    ));
+                }
+            }
+        }
     };
-    let rest = &text[source.len()..];
-    if source.starts_with('/') {
-        return Ok(Volume::Bind(text.to_owned()));
-    }
-    if source == "." || source == ".." || source.starts_with("./") || source.starts_with("../") {
-        let absolute = absolute("volume", text, source, directory)?;
-        return Ok(Volume::Bind(format!("{absolute}{rest}")));
-    }
-    if !is_volume_name(source) {
-        return Err(wrong(
-            "volume",
-            text,
-            "SOURCE is neither a path (absolute, or starting with ./) nor a volume's name",
-        ));
-    }
-    Ok(Volume::Named {
-        name: source.to_owned(),
-        bind: text.to_owned(),
+    Ok(Mount {
+        target: target.to_owned(),
+        source,
+        read_only,
+        consistency,
     })
 }
 
@@ -145,10 +154,66 @@ fn check_target(flag: &'static str, text: &str, target: &str) -> Result<(), Erro
 ///
 /// # Errors
 /// [`Error::Option`].
-pub(super) fn tmpfs(text: &str) -> Result<(String, String), Error> {
+pub(super) fn tmpfs(text: &str) -> Result<Tmpfs, Error> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     check_target("tmpfs", text, target)?;
-    Ok((target.to_owned(), options.to_owned()))
+    let mut tmpfs = Tmpfs {
+        target: target.to_owned(),
+        ..Tmpfs::default()
+    };
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let bad = || wrong("tmpfs", text, format!("{option}: expected a number"));
+        match option.split_once('=') {
+            Some(("uid", value)) => tmpfs.uid = Some(value.parse().map_err(|_| bad())?),
+            Some(("gid", value)) => tmpfs.gid = Some(value.parse().map_err(|_| bad())?),
+            Some(("mode", value)) => {
+                let mode = u32::from_str_radix(value, 8).ok();
+                let mode = mode.filter(|mode| *mode <= 0o7777);
+                tmpfs.mode = Some(mode.ok_or_else(|| {
+                    wrong("tmpfs", text, format!("{option}: expected an octal mode, as 1777"))
+                })?);
+            }
+            None if option == "exec" => tmpfs.exec = true,
+            None if option == "noexec" => tmpfs.exec = false,
+            _ => tmpfs.options.push(option.to_owned()),
+        }
+    }
+    Ok(tmpfs)
+}
+
+/// Parses `HOST[:CONTAINER][:PERMISSIONS]`, or a CDI name (`vendor.com/class=name`).
+///
+/// Source: docker/cli `cli/command/container/opts.go`, `parseLinuxDevice` and `validateLinuxPath`.
+///
+/// # Errors
+/// [`Error::Option`].
+pub(super) fn device(text: &str) -> Result<Device, Error> {
+    const EXPECTED: &str = "expected HOST[:CONTAINER][:PERMISSIONS] with absolute paths and permissions of r, w and m";
+    let permissions = |text: &str| !text.is_empty() && text.bytes().all(|b| b"rwm".contains(&b));
+    let is_path = |text: &str| text.starts_with('/') && !text.contains('\0');
+    if !text.starts_with('/') && text.contains('/') && text.contains('=') && !text.contains(':') {
+        return Ok(Device {
+            host: text.to_owned(),
+            container: String::new(),
+            permissions: String::new(),
+        });
+    }
+    let parts: Vec<&str> = text.split(':').collect();
+    let (host, container, allowed) = match parts[..] {
+        [host] => (host, host, "rwm"),
+        [host, allowed] if permissions(allowed) => (host, host, allowed),
+        [host, container] => (host, container, "rwm"),
+        [host, container, allowed] if permissions(allowed) => (host, container, allowed),
+        _ => return Err(wrong("device", text, EXPECTED)),
+    };
+    if !is_path(host) || !is_path(container) {
+        return Err(wrong("device", text, EXPECTED));
+    }
+    Ok(Device {
+        host: host.to_owned(),
+        container: container.to_owned(),
+        permissions: allowed.to_owned(),
+    })
 }
 
 /// Parses `type=bind|volume|tmpfs,source=…,target=…,…`: fields are comma-separated and may be quoted as in CSV.
@@ -164,13 +229,13 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
     let (mut source, mut target) = (None, None);
     let mut read_only = false;
     let mut consistency = None;
-    let mut bind = MountBindOptions::default();
-    let mut tmpfs = MountTmpfsOptions::default();
-    let mut no_copy = None;
+    let (mut propagation, mut recursive) = (None, None);
+    let (mut size, mut mode) = (None, None);
+    let mut no_copy = false;
     let mut subpath = None;
-    let mut labels = HashMap::new();
+    let mut labels = BTreeMap::new();
     let mut driver = None;
-    let mut driver_options = HashMap::new();
+    let mut driver_options = BTreeMap::new();
     let mut for_kinds: Vec<(&str, &str)> = Vec::new();
     for field in &fields {
         let (key, value) = match field.split_once('=') {
@@ -196,41 +261,35 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
             "consistency" => consistency = Some(needed()?.to_owned()),
             "bind-propagation" => {
                 for_kinds.push(("bind", "bind-propagation"));
-                bind.propagation = Some(match needed()? {
-                    "private" => Propagation::PRIVATE,
-                    "rprivate" => Propagation::RPRIVATE,
-                    "shared" => Propagation::SHARED,
-                    "rshared" => Propagation::RSHARED,
-                    "slave" => Propagation::SLAVE,
-                    "rslave" => Propagation::RSLAVE,
-                    other => {
-                        return Err(bad(format!(
-                            "bind-propagation={other}: expected private, rprivate, shared, rshared, slave or rslave"
-                        )));
-                    }
-                });
+                let value = needed()?;
+                if !PROPAGATIONS.contains(&value) {
+                    return Err(bad(format!(
+                        "bind-propagation={value}: expected private, rprivate, shared, rshared, slave or rslave"
+                    )));
+                }
+                propagation = Some(value.to_owned());
             }
             "bind-nonrecursive" => {
                 for_kinds.push(("bind", "bind-nonrecursive"));
-                bind.non_recursive = Some(flag()?);
+                recursive = flag()?.then_some(BindRecursive::Disabled);
             }
             "bind-recursive" => {
                 for_kinds.push(("bind", "bind-recursive"));
-                match needed()? {
-                    "enabled" => {}
-                    "disabled" => bind.non_recursive = Some(true),
-                    "writable" => bind.read_only_non_recursive = Some(true),
-                    "readonly" => bind.read_only_force_recursive = Some(true),
+                recursive = match needed()? {
+                    "enabled" => None,
+                    "disabled" => Some(BindRecursive::Disabled),
+                    "writable" => Some(BindRecursive::Writable),
+                    "readonly" => Some(BindRecursive::Readonly),
                     other => {
                         return Err(bad(format!(
                             "bind-recursive={other}: expected enabled, disabled, writable or readonly"
                         )));
                     }
-                }
+                };
             }
             "volume-nocopy" => {
                 for_kinds.push(("volume", "volume-nocopy"));
-                no_copy = Some(flag()?);
+                no_copy = flag()?;
             }
             "volume-subpath" => {
                 for_kinds.push(("volume", "volume-subpath"));
@@ -255,19 +314,20 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
             "tmpfs-size" => {
                 for_kinds.push(("tmpfs", "tmpfs-size"));
                 let value = needed()?;
-                tmpfs.size_bytes = Some(
+                size = Some(
                     bytes(value)
+                        .and_then(|size| u64::try_from(size).ok())
                         .ok_or_else(|| bad(format!("tmpfs-size={value}: expected a size, as 64m")))?,
                 );
             }
             "tmpfs-mode" => {
                 for_kinds.push(("tmpfs", "tmpfs-mode"));
                 let value = needed()?;
-                let mode = i64::from_str_radix(value, 8)
+                let value = u32::from_str_radix(value, 8)
                     .ok()
-                    .filter(|mode| (0..=0o7777).contains(mode))
+                    .filter(|mode| *mode <= 0o7777)
                     .ok_or_else(|| bad(format!("tmpfs-mode={value}: expected an octal mode, as 1777")))?;
-                tmpfs.mode = Some(mode);
+                mode = Some(value);
             }
             _ => {
                 return Err(bad(format!(
@@ -284,13 +344,7 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
     }
     let target = target.ok_or_else(|| bad("target=… is missing".to_owned()))?;
     check_target("mount", text, &target)?;
-    let mut mount = Mount {
-        target: Some(target),
-        read_only: Some(read_only),
-        consistency,
-        ..Mount::default()
-    };
-    match kind {
+    let source = match kind {
         "bind" => {
             let source = source.ok_or_else(|| bad("type=bind needs source=…".to_owned()))?;
             let source = if source.starts_with('.') {
@@ -303,9 +357,13 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
                     "source={source}: expected a path, absolute or starting with ./"
                 )));
             }
-            mount.typ = Some(MountType::BIND);
-            mount.source = Some(source);
-            mount.bind_options = (bind != MountBindOptions::default()).then_some(bind);
+            MountSource::Bind {
+                source,
+                create: false,
+                propagation,
+                recursive,
+                relabel: None,
+            }
         }
         "volume" => {
             if let Some(name) = source.as_deref().filter(|name| !is_volume_name(name)) {
@@ -313,49 +371,36 @@ pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
                     "source={name} is not a volume's name; a path needs type=bind"
                 )));
             }
-            mount.typ = Some(MountType::VOLUME);
-            mount.source = source;
-            let driver_config =
-                (driver.is_some() || !driver_options.is_empty()).then_some(MountVolumeOptionsDriverConfig {
-                    name: driver,
-                    options: Some(driver_options),
-                });
-            mount.volume_options = Some(MountVolumeOptions {
+            MountSource::Volume {
+                name: source,
                 no_copy,
-                labels: Some(labels),
-                driver_config,
                 subpath,
-            });
+                labels,
+                driver,
+                driver_options,
+                relabel: None,
+            }
         }
         "tmpfs" => {
             if source.is_some() {
                 return Err(bad("type=tmpfs has no source".to_owned()));
             }
-            mount.typ = Some(MountType::TMPFS);
-            mount.tmpfs_options = Some(tmpfs);
+            MountSource::Tmpfs { size, mode }
         }
         other => {
             return Err(bad(format!("type={other}: expected bind, volume or tmpfs")));
         }
-    }
-    Ok(mount)
-}
-
-/// The option `text` with the source that it was found to mean, which no longer depends on the current directory.
-pub(super) fn with_source(text: &str, source: Option<&str>) -> String {
-    let fields = csv(text).unwrap_or_default().into_iter().map(|field| {
-        let key = field.split('=').next().unwrap_or_default().to_ascii_lowercase();
-        let field = match source {
-            Some(source) if key == "source" || key == "src" => format!("source={source}"),
-            _ => field,
-        };
-        csv_field(&field)
-    });
-    fields.collect::<Vec<_>>().join(",")
+    };
+    Ok(Mount {
+        target,
+        source,
+        read_only,
+        consistency,
+    })
 }
 
 /// The field as CSV writes it: in quotes if it holds a comma or a quote.
-pub(super) fn csv_field(field: &str) -> String {
+pub(crate) fn csv_field(field: &str) -> String {
     if field.contains([',', '"']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
@@ -365,7 +410,7 @@ pub(super) fn csv_field(field: &str) -> String {
 
 /// One CSV record: fields split at commas; one in double quotes may hold commas, and a quote as two. None if a quote
 /// does not end.
-pub(super) fn csv(text: &str) -> Option<Vec<String>> {
+pub(crate) fn csv(text: &str) -> Option<Vec<String>> {
     let mut fields = vec![String::new()];
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
@@ -399,27 +444,33 @@ mod tests {
         Path::new("/here/it")
     }
 
+    fn bind(source: &str) -> MountSource {
+        MountSource::Bind {
+            source: source.to_owned(),
+            create: true,
+            propagation: None,
+            recursive: None,
+            relabel: None,
+        }
+    }
+
     #[test]
     fn volumes() {
         let parse = |text| volume(text, here()).ok();
-        assert_eq!(parse("/data"), Some(Volume::Anonymous("/data".into())));
-        assert_eq!(
-            parse("/src:/dst:ro,z"),
-            Some(Volume::Bind("/src:/dst:ro,z".into()))
-        );
-        assert_eq!(parse(".:/dst"), Some(Volume::Bind("/here/it:/dst".into())));
-        assert_eq!(
-            parse("../a:/dst:ro"),
-            Some(Volume::Bind("/here/a:/dst:ro".into()))
-        );
-        let bind = "db:/var/lib/db:nocopy".to_owned();
-        assert_eq!(
-            parse("db:/var/lib/db:nocopy"),
-            Some(Volume::Named {
-                name: "db".into(),
-                bind
-            })
-        );
+        let source = |text| parse(text).map(|mount| mount.source);
+        assert!(matches!(source("/data"), Some(MountSource::Volume { name: None, .. })));
+        let mount = parse("/src:/dst:ro,z").expect("a mount");
+        assert!(mount.read_only && mount.target == "/dst");
+        assert!(matches!(
+            mount.source,
+            MountSource::Bind { relabel: Some(Relabel::Shared), create: true, .. }
+        ));
+        assert_eq!(source(".:/dst"), Some(bind("/here/it")));
+        assert_eq!(source("../a:/dst:ro"), Some(bind("/here/a")));
+        let Some(MountSource::Volume { name, no_copy, .. }) = source("db:/var/lib/db:nocopy") else {
+            panic!("a volume");
+        };
+        assert_eq!((name.as_deref(), no_copy), (Some("db"), true));
         for bad in [
             "",
             "data",
@@ -444,34 +495,40 @@ mod tests {
             here(),
         )
         .expect("a mount");
-        assert_eq!(m.typ, Some(MountType::BIND));
-        assert_eq!(
-            (m.source.as_deref(), m.target.as_deref()),
-            (Some("/here/it/conf"), Some("/etc/a,b"))
-        );
-        assert_eq!(m.read_only, Some(true));
-        assert_eq!(
-            m.bind_options.and_then(|o| o.propagation),
-            Some(Propagation::RSLAVE)
-        );
+        assert!(m.read_only && m.target == "/etc/a,b");
+        let MountSource::Bind { source, create, propagation, .. } = m.source else {
+            panic!("a bind mount");
+        };
+        assert_eq!((source.as_str(), create), ("/here/it/conf", false));
+        assert_eq!(propagation.as_deref(), Some("rslave"));
         let m = mount(
             "source=db,target=/db,volume-opt=type=nfs,volume-driver=local,volume-label=a=b",
             here(),
         )
         .expect("a mount");
-        let options = m.volume_options.expect("options");
-        assert_eq!(m.typ, Some(MountType::VOLUME));
-        assert_eq!(
-            options.labels.and_then(|l| l.get("a").cloned()).as_deref(),
-            Some("b")
-        );
-        assert_eq!(
-            options.driver_config.and_then(|d| d.name).as_deref(),
-            Some("local")
-        );
+        let MountSource::Volume { labels, driver, driver_options, .. } = m.source else {
+            panic!("a volume");
+        };
+        assert_eq!(labels.get("a").map(String::as_str), Some("b"));
+        assert_eq!(driver.as_deref(), Some("local"));
+        assert_eq!(driver_options.get("type").map(String::as_str), Some("nfs"));
         let m = mount("type=tmpfs,destination=/t,tmpfs-size=64m,tmpfs-mode=1770", here()).expect("a mount");
-        let options = m.tmpfs_options.expect("options");
-        assert_eq!((options.size_bytes, options.mode), (Some(64 << 20), Some(0o1770)));
+        assert_eq!(
+            m.source,
+            MountSource::Tmpfs { size: Some(64 << 20), mode: Some(0o1770) }
+        );
+    }
+
+    #[test]
+    fn devices() {
+        let parse = |text| device(text).ok().map(|d| format!("{} {} {}", d.host, d.container, d.permissions));
+        assert_eq!(parse("/dev/fuse").as_deref(), Some("/dev/fuse /dev/fuse rwm"));
+        assert_eq!(parse("/dev/sda:/dev/xvdc:r").as_deref(), Some("/dev/sda /dev/xvdc r"));
+        assert_eq!(parse("/dev/sda:rw").as_deref(), Some("/dev/sda /dev/sda rw"));
+        assert_eq!(parse("vendor.com/class=name").as_deref(), Some("vendor.com/class=name  "));
+        for bad in ["", "fuse", "/a:b:rwm", "/a:/b:x", "/a:/b:r:w"] {
+            assert!(device(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
@@ -498,13 +555,16 @@ mod tests {
 
     #[test]
     fn tmpfs_options_are_the_kernels() {
-        let pair = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
-        assert_eq!(tmpfs("/run").ok(), pair("/run", ""));
+        let text = |text| tmpfs(text).ok().map(|tmpfs| tmpfs.to_string());
+        assert_eq!(text("/run").as_deref(), Some("/run"));
         assert_eq!(
-            tmpfs("/run:size=1m,mode=755").ok(),
-            pair("/run", "size=1m,mode=755")
+            text("/run:size=1m,mode=755,exec,gid=5,uid=4").as_deref(),
+            Some("/run:uid=4,gid=5,mode=755,exec,size=1m")
         );
-        assert!(tmpfs("run").is_err() && tmpfs("/").is_err());
+        assert_eq!(text("/run:noexec,nosuid").as_deref(), Some("/run:nosuid"));
+        for bad in ["run", "/", "/a:mode=9", "/a:uid=root"] {
+            assert!(tmpfs(bad).is_err(), "{bad:?}");
+        }
     }
 
     proptest! {
@@ -518,8 +578,9 @@ mod tests {
         fn anything_parses_or_not(text in ".*") {
             let _ = mount(&text, here());
             let _ = tmpfs(&text);
-            if let Ok(Volume::Bind(bind)) = volume(&text, here()) {
-                prop_assert!(bind.starts_with('/'));
+            let _ = device(&text);
+            if let Ok(Mount { source: MountSource::Bind { source, .. }, .. }) = volume(&text, here()) {
+                prop_assert!(source.starts_with('/'));
             }
         }
     }

@@ -2,22 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::wrong;
-use crate::engine::Error;
-
-/// The most ports that one option may publish: all of them.
-const MAX_PORT: u32 = 65_535;
-
-/// One published port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Published {
-    /// `PORT/PROTOCOL` in the container.
-    pub container: String,
-    /// The host's address; none for all.
-    pub address: Option<String>,
-    /// The host's port, a range to choose from (`8000-8010`), or empty for any.
-    pub host: String,
-}
+use super::{Error, wrong};
+use crate::spec::PublishedPort;
 
 /// Parses `[IP:][HOST:]PORT[/PROTOCOL]` with ranges `FIRST-LAST` for both ports, or
 /// `target=PORT,published=HOST,protocol=PROTOCOL`.
@@ -26,7 +12,7 @@ pub(super) struct Published {
 ///
 /// # Errors
 /// [`Error::Option`].
-pub(super) fn publish(text: &str) -> Result<Vec<Published>, Error> {
+pub(super) fn publish(text: &str) -> Result<Vec<PublishedPort>, Error> {
     let bad = |problem: &str| wrong("publish", text, problem);
     if text.contains('=') {
         let (mut target, mut published, mut protocol) = ("", "", "tcp");
@@ -43,7 +29,7 @@ pub(super) fn publish(text: &str) -> Result<Vec<Published>, Error> {
     parse(text, text)
 }
 
-fn parse(given: &str, text: &str) -> Result<Vec<Published>, Error> {
+fn parse(given: &str, text: &str) -> Result<Vec<PublishedPort>, Error> {
     let bad = |problem: &str| wrong("publish", given, problem);
     const EXPECTED: &str = "expected [IP:][HOST:]PORT[/PROTOCOL]";
     let (ports, protocol) = match text.split_once('/') {
@@ -64,11 +50,13 @@ fn parse(given: &str, text: &str) -> Result<Vec<Published>, Error> {
         }
     };
     let address = address.filter(|a| !a.is_empty());
-    if let Some(address) = address {
-        address
-            .parse::<IpAddr>()
-            .map_err(|_| bad("what is before the ports is not an IP address"))?;
-    }
+    let address = address
+        .map(|address| {
+            address
+                .parse::<IpAddr>()
+                .map_err(|_| bad("what is before the ports is not an IP address"))
+        })
+        .transpose()?;
     let (host, container) = match ports.split_once(':') {
         Some((host, container)) => (host, container),
         None => ("", ports),
@@ -89,25 +77,39 @@ fn parse(given: &str, text: &str) -> Result<Vec<Published>, Error> {
         ));
     }
     Ok((0..count)
-        .map(|i| Published {
-            container: format!("{}/{protocol}", first + i),
-            address: address.map(str::to_owned),
-            host: match host_range {
-                None => String::new(),
+        .map(|i| PublishedPort {
+            container: first + i,
+            protocol: protocol.clone(),
+            address,
+            host: host_range.map(|(from, to)| {
                 // One container port and a range: the engine takes a free one of it.
-                Some((from, to)) if count == 1 && from != to => format!("{from}-{to}"),
-                Some((from, _)) => (from + i).to_string(),
-            },
+                if count == 1 { (from, to) } else { (from + i, from + i) }
+            }),
         })
         .collect())
 }
 
+/// Parses `PORT[-LAST][/PROTOCOL]` into `PORT/PROTOCOL`, one for each.
+///
+/// # Errors
+/// [`Error::Option`].
+pub(super) fn expose(text: &str) -> Result<Vec<String>, Error> {
+    let bad = || wrong("expose", text, "expected PORT[-LAST][/PROTOCOL]");
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = protocol.to_ascii_lowercase();
+    if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
+        return Err(bad());
+    }
+    let (first, last) = range(ports).ok_or_else(bad)?;
+    Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
+}
+
 /// `PORT` or `FIRST-LAST`, each 1 to 65535.
-fn range(text: &str) -> Option<(u32, u32)> {
+fn range(text: &str) -> Option<(u16, u16)> {
     let port = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let port: u32 = if digits { text.parse().ok()? } else { return None };
-        (1..=MAX_PORT).contains(&port).then_some(port)
+        let port: u16 = if digits { text.parse().ok()? } else { return None };
+        (port > 0).then_some(port)
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (port(first)?, port(last)?);
@@ -125,10 +127,15 @@ mod tests {
                 .iter()
                 .map(|p| {
                     format!(
-                        "{}|{}>{}",
-                        p.address.as_deref().unwrap_or("*"),
-                        p.host,
-                        p.container
+                        "{}|{}>{}/{}",
+                        p.address.map_or("*".to_owned(), |address| address.to_string()),
+                        match p.host {
+                            None => String::new(),
+                            Some((first, last)) if first == last => first.to_string(),
+                            Some((first, last)) => format!("{first}-{last}"),
+                        },
+                        p.container,
+                        p.protocol
                     )
                 })
                 .collect::<Vec<_>>()
@@ -169,19 +176,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_pair_up(host in 1u32..60_000, container in 1u32..60_000, length in 0u32..50) {
+        fn ranges_pair_up(host in 1u16..60_000, container in 1u16..60_000, length in 0u16..50) {
             let text = format!("{host}-{}:{container}-{}", host + length, container + length);
             let list = publish(&text).expect("a range");
-            prop_assert_eq!(list.len() as u32, length + 1);
-            for (i, p) in list.iter().enumerate() {
-                prop_assert_eq!(&p.container, &format!("{}/tcp", container + i as u32));
-                prop_assert_eq!(&p.host, &format!("{}", host + i as u32));
+            prop_assert_eq!(list.len(), usize::from(length) + 1);
+            for (i, p) in (0u16..).zip(&list) {
+                prop_assert_eq!(p.container, container + i);
+                prop_assert_eq!(p.host, Some((host + i, host + i)));
             }
         }
 
         #[test]
         fn anything_parses_or_not(text in ".*") {
             let _ = publish(&text);
+            let _ = expose(&text);
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use super::wrong;
-use crate::engine::Error;
+use super::{Error, wrong};
+use crate::spec::{EnvVar, SLIM_LABELS};
 
 /// An environment file may be this long.
 const MAX_ENV_FILE: u64 = 16 << 20;
 
-/// The environment that the files and then the options add, as the engine takes it: `NAME=VALUE`, or `NAME` alone to
-/// unset what the image sets. `lookup` is slim's own environment.
+/// Returns the environment that the files and then the options add; a variable without a value unsets what the image
+/// sets. `lookup` is slim's own environment.
 ///
 /// Source: docker/cli `opts.ReadKVEnvStrings`.
 ///
@@ -19,7 +19,7 @@ pub(super) fn environment(
     files: &[String],
     options: &[String],
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<EnvVar>, Error> {
     let mut all = Vec::new();
     for file in files {
         all.extend(env_file(file, lookup)?);
@@ -36,9 +36,10 @@ pub(super) fn environment(
                 "expected NAME=VALUE, or NAME to pass on slim's own",
             ));
         }
+        let value = value.map(str::to_owned).or_else(|| lookup(name));
         all.push(match value {
-            Some(_) => option.clone(),
-            None => lookup(name).map_or_else(|| name.to_owned(), |value| format!("{name}={value}")),
+            Some(value) => EnvVar::new(name, value),
+            None => EnvVar::named(name),
         });
     }
     Ok(all)
@@ -48,7 +49,14 @@ pub(super) fn environment(
 /// everything behind `=` is the value, quotes and spaces included. A `NAME` that slim does not have is skipped.
 ///
 /// Source: docker/cli `opts.parseKeyValueFile`.
-fn env_file(path: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, Error> {
+fn env_file(path: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<EnvVar>, Error> {
+    let text = read("env-file", path)?;
+    parse_env_file(text.trim_start_matches('\u{feff}'), lookup)
+        .map_err(|(line, problem)| wrong("env-file", path, format!("line {line}: {problem}")))
+}
+
+/// Reads a file of bounded length that an option names.
+fn read(flag: &'static str, path: &str) -> Result<String, Error> {
     use std::io::Read;
     let fail = |source| Error::File {
         path: path.into(),
@@ -60,17 +68,15 @@ fn env_file(path: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Vec<S
         .read_to_end(&mut bytes)
         .map_err(fail)?;
     if bytes.len() as u64 > MAX_ENV_FILE {
-        return Err(wrong("env-file", path, "the file is longer than 16 MiB"));
+        return Err(wrong(flag, path, "the file is longer than 16 MiB"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| wrong("env-file", path, "the file is not UTF-8"))?;
-    parse_env_file(text.trim_start_matches('\u{feff}'), lookup)
-        .map_err(|(line, problem)| wrong("env-file", path, format!("line {line}: {problem}")))
+    String::from_utf8(bytes).map_err(|_| wrong(flag, path, "the file is not UTF-8"))
 }
 
 fn parse_env_file(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<String>, (usize, &'static str)> {
+) -> Result<Vec<EnvVar>, (usize, &'static str)> {
     let mut all = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim_start();
@@ -91,8 +97,8 @@ fn parse_env_file(
             return Err((number + 1, "there is a NUL byte"));
         }
         match value {
-            Some(value) => all.push(format!("{name}={value}")),
-            None => all.extend(lookup(name).map(|value| format!("{name}={value}"))),
+            Some(value) => all.push(EnvVar::new(name, value)),
+            None => all.extend(lookup(name).map(|value| EnvVar::new(name, value))),
         }
     }
     Ok(all)
@@ -107,10 +113,26 @@ pub(super) fn label(text: &str) -> Result<(String, String), Error> {
     if name.is_empty() {
         return Err(wrong("label", text, "expected NAME=VALUE"));
     }
-    if name == super::OWNER_LABEL || name == super::KIND_LABEL {
-        return Err(wrong("label", text, "slim sets this label itself"));
+    if name.starts_with(SLIM_LABELS) {
+        return Err(wrong("label", text, "labels of this name are slim's own"));
     }
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Labels of files, one a line as [`label`] takes them; empty lines and those that start with `#` are skipped.
+///
+/// # Errors
+/// [`Error::Option`] and [`Error::File`].
+pub(super) fn label_files(files: &[String]) -> Result<Vec<(String, String)>, Error> {
+    let mut labels = Vec::new();
+    for path in files {
+        let text = read("label-file", path)?;
+        let lines = text.lines().map(str::trim_start);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            labels.push(label(line)?);
+        }
+    }
+    Ok(labels)
 }
 
 #[cfg(test)]
@@ -134,6 +156,7 @@ mod tests {
         let path = path.to_str().expect("UTF-8").to_owned();
         let options = ["A=2".to_owned(), "MINE".to_owned(), "GONE".to_owned()];
         let all = environment(&[path], &options, &mine).expect("an environment");
+        let all: Vec<String> = all.iter().map(EnvVar::assignment).collect();
         assert_eq!(
             all,
             [
@@ -173,8 +196,8 @@ mod tests {
         fn values_pass_unchanged(name in "[A-Za-z_][A-Za-z0-9_]{0,8}", value in "[^\\r\\n\0]{0,40}") {
             let line = format!("{name}={value}");
             let none = |_: &str| None;
-            prop_assert_eq!(&parse_env_file(&line, &none).expect("a line")[0], &line);
-            prop_assert_eq!(&environment(&[], std::slice::from_ref(&line), &none).expect("an option")[0], &line);
+            prop_assert_eq!(&parse_env_file(&line, &none).expect("a line")[0].assignment(), &line);
+            prop_assert_eq!(&environment(&[], std::slice::from_ref(&line), &none).expect("an option")[0].assignment(), &line);
         }
 
         #[test]
