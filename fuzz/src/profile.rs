@@ -18,12 +18,13 @@ use slim_core::digest::Digest;
 use slim_core::image::{Config, Image};
 use slim_core::path::RootPath;
 use slim_core::pipeline::{ProductOptions, plan};
-use slim_core::plan::Plan;
-use slim_core::profile::{Artifact, Context, Options, shell_word};
+use slim_core::plan::{Changes, Plan, confine, recorded_container, unverified};
+use slim_core::profile::{Artifact, Context, Options};
 use slim_core::recording::{
     Access, Actor, ContainerFacts, EngineFacts, FileUse, HostFacts, Phase, Recording, Run, RuntimeFacts, SocketAction,
     SocketUse, SyscallUse,
 };
+use slim_core::spec::ContainerSpec;
 
 use crate::{rootfs, split};
 
@@ -109,10 +110,18 @@ pub fn made(data: &[u8]) -> Option<Made> {
 impl Made {
     /// A format's text; none if it refuses what it is given.
     pub fn render(&self, artifact: &dyn Artifact) -> Option<String> {
+        let container = self.recording.container();
+        let container = container.map(|facts| recorded_container(facts, &self.image.config));
+        let base = confine(&container.unwrap_or_default(), &self.plan, &self.recording);
+        let rootfs = &self.image.rootfs;
+        let memory = Changes::of(&self.recording, rootfs).in_memory(&self.plan, rootfs);
+        let name = slim_core::profile::profile_name(&self.plan.reference);
         let context = Context {
             plan: &self.plan,
             recording: &self.recording,
             image: &self.image,
+            launch: &unverified(&base, &memory, &name),
+            digest: &self.image.id,
             tags: &[],
             options: &Options::default(),
         };

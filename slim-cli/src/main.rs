@@ -180,11 +180,18 @@ mod tests {
     fn an_option_of_docker_run_is_taken_or_refused_by_name() {
         let line = |option: &str| {
             let words = ["slim", "record", option, "app"].map(OsString::from);
-            parse(Cli::command(), &words).map(|_| ()).map_err(|error| refusal(&error))
+            parse(Cli::command(), &words)
+                .map(|_| ())
+                .map_err(|error| refusal(&error))
         };
         let refused = line("--privileged").unwrap_err().unwrap();
         assert!(refused.starts_with("--privileged: slim never runs"), "{refused}");
-        assert_eq!(line("--volumes-from=other").unwrap_err().map(|text| text.len() > 20), Some(true));
+        assert_eq!(
+            line("--volumes-from=other")
+                .unwrap_err()
+                .map(|text| text.len() > 20),
+            Some(true)
+        );
         assert_eq!(line("--frobnicate"), Err(None));
         assert_eq!(line("--init"), Ok(()));
     }

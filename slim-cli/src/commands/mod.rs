@@ -161,12 +161,15 @@ fn finish(
         Results::Json => print!("{document}"),
     }
     let none = BTreeSet::new();
-    let checked = Differs::check(
-        product.report.verification.as_ref(),
-        required.unwrap_or(&none),
-    );
+    let checked = Differs::check(product.report.verification.as_ref(), required.unwrap_or(&none));
     // What did not pass leaves its report, and nothing that somebody could start by mistake; unless it was asked for.
-    if checked.is_ok() || product.report.product.as_ref().is_some_and(|image| !image.tags.is_empty()) {
+    if checked.is_ok()
+        || product
+            .report
+            .product
+            .as_ref()
+            .is_some_and(|image| !image.tags.is_empty())
+    {
         output.complete();
     }
     Ok(checked?)

@@ -123,15 +123,16 @@ pub fn build(
     let epoch = options
         .source_date_epoch
         .map(|epoch| i64::try_from(epoch).unwrap_or(i64::MAX));
-    let layer = layer::write(&image.rootfs, plan.files.keys(), epoch, layer_file, progress).map_err(
-        |failure| match failure {
-            layer::Failure::Image(error) => error,
-            layer::Failure::Output(source) => Error::Write {
-                path: path.to_owned(),
-                source,
-            },
-        },
-    )?;
+    let layer =
+        layer::write(&image.rootfs, plan.files.keys(), epoch, layer_file, progress).map_err(|failure| {
+            match failure {
+                layer::Failure::Image(error) => error,
+                layer::Failure::Output(source) => Error::Write {
+                    path: path.to_owned(),
+                    source,
+                },
+            }
+        })?;
     let instructions = context::instructions(&config);
     let config = config::finish(config, &layer.diff_id, &instructions, options);
     Ok(Built {

@@ -251,8 +251,7 @@ impl Output {
         }
         // What a killed run left of it.
         self.unlink(&partial)?;
-        let flags =
-            OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let mode = self.mode.file(executable);
         let file = openat(&parent, base(&partial), flags, Mode::from_bits_truncate(mode))
             .map(File::from)
@@ -314,9 +313,7 @@ impl Output {
             .map(|(digest, body)| (format!("{EXCHANGES}/{}", digest.hex()), body))
             .collect();
         let earlier: Vec<String> = self.manifest().files.iter().cloned().collect();
-        let gone = |name: &&String| {
-            name.starts_with(EXCHANGES) && names.iter().all(|(new, _)| new != *name)
-        };
+        let gone = |name: &&String| name.starts_with(EXCHANGES) && names.iter().all(|(new, _)| new != *name);
         for name in earlier.iter().filter(gone) {
             self.remove(name)?;
         }
@@ -368,9 +365,9 @@ impl Output {
     /// Removes everything but what was recorded, the log and the report.
     fn remove_product(&self) -> Result<(), Error> {
         let files = self.manifest().files.clone();
-        let of_product = files.iter().filter(|name| {
-            !KEPT_ON_FAILURE.contains(&name.as_str()) && !name.starts_with(EXCHANGES)
-        });
+        let of_product = files
+            .iter()
+            .filter(|name| !KEPT_ON_FAILURE.contains(&name.as_str()) && !name.starts_with(EXCHANGES));
         for name in of_product {
             self.remove(name)?;
         }
@@ -398,8 +395,7 @@ impl Output {
         drop(manifest);
         let partial = partial(MANIFEST);
         self.unlink(&partial)?;
-        let flags =
-            OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let directory = self.handle.as_fd();
         let write = || -> io::Result<()> {
             let file = openat(
@@ -459,13 +455,8 @@ impl PartialFile<'_> {
     /// [`Error::Output`].
     pub fn commit(mut self) -> Result<PathBuf, Error> {
         let partial = partial(&self.name);
-        renameat(
-            &self.parent,
-            base(&partial),
-            &self.parent,
-            base(&self.name),
-        )
-        .map_err(|errno| self.output.failed(&self.name, errno.into()))?;
+        renameat(&self.parent, base(&partial), &self.parent, base(&self.name))
+            .map_err(|errno| self.output.failed(&self.name, errno.into()))?;
         self.committed = true;
         Ok(self.output.path(&self.name))
     }
@@ -534,8 +525,7 @@ fn read_manifest(directory: BorrowedFd<'_>, path: &Path) -> Result<Manifest, Err
             path: path.join(MANIFEST),
             source,
         })?;
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|_| foreign(&path.join(MANIFEST)))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|_| foreign(&path.join(MANIFEST)))?;
     // A manifest from elsewhere must not make slim remove what it never writes.
     let is_slims = |name: &String| {
         let own = ["plan.json", "Dockerfile", "files.tar"];
@@ -618,7 +608,11 @@ mod tests {
     #[test]
     fn files_are_the_owners_alone_unless_it_is_said() {
         let parent = tempfile::tempdir().unwrap();
-        for (mode, file, directory) in [(0o600, 0o600, 0o700), (0o640, 0o640, 0o750), (0o644, 0o644, 0o755)] {
+        for (mode, file, directory) in [
+            (0o600, 0o600, 0o700),
+            (0o640, 0o640, 0o750),
+            (0o644, 0o644, 0o755),
+        ] {
             let path = parent.path().join(format!("{mode:o}"));
             let output = Output::open(&path, OutputMode::new(mode).unwrap()).unwrap();
             output.write_recording(&recording(), &bodies()).unwrap();

@@ -20,9 +20,7 @@ use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, profile_name};
 use crate::recording::{ContainerFacts, Exchange, Phase, Purpose, Recording, Run, SocketUse};
 use crate::spec::{ContainerSpec, LaunchSpec};
 use crate::trace::{self, Observed, Scope, Tracer};
-use crate::verify::{
-    self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, differences,
-};
+use crate::verify::{self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, differences};
 
 /// As many of the application's last lines are shown where it failed.
 const LAST_LINES: usize = 10;
@@ -443,7 +441,11 @@ impl<'a> Verifier<'a> {
                 let detail = tally.reason();
                 tally.verdict(Aspect::ArbitraryUid, Outcome::Failed, detail)
             } else {
-                tally.verdict(Aspect::ArbitraryUid, Outcome::Passed, format!("--user {}", arbitrary_user(user)))
+                tally.verdict(
+                    Aspect::ArbitraryUid,
+                    Outcome::Passed,
+                    format!("--user {}", arbitrary_user(user)),
+                )
             });
             main.missed.extend(tally.missed);
             main.differences.extend(tally.differences);

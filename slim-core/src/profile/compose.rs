@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use super::kubernetes::{container_name, with_headroom};
 use super::{AppArmor, Artifact, Context, Error, Seccomp, yaml};
 use crate::spec::{
-    BindRecursive, ContainerSpec, HealthCheck, Limits, Mount, MountSource, NetworkMode, PublishedPort,
-    Relabel, Security,
+    BindRecursive, ContainerSpec, HealthCheck, Limits, Mount, MountSource, NetworkMode, Relabel, Security,
 };
 
 /// The artifact `compose.yaml`.
@@ -165,8 +164,12 @@ impl Service {
         service.set("group_add", json!(groups));
         let names: Vec<&str> = env.iter().map(|variable| variable.name.as_str()).collect();
         service.set_distinct("environment", names.iter().map(|name| json!(name)));
-        service.set("labels", json!(labels));
-        service.set_distinct("ports", ports.iter().map(port));
+        // Compose puts variables in a map's values alone; in a list it takes the whole.
+        let labels = labels
+            .iter()
+            .map(|(name, value)| json!(format!("{name}={value}")));
+        service.set_distinct("labels", labels);
+        service.set_distinct("ports", ports.iter().map(|port| json!(port.to_string())));
         service.set("expose", json!(expose));
         let hosts = extra_hosts
             .iter()
@@ -347,10 +350,25 @@ impl Service {
                 recursive,
                 relabel,
             } => {
+                if *create || relabel.is_some() {
+                    // The short form makes the source where there is none, as --volume does.
+                    let options = [
+                        read_only.then_some("ro"),
+                        relabel.map(letter),
+                        propagation.as_deref(),
+                        consistency.as_deref(),
+                    ];
+                    let options: Vec<&str> = options.into_iter().flatten().collect();
+                    let options = if options.is_empty() {
+                        String::new()
+                    } else {
+                        format!(":{}", options.join(","))
+                    };
+                    return Some(json!(format!("{source}:{target}{options}")));
+                }
                 out.insert("type".to_owned(), json!("bind"));
                 out.insert("source".to_owned(), json!(source));
                 let mut bind = Map::new();
-                bind.insert("create_host_path".to_owned(), json!(create));
                 if let Some(propagation) = propagation {
                     bind.insert("propagation".to_owned(), json!(propagation));
                 }
@@ -362,10 +380,9 @@ impl Service {
                     };
                     bind.insert("recursive".to_owned(), json!(word));
                 }
-                if let Some(relabel) = relabel {
-                    bind.insert("selinux".to_owned(), json!(letter(*relabel)));
+                if !bind.is_empty() {
+                    out.insert("bind".to_owned(), Value::Object(bind));
                 }
-                out.insert("bind".to_owned(), Value::Object(bind));
             }
             MountSource::Volume {
                 name,
@@ -489,31 +506,6 @@ impl Service {
 fn bare(names: &std::collections::BTreeSet<String>) -> Vec<&str> {
     let bare = names.iter().map(|name| name.strip_prefix("CAP_").unwrap_or(name));
     bare.collect()
-}
-
-/// A published port in the long form.
-fn port(port: &PublishedPort) -> Value {
-    let PublishedPort {
-        container,
-        protocol,
-        address,
-        host,
-    } = port;
-    let mut out = Map::new();
-    out.insert("target".to_owned(), json!(container));
-    out.insert("protocol".to_owned(), json!(protocol));
-    if let Some(address) = address {
-        out.insert("host_ip".to_owned(), json!(address));
-    }
-    if let Some((first, last)) = host {
-        let published = if first == last {
-            first.to_string()
-        } else {
-            format!("{first}-{last}")
-        };
-        out.insert("published".to_owned(), json!(published));
-    }
-    Value::Object(out)
 }
 
 fn letter(relabel: Relabel) -> &'static str {

@@ -249,6 +249,6 @@ fn another_version_is_named() {
     let error = Recording::parse(br#"{"version": 9, "future": true}"#, Path::new("r.json")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "r.json: format version 9, but this slim reads version 1: record again, or use the slim that wrote it"
+        "r.json: format version 9, but this slim reads versions 1 to 2: record again, or use the slim that wrote it"
     );
 }

@@ -409,6 +409,30 @@ pub struct PublishedPort {
     pub host: Option<(u16, u16)>,
 }
 
+/// `[ADDRESS:][HOST:]CONTAINER/PROTOCOL`, as `--publish` takes it.
+impl fmt::Display for PublishedPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            container,
+            protocol,
+            address,
+            host,
+        } = self;
+        match address {
+            Some(address) if address.is_ipv6() => write!(f, "[{address}]:")?,
+            Some(address) => write!(f, "{address}:")?,
+            None => {}
+        }
+        match host {
+            Some((first, last)) if first == last => write!(f, "{first}:")?,
+            Some((first, last)) => write!(f, "{first}-{last}:")?,
+            None if address.is_some() => f.write_str(":")?,
+            None => {}
+        }
+        write!(f, "{container}/{protocol}")
+    }
+}
+
 /// A line of `/etc/hosts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -25,10 +25,13 @@ impl ContainerSpec {
             let value = words.get(1).map(String::as_str);
             let is_file = name == "--security-opt"
                 && value
-                    .and_then(|value| value.strip_prefix("seccomp").map(|file| &file[file.len().min(1)..]))
+                    .and_then(|value| {
+                        value
+                            .strip_prefix("seccomp")
+                            .map(|file| &file[file.len().min(1)..])
+                    })
                     .is_some_and(|file| !matches!(file, "unconfined" | "builtin"));
-            let readable =
-                !is_file && set(&mut alone, name, value) && Self::parse(&alone, &context).is_ok();
+            let readable = !is_file && set(&mut alone, name, value) && Self::parse(&alone, &context).is_ok();
             if !readable || !set(&mut options, name, value) {
                 not_carried.push(words.join(" "));
             }
@@ -56,7 +59,11 @@ pub(crate) fn group(words: &[String]) -> Vec<Vec<String>> {
             Some((name, "true")) if FLAGS.contains(&name) => vec![name.to_owned()],
             Some((name, value)) => vec![name.to_owned(), value.to_owned()],
             None if FLAGS.contains(&word.as_str()) => vec![word.clone()],
-            None => [Some(word), words.next()].into_iter().flatten().cloned().collect(),
+            None => [Some(word), words.next()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
         };
         options.push(option);
     }
@@ -208,7 +215,10 @@ mod tests {
         let env_file = format!("--env-file={}", profile.display());
         assert_eq!(from(&[&env_file]).not_carried.len(), 1);
         let unconfined = from(&["--security-opt", "seccomp=unconfined"]);
-        assert_eq!(unconfined.security.seccomp, crate::spec::SeccompChoice::Unconfined);
+        assert_eq!(
+            unconfined.security.seccomp,
+            crate::spec::SeccompChoice::Unconfined
+        );
     }
 
     #[test]

@@ -228,7 +228,10 @@ fn combine(
             facts.read_only = bundle.root.readonly;
             let asked = host.sysctls.clone().unwrap_or_default();
             let given = bundle.linux.sysctl.unwrap_or_default();
-            facts.sysctls = given.into_iter().filter(|(name, _)| !asked.contains_key(name)).collect();
+            facts.sysctls = given
+                .into_iter()
+                .filter(|(name, _)| !asked.contains_key(name))
+                .collect();
             facts.seccomp_unconfined = bundle.linux.seccomp.is_none();
             facts.seccomp = bundle.linux.seccomp;
         }
@@ -236,7 +239,9 @@ fn combine(
             let names = |names: &Option<Vec<String>>| -> BTreeSet<String> {
                 let names = names.iter().flatten();
                 names
-                    .map(|name| parse_capability(name).map_or_else(|| name.to_ascii_uppercase(), str::to_owned))
+                    .map(|name| {
+                        parse_capability(name).map_or_else(|| name.to_ascii_uppercase(), str::to_owned)
+                    })
                     .collect()
             };
             let effective = effective_capabilities(&names(&host.cap_add), &names(&host.cap_drop));

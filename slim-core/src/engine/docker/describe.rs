@@ -89,7 +89,10 @@ pub(super) fn describe(found: &ContainerInspectResponse, image: &ImageConfig) ->
     for (name, endpoint) in sorted(endpoints) {
         // The engine gives every container its id's beginning as an alias.
         let aliases = endpoint.aliases.iter().flatten();
-        words.add_all("network-alias", aliases.filter(|alias| !id.starts_with(alias.as_str())));
+        words.add_all(
+            "network-alias",
+            aliases.filter(|alias| !id.starts_with(alias.as_str())),
+        );
         let ipam = endpoint.ipam_config.clone().unwrap_or_default();
         words.add_all("ip", ipam.ipv4_address.filter(|address| !address.is_empty()));
         words.add_all("ip6", ipam.ipv6_address.filter(|address| !address.is_empty()));
@@ -144,12 +147,18 @@ fn add_config(words: &mut Words, config: ContainerConfig, image: &ImageConfig) {
     let declared: BTreeSet<&String> = image.volumes.iter().flatten().collect();
     words.add_all(
         "volume",
-        volumes.iter().flatten().filter(|volume| !declared.contains(volume)),
+        volumes
+            .iter()
+            .flatten()
+            .filter(|volume| !declared.contains(volume)),
     );
     let declared: BTreeSet<&String> = image.exposed_ports.iter().flatten().collect();
     words.add_all(
         "expose",
-        exposed_ports.iter().flatten().filter(|port| !declared.contains(port)),
+        exposed_ports
+            .iter()
+            .flatten()
+            .filter(|port| !declared.contains(port)),
     );
     let changed = |now: Option<String>, before: &Option<String>| {
         now.filter(|value| !value.is_empty() && before.as_ref() != Some(value))
@@ -169,7 +178,10 @@ fn add_config(words: &mut Words, config: ContainerConfig, image: &ImageConfig) {
     if network_disabled == Some(true) {
         words.add("network", "none");
     }
-    add_health(words, healthcheck.filter(|health| image.healthcheck.as_ref() != Some(health)));
+    add_health(
+        words,
+        healthcheck.filter(|health| image.healthcheck.as_ref() != Some(health)),
+    );
     for (name, value) in sorted(labels.as_ref()) {
         let inherited = image.labels.as_ref().and_then(|l| l.get(name)) == Some(value);
         if !inherited && !name.starts_with(SLIM_LABELS) {
@@ -308,10 +320,16 @@ fn add_host(words: &mut Words, host: HostConfig) {
     words.add_all("memory", positive(memory));
     // Twice the memory is what the engine sets by itself.
     let by_itself = memory.map(|memory| memory.saturating_mul(2));
-    words.add_all("memory-swap", memory_swap.filter(|swap| *swap != 0 && Some(*swap) != by_itself));
+    words.add_all(
+        "memory-swap",
+        memory_swap.filter(|swap| *swap != 0 && Some(*swap) != by_itself),
+    );
     words.add_all("memory-reservation", positive(memory_reservation));
     if let Some(nano) = positive(nano_cpus) {
-        words.add("cpus", format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000));
+        words.add(
+            "cpus",
+            format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000),
+        );
     }
     words.add_all("cpu-shares", positive(cpu_shares));
     words.add_all("cpuset-cpus", text(cpuset_cpus));
@@ -353,14 +371,19 @@ fn add_host(words: &mut Words, host: HostConfig) {
         match gpus(&request) {
             Some(text) => words.add("gpus", text),
             None => {
-                words.not_carried.insert(format!("--device {:?}", request.device_ids.unwrap_or_default()));
+                words
+                    .not_carried
+                    .insert(format!("--device {:?}", request.device_ids.unwrap_or_default()));
             }
         }
     }
     words.add_if("init", init == Some(true));
     words.add_all("group-add", group_add.into_iter().flatten());
     // Without a word an engine makes it private or shareable, as it is set up.
-    words.add_all("ipc", text(ipc_mode).filter(|mode| !matches!(mode.as_str(), "private" | "shareable")));
+    words.add_all(
+        "ipc",
+        text(ipc_mode).filter(|mode| !matches!(mode.as_str(), "private" | "shareable")),
+    );
     words.add_all("pid", text(pid_mode));
     words.add_all("uts", text(uts_mode));
     words.add_all("userns", text(userns_mode));
@@ -473,27 +496,45 @@ fn mount_text(mount: &Mount) -> Option<String> {
     if mount.read_only == Some(true) {
         fields.push("readonly".to_owned());
     }
-    if let Some(consistency) = mount.consistency.as_deref().filter(|c| !c.is_empty() && *c != "default") {
+    if let Some(consistency) = mount
+        .consistency
+        .as_deref()
+        .filter(|c| !c.is_empty() && *c != "default")
+    {
         fields.push(format!("consistency={consistency}"));
     }
     if let Some(options) = &mount.bind_options {
         let propagation = options.propagation.filter(|p| !p.to_string().is_empty());
         fields.extend(propagation.map(|p| format!("bind-propagation={p}")));
-        let flag = |name: &str, is_set: Option<bool>| (is_set == Some(true)).then(|| format!("bind-recursive={name}"));
+        let flag = |name: &str, is_set: Option<bool>| {
+            (is_set == Some(true)).then(|| format!("bind-recursive={name}"))
+        };
         fields.extend(flag("disabled", options.non_recursive));
         fields.extend(flag("writable", options.read_only_non_recursive));
         fields.extend(flag("readonly", options.read_only_force_recursive));
     }
     if let Some(options) = &mount.volume_options {
         fields.extend((options.no_copy == Some(true)).then(|| "volume-nocopy".to_owned()));
-        fields.extend(options.subpath.iter().filter(|s| !s.is_empty()).map(|s| format!("volume-subpath={s}")));
+        fields.extend(
+            options
+                .subpath
+                .iter()
+                .filter(|s| !s.is_empty())
+                .map(|s| format!("volume-subpath={s}")),
+        );
         for (name, value) in sorted(options.labels.as_ref()) {
             if !name.starts_with(SLIM_LABELS) {
                 fields.push(format!("volume-label={name}={value}"));
             }
         }
         if let Some(driver) = &options.driver_config {
-            fields.extend(driver.name.iter().filter(|n| !n.is_empty()).map(|n| format!("volume-driver={n}")));
+            fields.extend(
+                driver
+                    .name
+                    .iter()
+                    .filter(|n| !n.is_empty())
+                    .map(|n| format!("volume-driver={n}")),
+            );
             for (name, value) in sorted(driver.options.as_ref()) {
                 fields.push(format!("volume-opt={name}={value}"));
             }
@@ -555,15 +596,21 @@ mod tests {
         let key = |port: &crate::spec::PublishedPort| (port.container.to_string(), port.protocol.clone());
         spec.ports.sort_by_key(key);
         for port in &spec.ports {
-            spec.expose.insert(format!("{}/{}", port.container, port.protocol));
+            spec.expose
+                .insert(format!("{}/{}", port.container, port.protocol));
         }
         if spec.network.mode == NetworkMode::Bridge {
             spec.network.mode = NetworkMode::Default;
         }
         // Anonymous volumes, then binds, then mounts.
         let rank = |mount: &crate::spec::Mount| match &mount.source {
-            MountSource::Volume { name: None, no_copy: false, driver: None, driver_options, .. }
-                if driver_options.is_empty() && !mount.read_only => 0,
+            MountSource::Volume {
+                name: None,
+                no_copy: false,
+                driver: None,
+                driver_options,
+                ..
+            } if driver_options.is_empty() && !mount.read_only => 0,
             MountSource::Bind { create: true, .. } => 1,
             _ => 2,
         };

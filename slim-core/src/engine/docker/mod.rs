@@ -449,7 +449,10 @@ impl Docker {
         if spec.network.mac.is_some() && api < MAC_ADDRESS {
             return Err(Error::Refused {
                 action: "set --mac-address".to_owned(),
-                message: format!("it speaks API {}, and that is in 1.44 (Docker 25.0)", self.0.facts.api),
+                message: format!(
+                    "it speaks API {}, and that is in 1.44 (Docker 25.0)",
+                    self.0.facts.api
+                ),
             });
         }
         Ok(())

@@ -130,7 +130,9 @@ pub(super) fn request(spec: &ContainerSpec) -> Request {
                 .collect(),
         ),
         tmpfs: (!tmpfs.is_empty()).then(|| {
-            let pairs = tmpfs.iter().map(|tmpfs| (tmpfs.target.clone(), tmpfs.options_text()));
+            let pairs = tmpfs
+                .iter()
+                .map(|tmpfs| (tmpfs.target.clone(), tmpfs.options_text()));
             pairs.collect()
         }),
         ..HostConfig::default()
@@ -280,7 +282,13 @@ fn gpu_request(text: &str) -> DeviceRequest {
         ..DeviceRequest::default()
     };
     let list = |value: &str| value.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let count = |value: &str| if value == "all" { Some(-1) } else { value.parse().ok() };
+    let count = |value: &str| {
+        if value == "all" {
+            Some(-1)
+        } else {
+            value.parse().ok()
+        }
+    };
     for field in crate::spec::csv(text).unwrap_or_default() {
         match field.split_once('=') {
             None => request.count = count(&field),
@@ -339,7 +347,12 @@ fn add_mount(
         Some(Relabel::Private) => Some("Z".to_owned()),
         None => None,
     };
-    let common = || read_only.then(|| "ro".to_owned()).into_iter().chain(consistency.clone());
+    let common = || {
+        read_only
+            .then(|| "ro".to_owned())
+            .into_iter()
+            .chain(consistency.clone())
+    };
     match source {
         MountSource::Bind {
             source,

@@ -12,7 +12,9 @@ use crate::image::{Config, Entry, Rootfs, Store};
 use crate::path::RootPath;
 use crate::plan::filter::{Answer, Filter};
 use crate::plan::tables::Tables;
-use crate::plan::{AllowedCapability, Changes, Reason, Totals, confine, recorded_container, syscalls, unverified};
+use crate::plan::{
+    AllowedCapability, Changes, Reason, Totals, confine, recorded_container, syscalls, unverified,
+};
 use crate::recording::{Abi, Actor, Phase, Run, SyscallUse, tests::run};
 use crate::spec::ContainerSpec;
 

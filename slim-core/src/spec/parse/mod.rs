@@ -126,25 +126,56 @@ impl ContainerSpec {
             domainname: domainname.clone(),
             labels: labels.collect::<Result<_, _>>()?,
             mounts,
-            tmpfs: tmpfs.iter().map(|text| mounts::tmpfs(text)).collect::<Result<_, _>>()?,
+            tmpfs: tmpfs
+                .iter()
+                .map(|text| mounts::tmpfs(text))
+                .collect::<Result<_, _>>()?,
             read_only: *read_only,
-            network: parse_network(network.as_deref(), network_alias, ip.as_deref(), ip6.as_deref(), mac_address.as_deref())?,
+            network: parse_network(
+                network.as_deref(),
+                network_alias,
+                ip.as_deref(),
+                ip6.as_deref(),
+                mac_address.as_deref(),
+            )?,
             ports: ports.collect::<Result<Vec<_>, _>>()?.concat(),
-            expose: expose.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
-            extra_hosts: add_host.iter().map(|text| extra_host(text)).collect::<Result<_, _>>()?,
+            expose: expose
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .flatten()
+                .collect(),
+            extra_hosts: add_host
+                .iter()
+                .map(|text| extra_host(text))
+                .collect::<Result<_, _>>()?,
             dns: Dns {
-                servers: dns.iter().map(|text| address("dns", text)).collect::<Result<_, _>>()?,
+                servers: dns
+                    .iter()
+                    .map(|text| address("dns", text))
+                    .collect::<Result<_, _>>()?,
                 search: dns_search.clone(),
                 options: dns_option.clone(),
             },
             cap_add: capabilities("cap-add", cap_add)?,
             cap_drop: capabilities("cap-drop", cap_drop)?,
             security: parse_security(security_opt)?,
-            devices: device.iter().map(|text| mounts::device(text)).collect::<Result<_, _>>()?,
-            device_cgroup_rules: device_cgroup_rule.iter().map(|text| device_rule(text)).collect::<Result<_, _>>()?,
+            devices: device
+                .iter()
+                .map(|text| mounts::device(text))
+                .collect::<Result<_, _>>()?,
+            device_cgroup_rules: device_cgroup_rule
+                .iter()
+                .map(|text| device_rule(text))
+                .collect::<Result<_, _>>()?,
             gpus: gpus.as_deref().map(|text| parse_gpus(text)).transpose()?,
-            sysctls: sysctl.iter().map(|text| parse_sysctl(text)).collect::<Result<_, _>>()?,
-            ulimits: ulimit.iter().map(|text| parse_ulimit(text)).collect::<Result<_, _>>()?,
+            sysctls: sysctl
+                .iter()
+                .map(|text| parse_sysctl(text))
+                .collect::<Result<_, _>>()?,
+            ulimits: ulimit
+                .iter()
+                .map(|text| parse_ulimit(text))
+                .collect::<Result<_, _>>()?,
             limits: Limits {
                 memory: size("memory", memory.as_deref())?,
                 memory_swap: match memory_swap.as_deref() {
@@ -164,7 +195,12 @@ impl ContainerSpec {
             tty: *tty,
             stop_signal: stop_signal.as_deref().map(parse_signal).transpose()?,
             stop_timeout: *stop_timeout,
-            ipc: one_of("ipc", ipc.as_deref(), &["none", "private", "shareable", "host"], true)?,
+            ipc: one_of(
+                "ipc",
+                ipc.as_deref(),
+                &["none", "private", "shareable", "host"],
+                true,
+            )?,
             pid: one_of("pid", pid.as_deref(), &["host"], true)?,
             uts: one_of("uts", uts.as_deref(), &["host"], false)?,
             userns: one_of("userns", userns.as_deref(), &["host"], false)?,
@@ -380,7 +416,11 @@ fn device_rule(text: &str) -> Result<String, Error> {
         _ => false,
     };
     if !valid {
-        return Err(wrong("device-cgroup-rule", text, "expected TYPE MAJOR:MINOR ACCESS, as \"c 42:* rmw\""));
+        return Err(wrong(
+            "device-cgroup-rule",
+            text,
+            "expected TYPE MAJOR:MINOR ACCESS, as \"c 42:* rmw\"",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -395,7 +435,11 @@ fn parse_gpus(text: &str) -> Result<String, Error> {
         None => field == "all" || field.parse::<i64>().is_ok(),
     };
     if fields.is_empty() || !fields.iter().all(known) {
-        return Err(wrong("gpus", text, "expected all, a number, or device=ID[,capabilities=…]"));
+        return Err(wrong(
+            "gpus",
+            text,
+            "expected all, a number, or device=ID[,capabilities=…]",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -741,11 +785,22 @@ mod tests {
 
     #[test]
     fn limits_of_processes_have_names_and_order() {
-        let parse = |text| parse_ulimit(text).ok().map(|limit| (limit.name, limit.soft, limit.hard));
+        let parse = |text| {
+            parse_ulimit(text)
+                .ok()
+                .map(|limit| (limit.name, limit.soft, limit.hard))
+        };
         assert_eq!(parse("nofile=1024:4096"), Some(("nofile".into(), 1024, 4096)));
         assert_eq!(parse("core=-1"), Some(("core".into(), -1, -1)));
         assert_eq!(parse("core=0"), Some(("core".into(), 0, 0)));
-        for bad in ["nofile", "nofile=2:1", "files=1", "nofile=-2", "nofile=-1:5", "nofile=a"] {
+        for bad in [
+            "nofile",
+            "nofile=2:1",
+            "files=1",
+            "nofile=-2",
+            "nofile=-1:5",
+            "nofile=a",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }
@@ -754,19 +809,97 @@ mod tests {
     fn a_value_of_a_flag_is_checked_before_anything_runs() {
         let base = ContainerOptions::default;
         for (options, says) in [
-            (ContainerOptions { stop_signal: Some("SIGNONE".into()), ..base() }, "--stop-signal"),
-            (ContainerOptions { ipc: Some("mine".into()), ..base() }, "--ipc"),
-            (ContainerOptions { pid: Some("container:".into()), ..base() }, "--pid"),
-            (ContainerOptions { uts: Some("private".into()), ..base() }, "--uts"),
-            (ContainerOptions { cpus: Some("0".into()), ..base() }, "--cpus"),
-            (ContainerOptions { dns: list(&["example.org"]), ..base() }, "--dns"),
-            (ContainerOptions { ip: Some("::1".into()), ..base() }, "--ip"),
-            (ContainerOptions { mac_address: Some("1:2".into()), ..base() }, "--mac-address"),
-            (ContainerOptions { gpus: Some("some".into()), ..base() }, "--gpus"),
-            (ContainerOptions { sysctl: list(&["net.core"]), ..base() }, "--sysctl"),
-            (ContainerOptions { device_cgroup_rule: list(&["c 1"]), ..base() }, "--device-cgroup-rule"),
-            (ContainerOptions { shm_size: Some("0".into()), ..base() }, "--shm-size"),
-            (ContainerOptions { expose: list(&["80/icmp"]), ..base() }, "--expose"),
+            (
+                ContainerOptions {
+                    stop_signal: Some("SIGNONE".into()),
+                    ..base()
+                },
+                "--stop-signal",
+            ),
+            (
+                ContainerOptions {
+                    ipc: Some("mine".into()),
+                    ..base()
+                },
+                "--ipc",
+            ),
+            (
+                ContainerOptions {
+                    pid: Some("container:".into()),
+                    ..base()
+                },
+                "--pid",
+            ),
+            (
+                ContainerOptions {
+                    uts: Some("private".into()),
+                    ..base()
+                },
+                "--uts",
+            ),
+            (
+                ContainerOptions {
+                    cpus: Some("0".into()),
+                    ..base()
+                },
+                "--cpus",
+            ),
+            (
+                ContainerOptions {
+                    dns: list(&["example.org"]),
+                    ..base()
+                },
+                "--dns",
+            ),
+            (
+                ContainerOptions {
+                    ip: Some("::1".into()),
+                    ..base()
+                },
+                "--ip",
+            ),
+            (
+                ContainerOptions {
+                    mac_address: Some("1:2".into()),
+                    ..base()
+                },
+                "--mac-address",
+            ),
+            (
+                ContainerOptions {
+                    gpus: Some("some".into()),
+                    ..base()
+                },
+                "--gpus",
+            ),
+            (
+                ContainerOptions {
+                    sysctl: list(&["net.core"]),
+                    ..base()
+                },
+                "--sysctl",
+            ),
+            (
+                ContainerOptions {
+                    device_cgroup_rule: list(&["c 1"]),
+                    ..base()
+                },
+                "--device-cgroup-rule",
+            ),
+            (
+                ContainerOptions {
+                    shm_size: Some("0".into()),
+                    ..base()
+                },
+                "--shm-size",
+            ),
+            (
+                ContainerOptions {
+                    expose: list(&["80/icmp"]),
+                    ..base()
+                },
+                "--expose",
+            ),
         ] {
             let error = ask(&options).expect_err(says).to_string();
             assert!(error.starts_with(says), "{error}");

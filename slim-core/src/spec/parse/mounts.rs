@@ -58,7 +58,8 @@ pub(super) fn volume(text: &str, directory: &Path) -> Result<Mount, Error> {
         Some(source) => {
             let path = if source.starts_with('/') {
                 Some(source.to_owned())
-            } else if source == "." || source == ".." || source.starts_with("./") || source.starts_with("../") {
+            } else if source == "." || source == ".." || source.starts_with("./") || source.starts_with("../")
+            {
                 Some(absolute("volume", text, source, directory)?)
             } else {
                 None
@@ -170,7 +171,11 @@ pub(super) fn tmpfs(text: &str) -> Result<Tmpfs, Error> {
                 let mode = u32::from_str_radix(value, 8).ok();
                 let mode = mode.filter(|mode| *mode <= 0o7777);
                 tmpfs.mode = Some(mode.ok_or_else(|| {
-                    wrong("tmpfs", text, format!("{option}: expected an octal mode, as 1777"))
+                    wrong(
+                        "tmpfs",
+                        text,
+                        format!("{option}: expected an octal mode, as 1777"),
+                    )
                 })?);
             }
             None if option == "exec" => tmpfs.exec = true,
@@ -188,7 +193,8 @@ pub(super) fn tmpfs(text: &str) -> Result<Tmpfs, Error> {
 /// # Errors
 /// [`Error::Option`].
 pub(super) fn device(text: &str) -> Result<Device, Error> {
-    const EXPECTED: &str = "expected HOST[:CONTAINER][:PERMISSIONS] with absolute paths and permissions of r, w and m";
+    const EXPECTED: &str =
+        "expected HOST[:CONTAINER][:PERMISSIONS] with absolute paths and permissions of r, w and m";
     let permissions = |text: &str| !text.is_empty() && text.bytes().all(|b| b"rwm".contains(&b));
     let is_path = |text: &str| text.starts_with('/') && !text.contains('\0');
     if !text.starts_with('/') && text.contains('/') && text.contains('=') && !text.contains(':') {
@@ -458,12 +464,19 @@ mod tests {
     fn volumes() {
         let parse = |text| volume(text, here()).ok();
         let source = |text| parse(text).map(|mount| mount.source);
-        assert!(matches!(source("/data"), Some(MountSource::Volume { name: None, .. })));
+        assert!(matches!(
+            source("/data"),
+            Some(MountSource::Volume { name: None, .. })
+        ));
         let mount = parse("/src:/dst:ro,z").expect("a mount");
         assert!(mount.read_only && mount.target == "/dst");
         assert!(matches!(
             mount.source,
-            MountSource::Bind { relabel: Some(Relabel::Shared), create: true, .. }
+            MountSource::Bind {
+                relabel: Some(Relabel::Shared),
+                create: true,
+                ..
+            }
         ));
         assert_eq!(source(".:/dst"), Some(bind("/here/it")));
         assert_eq!(source("../a:/dst:ro"), Some(bind("/here/a")));
@@ -496,7 +509,13 @@ mod tests {
         )
         .expect("a mount");
         assert!(m.read_only && m.target == "/etc/a,b");
-        let MountSource::Bind { source, create, propagation, .. } = m.source else {
+        let MountSource::Bind {
+            source,
+            create,
+            propagation,
+            ..
+        } = m.source
+        else {
             panic!("a bind mount");
         };
         assert_eq!((source.as_str(), create), ("/here/it/conf", false));
@@ -506,7 +525,13 @@ mod tests {
             here(),
         )
         .expect("a mount");
-        let MountSource::Volume { labels, driver, driver_options, .. } = m.source else {
+        let MountSource::Volume {
+            labels,
+            driver,
+            driver_options,
+            ..
+        } = m.source
+        else {
             panic!("a volume");
         };
         assert_eq!(labels.get("a").map(String::as_str), Some("b"));
@@ -515,17 +540,30 @@ mod tests {
         let m = mount("type=tmpfs,destination=/t,tmpfs-size=64m,tmpfs-mode=1770", here()).expect("a mount");
         assert_eq!(
             m.source,
-            MountSource::Tmpfs { size: Some(64 << 20), mode: Some(0o1770) }
+            MountSource::Tmpfs {
+                size: Some(64 << 20),
+                mode: Some(0o1770)
+            }
         );
     }
 
     #[test]
     fn devices() {
-        let parse = |text| device(text).ok().map(|d| format!("{} {} {}", d.host, d.container, d.permissions));
+        let parse = |text| {
+            device(text)
+                .ok()
+                .map(|d| format!("{} {} {}", d.host, d.container, d.permissions))
+        };
         assert_eq!(parse("/dev/fuse").as_deref(), Some("/dev/fuse /dev/fuse rwm"));
-        assert_eq!(parse("/dev/sda:/dev/xvdc:r").as_deref(), Some("/dev/sda /dev/xvdc r"));
+        assert_eq!(
+            parse("/dev/sda:/dev/xvdc:r").as_deref(),
+            Some("/dev/sda /dev/xvdc r")
+        );
         assert_eq!(parse("/dev/sda:rw").as_deref(), Some("/dev/sda /dev/sda rw"));
-        assert_eq!(parse("vendor.com/class=name").as_deref(), Some("vendor.com/class=name  "));
+        assert_eq!(
+            parse("vendor.com/class=name").as_deref(),
+            Some("vendor.com/class=name  ")
+        );
         for bad in ["", "fuse", "/a:b:rwm", "/a:/b:x", "/a:/b:r:w"] {
             assert!(device(bad).is_err(), "{bad:?}");
         }

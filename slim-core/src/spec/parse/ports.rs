@@ -83,7 +83,11 @@ fn parse(given: &str, text: &str) -> Result<Vec<PublishedPort>, Error> {
             address,
             host: host_range.map(|(from, to)| {
                 // One container port and a range: the engine takes a free one of it.
-                if count == 1 { (from, to) } else { (from + i, from + i) }
+                if count == 1 {
+                    (from, to)
+                } else {
+                    (from + i, from + i)
+                }
             }),
         })
         .collect())
