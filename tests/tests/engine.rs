@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use slim_core::digest::Digest;
 use slim_core::engine::docker::{Docker, OWNER_LABEL, Owner, describe_end};
-use slim_core::engine::{self, Container, ContainerOptions, Engine, Error, Pull};
+use slim_core::engine::{self, Container, Engine, Error, Pull};
 use slim_core::image::Image;
 use slim_core::path::RootPath;
 use slim_core::recording::MountKind;
+use slim_core::spec::{ContainerOptions, ContainerSpec, ParseContext};
 
 /// The image that the tests run: a static busybox, with a volume, a port and variables.
 const IMAGE: &str = "slim-test-engine:1";
@@ -126,6 +127,15 @@ fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }
 
+/// What the words say, in the test's own directory and environment.
+fn parsed(options: &ContainerOptions) -> ContainerSpec {
+    let context = ParseContext {
+        directory: &std::env::current_dir().expect("a directory"),
+        lookup: &|name| std::env::var(name).ok(),
+    };
+    ContainerSpec::parse(options, &context).expect("options")
+}
+
 fn sh(script: &str) -> ContainerOptions {
     ContainerOptions {
         command: vec!["/bin/sh".into(), "-c".into(), script.into()],
@@ -135,7 +145,7 @@ fn sh(script: &str) -> ContainerOptions {
 
 /// Runs a container to its end; gives its exit code, standard output and standard error.
 async fn run(docker: &Docker, image: &Image, options: &ContainerOptions) -> (i64, String, String) {
-    let container = docker.create(image, options).await.expect("it is created");
+    let container = docker.create(image, &parsed(options)).await.expect("it is created");
     docker.start(&container).await.expect("it starts");
     let outcome = docker.wait(&container).await.expect("it ends");
     let (out, err) = docker.logs(&container, 1 << 20).await.expect("it has a log");
@@ -158,7 +168,7 @@ async fn a_containers_life() {
     assert_eq!(image.config.env(), ["FROM=image", "GONE=soon"]);
     docker.same_kernel().expect("a local engine");
     let container = docker
-        .create(&image, &ContainerOptions::default())
+        .create(&image, &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     let state = docker.state(&container).await.expect("a state");
@@ -244,7 +254,7 @@ async fn what_is_asked_arrives() {
         command: list(&["999"]),
         ..ContainerOptions::default()
     };
-    let container = docker.create(&image, &options).await.expect("it is created");
+    let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
     docker.start(&container).await.expect("it starts");
     let environment = exec(&docker, &container, "/bin/cat /proc/1/environ").await;
     let environment: Vec<&str> = environment.split('\0').collect();
@@ -306,7 +316,13 @@ async fn what_is_asked_arrives() {
     assert_eq!(facts.capabilities, ["CAP_CHOWN", "CAP_KILL"]);
     assert!(facts.read_only && facts.no_new_privileges && facts.seccomp.is_some());
     assert_eq!((facts.user.as_str(), facts.workdir.as_str()), ("app", "/host"));
-    assert_eq!(facts.env_names, ["BOTH", "FILE", "GONE", "SPACE"]);
+    // Values of variables stay out of what is written.
+    let written = serde_json::to_string(&facts.spec).expect("JSON");
+    assert_eq!(
+        serde_json::to_value(&facts.spec).expect("JSON")["env"],
+        serde_json::json!(["FILE", "BOTH", "GONE", "SPACE"])
+    );
+    assert!(!written.contains("a b") && !written.contains("option"), "{written}");
     let kind = |path: &str| {
         facts
             .mounts
@@ -318,11 +334,6 @@ async fn what_is_asked_arrives() {
     assert_eq!(kind("/mem"), Some(MountKind::Tmpfs));
     assert_eq!(kind("/scratch"), Some(MountKind::Tmpfs));
     assert_eq!(kind("/anonymous"), Some(MountKind::Volume));
-    let words = facts.options.join(" ");
-    assert!(
-        words.contains("--env SPACE --") && !words.contains("a b"),
-        "{words}"
-    );
     assert_eq!(
         docker.unprivileged_port_start(&container).await.expect("it runs"),
         Some(0)
@@ -345,10 +356,10 @@ async fn networks() {
         network: Some(network.to_owned()),
         ..ContainerOptions::default()
     };
-    let none = docker.create(&image, &with("none")).await.expect("it is created");
+    let none = docker.create(&image, &parsed(&with("none"))).await.expect("it is created");
     docker.start(&none).await.expect("it starts");
     assert!(docker.state(&none).await.expect("a state").addresses.is_empty());
-    let host = docker.create(&image, &with("host")).await.expect("it is created");
+    let host = docker.create(&image, &parsed(&with("host"))).await.expect("it is created");
     docker.start(&host).await.expect("it starts");
     assert!(
         docker
@@ -360,12 +371,12 @@ async fn networks() {
             .all(|a| a.is_loopback())
     );
     let bridge = docker
-        .create(&image, &ContainerOptions::default())
+        .create(&image, &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     docker.start(&bridge).await.expect("it starts");
     let shared = docker
-        .create(&image, &with(&format!("container:{}", bridge.name)))
+        .create(&image, &parsed(&with(&format!("container:{}", bridge.name))))
         .await
         .expect("it is created");
     docker.start(&shared).await.expect("it starts");
@@ -388,7 +399,7 @@ async fn networks() {
     }
     assert!(text.contains("app:x:1000"), "{text:?}");
     serving.await.expect("no panic").expect("it ran");
-    let error = docker.create(&image, &with("no-such-network")).await;
+    let error = docker.create(&image, &parsed(&with("no-such-network"))).await;
     let error = match error {
         Ok(container) => docker.start(&container).await.expect_err("no such network"),
         Err(error) => error,
@@ -435,7 +446,7 @@ async fn entrypoint_and_command_are_docker_runs() {
         "bare\n"
     );
     let error = docker
-        .create(&image, &options(Some(""), &[]))
+        .create(&image, &parsed(&options(Some(""), &[])))
         .await
         .expect_err("nothing to run");
     assert!(error.to_string().contains("o command specified"), "{error}");
@@ -461,7 +472,7 @@ async fn a_seccomp_file_is_sent_as_its_text() {
         security_opt: vec!["seccomp=unconfined".to_owned()],
         ..ContainerOptions::default()
     };
-    let container = docker.create(&image, &options).await.expect("it is created");
+    let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
     docker.start(&container).await.expect("it starts");
     let (facts, _) = docker.container_facts(&container).await.expect("facts");
     assert!(facts.seccomp.is_none() && facts.seccomp_unconfined);
@@ -491,7 +502,7 @@ async fn ends_are_told_apart() {
     // Out of memory.
     let mut options = sh("echo hungry; exec /bin/tail /dev/zero");
     options.memory = Some("20m".to_owned());
-    let container = docker.create(&image, &options).await.expect("it is created");
+    let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
     docker.start(&container).await.expect("it starts");
     let outcome = docker.wait(&container).await.expect("it ends");
     assert!(
@@ -518,7 +529,7 @@ async fn ends_are_told_apart() {
         .await
         .expect("the image is there");
     let container = docker
-        .create(&stopping, &ContainerOptions::default())
+        .create(&stopping, &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -561,7 +572,7 @@ async fn failures_to_start_are_named() {
             "in use",
         ),
     ] {
-        let container = docker.create(&image, &options).await.expect("it is created");
+        let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
         let error = docker.start(&container).await.expect_err(says);
         assert!(
             matches!(&error, Error::Start { what, .. } if what.contains(says)),
@@ -576,7 +587,7 @@ async fn output_is_bounded_to_its_last_bytes() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let container = docker
-        .create(&image, &sh("seq 1 20000; echo last >&2"))
+        .create(&image, &parsed(&sh("seq 1 20000; echo last >&2")))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -590,7 +601,7 @@ async fn commands_in_a_container() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let container = docker
-        .create(&image, &ContainerOptions::default())
+        .create(&image, &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     let result = docker.exec(&container, &words("/bin/id")).await;
@@ -629,7 +640,7 @@ async fn peaks_are_measured_while_it_runs() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let script = "head -c 30000000 /dev/zero | tail -c 30000000 >/dev/null; while :; do :; done";
-    let container = docker.create(&image, &sh(script)).await.expect("it is created");
+    let container = docker.create(&image, &parsed(&sh(script))).await.expect("it is created");
     docker.start(&container).await.expect("it starts");
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     loop {
@@ -664,12 +675,12 @@ async fn everything_is_removed_with_its_container() {
     };
     let (first, second) = {
         let _guard = docker.guard();
-        let first = docker.create(&image, &options).await.expect("it is created");
+        let first = docker.create(&image, &parsed(&options)).await.expect("it is created");
         docker.start(&first).await.expect("it starts");
         let volumes = volumes_of(&first);
         // /data of the image, /more and the named one.
         assert_eq!(volumes.len(), 3, "{volumes:?}");
-        let second = docker.create(&image, &options).await.expect("it is created");
+        let second = docker.create(&image, &parsed(&options)).await.expect("it is created");
         docker.remove(&first).await.expect("it is removed while it runs");
         for name in volumes {
             assert_eq!(exists(&name), name == volume, "the named one is in use: {name}");
@@ -683,7 +694,7 @@ async fn everything_is_removed_with_its_container() {
     }
     // What the user had before stays.
     self::docker(&["volume", "create", &volume]);
-    let third = docker.create(&image, &options).await.expect("it is created");
+    let third = docker.create(&image, &parsed(&options)).await.expect("it is created");
     docker.remove(&third).await.expect("it is removed");
     assert!(exists(&volume));
     self::docker(&["volume", "rm", &volume]);
@@ -706,7 +717,7 @@ async fn what_dead_owners_left_is_removed_and_nothing_else() {
     let odd = format!("{OWNER_LABEL}=somebody");
     self::docker(&["create", "--name", &name("odd"), "--label", &odd, IMAGE]);
     let mine = docker
-        .create(&image, &ContainerOptions::default())
+        .create(&image, &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     self::docker(&["volume", "create", "--label", &label(&me), &name("living")]);
@@ -771,7 +782,7 @@ async fn two_owners_do_not_clean_each_other_away() {
     let _guard = docker.guard();
     let other = Docker::connect(None).await.expect("an engine answers");
     let container = docker
-        .create(&image, &ContainerOptions::default())
+        .create(&image, &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     other.clean_up().await.expect("it cleans up");
@@ -873,10 +884,9 @@ async fn a_container_of_somebody_else_is_found() {
     assert_eq!(docker.image_of(&container).await.expect("an image"), IMAGE);
     let (facts, _) = docker.container_facts(&container).await.expect("facts");
     assert_eq!(facts.network, "none");
-    assert_eq!(facts.env_names, ["MORE"]);
     assert_eq!(
-        facts.options.join(" "),
-        "--env MORE --tmpfs /x --network none --read-only"
+        serde_json::to_value(&facts.spec).expect("JSON"),
+        serde_json::json!({"env": ["MORE"], "tmpfs": [{"target": "/x"}], "read_only": true, "network": {"mode": "none"}})
     );
     self::docker(&["rm", "-fv", &id]);
     assert!(matches!(docker.find(&id).await, Err(Error::NoContainer { .. })));
@@ -1244,7 +1254,7 @@ async fn an_interrupted_creation_leaves_nothing() {
     // Cut off at many points, from before the first request to after the last.
     for milliseconds in (0..60).step_by(3) {
         let limit = Duration::from_millis(milliseconds);
-        let _ = tokio::time::timeout(limit, docker.create(&image, &options)).await;
+        let _ = tokio::time::timeout(limit, docker.create(&image, &parsed(&options))).await;
     }
     drop(docker);
     let left = self::docker(&["ps", "-aq", "--filter", &format!("label=interrupted={volume}")]);

@@ -241,7 +241,9 @@ fn plan(image: &slim_core::image::Image) -> Plan {
 }
 
 fn build(image: &slim_core::image::Image, options: &Options, directory: &Path) -> Built {
-    build::build(image, &plan(image), options, directory, &|_, _| {}).unwrap()
+    let path = directory.join(build::LAYER);
+    let mut file = std::fs::File::create(&path).unwrap();
+    build::build(image, &plan(image), options, &mut file, &path, &|_, _| {}).unwrap()
 }
 
 /// Hands the archive to `docker load`.

@@ -134,11 +134,14 @@ fn profiles(dir: &Path, tag: &str) -> PathBuf {
         plan: &plan,
         recording: &recording,
         image: &image,
+        launch: &slim_core::spec::LaunchSpec::default(),
+        digest: &image.id,
         tags: &[tag.to_owned()],
         options: &Options::default(),
     };
-    let output = pipeline::Output::open(dir).expect("the directory is writable");
+    let output = pipeline::Output::open(dir, pipeline::OutputMode::default()).expect("the directory is writable");
     output.write_profiles(&context).expect("profiles are written");
+    output.complete();
     dir.join("seccomp.json")
 }
 

@@ -42,7 +42,15 @@ pub(super) fn environment(
             None => EnvVar::named(name),
         });
     }
-    Ok(all)
+    // The last one wins.
+    let mut seen = std::collections::HashSet::new();
+    let mut last: Vec<EnvVar> = all
+        .into_iter()
+        .rev()
+        .filter(|variable| seen.insert(variable.name.clone()))
+        .collect();
+    last.reverse();
+    Ok(last)
 }
 
 /// Lines of `NAME=VALUE` or `NAME`; empty lines and those that start with `#` are skipped, spaces before a name too;
@@ -160,9 +168,7 @@ mod tests {
         assert_eq!(
             all,
             [
-                "A=1 ",
                 "B=\"x = y\"",
-                "MINE=from slim",
                 "E=",
                 "A=2",
                 "MINE=from slim",
