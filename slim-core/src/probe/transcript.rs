@@ -1,9 +1,9 @@
-//! Questions and answers as they are recorded.
+//! Requests and answers as they are recorded.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::http::{self, Answer, Dialect, KEPT, Request};
+use super::http::{self, Answer, KEPT, Protocol, Request};
 use crate::digest::Digest;
 use crate::recording::{
     Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, Origin, TcpExchange,
@@ -14,8 +14,8 @@ use super::ExecOutput;
 /// All kept bodies together are at most this many bytes; of further ones the digest is kept.
 const ALL_BODIES: usize = 128 << 20;
 
-/// What a recording leaves out and a replay in the same process needs: the values of credential headers, and request
-/// bodies that are too large to keep. It is not serialised, and `Debug` shows none of it.
+/// The parts of requests that a recording leaves out and a replay in the same process needs: the values of credential
+/// headers, and bodies that are too large to keep. It is not serialised, and `Debug` shows none of it.
 #[derive(Clone, Default)]
 pub struct Unrecorded {
     /// Header values by the exchange's sequence number and the header's place in it.
@@ -25,7 +25,7 @@ pub struct Unrecorded {
 }
 
 impl Unrecorded {
-    /// What both leave out; the exchanges of the two have other sequence numbers.
+    /// Returns the union of both, whose exchanges have different sequence numbers.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         self.headers.extend(other.headers.clone());
@@ -45,6 +45,15 @@ impl fmt::Debug for Unrecorded {
     }
 }
 
+/// The run fails, or does not, when a request gets no good answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requirement {
+    /// The user named the request, or it showed that the app is ready: it must succeed.
+    Required,
+    /// slim found the request by itself: any answer is recorded.
+    Optional,
+}
+
 /// The exchanges so far.
 #[derive(Default)]
 pub(super) struct Transcript {
@@ -57,7 +66,7 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// One whose exchanges are numbered from `first`.
+    /// An empty transcript whose exchanges are numbered from `first`.
     pub(super) fn starting_at(first: u32) -> Self {
         Self {
             first,
@@ -103,7 +112,7 @@ impl Transcript {
         request: &Request,
         secret: &[usize],
         answer: Option<&Answer>,
-        required: bool,
+        requirement: Requirement,
     ) {
         let sequence = self.next();
         let mut headers = Vec::new();
@@ -133,19 +142,19 @@ impl Transcript {
         self.push(
             origin,
             ExchangeKind::Http(HttpExchange {
-                tls: request.dialect == Dialect::Tls,
+                tls: request.protocol == Protocol::Https,
                 port,
                 method: request.method.clone(),
                 path: request.path.clone(),
                 headers,
                 body,
                 response,
-                required,
+                required: requirement == Requirement::Required,
             }),
         );
     }
 
-    /// Records what was sent to a TCP port and what came back.
+    /// Records a TCP exchange.
     pub(super) fn tcp(&mut self, origin: Origin, port: u16, sent: Option<&[u8]>, received: &[u8]) {
         let sent = sent.filter(|sent| !sent.is_empty()).map(|sent| self.keep(sent));
         let received = self.keep(received);
@@ -168,7 +177,7 @@ impl Transcript {
     }
 }
 
-/// The body of these bytes, kept if they are few enough.
+/// Returns the record of these bytes, kept if they are few enough.
 pub(super) fn body(bytes: &[u8]) -> Body {
     Body {
         digest: Digest::of(bytes),
@@ -177,13 +186,13 @@ pub(super) fn body(bytes: &[u8]) -> Body {
     }
 }
 
-/// The request part of a recorded exchange, to be sent again; none if what the recording leaves out is not at hand.
+/// Returns the request of a recorded exchange, to be sent again; none if a part that the recording leaves out is not at
+/// hand.
 pub(super) fn request(
     exchange: &HttpExchange,
     sequence: u32,
     bodies: &BTreeMap<Digest, Vec<u8>>,
     unrecorded: &Unrecorded,
-    patience: std::time::Duration,
 ) -> Option<Request> {
     let value = |(place, header): (usize, &Header)| {
         let value = header
@@ -211,17 +220,17 @@ pub(super) fn request(
         .response
         .as_ref()
         .map(|response| response.version.as_str());
-    let dialect = match (exchange.tls, version) {
-        (true, _) => Dialect::Tls,
-        (false, Some("HTTP/2.0")) => Dialect::PlainHttp2,
-        (false, _) => Dialect::Plain,
+    let protocol = match (exchange.tls, version) {
+        (true, _) => Protocol::Https,
+        (false, Some("HTTP/2.0")) => Protocol::Http2,
+        (false, _) => Protocol::Http1,
     };
     Some(Request {
-        dialect,
+        protocol,
         method: exchange.method.clone(),
         path: exchange.path.clone(),
         headers,
         body,
-        patience,
+        timeout: http::REQUEST_TIMEOUT,
     })
 }
