@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use tokio::time::Instant;
+
 use super::Error;
 use super::http::{Protocol, Request};
 use super::links::{Link, Role, links};
@@ -57,7 +59,16 @@ impl Session<'_> {
     /// Follows the links of the site's answers so far.
     pub(super) async fn crawl(&self, transcript: &mut Transcript, site: Site) -> Result<(), Error> {
         let mut queue = self.first_links(transcript, site);
+        let deadline = Instant::now() + self.options.job_deadline;
         while let Some(Queued { path, level, from }) = queue.waiting.pop_front() {
+            if Instant::now() >= deadline {
+                transcript.summary.push(format!(
+                    "the crawl of port {} was cut after {} s: a longer --job-timeout lets it go on",
+                    site.port,
+                    self.options.job_deadline.as_secs()
+                ));
+                break;
+            }
             let request = Request::get(&path, site.protocol).within(OPTIONAL_TIMEOUT);
             self.target.progress(&request.display(site.port));
             let answer = self.send(site.endpoint, site.port, &request).await?.ok();
@@ -98,15 +109,58 @@ impl Session<'_> {
             };
             let body = transcript.bodies.get(&response.body.digest);
             let tls = site.protocol == Protocol::Https;
-            let found = links(
-                &http.path,
-                tls,
-                site.port,
-                response,
-                body.map_or(&[], |body| body),
-            );
+            let found = links(&http.path, tls, site.port, response, body.unwrap_or_default());
             queue.add(found, &http.path, |_| 1);
         }
         queue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::fake::{Fake, serve};
+    use super::super::{Options, Probed, run};
+
+    /// Probes a site of which each page links to `links` others.
+    async fn crawl(links: usize, delay: Duration, options: Options) -> Probed {
+        let page = move |path: &str| {
+            let link = |i| format!("<a href=\"{}/{i}\">", path.trim_end_matches('/'));
+            (0..links).map(link).collect()
+        };
+        let fake = Fake {
+            exposed: vec![80],
+            endpoint: Some(serve(delay, page).await),
+            ..Fake::default()
+        };
+        let running = tokio::time::timeout(Duration::from_secs(30), run(&fake, &options));
+        running.await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_site_without_an_end_is_crawled_up_to_the_bound() {
+        let options = Options {
+            crawl_pages: 20,
+            crawl_depth: u32::MAX,
+            ..Options::default()
+        };
+        let probed = crawl(1000, Duration::ZERO, options).await;
+        assert_eq!(probed.exchanges.len(), 21);
+    }
+
+    #[tokio::test]
+    async fn a_crawl_ends_in_time() {
+        let options = Options {
+            crawl_pages: u32::MAX,
+            crawl_depth: u32::MAX,
+            job_deadline: Duration::from_secs(1),
+            ..Options::default()
+        };
+        let probed = crawl(1, Duration::from_millis(50), options).await;
+        assert_eq!(
+            probed.summary[0],
+            "the crawl of port 80 was cut after 1 s: a longer --job-timeout lets it go on"
+        );
     }
 }

@@ -123,6 +123,16 @@ pub enum Error {
         /// The engine's message.
         source: BoxError,
     },
+    /// The command does not end.
+    #[error(
+        "{command:?} in the container did not end within {seconds} s; if it is only slow, pass a longer --job-timeout"
+    )]
+    ExecTimeout {
+        /// The command.
+        command: String,
+        /// Number of seconds that were waited.
+        seconds: u64,
+    },
     /// The probe file cannot be read or is not one.
     #[error("{}: {message}", path.display())]
     ProbeFile {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
-use super::ports::Candidates;
-use super::session::{Session, list_ports, while_waiting};
+use super::ports::{Candidates, list_ports, while_waiting};
+use super::session::Session;
 use super::tcp::{self, Banner, TcpProbe};
 use super::transcript::Transcript;
 use super::{Error, ExecOutput};
@@ -129,17 +129,22 @@ impl Session<'_> {
         }
     }
 
-    /// Runs a command once. The outer error is the container's end, the inner one the command's.
+    /// Runs a command once. The outer error ends the probe; after the inner one the command may be tried again.
     async fn execute(&self, command: &[String], shown: &str) -> Result<Result<ExecOutput, Error>, Error> {
         self.target
             .progress(&format!("running {shown:?} in the container"));
-        let result = self
-            .unless_exited(|| while_running(shown), self.target.exec(command))
-            .await?;
-        Ok(result.map_err(|source| Error::Exec {
-            command: shown.to_owned(),
-            source,
-        }))
+        let limit = self.options.job_deadline;
+        let running = timeout(limit, self.target.exec(command));
+        match self.unless_exited(|| while_running(shown), running).await? {
+            Ok(result) => Ok(result.map_err(|source| Error::Exec {
+                command: shown.to_owned(),
+                source,
+            })),
+            Err(_) => Err(Error::ExecTimeout {
+                command: shown.to_owned(),
+                seconds: limit.as_secs(),
+            }),
+        }
     }
 
     fn retry_by(&self) -> Instant {
@@ -161,5 +166,26 @@ fn tail(bytes: &[u8]) -> String {
     match clean.trim() {
         "" => "it wrote nothing".into(),
         text => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Fake;
+    use super::super::{Error, Mode, Options, run};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_command_that_does_not_end_is_an_error() {
+        let options = Options {
+            mode: Mode::Exec,
+            exec: Some(vec!["sleep".into(), "inf".into()]),
+            job_deadline: Duration::from_secs(1),
+            ..Options::default()
+        };
+        let fake = Fake::default();
+        let running = timeout(Duration::from_secs(10), run(&fake, &options));
+        let error = running.await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::ExecTimeout { seconds: 1, .. }), "{error}");
     }
 }

@@ -17,6 +17,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::de::{self, SeqAccess, Visitor};
@@ -321,12 +322,17 @@ fn excerpt(bytes: &[u8]) -> String {
     format!("{line:?}")
 }
 
+/// Reads a file of the user's within its bound.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if meta.len() > LONGEST {
+    let mut bytes = Vec::new();
+    // A device has no length, and a file may grow.
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LONGEST {
         return Err(format!("larger than {} MiB", LONGEST >> 20));
     }
-    std::fs::read(path).map_err(|error| error.to_string())
+    Ok(bytes)
 }
 
 fn wrong(path: &Path, message: String) -> Error {
@@ -449,6 +455,12 @@ mod tests {
             asked[0].request().unwrap().body.as_deref(),
             Some(&b"\x00\xff"[..])
         );
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let error = load(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/zero: larger than 64 MiB");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a page links to.
+//! The links of a page.
 //!
 //! Only the tokenizer of the HTML parser is used: attributes of start tags are all that is needed, and it takes time
 //! and memory linear in the page, however its elements nest.
@@ -16,31 +16,33 @@ use url::Position;
 
 use crate::recording::HttpResponse;
 
-/// A path longer than this is not asked for.
+/// Length of a path at most; longer ones are not followed.
 const LONGEST: usize = 8 << 10;
-/// Of one page, this many links are looked at.
+/// Number of links of one page at most.
 const MOST: usize = 10_000;
+/// Length of all paths of one page at most: a long base is part of each.
+const ALL_PATHS: usize = 4 << 20;
 
-/// What is at the other end of a link.
+/// The role of a link's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     /// Part of the page: a script, a style, an image, a font, the target of a redirect.
     Part,
-    /// Somewhere else to go.
+    /// Another page.
     Page,
 }
 
 /// A link to the same origin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Link {
-    /// What for.
+    /// The role of its target.
     pub(super) role: Role,
     /// Path and query, percent-encoded; starts with `/`.
     pub(super) path: String,
 }
 
-/// The links of an answer in the order they appear, each once, to the same origin only: the container's `port`, by
-/// whatever name a container calls itself.
+/// Returns the links of an answer in the order of their appearance, each once. Only those to the same origin are: the
+/// container's `port`, under any name of the container itself.
 pub(super) fn links(path: &str, tls: bool, port: u16, response: &HttpResponse, body: &[u8]) -> Vec<Link> {
     let scheme = if tls { "https" } else { "http" };
     let Ok(page) = Url::parse(&format!("{scheme}://localhost{path}")) else {
@@ -49,6 +51,7 @@ pub(super) fn links(path: &str, tls: bool, port: u16, response: &HttpResponse, b
     let mut found = Found {
         origin: (scheme.to_owned(), port),
         seen: BTreeSet::new(),
+        length: 0,
         links: Vec::new(),
     };
     let value = |name: &str| {
@@ -75,6 +78,8 @@ pub(super) fn links(path: &str, tls: bool, port: u16, response: &HttpResponse, b
 struct Found {
     origin: (String, u16),
     seen: BTreeSet<Link>,
+    /// Length of all paths so far.
+    length: usize,
     links: Vec<Link>,
 }
 
@@ -91,7 +96,7 @@ impl Found {
             return;
         }
         let path = &url[Position::BeforePath..Position::AfterQuery];
-        if !path.starts_with('/') || path.len() > LONGEST {
+        if !path.starts_with('/') || path.len() > LONGEST || self.length + path.len() > ALL_PATHS {
             return;
         }
         let link = Link {
@@ -99,6 +104,7 @@ impl Found {
             path: path.to_owned(),
         };
         if self.seen.insert(link.clone()) {
+            self.length += link.path.len();
             self.links.push(link);
         }
     }
@@ -430,6 +436,18 @@ mod tests {
         assert_eq!(to("http://example.com/"), []);
         assert_eq!(to("//example.com/"), []);
         assert_eq!(to("https://localhost/"), []);
+    }
+
+    #[test]
+    fn a_long_base_does_not_multiply() {
+        let mut page = format!("<base href=\"/{}/\">", "b".repeat(8000));
+        for i in 0..5000 {
+            page += &format!("<a href={i}>");
+        }
+        let answer = response(200, &[("content-type", "text/html")]);
+        let found = links("/", false, 80, &answer, page.as_bytes());
+        let length: usize = found.iter().map(|link| link.path.len()).sum();
+        assert!(!found.is_empty() && length <= ALL_PATHS, "{length}");
     }
 
     #[test]

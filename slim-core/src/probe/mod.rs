@@ -16,6 +16,8 @@ mod backoff;
 mod crawl;
 mod error;
 mod exec;
+#[cfg(test)]
+mod fake;
 mod file;
 mod http;
 mod job;
@@ -38,7 +40,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::digest::Digest;
-use crate::recording::{Body, Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
+use crate::recording::{Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
 
 pub use error::Error;
 pub use http::{Answer, Client, Failure, Protocol, Request};
@@ -314,20 +316,4 @@ pub struct Replayed {
     pub exchanges: Vec<Exchange>,
     /// The bytes of every body that is marked as kept.
     pub bodies: BTreeMap<Digest, Vec<u8>>,
-}
-
-impl Replayed {
-    fn keep(&mut self, body: &Body, bytes: &[u8]) {
-        if body.kept {
-            self.bodies
-                .entry(body.digest.clone())
-                .or_insert_with(|| bytes.to_vec());
-        }
-    }
-
-    fn body(&mut self, bytes: &[u8]) -> Body {
-        let body = transcript::body(bytes);
-        self.keep(&body, bytes);
-        body
-    }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout};
 
 use super::attempt::{Attempt, Spoken, attempt};
 use super::backoff::Backoff;
 use super::http::{Protocol, Request};
-use super::session::{Session, list_ports, while_waiting};
+use super::session::Session;
 use super::transcript::Transcript;
 use super::{End, Error, Mode, Target};
 use crate::recording::SocketAction;
@@ -22,6 +22,11 @@ const TRACED_GRACE: Duration = Duration::from_millis(300);
 /// The time to wait for a port that accepts connections without an answer, once another port has answered, and for a
 /// container that listens on its own loopback address only.
 const DOUBT: Duration = Duration::from_secs(5);
+
+/// Number of ports that are attempted at the same time: an image may expose all there are.
+const PARALLEL: usize = 64;
+/// Number of ports that a message names.
+const NAMED: usize = 16;
 
 /// The ports of a container.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -169,7 +174,7 @@ impl Wait {
 
     /// Adds the ports that were not probed to the summary.
     fn summarise_missing(&self, transcript: &mut Transcript, look: &Look) {
-        for port in &look.missing {
+        for port in look.missing.iter().take(NAMED) {
             let message = match (look.candidates.loopback.get(port), self.failures.get(port)) {
                 (Some(address), _) => {
                     format!("port {port} is listened on at {address} only, so it was not probed")
@@ -180,6 +185,11 @@ impl Wait {
                 _ => format!("port {port} is exposed, but nothing listens on it: not probed"),
             };
             transcript.summary.push(message);
+        }
+        if let more @ 1.. = look.missing.len().saturating_sub(NAMED) {
+            transcript
+                .summary
+                .push(format!("{more} more ports were not probed"));
         }
     }
 
@@ -193,7 +203,10 @@ impl Wait {
             Some(Attempt::Closed(why)) => format!("{port} ({why})"),
             _ => port.to_string(),
         };
-        let list: Vec<String> = waiting_for.iter().map(state).collect();
+        let mut list: Vec<String> = waiting_for.iter().take(NAMED).map(state).collect();
+        if let more @ 1.. = waiting_for.len().saturating_sub(NAMED) {
+            list.push(format!("… and {more} more"));
+        }
         (!list.is_empty()).then(|| format!("waiting for port {}", list.join(", ")))
     }
 }
@@ -258,7 +271,7 @@ impl Session<'_> {
             wait.reported = message;
         }
         let deadline = self.wait_deadline(wait);
-        let attempts = join_all(open.iter().map(|port| self.attempt(*port, deadline)));
+        let attempts = self.attempt_all(&open, deadline);
         let attempts = match self.unless_exited(|| while_waiting(&open), attempts).await {
             Ok(attempts) => attempts,
             Err(error) => return Err((candidates, error)),
@@ -284,6 +297,15 @@ impl Session<'_> {
             None if options.mode == Mode::Auto => self.started + options.job_deadline,
             None => self.started + options.readiness_deadline,
         }
+    }
+
+    /// Attempts all of `ports`, a bounded number at a time. The outcomes are in their order.
+    async fn attempt_all(&self, ports: &[u16], deadline: Instant) -> Vec<Attempt> {
+        stream::iter(ports.to_vec())
+            .map(|port| self.attempt(port, deadline))
+            .buffered(PARALLEL)
+            .collect()
+            .await
     }
 
     async fn attempt(&self, port: u16, deadline: Instant) -> Attempt {
@@ -417,7 +439,7 @@ impl Session<'_> {
             .map(|(port, _)| *port)
             .collect();
         let deadline = Instant::now() + DOUBT;
-        let attempts = join_all(fresh.iter().map(|port| self.attempt(*port, deadline)));
+        let attempts = self.attempt_all(&fresh, deadline);
         let attempts = self.unless_exited(|| while_waiting(&fresh), attempts).await?;
         Ok(fresh
             .iter()
@@ -427,5 +449,54 @@ impl Session<'_> {
                 _ => None,
             })
             .collect())
+    }
+}
+
+/// `while port 80 was waited for`.
+pub(super) fn while_waiting(ports: &[u16]) -> String {
+    if ports.is_empty() {
+        "before it listened anywhere".into()
+    } else {
+        format!("while {} was waited for", list_ports(ports))
+    }
+}
+
+/// `port 80` or `ports 80, 443`.
+pub(super) fn list_ports(ports: &[u16]) -> String {
+    let mut list: Vec<String> = ports.iter().take(NAMED).map(u16::to_string).collect();
+    if let more @ 1.. = ports.len().saturating_sub(NAMED) {
+        list.push(format!("… and {more} more"));
+    }
+    let plural = if ports.len() == 1 { "" } else { "s" };
+    format!("port{plural} {}", list.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::super::fake::Fake;
+    use super::super::{Options, run};
+    use super::*;
+
+    #[tokio::test]
+    async fn many_ports_are_attempted_some_at_a_time() {
+        let fake = Fake {
+            exposed: (1..=2000).collect(),
+            ..Fake::default()
+        };
+        let options = Options {
+            readiness_deadline: Duration::from_millis(100),
+            ..Options::default()
+        };
+        let error = run(&fake, &options).await.unwrap_err().to_string();
+        assert!(error.contains(", 16, … and 1984 more within"), "{error}");
+        assert_eq!(fake.most_active.load(Ordering::Relaxed), PARALLEL);
+    }
+
+    #[test]
+    fn ports_are_listed() {
+        assert_eq!(list_ports(&[80]), "port 80");
+        assert_eq!(list_ports(&[80, 443]), "ports 80, 443");
     }
 }

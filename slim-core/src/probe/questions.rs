@@ -76,7 +76,7 @@ impl Questions {
         }
         Ok(Self {
             exchanges: transcript.exchanges,
-            bodies: transcript.bodies,
+            bodies: transcript.bodies.into_map(),
             unrecorded: transcript.unrecorded,
         })
     }

@@ -7,9 +7,11 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::http::{Answer, Request};
+use super::ports::{list_ports, while_waiting};
 use super::requests::Requests;
-use super::session::{Session, list_ports, while_waiting};
+use super::session::Session;
 use super::tcp::{self, Banner, Greeting, TcpProbe};
+use super::transcript::Bodies;
 use super::{Error, Options, Patience, Replayed, Target, Unrecorded, transcript};
 use crate::digest::Digest;
 use crate::recording::{
@@ -45,7 +47,8 @@ pub async fn replay_within(
     let options = options_within(patience);
     let requests = Requests::default();
     let session = Session::new(target, &options, &requests);
-    let mut replayed = Replayed::default();
+    let mut replayed = Vec::new();
+    let mut kept = Bodies::default();
     let mut accepting: BTreeSet<u16> = BTreeSet::new();
     for exchange in exchanges {
         let kind = match &exchange.kind {
@@ -58,9 +61,9 @@ pub async fn replay_within(
                 let answer = session
                     .replay_http(endpoint, &request, http.port, recorded)
                     .await?;
-                let response = answer.map(|answer| {
-                    replayed.keep(&answer.response.body, &answer.bytes);
-                    answer.response
+                let response = answer.map(|Answer { mut response, bytes }| {
+                    response.body = kept.keep_as(response.body, &bytes);
+                    response
                 });
                 ExchangeKind::Http(HttpExchange {
                     response,
@@ -78,7 +81,7 @@ pub async fn replay_within(
                 let endpoint = session.reachable(tcp.port, &mut accepting).await?;
                 let received = session.replay_tcp(endpoint, tcp.port, sent).await?;
                 ExchangeKind::Tcp(TcpExchange {
-                    received: replayed.body(&received),
+                    received: kept.keep(&received),
                     ..tcp.clone()
                 })
             }
@@ -91,18 +94,21 @@ pub async fn replay_within(
                 ExchangeKind::Exec(ExecExchange {
                     command: exec.command.clone(),
                     exit_code: output.exit_code,
-                    stdout: replayed.body(&output.stdout),
-                    stderr: replayed.body(&output.stderr),
+                    stdout: kept.keep(&output.stdout),
+                    stderr: kept.keep(&output.stderr),
                 })
             }
         };
-        replayed.exchanges.push(Exchange {
+        replayed.push(Exchange {
             sequence: exchange.sequence,
             origin: exchange.origin.clone(),
             kind,
         });
     }
-    Ok(replayed)
+    Ok(Replayed {
+        exchanges: replayed,
+        bodies: kept.into_map(),
+    })
 }
 
 /// Waits until `target` listens on the ports of `sockets`, those that the original listened on, where no request was

@@ -56,7 +56,7 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
     Ok(Probed {
         patience,
         exchanges: transcript.exchanges,
-        bodies: transcript.bodies,
+        bodies: transcript.bodies.into_map(),
         summary: transcript.summary,
         kind,
         exit_code,
@@ -239,20 +239,4 @@ impl<'a> Session<'a> {
             self.target.first_answer();
         }
     }
-}
-
-/// `while port 80 was waited for`.
-pub(super) fn while_waiting(ports: &[u16]) -> String {
-    if ports.is_empty() {
-        "before it listened anywhere".into()
-    } else {
-        format!("while {} was waited for", list_ports(ports))
-    }
-}
-
-/// `port 80` or `ports 80, 443`.
-pub(super) fn list_ports(ports: &[u16]) -> String {
-    let list: Vec<String> = ports.iter().map(u16::to_string).collect();
-    let plural = if ports.len() == 1 { "" } else { "s" };
-    format!("port{plural} {}", list.join(", "))
 }

@@ -10,8 +10,9 @@ use super::backoff::Backoff;
 use super::file::{Entry, FileRequest};
 use super::http::{Answer, Failure, Protocol, REQUEST_TIMEOUT, Request};
 use super::openapi::{self, Walk};
+use super::ports::list_ports;
 use super::requests::{Description, split_port};
-use super::session::{Session, list_ports};
+use super::session::Session;
 use super::transcript::{Requirement, Transcript};
 use crate::recording::Origin;
 
@@ -36,6 +37,10 @@ struct Counts {
 }
 
 impl Counts {
+    fn all(&self) -> usize {
+        self.succeeded + self.refused + self.failed + self.unanswered
+    }
+
     fn add(&mut self, status: Option<u16>) {
         *match status {
             Some(..400) => &mut self.succeeded,
@@ -137,7 +142,16 @@ impl Session<'_> {
         };
         transcript.summary.extend(walk.notes.iter().cloned());
         let mut counts = Counts::default();
-        for operation in &walk.operations {
+        let end = Instant::now() + self.options.job_deadline;
+        for (sent, operation) in walk.operations.iter().enumerate() {
+            if Instant::now() >= end {
+                transcript.summary.push(format!(
+                    "{} operations of {text} were not asked within {} s: a longer --job-timeout lets the walk go on",
+                    walk.operations.len() - sent,
+                    self.options.job_deadline.as_secs()
+                ));
+                break;
+            }
             let request = Request {
                 protocol: site.protocol,
                 method: operation.method.clone(),
@@ -157,7 +171,7 @@ impl Session<'_> {
         }
         transcript.summary.push(format!(
             "{} operations of {text} were asked: {} succeeded, {} were refused (4xx), {} failed (5xx), {} were not answered",
-            walk.operations.len(),
+            counts.all(),
             counts.succeeded,
             counts.refused,
             counts.failed,

@@ -15,6 +15,8 @@ const ANSWER: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(200);
 /// The time that a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The time that one side may send, however little at a time.
+const WHOLE: Duration = Duration::from_secs(10);
 /// Number of bytes that are received at most.
 const MAX_RECEIVED: usize = 64 << 10;
 
@@ -126,7 +128,7 @@ pub(super) async fn probe(endpoint: SocketAddr, message: Option<&[u8]>, banner: 
     };
     let mut received = Vec::new();
     if banner == Banner::Await {
-        match receive(&mut stream, &mut received, BANNER).await {
+        match receive(&mut stream, &mut received, BANNER, WHOLE).await {
             Ok(true) => {}
             Ok(false) if received.is_empty() => return TcpProbe::Closed("closed without a byte".into()),
             Ok(false) => return TcpProbe::Open(received),
@@ -137,9 +139,9 @@ pub(super) async fn probe(endpoint: SocketAddr, message: Option<&[u8]>, banner: 
     let Some(message) = message.filter(|message| !message.is_empty()) else {
         return TcpProbe::Open(received);
     };
-    let sent = stream.write_all(message).await;
-    let end = match sent {
-        Ok(()) => receive(&mut stream, &mut received, ANSWER).await,
+    let sent = timeout(WHOLE, stream.write_all(message)).await;
+    let end = match sent.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+        Ok(()) => receive(&mut stream, &mut received, ANSWER, WHOLE).await,
         Err(error) => Err(error),
     };
     match end {
@@ -152,8 +154,15 @@ pub(super) async fn probe(endpoint: SocketAddr, message: Option<&[u8]>, banner: 
     }
 }
 
-/// Receives until a pause, the bound or the end; the first byte may take `first`. Returns false at the end of the stream.
-async fn receive(stream: &mut TcpStream, received: &mut Vec<u8>, first: Duration) -> std::io::Result<bool> {
+/// Receives until a pause, a bound or the end; the first byte may take `first`, all of them `whole`. Returns false at the
+/// end of the stream.
+async fn receive(
+    stream: &mut TcpStream,
+    received: &mut Vec<u8>,
+    first: Duration,
+    whole: Duration,
+) -> std::io::Result<bool> {
+    let deadline = Instant::now() + whole;
     let mut until = Instant::now() + first;
     let mut buffer = [0; 4096];
     while received.len() < MAX_RECEIVED {
@@ -162,7 +171,7 @@ async fn receive(stream: &mut TcpStream, received: &mut Vec<u8>, first: Duration
             Ok(Ok(0)) => return Ok(false),
             Ok(Ok(count)) => {
                 received.extend_from_slice(&buffer[..count]);
-                until = Instant::now() + PAUSE;
+                until = deadline.min(Instant::now() + PAUSE);
             }
             Ok(Err(error)) => return Err(error),
         }
@@ -186,6 +195,23 @@ mod tests {
         let le = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
         assert_eq!(le(mongo), mongo.len());
         assert_eq!(le(&mongo[21..]), mongo.len() - 21, "the document");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_sends_without_an_end_is_cut() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            while stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(PAUSE / 4).await;
+            }
+        });
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut received = Vec::new();
+        let receiving = receive(&mut stream, &mut received, ANSWER, PAUSE * 3);
+        let open = timeout(Duration::from_secs(5), receiving).await.unwrap().unwrap();
+        assert!(open && received.len() > 1);
     }
 
     #[test]

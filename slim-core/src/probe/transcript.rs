@@ -45,6 +45,57 @@ impl fmt::Debug for Unrecorded {
     }
 }
 
+/// The bytes of bodies, up to a bound of all together.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    bytes: BTreeMap<Digest, Vec<u8>>,
+    size: usize,
+    limit: usize,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self::within(ALL_BODIES)
+    }
+}
+
+impl Bodies {
+    fn within(limit: usize) -> Self {
+        Self {
+            bytes: BTreeMap::new(),
+            size: 0,
+            limit,
+        }
+    }
+
+    /// The bytes of a body, if they are kept.
+    pub(super) fn get(&self, digest: &Digest) -> Option<&[u8]> {
+        self.bytes.get(digest).map(Vec::as_slice)
+    }
+
+    /// Keeps the bytes if they are few enough. Returns their record.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> Body {
+        self.keep_as(body(bytes), bytes)
+    }
+
+    /// Keeps the bytes of `body` if they are few enough. Returns the record, changed if they are not.
+    pub(super) fn keep_as(&mut self, mut body: Body, bytes: &[u8]) -> Body {
+        if body.kept && !self.bytes.contains_key(&body.digest) {
+            body.kept = self.size + bytes.len() <= self.limit;
+            if body.kept {
+                self.size += bytes.len();
+                self.bytes.insert(body.digest.clone(), bytes.to_vec());
+            }
+        }
+        body
+    }
+
+    /// Returns all bytes that are kept, by digest.
+    pub(super) fn into_map(self) -> BTreeMap<Digest, Vec<u8>> {
+        self.bytes
+    }
+}
+
 /// The run fails, or does not, when a request gets no good answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Requirement {
@@ -58,10 +109,9 @@ pub(super) enum Requirement {
 #[derive(Default)]
 pub(super) struct Transcript {
     pub(super) exchanges: Vec<Exchange>,
-    pub(super) bodies: BTreeMap<Digest, Vec<u8>>,
+    pub(super) bodies: Bodies,
     pub(super) unrecorded: Unrecorded,
     pub(super) summary: Vec<String>,
-    size: usize,
     first: u32,
 }
 
@@ -85,23 +135,6 @@ impl Transcript {
     fn next(&self) -> u32 {
         let count = u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX);
         self.first.saturating_add(count)
-    }
-
-    /// Keeps the bytes beside the recording if there is room.
-    fn keep(&mut self, bytes: &[u8]) -> Body {
-        let body = body(bytes);
-        self.keep_as(body, bytes)
-    }
-
-    fn keep_as(&mut self, mut body: Body, bytes: &[u8]) -> Body {
-        if body.kept && !self.bodies.contains_key(&body.digest) {
-            body.kept = self.size + bytes.len() <= ALL_BODIES;
-            if body.kept {
-                self.size += bytes.len();
-                self.bodies.insert(body.digest.clone(), bytes.to_vec());
-            }
-        }
-        body
     }
 
     /// Records a request and its answer. The headers whose value came from the environment are in `secret`.
@@ -128,7 +161,7 @@ impl Transcript {
             headers.push(header);
         }
         let body = request.body.as_ref().map(|bytes| {
-            let body = self.keep(bytes);
+            let body = self.bodies.keep(bytes);
             if !body.kept {
                 self.unrecorded.bodies.insert(body.digest.clone(), bytes.clone());
             }
@@ -136,7 +169,7 @@ impl Transcript {
         });
         let response = answer.map(|answer| {
             let mut response = answer.response.clone();
-            response.body = self.keep_as(response.body, &answer.bytes);
+            response.body = self.bodies.keep_as(response.body, &answer.bytes);
             response
         });
         self.push(
@@ -156,15 +189,17 @@ impl Transcript {
 
     /// Records a TCP exchange.
     pub(super) fn tcp(&mut self, origin: Origin, port: u16, sent: Option<&[u8]>, received: &[u8]) {
-        let sent = sent.filter(|sent| !sent.is_empty()).map(|sent| self.keep(sent));
-        let received = self.keep(received);
+        let sent = sent
+            .filter(|sent| !sent.is_empty())
+            .map(|sent| self.bodies.keep(sent));
+        let received = self.bodies.keep(received);
         self.push(origin, ExchangeKind::Tcp(TcpExchange { port, sent, received }));
     }
 
     /// Records a command, or the job itself.
     pub(super) fn exec(&mut self, origin: Origin, command: &[String], output: &ExecOutput) {
-        let stdout = self.keep(&output.stdout);
-        let stderr = self.keep(&output.stderr);
+        let stdout = self.bodies.keep(&output.stdout);
+        let stderr = self.bodies.keep(&output.stderr);
         self.push(
             origin,
             ExchangeKind::Exec(ExecExchange {
@@ -233,4 +268,20 @@ pub(super) fn request(
         body,
         timeout: http::REQUEST_TIMEOUT,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_kept_up_to_a_bound() {
+        let mut bodies = Bodies::within(10);
+        assert!(bodies.keep(b"12345678").kept);
+        assert!(bodies.keep(b"12345678").kept, "the same costs nothing");
+        assert!(!bodies.keep(b"abc").kept);
+        assert!(bodies.keep(b"ab").kept);
+        assert_eq!(bodies.get(&Digest::of(b"abc")), None);
+        assert_eq!(bodies.into_map().len(), 2);
+    }
 }
