@@ -586,7 +586,7 @@ pub(crate) struct Probe {
     /// How long the app may take to answer
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, env = "SLIM_READY_TIMEOUT")]
     ready_timeout: Duration,
-    /// How long a job may run
+    /// How long a job, a command, a crawl or an API walk may take
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, env = "SLIM_JOB_TIMEOUT")]
     job_timeout: Duration,
     /// The exit code that a job or an exec probe must have
