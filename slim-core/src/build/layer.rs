@@ -29,15 +29,15 @@ use crate::path::RootPath;
 /// A tar's unit.
 pub(super) const BLOCK: usize = 512;
 
-/// What fits into a header's name and its prefix.
+/// Length of a header's name and of its prefix.
 const MAX_NAME: usize = 100;
 const MAX_PREFIX: usize = 155;
 
-/// What fits into seven and eleven octal digits.
+/// The largest numbers of seven and of eleven octal digits.
 const MAX_ID: u64 = 0o7_777_777;
 const MAX_SIZE: u64 = 0o77_777_777_777;
 
-/// How much is copied at once.
+/// Number of bytes that are copied at once.
 const CHUNK: usize = 1 << 18;
 
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
@@ -51,7 +51,7 @@ pub struct Layer {
     pub size: u64,
 }
 
-/// Why a layer cannot be written: something of the image, or the file.
+/// The reason why a layer cannot be written: an entry of the image, or the output file.
 pub(super) enum Failure {
     Image(Error),
     Output(io::Error),
@@ -141,7 +141,7 @@ pub(super) fn write<'a>(
     Ok(sink.finish()?)
 }
 
-/// Whether this is a root directory as engines make it themselves.
+/// Returns true for a root directory as engines make it themselves.
 fn is_plain(entry: &Entry) -> bool {
     (entry.uid, entry.gid, entry.mode) == (0, 0, 0o755) && entry.xattrs.is_empty()
 }
@@ -195,7 +195,7 @@ fn fill(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
     Ok(len)
 }
 
-/// Where the tar goes: hashed on the way, runs of zeros as holes.
+/// The tar's output file: it hashes the bytes, and writes runs of zeros as holes.
 struct Sink<'a> {
     out: &'a mut File,
     hash: Sha256,
@@ -340,7 +340,7 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&name[..slash], &name[slash + 1..]))
 }
 
-/// Records of a PAX header, sorted by key.
+/// The records of a PAX header, sorted by key.
 #[derive(Default)]
 struct Pax(Vec<(Vec<u8>, Vec<u8>)>);
 

@@ -27,7 +27,7 @@ use crate::plan::Plan;
 /// The name of the layer's file in the output directory.
 pub const LAYER: &str = "files.tar";
 
-/// What the user chooses about the product.
+/// The user's choices for the product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Edits of the config, one Dockerfile instruction each (`CMD ["serve"]`), as `docker commit --change` takes them.
@@ -56,7 +56,7 @@ pub struct Built {
     pub tags: Vec<String>,
 }
 
-/// Why an image cannot be built.
+/// The reason why an image cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -68,7 +68,7 @@ pub enum Error {
     Read {
         /// The file.
         path: RootPath,
-        /// What the storage said.
+        /// The error of the storage.
         source: io::Error,
     },
     /// A file has not the length that the index says.
@@ -79,7 +79,7 @@ pub enum Error {
     Unwritable {
         /// The entry.
         path: RootPath,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The output cannot be written.
@@ -87,15 +87,15 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A `--change` is not an instruction that edits a config.
     #[error("--change {change:?}: {reason}")]
     Change {
-        /// As the user wrote it.
+        /// The text as the user wrote it.
         change: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The image's config cannot be carried over.
@@ -158,7 +158,7 @@ pub fn build(
     })
 }
 
-/// Temporary files are private; this one becomes an ordinary output.
+/// Sets the mode of an ordinary output: temporary files are private.
 fn set_mode(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))

@@ -22,25 +22,23 @@ use sha2::{Digest as _, Sha256};
 
 use super::config::MAX_CONFIG;
 use super::merge::{Layer, Merged, directory, merge, remove_below};
+use super::rootfs::MAX_LINKS;
 use super::tar::{Content, ContentReader, Member, Members, Type};
 use super::{Config, Entry, Error, Kind, Rootfs, Store, config_from};
 use crate::digest::Digest;
 use crate::path::{RawPath, RootPath};
 
-/// Longer paths no system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
+/// Length of the longest path that a system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
 const MAX_PATH: usize = 4096;
 
-/// Longer names no file system takes (`NAME_MAX`).
+/// Length of the longest name that a file system takes (`NAME_MAX`).
 const MAX_NAME: usize = 255;
 
-/// More entries than this in one layer are refused: the index is in memory.
+/// Number of entries of a layer at most: the index is in memory.
 const MAX_ENTRIES: usize = 8 << 20;
 
-/// More members than this in the archive around the layers are refused.
+/// Number of members of the archive around the layers at most.
 const MAX_MEMBERS: usize = 1 << 16;
-
-/// As many symbolic links as Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
-const MAX_LINKS: usize = 40;
 
 /// An image that was read from an archive.
 #[derive(Debug)]
@@ -113,7 +111,7 @@ impl Archive {
 /// The bytes of a merged image, in its layers' tars.
 struct Spooled {
     files: Vec<Arc<File>>,
-    /// By inode number.
+    /// The locations by inode number.
     places: Vec<Option<Content>>,
 }
 
@@ -169,7 +167,7 @@ fn spool(mut reader: impl Read) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Undoes the compression that a stream's first bytes tell of.
+/// Undoes the compression that the first bytes of a stream name.
 fn decompress<'a>(head: impl AsRef<[u8]>, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let head = head.as_ref();
     Ok(if head.starts_with(&[0x1f, 0x8b]) {
@@ -189,11 +187,11 @@ struct Outer<'a> {
 
 enum Place {
     Bytes(Content),
-    /// Docker writes a layer that it has written already as a link to it.
+    /// Follows links: Docker writes a layer that it has written already as a link to it.
     Link(RootPath),
 }
 
-/// What an archive's manifest leads to.
+/// The config and the layers that an archive's manifest names.
 struct Found {
     config: Vec<u8>,
     layers: Vec<Content>,
@@ -329,7 +327,7 @@ fn json<T: for<'de> Deserialize<'de>>(what: &str, bytes: &[u8]) -> Result<T, Err
     serde_json::from_slice(bytes).map_err(|error| Error::Archive(format!("{what}: {error}")))
 }
 
-/// The one manifest, or the one for this machine; attestations ("unknown" platforms) are passed over.
+/// Returns the only manifest, or the one for this machine; attestations ("unknown" platforms) are passed over.
 fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, Error> {
     if let [one] = manifests {
         return Ok(one);
@@ -356,7 +354,7 @@ fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, Error> {
 
 struct ReadLayer {
     layer: Layer,
-    /// By the layer's inode numbers.
+    /// The locations by the layer's inode numbers.
     contents: HashMap<u64, Content>,
     file: Arc<File>,
 }

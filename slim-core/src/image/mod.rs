@@ -34,7 +34,7 @@ pub struct Image {
     pub rootfs: Rootfs,
 }
 
-/// Whether an extended attribute belongs to the image: file capabilities, the user's own and POSIX access lists.
+/// Returns true if an extended attribute belongs to the image: file capabilities, the user's own and POSIX access lists.
 ///
 /// The others (`trusted.*`, security labels, integrity hashes) are the host's or the storage driver's.
 fn keeps_xattr(name: &[u8]) -> bool {

@@ -64,7 +64,7 @@ pub fn index(layers: &[PathBuf]) -> Result<Rootfs, Error> {
     Ok(Rootfs::new(merge(parts).entries, Arc::new(Directories { roots })))
 }
 
-/// What stands in one directory of one layer.
+/// The content of one directory of one layer.
 #[derive(Default)]
 struct Listing {
     /// The directory itself and what is in it, but for directories.
@@ -189,7 +189,7 @@ fn entry_of(layer: usize, stat: &FileStat, kind: Kind, xattrs: BTreeMap<Vec<u8>,
     }
 }
 
-/// Overlayfs's own marks on a file or a directory.
+/// The marks of overlayfs on a file or a directory.
 #[derive(Default)]
 struct Marks {
     opaque: bool,

@@ -19,13 +19,13 @@ use super::Error;
 
 const BLOCK: u64 = 512;
 
-/// As much as Go's `archive/tar`, which engines use, reads of a PAX header or a long name.
+/// Number of bytes that Go's `archive/tar`, which engines use, reads of a PAX header or a long name.
 const MAX_SPECIAL: u64 = 1 << 20;
 
-/// More pieces than this in one sparse file are refused.
+/// Number of pieces of a sparse file at most.
 const MAX_PIECES: usize = 1 << 20;
 
-/// What a member is; its type flag in the header.
+/// The type of a member, by its type flag in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     File,
@@ -54,14 +54,14 @@ pub(super) struct Member {
     pub(super) content: Content,
 }
 
-/// Where the bytes of a regular file are.
+/// The location of a regular file's bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     /// The length of the file.
     pub(super) size: u64,
-    /// Where its stored bytes start in the tar file.
+    /// The offset of its stored bytes in the tar file.
     offset: u64,
-    /// For a sparse file, where its pieces belong, as (offset, length), sorted; they are stored one after the other.
+    /// The pieces of a sparse file as (offset, length), sorted; they are stored one after the other.
     pieces: Option<Arc<[(u64, u64)]>>,
 }
 
@@ -77,7 +77,7 @@ impl Content {
         }
     }
 
-    /// Where the bytes are in the file, if they are there as they are.
+    /// Returns the offset of the bytes in the file, if they are stored as they are.
     pub(super) fn plain(&self) -> Option<(u64, u64)> {
         self.pieces.is_none().then_some((self.offset, self.size))
     }
@@ -87,16 +87,16 @@ impl Content {
 pub(super) struct ContentReader {
     file: Arc<File>,
     content: Content,
-    /// Position in the file.
+    /// The position in the file.
     position: u64,
     /// The first piece that does not end before the position.
     piece: usize,
-    /// Where that piece's bytes are stored.
+    /// The offset of that piece's stored bytes.
     stored: u64,
 }
 
 impl ContentReader {
-    /// Goes on at `position`, which only grows.
+    /// Continues at `position`, which only grows.
     pub(super) fn skip_to(&mut self, position: u64) {
         self.position = position.clamp(self.position, self.content.size);
     }
@@ -161,7 +161,7 @@ pub(super) struct Members<'a> {
     done: bool,
 }
 
-/// What headers before a member say about it.
+/// The fields of a member that headers before it set.
 #[derive(Default)]
 struct Pending {
     name: Option<Vec<u8>>,
@@ -283,7 +283,7 @@ impl<'a> Members<'a> {
                     (Some(piece), Some(len)) => piece.1 = len,
                     _ => return Err(self.wrong("a sparse map is malformed")),
                 },
-                // An empty value takes back what an earlier record said.
+                // An empty value takes back the value of an earlier record.
                 _ if value.is_empty() && !key.starts_with(b"SCHILY.xattr.") => {
                     pending.pax.remove(key);
                 }
