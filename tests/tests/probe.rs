@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use slim_core::probe::{BoxError, End, Error, ExecOutput, Kind, Mode, Options, Probed, Target, replay, run};
+use slim_core::probe::{
+    BoxError, End, ExecOutput, Kind, Mode, Options, ProbeError as Error, Probed, Target, replay, run,
+};
 use slim_core::recording::{
     Actor, Exchange, ExchangeKind, HttpExchange, Phase, SocketAction, SocketUse, TcpExchange,
 };

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
-use super::Error;
+use super::BuildError;
 use super::config::object;
 use crate::path::RootPath;
 
@@ -20,10 +20,10 @@ const INSTRUCTIONS: &str =
 ///
 /// # Errors
 /// One of them is not an instruction that edits a config, or is malformed.
-pub(super) fn apply(section: &mut Section, changes: &[String]) -> Result<(), Error> {
+pub(super) fn apply(section: &mut Section, changes: &[String]) -> Result<(), BuildError> {
     let mut cmd_is_set = false;
     for change in changes {
-        apply_one(section, change, &mut cmd_is_set).map_err(|reason| Error::Change {
+        apply_one(section, change, &mut cmd_is_set).map_err(|reason| BuildError::Change {
             change: change.clone(),
             reason,
         })?;

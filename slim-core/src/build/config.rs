@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::context::Instruction;
-use super::{Error, Options, change};
+use super::{BuildError, Options, change};
 use crate::digest::Digest;
 use crate::image::{Config, Image};
 use crate::plan::Plan;
@@ -24,7 +24,7 @@ const VERSION: &str = "io.github.slim.version";
 const BUILDERS_NOTES: [&str; 5] = ["container", "container_config", "docker_version", "id", "parent"];
 
 /// The config with the labels and the user's changes, but still without its layer.
-pub(super) fn edited(image: &Image, plan: &Plan, options: &Options) -> Result<Config, Error> {
+pub(super) fn edited(image: &Image, plan: &Plan, options: &Options) -> Result<Config, BuildError> {
     let mut config = image.config.0.clone();
     for key in BUILDERS_NOTES {
         config.remove(key);

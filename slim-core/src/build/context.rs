@@ -43,7 +43,7 @@ pub(super) fn instructions(config: &Config) -> Vec<Instruction> {
         lines.push(pair("LABEL", name, value));
     }
     for port in config.exposed_ports() {
-        lines.push(one("EXPOSE", &port));
+        lines.push(single_value("EXPOSE", &port));
     }
     for volume in config.volumes() {
         // Its words are expanded even in the JSON form.
@@ -57,10 +57,10 @@ pub(super) fn instructions(config: &Config) -> Vec<Instruction> {
         lines.push(Ok(format!("VOLUME {}", list(&[escaped]))));
     }
     if !config.user().is_empty() {
-        lines.push(one("USER", config.user()));
+        lines.push(single_value("USER", config.user()));
     }
     if !config.workdir().is_empty() {
-        lines.push(one("WORKDIR", config.workdir()));
+        lines.push(single_value("WORKDIR", config.workdir()));
     }
     if !config.shell().is_empty() {
         lines.push(Ok(format!("SHELL {}", list(&config.shell()))));
@@ -71,7 +71,7 @@ pub(super) fn instructions(config: &Config) -> Vec<Instruction> {
             .map(Ok),
     );
     if !config.stop_signal().is_empty() {
-        lines.push(one("STOPSIGNAL", config.stop_signal()));
+        lines.push(single_value("STOPSIGNAL", config.stop_signal()));
     }
     if !config.entrypoint().is_empty() {
         lines.push(Ok(format!("ENTRYPOINT {}", list(&config.entrypoint()))));
@@ -141,7 +141,8 @@ fn pair(instruction: &str, name: &str, value: &str) -> Result<String, String> {
     Err(format!("{instruction} {}: {reason}", comment(name)))
 }
 
-fn one(instruction: &str, value: &str) -> Result<String, String> {
+/// Returns an instruction with one value.
+fn single_value(instruction: &str, value: &str) -> Result<String, String> {
     if value.contains('\n') {
         return Err(format!("{instruction} {}: it holds a line break", comment(value)));
     }

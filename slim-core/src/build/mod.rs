@@ -59,7 +59,7 @@ pub struct Built {
 /// The reason why an image cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum BuildError {
     /// The plan keeps something that the image does not have.
     #[error("{0} is to be kept, but the image does not have it: the plan was made for another image")]
     NotInImage(RootPath),
@@ -100,7 +100,7 @@ pub enum Error {
     },
     /// The image's config cannot be carried over.
     #[error(transparent)]
-    Config(#[from] crate::image::Error),
+    Config(#[from] crate::image::ImageError),
 }
 
 /// Builds the image that `plan` keeps of `image`: writes `files.tar` to `out_dir` (which exists), replacing an older
@@ -109,18 +109,18 @@ pub enum Error {
 /// `progress` hears of content bytes, done and all. The result depends on the image, the plan and the options only.
 ///
 /// # Errors
-/// See [`Error`]; what was begun is removed.
+/// See [`BuildError`]; what was begun is removed.
 pub fn build(
     image: &Image,
     plan: &Plan,
     options: &Options,
     out_dir: &Path,
     progress: &dyn Fn(u64, u64),
-) -> Result<Built, Error> {
+) -> Result<Built, BuildError> {
     // A wrong --change is known before anything is written.
     let config = config::edited(image, plan, options)?;
     let layer_file = out_dir.join(LAYER);
-    let failed = |source| Error::Write {
+    let failed = |source| BuildError::Write {
         path: layer_file.clone(),
         source,
     };
@@ -170,8 +170,8 @@ impl Built {
     ///
     /// # Errors
     /// The layer's file cannot be opened or is no longer what was written.
-    pub fn archive(&self) -> Result<Reader, Error> {
-        archive::reader(self).map_err(|source| Error::Write {
+    pub fn archive(&self) -> Result<Reader, BuildError> {
+        archive::reader(self).map_err(|source| BuildError::Write {
             path: self.layer_file.clone(),
             source,
         })
@@ -181,9 +181,9 @@ impl Built {
     ///
     /// # Errors
     /// As [`Built::archive`], and when `path` cannot be written.
-    pub fn write_archive(&self, path: &Path) -> Result<(), Error> {
+    pub fn write_archive(&self, path: &Path) -> Result<(), BuildError> {
         let mut reader = self.archive()?;
-        let failed = |source| Error::Write {
+        let failed = |source| BuildError::Write {
             path: path.to_owned(),
             source,
         };

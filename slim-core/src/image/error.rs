@@ -5,7 +5,7 @@ use crate::path::RootPath;
 /// The reason why an image cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ImageError {
     /// Something of the host: a storage directory, a spool file.
     #[error("{what}: {source}")]
     Io {
@@ -33,7 +33,7 @@ pub enum Error {
     Config(String),
 }
 
-impl Error {
+impl ImageError {
     /// Wraps an error of the system during `what`.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();

@@ -14,7 +14,7 @@ mod tar;
 
 pub use archive::Archive;
 pub use config::{Config, Healthcheck, config_from};
-pub use error::Error;
+pub use error::ImageError;
 #[cfg(test)]
 pub(crate) use rootfs::memory;
 pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use super::Error;
+use super::ImageError;
 
 const BLOCK: u64 = 512;
 
@@ -182,25 +182,25 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn wrong(&self, what: &str) -> Error {
-        Error::Archive(format!("{what} (before byte {})", self.at))
+    fn wrong(&self, what: &str) -> ImageError {
+        ImageError::Archive(format!("{what} (before byte {})", self.at))
     }
 
     /// Takes `len` bytes from the stream.
-    fn take(&mut self, len: u64) -> Result<Vec<u8>, Error> {
+    fn take(&mut self, len: u64) -> Result<Vec<u8>, ImageError> {
         if len > self.end.saturating_sub(self.at) {
             return Err(self.wrong("it ends within a member"));
         }
         let mut bytes = vec![0; usize::try_from(len).map_err(|_| self.wrong("a header is too large"))?];
         self.file
             .read_exact_at(&mut bytes, self.at)
-            .map_err(Error::io("spooled image archive"))?;
+            .map_err(ImageError::io("spooled image archive"))?;
         self.at += len;
         Ok(bytes)
     }
 
     /// Takes a special member's data.
-    fn special(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+    fn special(&mut self, size: u64) -> Result<Vec<u8>, ImageError> {
         if size > MAX_SPECIAL {
             return Err(self.wrong("a header of more than 1 MiB"));
         }
@@ -209,14 +209,14 @@ impl<'a> Members<'a> {
         Ok(bytes)
     }
 
-    fn skip_padding(&mut self, size: u64) -> Result<(), Error> {
+    fn skip_padding(&mut self, size: u64) -> Result<(), ImageError> {
         self.at += size.next_multiple_of(BLOCK) - size;
         // The padding of the very last member may be cut off.
         self.at = self.at.min(self.end);
         Ok(())
     }
 
-    fn read(&mut self) -> Result<Option<Member>, Error> {
+    fn read(&mut self) -> Result<Option<Member>, ImageError> {
         let mut pending = Pending::default();
         loop {
             if self.at == self.end {
@@ -251,7 +251,7 @@ impl<'a> Members<'a> {
     }
 
     /// A header's number; one left blank is 0.
-    fn field<T: Default>(&self, raw: &[u8], value: io::Result<T>) -> Result<T, Error> {
+    fn field<T: Default>(&self, raw: &[u8], value: io::Result<T>) -> Result<T, ImageError> {
         match value {
             Ok(value) => Ok(value),
             Err(_) if raw.iter().all(|b| matches!(b, 0 | b' ')) => Ok(T::default()),
@@ -260,7 +260,7 @@ impl<'a> Members<'a> {
     }
 
     /// Reads PAX records: length, blank, key, `=`, value, line feed. The length counts all of it; values are any bytes.
-    fn pax(&mut self, size: u64, pending: &mut Pending) -> Result<(), Error> {
+    fn pax(&mut self, size: u64, pending: &mut Pending) -> Result<(), ImageError> {
         let bytes = self.special(size)?;
         let mut rest = bytes.as_slice();
         while !rest.is_empty() && rest[0] != 0 {
@@ -302,7 +302,7 @@ impl<'a> Members<'a> {
         flag: u8,
         size: u64,
         mut pending: Pending,
-    ) -> Result<Member, Error> {
+    ) -> Result<Member, ImageError> {
         let mut take = |key: &[u8]| pending.pax.remove(key);
         let name = take(b"GNU.sparse.name").or_else(|| take(b"path"));
         let name = name
@@ -381,7 +381,7 @@ impl<'a> Members<'a> {
         flag: u8,
         stored: u64,
         pending: &Pending,
-    ) -> Result<Content, Error> {
+    ) -> Result<Content, ImageError> {
         let malformed = "a sparse map is malformed";
         let pax = |key: &str| pending.pax.get(key.as_bytes()).map(Vec::as_slice);
         let real_size = |this: &Self| {
@@ -479,7 +479,7 @@ impl<'a> Members<'a> {
         })
     }
 
-    fn gnu_pieces(&self, headers: &[GnuSparseHeader], list: &mut Vec<(u64, u64)>) -> Result<(), Error> {
+    fn gnu_pieces(&self, headers: &[GnuSparseHeader], list: &mut Vec<(u64, u64)>) -> Result<(), ImageError> {
         for header in headers.iter().take_while(|header| !header.is_empty()) {
             match (header.offset(), header.length()) {
                 (Ok(offset), Ok(len)) if list.len() < MAX_PIECES => list.push((offset, len)),
@@ -491,7 +491,7 @@ impl<'a> Members<'a> {
 }
 
 impl Iterator for Members<'_> {
-    type Item = Result<Member, Error>;
+    type Item = Result<Member, ImageError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {

@@ -342,7 +342,7 @@ impl Session<'_> {
         }
     }
 
-    async fn probe_failed(&self, source: probe::Error) -> Error {
+    async fn probe_failed(&self, source: probe::ProbeError) -> Error {
         let log = self.log_text().await;
         match self.engine.state(self.container).await {
             Ok(state) if !state.running && state.outcome.oom_killed => Error::Container {

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use tokio::time::Instant;
 
-use super::Error;
-use super::http::{Protocol, Request};
+use super::ProbeError;
+use super::http::Request;
 use super::links::{Link, Role, links};
 use super::session::Session;
 use super::site::{OPTIONAL_TIMEOUT, Site};
@@ -57,7 +57,7 @@ impl Queue {
 
 impl Session<'_> {
     /// Follows the links of the site's answers so far.
-    pub(super) async fn crawl(&self, transcript: &mut Transcript, site: Site) -> Result<(), Error> {
+    pub(super) async fn crawl(&self, transcript: &mut Transcript, site: Site) -> Result<(), ProbeError> {
         let mut queue = self.first_links(transcript, site);
         let deadline = Instant::now() + self.options.job_deadline;
         while let Some(Queued { path, level, from }) = queue.waiting.pop_front() {
@@ -73,8 +73,7 @@ impl Session<'_> {
             self.target.progress(&request.display(site.port));
             let answer = self.send(site.endpoint, site.port, &request).await?.ok();
             if let Some(answer) = &answer {
-                let tls = site.protocol == Protocol::Https;
-                let found = links(&path, tls, site.port, &answer.response, &answer.bytes);
+                let found = links(&path, site.protocol, site.port, &answer.response, &answer.bytes);
                 // The parts of a page are as far away as the page.
                 queue.add(found, &path, |role| level + u32::from(role == Role::Page));
             }
@@ -108,8 +107,13 @@ impl Session<'_> {
                 continue;
             };
             let body = transcript.bodies.get(&response.body.digest);
-            let tls = site.protocol == Protocol::Https;
-            let found = links(&http.path, tls, site.port, response, body.unwrap_or_default());
+            let found = links(
+                &http.path,
+                site.protocol,
+                site.port,
+                response,
+                body.unwrap_or_default(),
+            );
             queue.add(found, &http.path, |_| 1);
         }
         queue

@@ -7,7 +7,7 @@ use super::BoxError;
 /// The reason why a probe failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ProbeError {
     /// The container ended while it should have answered.
     #[error(
         "the container exited with {code} {}; see its log; if it is a job, pass --until-exit",

@@ -10,7 +10,7 @@ use super::ports::{Candidates, list_ports, while_waiting};
 use super::session::Session;
 use super::tcp::{self, Banner, TcpProbe};
 use super::transcript::Transcript;
-use super::{Error, ExecOutput};
+use super::{ExecOutput, ProbeError};
 use crate::recording::Origin;
 
 /// The time for which a failing command is tried again where no port shows that the app is ready.
@@ -18,7 +18,7 @@ const RETRIES: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     /// The exec probe: runs its command once a port accepts connections if there are ports, else at once.
-    pub(super) async fn probe_by_command(&self, transcript: &mut Transcript) -> Result<(), Error> {
+    pub(super) async fn probe_by_command(&self, transcript: &mut Transcript) -> Result<(), ProbeError> {
         let command = self.options.exec.as_deref().unwrap_or_default();
         let retry_by = if self.wait_for_a_connection().await? {
             Instant::now()
@@ -31,18 +31,18 @@ impl Session<'_> {
     }
 
     /// Waits until one port accepts connections. Returns false if no port is known.
-    async fn wait_for_a_connection(&self) -> Result<bool, Error> {
+    async fn wait_for_a_connection(&self) -> Result<bool, ProbeError> {
         let mut backoff = Backoff::new();
         let deadline = self.started + self.options.readiness_deadline;
         loop {
             let candidates = Candidates::find(self.target, &self.requests.ports).await;
-            let mut known: Vec<u16> = candidates.ports.keys().copied().collect();
+            let mut known: Vec<u16> = candidates.ports.iter().copied().collect();
             known.extend(candidates.loopback.keys());
             if known.is_empty() {
                 return Ok(false);
             }
-            let seen = !candidates.loopback.is_empty() || candidates.ports.values().any(|seen| *seen);
-            let accepts = self.accepts(candidates.ports.keys().copied());
+            let seen = !candidates.loopback.is_empty() || !candidates.listening.is_empty();
+            let accepts = self.accepts(candidates.ports.iter().copied());
             if seen || self.unless_exited(|| while_waiting(&known), accepts).await? {
                 return Ok(true);
             }
@@ -77,7 +77,7 @@ impl Session<'_> {
         command: &[String],
         expected: i64,
         retry_by: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ProbeError> {
         let shown = command.join(" ");
         let mut backoff = Backoff::for_commands();
         loop {
@@ -95,7 +95,7 @@ impl Session<'_> {
                     } else {
                         &output.stderr
                     };
-                    return Err(Error::ExecFailed {
+                    return Err(ProbeError::ExecFailed {
                         command: shown,
                         code: output.exit_code,
                         expected,
@@ -114,7 +114,7 @@ impl Session<'_> {
         &self,
         command: &[String],
         recorded: i64,
-    ) -> Result<ExecOutput, Error> {
+    ) -> Result<ExecOutput, ProbeError> {
         let shown = command.join(" ");
         let mut backoff = Backoff::for_commands();
         let by = self.retry_by();
@@ -130,17 +130,21 @@ impl Session<'_> {
     }
 
     /// Runs a command once. The outer error ends the probe; after the inner one the command may be tried again.
-    async fn execute(&self, command: &[String], shown: &str) -> Result<Result<ExecOutput, Error>, Error> {
+    async fn execute(
+        &self,
+        command: &[String],
+        shown: &str,
+    ) -> Result<Result<ExecOutput, ProbeError>, ProbeError> {
         self.target
             .progress(&format!("running {shown:?} in the container"));
         let limit = self.options.job_deadline;
         let running = timeout(limit, self.target.exec(command));
         match self.unless_exited(|| while_running(shown), running).await? {
-            Ok(result) => Ok(result.map_err(|source| Error::Exec {
+            Ok(result) => Ok(result.map_err(|source| ProbeError::Exec {
                 command: shown.to_owned(),
                 source,
             })),
-            Err(_) => Err(Error::ExecTimeout {
+            Err(_) => Err(ProbeError::ExecTimeout {
                 command: shown.to_owned(),
                 seconds: limit.as_secs(),
             }),
@@ -172,7 +176,7 @@ fn tail(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::fake::Fake;
-    use super::super::{Error, Mode, Options, run};
+    use super::super::{Mode, Options, ProbeError, run};
     use super::*;
 
     #[tokio::test]
@@ -186,6 +190,9 @@ mod tests {
         let fake = Fake::default();
         let running = timeout(Duration::from_secs(10), run(&fake, &options));
         let error = running.await.unwrap().unwrap_err();
-        assert!(matches!(error, Error::ExecTimeout { seconds: 1, .. }), "{error}");
+        assert!(
+            matches!(error, ProbeError::ExecTimeout { seconds: 1, .. }),
+            "{error}"
+        );
     }
 }

@@ -23,7 +23,7 @@ use std::path::Path;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Error;
+use super::ProbeError;
 use super::http::{Answer, is_credential};
 
 /// Files and bodies longer than this many bytes are refused.
@@ -95,14 +95,18 @@ pub(super) struct FileRequest {
 }
 
 /// Reads a probe file; header values come from this process's environment.
-pub(super) fn load(path: &Path) -> Result<Vec<Entry>, Error> {
+pub(super) fn load(path: &Path) -> Result<Vec<Entry>, ProbeError> {
     let text = read(path).map_err(|message| wrong(path, message))?;
     let text = String::from_utf8(text).map_err(|_| wrong(path, "not UTF-8".into()))?;
     parse(&text, path, &|name| std::env::var(name).ok())
 }
 
 /// Parses a probe file's text; `path` is named in errors and is where body files are looked for.
-fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Entry>, Error> {
+fn parse(
+    text: &str,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Entry>, ProbeError> {
     let json = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
@@ -335,8 +339,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn wrong(path: &Path, message: String) -> Error {
-    Error::ProbeFile {
+fn wrong(path: &Path, message: String) -> ProbeError {
+    ProbeError::ProbeFile {
         path: path.to_owned(),
         message,
     }
@@ -379,7 +383,7 @@ mod tests {
     use crate::digest::Digest;
     use crate::recording::{Body, Header, HttpResponse};
 
-    fn yaml(text: &str) -> Result<Vec<FileRequest>, Error> {
+    fn yaml(text: &str) -> Result<Vec<FileRequest>, ProbeError> {
         let environment = |name: &str| (name == "TOKEN").then(|| "hidden".to_owned());
         let entries = parse(text, Path::new("probe.yaml"), &environment)?;
         Ok(entries

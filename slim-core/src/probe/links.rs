@@ -14,6 +14,7 @@ use html5ever::tokenizer::{
 use reqwest::Url;
 use url::Position;
 
+use super::http::Protocol;
 use crate::recording::HttpResponse;
 
 /// Length of a path at most; longer ones are not followed.
@@ -43,8 +44,14 @@ pub(super) struct Link {
 
 /// Returns the links of an answer in the order of their appearance, each once. Only those to the same origin are: the
 /// container's `port`, under any name of the container itself.
-pub(super) fn links(path: &str, tls: bool, port: u16, response: &HttpResponse, body: &[u8]) -> Vec<Link> {
-    let scheme = if tls { "https" } else { "http" };
+pub(super) fn links(
+    path: &str,
+    protocol: Protocol,
+    port: u16,
+    response: &HttpResponse,
+    body: &[u8],
+) -> Vec<Link> {
+    let scheme = protocol.scheme();
     let Ok(page) = Url::parse(&format!("{scheme}://localhost{path}")) else {
         return Vec::new();
     };
@@ -357,7 +364,7 @@ mod tests {
 
     fn of(kind: &str, body: &str) -> Vec<String> {
         let answer = response(200, &[("content-type", kind)]);
-        links("/dir/page", false, 8080, &answer, body.as_bytes())
+        links("/dir/page", Protocol::Http1, 8080, &answer, body.as_bytes())
             .into_iter()
             .map(|link| format!("{:?} {}", link.role, link.path))
             .collect()
@@ -430,7 +437,15 @@ mod tests {
 
     #[test]
     fn a_redirect_is_followed_within_the_origin_only() {
-        let to = |location| links("/a/b", false, 80, &response(302, &[("location", location)]), b"");
+        let to = |location| {
+            links(
+                "/a/b",
+                Protocol::Http1,
+                80,
+                &response(302, &[("location", location)]),
+                b"",
+            )
+        };
         assert_eq!(to("c")[0].path, "/a/c");
         assert_eq!(to("http://localhost/login?next=/")[0].path, "/login?next=/");
         assert_eq!(to("http://example.com/"), []);
@@ -445,7 +460,7 @@ mod tests {
             page += &format!("<a href={i}>");
         }
         let answer = response(200, &[("content-type", "text/html")]);
-        let found = links("/", false, 80, &answer, page.as_bytes());
+        let found = links("/", Protocol::Http1, 80, &answer, page.as_bytes());
         let length: usize = found.iter().map(|link| link.path.len()).sum();
         assert!(!found.is_empty() && length <= ALL_PATHS, "{length}");
     }
@@ -464,7 +479,7 @@ mod tests {
         ) {
             for kind in ["text/html", "text/css"] {
                 let answer = response(302, &[("content-type", kind), ("location", &location)]);
-                for link in links("/x", false, 8080, &answer, body.as_bytes()) {
+                for link in links("/x", Protocol::Http1, 8080, &answer, body.as_bytes()) {
                     prop_assert!(link.path.starts_with('/'), "{link:?}");
                     prop_assert!(!link.path.contains('#') && link.path.bytes().all(|b| b.is_ascii_graphic()), "{link:?}");
                     // What is asked for is on the endpoint that is asked.

@@ -42,7 +42,7 @@ use async_trait::async_trait;
 use crate::digest::Digest;
 use crate::recording::{Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
 
-pub use error::Error;
+pub use error::ProbeError;
 pub use http::{Answer, Client, Failure, Protocol, Request};
 pub use questions::Questions;
 pub use replay::{comes_up, replay, replay_within};
@@ -121,8 +121,8 @@ impl Options {
     /// Checks the options, the probe file and a description in a file, before anything is started.
     ///
     /// # Errors
-    /// [`Error::Options`], [`Error::ProbeFile`], [`Error::OpenApi`].
-    pub fn check(&self) -> Result<(), Error> {
+    /// [`ProbeError::Options`], [`ProbeError::ProbeFile`], [`ProbeError::OpenApi`].
+    pub fn check(&self) -> Result<(), ProbeError> {
         requests::Requests::load(self).map(|_| ())
     }
 }
@@ -297,7 +297,7 @@ impl Probed {
     ///
     /// # Errors
     /// As [`replay`].
-    pub async fn replay(&self, target: &dyn Target) -> Result<Replayed, Error> {
+    pub async fn replay(&self, target: &dyn Target) -> Result<Replayed, ProbeError> {
         replay_within(
             target,
             &self.exchanges,

@@ -275,7 +275,12 @@ impl<'a> Walker<'a> {
                 .or_else(|| self.document.get("consumes"));
             let multipart = form.iter().any(|field| field.is_file)
                 || consumes.is_some_and(|kinds| kinds.to_string().contains("multipart/form-data"));
-            body = Some(encode_form(&form, multipart));
+            let encoding = if multipart {
+                FormEncoding::Multipart
+            } else {
+                FormEncoding::Url
+            };
+            body = Some(encode_form(&form, encoding));
         }
         headers.push(("accept".into(), "application/json, */*;q=0.8".into()));
         if !cookies.is_empty() {
@@ -475,7 +480,12 @@ impl<'a> Walker<'a> {
                         is_file: false,
                     }],
                 };
-                encode_form(&fields, rank == 4)
+                let encoding = if rank == 4 {
+                    FormEncoding::Multipart
+                } else {
+                    FormEncoding::Url
+                };
+                encode_form(&fields, encoding)
             }
             _ => (kind, text(&sample()).into_bytes()),
         })
@@ -773,9 +783,18 @@ struct FormField {
     is_file: bool,
 }
 
+/// The encoding of a form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FormEncoding {
+    /// `application/x-www-form-urlencoded`.
+    Url,
+    /// `multipart/form-data`.
+    Multipart,
+}
+
 /// Returns a form's type and bytes.
-fn encode_form(fields: &[FormField], multipart: bool) -> (String, Vec<u8>) {
-    if !multipart {
+fn encode_form(fields: &[FormField], encoding: FormEncoding) -> (String, Vec<u8>) {
+    if encoding == FormEncoding::Url {
         let pairs: Vec<String> = fields
             .iter()
             .map(|field| format!("{}={}", encode(&field.name), encode(&join(&field.value, ","))))

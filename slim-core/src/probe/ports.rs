@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::http::{Protocol, Request};
 use super::session::Session;
 use super::transcript::Transcript;
-use super::{End, Error, Mode, Target};
+use super::{End, Mode, ProbeError, Target};
 use crate::recording::SocketAction;
 
 /// The time to wait for exposed ports that nobody listens on once another port has answered.
@@ -31,8 +31,10 @@ const NAMED: usize = 16;
 /// The ports of a container.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Candidates {
-    /// The ports that may be probed; true for those that the tracer saw listened on.
-    pub(super) ports: BTreeMap<u16, bool>,
+    /// The ports that may be probed.
+    pub(super) ports: BTreeSet<u16>,
+    /// Those that the tracer saw listened on.
+    pub(super) listening: BTreeSet<u16>,
     /// The ports listened on at an address that only the container itself reaches, with that address.
     pub(super) loopback: BTreeMap<u16, String>,
 }
@@ -40,12 +42,12 @@ pub(super) struct Candidates {
 impl Candidates {
     /// Returns the ports known by now; `required` are those that must answer.
     pub(super) async fn find(target: &dyn Target, required: &BTreeSet<u16>) -> Self {
-        let mut known: BTreeMap<u16, bool> = required.iter().map(|port| (*port, false)).collect();
+        let mut ports = required.clone();
         let mut loopback: BTreeMap<u16, String> = BTreeMap::new();
-        let mut reachable: BTreeSet<u16> = BTreeSet::new();
+        let mut listening: BTreeSet<u16> = BTreeSet::new();
         for (port, protocol) in target.exposed() {
             if protocol.eq_ignore_ascii_case("tcp") {
-                known.insert(port, false);
+                ports.insert(port);
             }
         }
         for socket in target.listening() {
@@ -66,15 +68,16 @@ impl Candidates {
             if is_loopback && !host_network {
                 loopback.insert(socket.port, socket.address);
             } else {
-                reachable.insert(socket.port);
+                listening.insert(socket.port);
             }
         }
-        for port in &reachable {
+        for port in &listening {
             loopback.remove(port);
-            known.insert(*port, true);
+            ports.insert(*port);
         }
         Self {
-            ports: known,
+            ports,
+            listening,
             loopback,
         }
     }
@@ -144,8 +147,8 @@ impl Wait {
         if self.answers.is_empty() {
             return false;
         }
-        let ports = &look.candidates.ports;
-        let traced = self.answers.keys().all(|port| ports.get(port) == Some(&true));
+        let listening = &look.candidates.listening;
+        let traced = self.answers.keys().all(|port| listening.contains(port));
         let grace = if traced { TRACED_GRACE } else { GRACE };
         let waited = self.last_answer.elapsed();
         look.missing.iter().all(|port| {
@@ -159,12 +162,12 @@ impl Wait {
     }
 
     /// Fails where every port is one that only the container itself reaches.
-    fn check_loopback(&self, look: &Look) -> Result<(), Error> {
+    fn check_loopback(&self, look: &Look) -> Result<(), ProbeError> {
         let loopback = &look.candidates.loopback;
         let doubtful = self.first_known.is_some_and(|since| since.elapsed() >= DOUBT);
         let all = look.missing.iter().all(|port| loopback.contains_key(port));
         match look.missing.first() {
-            Some(port) if doubtful && all && self.answers.is_empty() => Err(Error::LoopbackOnly {
+            Some(port) if doubtful && all && self.answers.is_empty() => Err(ProbeError::LoopbackOnly {
                 address: loopback[port].clone(),
                 port: *port,
             }),
@@ -213,14 +216,14 @@ impl Wait {
 
 impl Session<'_> {
     /// Waits until the ports answer, or it is clear that none will.
-    pub(super) async fn wait_for_ports(&self, transcript: &mut Transcript) -> Result<Readiness, Error> {
+    pub(super) async fn wait_for_ports(&self, transcript: &mut Transcript) -> Result<Readiness, ProbeError> {
         let required = &self.requests.ports;
         let mut wait = Wait::new();
         let mut backoff = Backoff::new();
         loop {
             let look = match self.look(&mut wait).await {
                 Ok(look) => look,
-                Err((candidates, Error::Exited { code, doing })) => {
+                Err((candidates, ProbeError::Exited { code, doing })) => {
                     return self.exited(transcript, code, doing, &wait, &candidates);
                 }
                 Err((_, error)) => return Err(error),
@@ -244,7 +247,7 @@ impl Session<'_> {
             }
             match self.pause(&mut backoff, || while_waiting(&look.missing)).await {
                 Ok(()) => {}
-                Err(Error::Exited { code, doing }) => {
+                Err(ProbeError::Exited { code, doing }) => {
                     return self.exited(transcript, code, doing, &wait, &look.candidates);
                 }
                 Err(error) => return Err(error),
@@ -253,14 +256,14 @@ impl Session<'_> {
     }
 
     /// Finds the ports and attempts those that have not answered. An error comes with the ports known by then.
-    async fn look(&self, wait: &mut Wait) -> Result<Look, (Candidates, Error)> {
+    async fn look(&self, wait: &mut Wait) -> Result<Look, (Candidates, ProbeError)> {
         let candidates = Candidates::find(self.target, &self.requests.ports).await;
         if wait.first_known.is_none() && !candidates.ports.is_empty() {
             wait.first_known = Some(Instant::now());
         }
         let open: Vec<u16> = candidates
             .ports
-            .keys()
+            .iter()
             .filter(|port| !wait.answers.contains_key(port))
             .copied()
             .collect();
@@ -338,22 +341,22 @@ impl Session<'_> {
         doing: String,
         wait: &Wait,
         candidates: &Candidates,
-    ) -> Result<Readiness, Error> {
+    ) -> Result<Readiness, ProbeError> {
         let options = self.options;
-        let listened = wait.connected || candidates.ports.values().any(|seen| *seen);
+        let listened = wait.connected || !candidates.listening.is_empty();
         let job =
             options.end == End::Exit || (wait.answers.is_empty() && !listened && options.mode == Mode::Auto);
         if !job || !self.requests.ports.is_empty() {
-            return Err(Error::Exited { code, doing });
+            return Err(ProbeError::Exited { code, doing });
         }
         if !candidates.ports.is_empty() && options.end != End::Exit {
             // Its image exposes a port, so a failure is that of a server.
             if code != options.expect_exit {
-                return Err(Error::Exited { code, doing });
+                return Err(ProbeError::Exited { code, doing });
             }
             transcript.summary.push(format!(
                 "{} exposed, but the container exited with {code} without listening: taken for a job",
-                list_ports(&candidates.ports.keys().copied().collect::<Vec<_>>())
+                list_ports(&candidates.ports.iter().copied().collect::<Vec<_>>())
             ));
         }
         Ok(Readiness::Exited(code))
@@ -365,10 +368,10 @@ impl Session<'_> {
         candidates: &Candidates,
         missing: &[u16],
         failures: &BTreeMap<u16, Attempt>,
-    ) -> Error {
+    ) -> ProbeError {
         let options = self.options;
         if options.end == End::Exit && self.requests.ports.is_empty() {
-            return Error::StillRunning {
+            return ProbeError::StillRunning {
                 seconds: options.job_deadline.as_secs(),
             };
         }
@@ -376,7 +379,7 @@ impl Session<'_> {
         // The failure that says most comes first: an answer, then a connection, then neither.
         for port in missing {
             if let Some(Attempt::Failing(protocol, answer)) = failures.get(port) {
-                return Error::StillFailing {
+                return ProbeError::StillFailing {
                     request: Request::get("/", *protocol).display(*port),
                     status: answer.response.status,
                     seconds,
@@ -386,7 +389,7 @@ impl Session<'_> {
         }
         for port in missing {
             if let Some(Attempt::Closed(why)) = failures.get(port) {
-                return Error::Unanswered {
+                return ProbeError::Unanswered {
                     request: match options.mode {
                         Mode::Http => Request::get("/", Protocol::Http1).display(*port),
                         _ => format!("port {port} accepts connections"),
@@ -397,18 +400,18 @@ impl Session<'_> {
             }
         }
         if let Some((port, address)) = candidates.loopback.first_key_value() {
-            return Error::LoopbackOnly {
+            return ProbeError::LoopbackOnly {
                 address: address.clone(),
                 port: *port,
             };
         }
         if candidates.ports.is_empty() {
             if options.mode == Mode::Auto {
-                return Error::Neither {
+                return ProbeError::Neither {
                     seconds: options.job_deadline.as_secs(),
                 };
             }
-            return Error::NotReady {
+            return ProbeError::NotReady {
                 ports: "any port".into(),
                 seconds,
                 last: "the container listens on no TCP port, and its image exposes none".into(),
@@ -419,7 +422,7 @@ impl Session<'_> {
             Some(Attempt::Refused(why)) => why.clone(),
             _ => "no connection".into(),
         };
-        Error::NotReady {
+        ProbeError::NotReady {
             ports: list_ports(missing),
             seconds,
             last,
@@ -430,14 +433,12 @@ impl Session<'_> {
     }
 
     /// Returns the answers of ports that are listened on by now and were not before; each is attempted once.
-    pub(super) async fn late_ports(&self, known: &BTreeSet<u16>) -> Result<BTreeMap<u16, Spoken>, Error> {
+    pub(super) async fn late_ports(
+        &self,
+        known: &BTreeSet<u16>,
+    ) -> Result<BTreeMap<u16, Spoken>, ProbeError> {
         let candidates = Candidates::find(self.target, &self.requests.ports).await;
-        let fresh: Vec<u16> = candidates
-            .ports
-            .iter()
-            .filter(|(port, seen)| **seen && !known.contains(port))
-            .map(|(port, _)| *port)
-            .collect();
+        let fresh: Vec<u16> = candidates.listening.difference(known).copied().collect();
         let deadline = Instant::now() + DOUBT;
         let attempts = self.attempt_all(&fresh, deadline);
         let attempts = self.unless_exited(|| while_waiting(&fresh), attempts).await?;

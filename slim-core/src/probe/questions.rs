@@ -6,7 +6,7 @@ use std::path::Path;
 use super::file::{self, Entry};
 use super::http::{Protocol, REQUEST_TIMEOUT, Request};
 use super::transcript::{Requirement, Transcript};
-use super::{Error, ExecOutput, Unrecorded};
+use super::{ExecOutput, ProbeError, Unrecorded};
 use crate::digest::Digest;
 use crate::recording::{Exchange, ExchangeKind, Origin};
 
@@ -28,8 +28,8 @@ impl Questions {
     /// A request without a port goes to the port and protocol of the first HTTP exchange of `after`.
     ///
     /// # Errors
-    /// [`Error::ProbeFile`]; [`Error::Options`] where a request names no port and `after` has no HTTP exchange.
-    pub fn load(path: &Path, after: &[Exchange]) -> Result<Self, Error> {
+    /// [`ProbeError::ProbeFile`]; [`ProbeError::Options`] where a request names no port and `after` has no HTTP exchange.
+    pub fn load(path: &Path, after: &[Exchange]) -> Result<Self, ProbeError> {
         let first = after
             .iter()
             .map(|exchange| exchange.sequence + 1)
@@ -45,7 +45,7 @@ impl Questions {
                 Entry::Command(command, _) => transcript.exec(Origin::File, &command, &ExecOutput::default()),
                 Entry::Request(request) => {
                     let port = request.port.or(site.map(|site| site.port)).ok_or_else(|| {
-                        Error::Options(format!(
+                        ProbeError::Options(format!(
                             "{}: {} names no port, and the recording has none that speaks HTTP: add port",
                             path.display(),
                             request.path

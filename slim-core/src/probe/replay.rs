@@ -12,7 +12,7 @@ use super::requests::Requests;
 use super::session::Session;
 use super::tcp::{self, Banner, Greeting, TcpProbe};
 use super::transcript::Bodies;
-use super::{Error, Options, Patience, Replayed, Target, Unrecorded, transcript};
+use super::{Options, Patience, ProbeError, Replayed, Target, Unrecorded, transcript};
 use crate::digest::Digest;
 use crate::recording::{
     Exchange, ExchangeKind, ExecExchange, HttpExchange, SocketAction, SocketUse, TcpExchange,
@@ -23,12 +23,12 @@ use crate::recording::{
 /// was not kept) is left out. An unanswered request has no response; an unanswered TCP exchange has received nothing.
 ///
 /// # Errors
-/// [`Error::Exited`], [`Error::NotReady`] where a port accepts no connection, [`Error::StillRunning`] for a job.
+/// [`ProbeError::Exited`], [`ProbeError::NotReady`] where a port accepts no connection, [`ProbeError::StillRunning`] for a job.
 pub async fn replay(
     target: &dyn Target,
     exchanges: &[Exchange],
     bodies: &BTreeMap<Digest, Vec<u8>>,
-) -> Result<Replayed, Error> {
+) -> Result<Replayed, ProbeError> {
     let unrecorded = Unrecorded::default();
     replay_within(target, exchanges, bodies, &unrecorded, Patience::default()).await
 }
@@ -43,7 +43,7 @@ pub async fn replay_within(
     bodies: &BTreeMap<Digest, Vec<u8>>,
     unrecorded: &Unrecorded,
     patience: Patience,
-) -> Result<Replayed, Error> {
+) -> Result<Replayed, ProbeError> {
     let options = options_within(patience);
     let requests = Requests::default();
     let session = Session::new(target, &options, &requests);
@@ -115,8 +115,12 @@ pub async fn replay_within(
 /// recorded. If there are none, or nobody traces the container, it must be running.
 ///
 /// # Errors
-/// [`Error::Exited`]; [`Error::NotReady`].
-pub async fn comes_up(target: &dyn Target, sockets: &[SocketUse], patience: Patience) -> Result<(), Error> {
+/// [`ProbeError::Exited`]; [`ProbeError::NotReady`].
+pub async fn comes_up(
+    target: &dyn Target,
+    sockets: &[SocketUse],
+    patience: Patience,
+) -> Result<(), ProbeError> {
     let options = options_within(patience);
     let requests = Requests::default();
     let session = Session::new(target, &options, &requests);
@@ -156,19 +160,19 @@ impl Session<'_> {
         good || self.ready_after.get().is_some() || Instant::now() >= deadline
     }
 
-    async fn check_running(&self) -> Result<(), Error> {
-        let failed = |error: super::BoxError| Error::Target(error.to_string());
+    async fn check_running(&self) -> Result<(), ProbeError> {
+        let failed = |error: super::BoxError| ProbeError::Target(error.to_string());
         if self.target.running().await.map_err(failed)? {
             return Ok(());
         }
-        Err(Error::Exited {
+        Err(ProbeError::Exited {
             code: self.target.wait().await.map_err(failed)?,
             doing: "although the original went on running".into(),
         })
     }
 
-    fn no_connection(&self, ports: &[u16], last: String) -> Error {
-        Error::NotReady {
+    fn no_connection(&self, ports: &[u16], last: String) -> ProbeError {
+        ProbeError::NotReady {
             ports: list_ports(ports),
             seconds: self.options.readiness_deadline.as_secs(),
             last,
@@ -177,7 +181,7 @@ impl Session<'_> {
     }
 
     /// Returns the port's address, once the port accepts connections; each port is tried until it has accepted one.
-    async fn reachable(&self, port: u16, accepting: &mut BTreeSet<u16>) -> Result<SocketAddr, Error> {
+    async fn reachable(&self, port: u16, accepting: &mut BTreeSet<u16>) -> Result<SocketAddr, ProbeError> {
         let mut backoff = Backoff::new();
         let deadline = Instant::now() + self.options.readiness_deadline;
         let doing = || while_waiting(&[port]);
@@ -209,7 +213,7 @@ impl Session<'_> {
         request: &Request,
         port: u16,
         recorded: Option<u16>,
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<Answer>, ProbeError> {
         let mut backoff = Backoff::new();
         let deadline = self.started + self.options.readiness_deadline;
         let shown = request.display(port);
@@ -234,7 +238,7 @@ impl Session<'_> {
         endpoint: SocketAddr,
         port: u16,
         message: Option<&[u8]>,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Vec<u8>, ProbeError> {
         let mut backoff = Backoff::new();
         let deadline = self.started + self.options.readiness_deadline;
         let doing = || while_waiting(&[port]);

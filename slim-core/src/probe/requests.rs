@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::file::{self, Entry};
 use super::openapi::{self, Walk};
-use super::{End, Error, Mode, Options};
+use super::{End, Mode, Options, ProbeError};
 
 /// The requests of the options, read from their files.
 #[derive(Default)]
@@ -30,9 +30,9 @@ impl Requests {
     /// Reads the files that `options` name.
     ///
     /// # Errors
-    /// [`Error::Options`] where the options contradict each other, [`Error::ProbeFile`], [`Error::OpenApi`].
-    pub(super) fn load(options: &Options) -> Result<Self, Error> {
-        let wrong = |message: &str| Err(Error::Options(message.to_owned()));
+    /// [`ProbeError::Options`] where the options contradict each other, [`ProbeError::ProbeFile`], [`ProbeError::OpenApi`].
+    pub(super) fn load(options: &Options) -> Result<Self, ProbeError> {
+        let wrong = |message: &str| Err(ProbeError::Options(message.to_owned()));
         if options.mode == Mode::Exec && options.exec.as_ref().is_none_or(Vec::is_empty) {
             return wrong("--probe exec needs the command to run in the container: --exec COMMAND");
         }
@@ -74,11 +74,11 @@ impl Requests {
 }
 
 /// Reads the description, unless `text` is a path on the app.
-fn describe(text: &str) -> Result<Description, Error> {
+fn describe(text: &str) -> Result<Description, ProbeError> {
     if text.starts_with('/') && !Path::new(text).is_file() {
         return Ok(Description::Served);
     }
-    let wrong = |message: String| Error::OpenApi {
+    let wrong = |message: String| ProbeError::OpenApi {
         description: text.to_owned(),
         message,
     };

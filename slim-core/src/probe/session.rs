@@ -16,7 +16,7 @@ use super::ports::Readiness;
 use super::requests::Requests;
 use super::site::Site;
 use super::transcript::{Requirement, Transcript};
-use super::{BoxError, End, Error, Kind, Mode, Options, Patience, Probed, Target};
+use super::{BoxError, End, Kind, Mode, Options, Patience, ProbeError, Probed, Target};
 use crate::recording::Origin;
 
 /// An explicit request is tried for at least this long, however late the app was ready.
@@ -25,8 +25,8 @@ const EXPLICIT_RETRIES: Duration = Duration::from_secs(5);
 /// Waits until the container is ready, exercises it, and observes it until `options.end`.
 ///
 /// # Errors
-/// [`Error`]: it exits, does not answer in time, or answers an explicit request otherwise than expected.
-pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error> {
+/// [`ProbeError`]: it exits, does not answer in time, or answers an explicit request otherwise than expected.
+pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, ProbeError> {
     let requests = Requests::load(options)?;
     let session = Session::new(target, options, &requests);
     let mut transcript = Transcript::default();
@@ -35,7 +35,7 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
         end = probing => match end {
             Ok((kind, code)) => (kind, code, false),
             // It may exit when it has done its work, probed or not.
-            Err(Error::Exited { code, .. }) if options.end == End::Exit => (Kind::Job, Some(code), false),
+            Err(ProbeError::Exited { code, .. }) if options.end == End::Exit => (Kind::Job, Some(code), false),
             Err(error) => return Err(error),
         },
         () = target.interrupted(), if options.end == End::Interrupt => (Kind::None, None, true),
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn probe(&self, transcript: &mut Transcript) -> Result<(Kind, Option<i64>), Error> {
+    async fn probe(&self, transcript: &mut Transcript) -> Result<(Kind, Option<i64>), ProbeError> {
         let options = self.options;
         match options.mode {
             Mode::None => return Ok((Kind::None, None)),
@@ -201,13 +201,13 @@ impl<'a> Session<'a> {
         &self,
         doing: impl FnOnce() -> String,
         work: impl Future<Output = T>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, ProbeError> {
         tokio::select! {
             biased;
             value = work => Ok(value),
             code = self.exit.clone() => match code {
-                Ok(code) => Err(Error::Exited { code, doing: doing() }),
-                Err(message) => Err(Error::Target(message)),
+                Ok(code) => Err(ProbeError::Exited { code, doing: doing() }),
+                Err(message) => Err(ProbeError::Target(message)),
             },
         }
     }
@@ -217,7 +217,7 @@ impl<'a> Session<'a> {
         &self,
         backoff: &mut Backoff,
         doing: impl FnOnce() -> String,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ProbeError> {
         self.unless_exited(doing, backoff.pause()).await
     }
 
@@ -227,7 +227,7 @@ impl<'a> Session<'a> {
         endpoint: SocketAddr,
         port: u16,
         request: &Request,
-    ) -> Result<Result<super::http::Answer, super::http::Failure>, Error> {
+    ) -> Result<Result<super::http::Answer, super::http::Failure>, ProbeError> {
         let doing = || format!("while {} was asked", request.display(port));
         self.unless_exited(doing, self.client.send(endpoint, request))
             .await

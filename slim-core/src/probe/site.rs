@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Error;
+use super::ProbeError;
 use super::backoff::Backoff;
 use super::file::{Entry, FileRequest};
 use super::http::{Answer, Failure, Protocol, REQUEST_TIMEOUT, Request};
@@ -58,7 +58,7 @@ impl Session<'_> {
         transcript: &mut Transcript,
         sites: &[Site],
         deadline: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ProbeError> {
         for path in &self.options.http_paths {
             let (site, path) = find_site(sites, path)?;
             let request = Request::get(&path, site.protocol);
@@ -86,7 +86,7 @@ impl Session<'_> {
         sites: &[Site],
         named: &FileRequest,
         deadline: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ProbeError> {
         let text = match named.port {
             Some(port) => format!(":{port}{}", named.path),
             None => named.path.clone(),
@@ -103,7 +103,7 @@ impl Session<'_> {
         let accepts = |status| named.expect.accepts(status);
         let answer = self.insist(site, &request, deadline, &accepts).await?;
         if let Err((expected, got)) = named.expect.check(&answer) {
-            return Err(Error::Expectation {
+            return Err(ProbeError::Expectation {
                 request: request.display(site.port),
                 expected,
                 got,
@@ -126,7 +126,7 @@ impl Session<'_> {
         transcript: &mut Transcript,
         sites: &[Site],
         deadline: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ProbeError> {
         let Some(description) = &self.requests.openapi else {
             return Ok(());
         };
@@ -187,12 +187,12 @@ impl Session<'_> {
         site: Site,
         path: &str,
         deadline: Instant,
-    ) -> Result<Walk, Error> {
+    ) -> Result<Walk, ProbeError> {
         let request = Request::get(path, site.protocol);
         let answer = self.insist(site, &request, deadline, &below_500).await?;
         let required = Requirement::Required;
         transcript.http(Origin::Flag, site.port, &request, &[], Some(&answer), required);
-        let wrong = |message: String| Error::OpenApi {
+        let wrong = |message: String| ProbeError::OpenApi {
             description: request.display(site.port),
             message,
         };
@@ -216,7 +216,7 @@ impl Session<'_> {
         request: &Request,
         deadline: Instant,
         accepts: &(dyn Fn(u16) -> bool + Sync),
-    ) -> Result<Answer, Error> {
+    ) -> Result<Answer, ProbeError> {
         let repeatable = !matches!(request.method.as_str(), "POST" | "PATCH");
         let mut backoff = Backoff::new();
         let shown = request.display(site.port);
@@ -230,7 +230,7 @@ impl Session<'_> {
                 Ok(answer) => {
                     let status = answer.response.status;
                     if late || !(repeatable || matches!(status, 502..=504)) {
-                        return Err(Error::StillFailing {
+                        return Err(ProbeError::StillFailing {
                             request: shown,
                             status,
                             seconds,
@@ -241,7 +241,7 @@ impl Session<'_> {
                 Err(failure) => {
                     let nothing_done = matches!(failure, Failure::Connect(_));
                     if late || !(repeatable || nothing_done) || matches!(failure, Failure::Request(_)) {
-                        return Err(Error::Unanswered {
+                        return Err(ProbeError::Unanswered {
                             request: shown,
                             seconds,
                             last: failure.to_string(),
@@ -260,14 +260,14 @@ fn below_500(status: u16) -> bool {
 }
 
 /// Returns the site that `:PORT/PATH` or `/PATH` names, and the path.
-fn find_site(sites: &[Site], text: &str) -> Result<(Site, String), Error> {
+fn find_site(sites: &[Site], text: &str) -> Result<(Site, String), ProbeError> {
     let named = split_port(text);
     let found = match &named {
         Some((port, _)) => sites.iter().find(|site| site.port == *port),
         None => sites.first(),
     };
     let Some(site) = found else {
-        return Err(Error::Options(match named {
+        return Err(ProbeError::Options(match named {
             Some((port, _)) => {
                 let list: Vec<u16> = sites.iter().map(|site| site.port).collect();
                 let list = list_ports(&list);

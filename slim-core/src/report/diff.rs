@@ -305,7 +305,7 @@ fn is_wider(before: &BTreeSet<Vec<Condition>>, after: &BTreeSet<Vec<Condition>>)
 
 impl Diff {
     /// The changes of one of these kinds.
-    pub fn of(&self, kinds: &[ChangeKind]) -> Vec<&Change> {
+    pub fn of_kinds(&self, kinds: &[ChangeKind]) -> Vec<&Change> {
         self.changes
             .iter()
             .filter(|change| kinds.contains(&change.kind))
@@ -428,7 +428,12 @@ mod tests {
                 (ChangeKind::RemovedSyscall, "write")
             ]
         );
-        assert_eq!(found.of(&[ChangeKind::AddedSyscall, ChangeKind::Wider]).len(), 1);
+        assert_eq!(
+            found
+                .of_kinds(&[ChangeKind::AddedSyscall, ChangeKind::Wider])
+                .len(),
+            1
+        );
         insta::assert_snapshot!(found.text());
     }
 
