@@ -535,7 +535,7 @@ pub(crate) struct Probe {
     /// How long the app may take to answer
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, env = "SLIM_READY_TIMEOUT")]
     ready_timeout: Duration,
-    /// How long a job may run
+    /// How long a job, a command, a crawl or an API walk may take
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, env = "SLIM_JOB_TIMEOUT")]
     job_timeout: Duration,
     /// The exit code that a job or an exec probe must have
@@ -551,10 +551,10 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "FILE|PATH", env = "SLIM_PROBE_OPENAPI")]
     probe_openapi: Option<String>,
     /// How many links deep the crawl goes
-    #[arg(long, value_name = "N", default_value_t = 2, env = "SLIM_CRAWL_DEPTH")]
+    #[arg(long, value_name = "N", default_value_t = probe::Options::CRAWL_DEPTH, env = "SLIM_CRAWL_DEPTH")]
     crawl_depth: u32,
     /// How many pages the crawl asks for
-    #[arg(long, value_name = "N", default_value_t = 100, env = "SLIM_CRAWL_PAGES")]
+    #[arg(long, value_name = "N", default_value_t = probe::Options::CRAWL_PAGES, env = "SLIM_CRAWL_PAGES")]
     crawl_pages: u32,
     /// What to send to a TCP port
     #[arg(long, value_name = "TEXT", env = "SLIM_TCP_SEND")]
@@ -565,6 +565,19 @@ pub(crate) struct Probe {
     /// How many seconds the container may take to stop before it is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 1, env = "SLIM_STOP_TIMEOUT")]
     stop_timeout: u32,
+}
+
+impl Probe {
+    /// The end of the observation: where several flags name one, the latest.
+    fn end(&self) -> probe::End {
+        if self.until_interrupt {
+            probe::End::Interrupt
+        } else if self.until_exit {
+            probe::End::Exit
+        } else {
+            self.for_.map_or(probe::End::ProbeDone, probe::End::After)
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -803,9 +816,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
                 ProbeMode::None => probe::Mode::None,
             },
             ports: probe.port.clone(),
-            min_duration: probe.for_,
-            until_exit: probe.until_exit,
-            until_interrupt: probe.until_interrupt,
+            end: probe.end(),
             readiness_deadline: probe.ready_timeout,
             job_deadline: probe.job_timeout,
             http_paths: probe.http_path.clone(),
@@ -815,7 +826,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
             exec: probe.exec.as_deref().map(words).transpose()?,
             crawl_depth: probe.crawl_depth,
             crawl_pages: probe.crawl_pages,
-            expect_exit: probe.expect_exit,
+            expect_exit: probe.expect_exit.unwrap_or(0),
         },
         trace: tracer.sizes(),
         stop_timeout: probe.stop_timeout,
@@ -921,5 +932,31 @@ mod tests {
         );
         assert!(words("echo 'open").is_err());
         assert!(words("  ").is_err());
+    }
+
+    #[test]
+    fn the_defaults_of_the_probe_are_those_of_the_library() {
+        #[derive(Parser)]
+        struct Flags {
+            #[command(flatten)]
+            observe: Observe,
+        }
+        let Flags { observe } = Flags::parse_from(["record", "image"]);
+        let options = record_options(&observe).unwrap();
+        assert_eq!(options.probe, probe::Options::default());
+    }
+
+    #[test]
+    fn the_latest_end_of_the_observation_counts() {
+        #[derive(Parser)]
+        struct Flags {
+            #[command(flatten)]
+            probe: Probe,
+        }
+        let end = |flags: &[&str]| Flags::parse_from([&["record"], flags].concat()).probe.end();
+        assert_eq!(end(&[]), probe::End::ProbeDone);
+        assert_eq!(end(&["--for", "3s"]), probe::End::After(Duration::from_secs(3)));
+        assert_eq!(end(&["--for", "3s", "--until-exit"]), probe::End::Exit);
+        assert_eq!(end(&["--until-exit", "--until-interrupt"]), probe::End::Interrupt);
     }
 }

@@ -200,6 +200,8 @@ fn a_running_container_is_recorded_for_a_time() {
     let directory = tempfile::tempdir().unwrap();
     // What an earlier run left there is not of this one.
     std::fs::write(directory.path().join("container.log"), "old").unwrap();
+    let manifest = r#"{"version":1,"files":["container.log"]}"#;
+    std::fs::write(directory.path().join("slim-manifest.json"), manifest).unwrap();
     let output = slim()
         .args(["record", "--container", &id[..12], "--for", "1s", "--output", "."])
         .current_dir(directory.path())

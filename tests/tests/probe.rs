@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use slim_core::probe::{BoxError, Error, ExecOutput, Kind, Mode, Options, Probed, Target, replay, run};
+use slim_core::probe::{
+    BoxError, End, ExecOutput, Kind, Mode, Options, ProbeError as Error, Probed, Target, replay, run,
+};
 use slim_core::recording::{
     Actor, Exchange, ExchangeKind, HttpExchange, Phase, SocketAction, SocketUse, TcpExchange,
 };
@@ -631,7 +633,7 @@ async fn a_job_must_exit_as_expected() {
         "the job exited with 3, expected 0; see its log, or pass --expect-exit 3 if that is right"
     );
     let options = Options {
-        expect_exit: Some(3),
+        expect_exit: 3,
         ..quick()
     };
     assert_eq!(run(&*target, &options).await.unwrap().exit_code, Some(3));
@@ -647,7 +649,7 @@ async fn one_that_neither_listens_nor_exits_is_told_the_choices() {
          it for a time, or --until-interrupt to watch it until Ctrl-C"
     );
     let options = Options {
-        min_duration: Some(Duration::from_millis(300)),
+        end: End::After(Duration::from_millis(300)),
         ..quick()
     };
     let begun = Instant::now();
@@ -759,14 +761,14 @@ async fn watching_ends_as_asked() {
 
     target.interrupt.notify_one();
     let options = none(Options {
-        until_interrupt: true,
+        end: End::Interrupt,
         ..quick()
     });
     let watching = tokio::time::timeout(Duration::from_secs(5), run(&*target, &options));
     assert_eq!(watching.await.unwrap().unwrap().kind, Kind::None);
 
     let options = none(Options {
-        until_exit: true,
+        end: End::Exit,
         ..quick()
     });
     let error = run(&*target, &options).await.unwrap_err();
@@ -780,7 +782,7 @@ async fn watching_ends_as_asked() {
 async fn a_job_that_serves_for_a_while_may_exit() {
     let server = serve(|_| page("working")).await;
     let options = Options {
-        until_exit: true,
+        end: End::Exit,
         ..quick()
     };
     let target = Arc::new(Local::new(&[(80, server)]));

@@ -217,6 +217,8 @@ fn a_container_that_run_sh_started_takes_execs() {
         let name = format!("slim-test-profiles-{}", std::process::id());
         let out = Command::new(dir.path().join("run.sh"))
             .args(["--detach", "--network", "none", "--name", &name, "--user", user])
+            // The recording is of no image that the engine has.
+            .env("IMAGE", &image.1)
             .output()
             .expect("run.sh runs");
         assert!(out.status.success(), "{}", text(&out));

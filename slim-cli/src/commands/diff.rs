@@ -19,7 +19,7 @@ pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
             Results::Json => print!("{}", json(&diff)?),
         }
     }
-    let failing = diff.of(&args.fail_on);
+    let failing = diff.of_kinds(&args.fail_on);
     if failing.is_empty() {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Built, layer};
 use crate::digest::Digest;
 
-/// Headers and documents.
+/// The headers and documents of the archive.
 type Frame = Cursor<Vec<u8>>;
 
 /// The archive's bytes, in order.
@@ -20,7 +20,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// How many bytes there are in all.
+    /// Number of bytes of the archive.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -70,7 +70,7 @@ pub(super) fn reader(built: &Built) -> io::Result<Reader> {
     })
 }
 
-/// What stands before the layer's bytes and behind them.
+/// The bytes before and after those of the layer.
 fn frame(built: &Built, config: &Value) -> (Vec<u8>, Vec<u8>) {
     let diff_id = &built.layer.diff_id;
     let manifest = json!({

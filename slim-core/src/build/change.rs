@@ -7,7 +7,7 @@ use std::str::FromStr;
 use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
-use super::Error;
+use super::BuildError;
 use super::config::object;
 use crate::path::RootPath;
 
@@ -20,10 +20,10 @@ const INSTRUCTIONS: &str =
 ///
 /// # Errors
 /// One of them is not an instruction that edits a config, or is malformed.
-pub(super) fn apply(section: &mut Section, changes: &[String]) -> Result<(), Error> {
+pub(super) fn apply(section: &mut Section, changes: &[String]) -> Result<(), BuildError> {
     let mut cmd_is_set = false;
     for change in changes {
-        one(section, change, &mut cmd_is_set).map_err(|reason| Error::Change {
+        apply_one(section, change, &mut cmd_is_set).map_err(|reason| BuildError::Change {
             change: change.clone(),
             reason,
         })?;
@@ -31,103 +31,37 @@ pub(super) fn apply(section: &mut Section, changes: &[String]) -> Result<(), Err
     Ok(())
 }
 
-fn one(section: &mut Section, change: &str, cmd_is_set: &mut bool) -> Result<(), String> {
+/// Applies one instruction. `cmd_is_set` is true once a change has set CMD.
+fn apply_one(section: &mut Section, change: &str, cmd_is_set: &mut bool) -> Result<(), String> {
     let change = change.trim();
     if change.contains('\n') {
         return Err("it has more than one line; give each instruction its own --change".into());
     }
-    let (instruction, rest) = change.split_once(char::is_whitespace).unwrap_or((change, ""));
-    let rest = rest.trim();
+    let (instruction, argument) = change.split_once(char::is_whitespace).unwrap_or((change, ""));
+    let argument = argument.trim();
     let instruction = instruction.to_ascii_uppercase();
-    if rest.is_empty() && INSTRUCTIONS.split(", ").any(|known| known == instruction) {
+    if argument.is_empty() && INSTRUCTIONS.split(", ").any(|known| known == instruction) {
         return Err(format!("{instruction} needs an argument"));
     }
     match instruction.as_str() {
         "CMD" => {
-            let command = command(section, rest);
-            section.insert("Cmd".into(), command);
+            cmd(section, argument);
             *cmd_is_set = true;
         }
-        "ENTRYPOINT" => {
-            let command = command(section, rest);
-            section.insert("Entrypoint".into(), command);
-            // The image's own CMD was for the image's own ENTRYPOINT.
-            if !*cmd_is_set {
-                section.remove("Cmd");
-            }
-        }
-        "ENV" => {
-            for (name, value) in pairs(section, rest)? {
-                set_env(section, &name, &value);
-            }
-        }
-        "LABEL" => {
-            for (name, value) in pairs(section, rest)? {
-                object(section, "Labels").insert(name, value.into());
-            }
-        }
-        "EXPOSE" => {
-            for word in expanded(section, rest)? {
-                for port in ports(&word)? {
-                    object(section, "ExposedPorts").insert(port, json!({}));
-                }
-            }
-        }
-        "VOLUME" => {
-            let volumes = match json_list(rest) {
-                Some(list) => list
-                    .iter()
-                    .map(|word| expand(word, &env(section)))
-                    .collect::<Result<_, _>>()?,
-                None => expanded(section, rest)?,
-            };
-            for volume in volumes {
-                if volume.is_empty() {
-                    return Err("a volume needs a path".into());
-                }
-                object(section, "Volumes").insert(volume, json!({}));
-            }
-        }
-        "USER" => {
-            let user = single(section, rest)?;
-            section.insert("User".into(), user.into());
-        }
-        "WORKDIR" => {
-            let path = single(section, rest)?;
-            let current = section.get("WorkingDir").and_then(Value::as_str).unwrap_or("");
-            let path = RootPath::new(current).join(&path);
-            let path = std::str::from_utf8(path.as_bytes()).map_err(|_| "it is not UTF-8")?;
-            section.insert("WorkingDir".into(), path.into());
-        }
-        "STOPSIGNAL" => {
-            let signal = single(section, rest)?;
-            check_signal(&signal)?;
-            section.insert("StopSignal".into(), signal.into());
-        }
-        "SHELL" => {
-            let shell = json_list(rest)
-                .filter(|shell| !shell.is_empty())
-                .ok_or("SHELL needs the JSON form: SHELL [\"/bin/bash\", \"-c\"]")?;
-            section.insert("Shell".into(), shell.into());
-        }
+        "ENTRYPOINT" => entrypoint(section, argument, *cmd_is_set),
+        "ENV" => env(section, argument)?,
+        "LABEL" => label(section, argument)?,
+        "EXPOSE" => expose(section, argument)?,
+        "VOLUME" => volume(section, argument)?,
+        "USER" => user(section, argument)?,
+        "WORKDIR" => workdir(section, argument)?,
+        "STOPSIGNAL" => stop_signal(section, argument)?,
+        "SHELL" => shell(section, argument)?,
         "HEALTHCHECK" => {
-            let check = healthcheck(rest)?;
+            let check = healthcheck(argument)?;
             section.insert("Healthcheck".into(), check);
         }
-        "ONBUILD" => {
-            let trigger = rest
-                .split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .to_ascii_uppercase();
-            if matches!(trigger.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
-                return Err(format!("{trigger} cannot be an ONBUILD trigger"));
-            }
-            match section.get_mut("OnBuild").and_then(Value::as_array_mut) {
-                Some(triggers) => triggers.push(rest.into()),
-                None => drop(section.insert("OnBuild".into(), json!([rest]))),
-            }
-        }
+        "ONBUILD" => on_build(section, argument)?,
         "" => return Err(format!("it is empty; it can be one of {INSTRUCTIONS}")),
         _ => {
             return Err(format!(
@@ -138,7 +72,109 @@ fn one(section: &mut Section, change: &str, cmd_is_set: &mut bool) -> Result<(),
     Ok(())
 }
 
-/// The exec form's words, or the shell form's line behind the image's shell.
+fn cmd(section: &mut Section, argument: &str) {
+    let command = command(section, argument);
+    section.insert("Cmd".into(), command);
+}
+
+/// Sets ENTRYPOINT. The image's own CMD was for the image's own ENTRYPOINT, so it goes unless a change has set it.
+fn entrypoint(section: &mut Section, argument: &str, cmd_is_set: bool) {
+    let command = command(section, argument);
+    section.insert("Entrypoint".into(), command);
+    if !cmd_is_set {
+        section.remove("Cmd");
+    }
+}
+
+fn env(section: &mut Section, argument: &str) -> Result<(), String> {
+    for (name, value) in pairs(section, argument)? {
+        set_variable(section, &name, &value);
+    }
+    Ok(())
+}
+
+fn label(section: &mut Section, argument: &str) -> Result<(), String> {
+    for (name, value) in pairs(section, argument)? {
+        object(section, "Labels").insert(name, value.into());
+    }
+    Ok(())
+}
+
+fn expose(section: &mut Section, argument: &str) -> Result<(), String> {
+    for word in expanded(section, argument)? {
+        for port in ports(&word)? {
+            object(section, "ExposedPorts").insert(port, json!({}));
+        }
+    }
+    Ok(())
+}
+
+fn volume(section: &mut Section, argument: &str) -> Result<(), String> {
+    let volumes = match json_list(argument) {
+        Some(list) => list
+            .iter()
+            .map(|word| expand(word, &variables(section)))
+            .collect::<Result<_, _>>()?,
+        None => expanded(section, argument)?,
+    };
+    for volume in volumes {
+        if volume.is_empty() {
+            return Err("a volume needs a path".into());
+        }
+        object(section, "Volumes").insert(volume, json!({}));
+    }
+    Ok(())
+}
+
+fn user(section: &mut Section, argument: &str) -> Result<(), String> {
+    let user = single(section, argument)?;
+    section.insert("User".into(), user.into());
+    Ok(())
+}
+
+/// Sets WORKDIR, relative to the one that is set.
+fn workdir(section: &mut Section, argument: &str) -> Result<(), String> {
+    let path = single(section, argument)?;
+    let current = section.get("WorkingDir").and_then(Value::as_str).unwrap_or("");
+    let path = RootPath::new(current).join(&path);
+    let path = std::str::from_utf8(path.as_bytes()).map_err(|_| "it is not UTF-8")?;
+    section.insert("WorkingDir".into(), path.into());
+    Ok(())
+}
+
+fn stop_signal(section: &mut Section, argument: &str) -> Result<(), String> {
+    let signal = single(section, argument)?;
+    check_signal(&signal)?;
+    section.insert("StopSignal".into(), signal.into());
+    Ok(())
+}
+
+fn shell(section: &mut Section, argument: &str) -> Result<(), String> {
+    let shell = json_list(argument)
+        .filter(|shell| !shell.is_empty())
+        .ok_or("SHELL needs the JSON form: SHELL [\"/bin/bash\", \"-c\"]")?;
+    section.insert("Shell".into(), shell.into());
+    Ok(())
+}
+
+/// Adds a trigger to those that are there.
+fn on_build(section: &mut Section, argument: &str) -> Result<(), String> {
+    let trigger = argument
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    if matches!(trigger.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
+        return Err(format!("{trigger} cannot be an ONBUILD trigger"));
+    }
+    match section.get_mut("OnBuild").and_then(Value::as_array_mut) {
+        Some(triggers) => triggers.push(argument.into()),
+        None => drop(section.insert("OnBuild".into(), json!([argument]))),
+    }
+    Ok(())
+}
+
+/// Returns the words of the exec form, or the line of the shell form after the image's shell.
 fn command(section: &Section, text: &str) -> Value {
     if let Some(words) = json_list(text) {
         return words.into();
@@ -152,12 +188,14 @@ fn command(section: &Section, text: &str) -> Value {
     words.into()
 }
 
-/// Text that starts like a JSON list but is none is the shell form (`[ -e x ] && y`), as for Docker.
+/// Returns the items of a JSON list. Text that starts like one but is none is the shell form (`[ -e x ] && y`), as for
+/// Docker.
 fn json_list(text: &str) -> Option<Vec<String>> {
     serde_json::from_str(text).ok()
 }
 
-fn env(section: &Section) -> Vec<(String, String)> {
+/// Returns the environment of the config.
+fn variables(section: &Section) -> Vec<(String, String)> {
     let list = section.get("Env").and_then(Value::as_array);
     list.into_iter()
         .flatten()
@@ -167,7 +205,7 @@ fn env(section: &Section) -> Vec<(String, String)> {
 }
 
 /// Replaces the variable where it is, or adds it at the end.
-fn set_env(section: &mut Section, name: &str, value: &str) {
+fn set_variable(section: &mut Section, name: &str, value: &str) {
     let item = Value::from(format!("{name}={value}"));
     let list = section.entry("Env").or_insert(Value::Null);
     if !list.is_array() {
@@ -186,7 +224,7 @@ fn set_env(section: &mut Section, name: &str, value: &str) {
 
 /// `NAME=VALUE …`, or the older `NAME VALUE`, where the value is the rest of the line.
 fn pairs(section: &Section, text: &str) -> Result<Vec<(String, String)>, String> {
-    let env = env(section);
+    let env = variables(section);
     let words = split(text)?;
     if !words[0].contains('=') {
         let (name, value) = text
@@ -210,13 +248,13 @@ fn pairs(section: &Section, text: &str) -> Result<Vec<(String, String)>, String>
 
 /// The words of a line, expanded.
 fn expanded(section: &Section, text: &str) -> Result<Vec<String>, String> {
-    let env = env(section);
+    let env = variables(section);
     split(text)?.iter().map(|word| expand(word, &env)).collect()
 }
 
 /// The line as one value, expanded.
 fn single(section: &Section, text: &str) -> Result<String, String> {
-    let value = expand(text, &env(section))?;
+    let value = expand(text, &variables(section))?;
     if value.is_empty() {
         return Err(format!("{text:?} is empty when its variables are expanded"));
     }

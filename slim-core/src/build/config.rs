@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::context::Instruction;
-use super::{Error, Options, change};
+use super::{BuildError, Options, change};
 use crate::digest::Digest;
 use crate::image::{Config, Image};
 use crate::plan::Plan;
@@ -17,14 +17,14 @@ const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 /// The digests of the runs that the plan follows from.
 const RECORDING: &str = "io.github.slim.recording";
-/// This program's version.
+/// The version of this program.
 const VERSION: &str = "io.github.slim.version";
 
-/// What Docker's classic builder noted about the container that made the last layer: not true of this image.
+/// The fields in which Docker's classic builder describes the container that made the last layer: not true of this image.
 const BUILDERS_NOTES: [&str; 5] = ["container", "container_config", "docker_version", "id", "parent"];
 
 /// The config with the labels and the user's changes, but still without its layer.
-pub(super) fn edited(image: &Image, plan: &Plan, options: &Options) -> Result<Config, Error> {
+pub(super) fn edited(image: &Image, plan: &Plan, options: &Options) -> Result<Config, BuildError> {
     let mut config = image.config.0.clone();
     for key in BUILDERS_NOTES {
         config.remove(key);
@@ -93,7 +93,7 @@ pub(super) fn finish(
     value.to_string().into_bytes()
 }
 
-/// RFC 3339, in UTC.
+/// Returns a time as RFC 3339 has it, in UTC.
 fn timestamp(epoch: u64) -> String {
     let (days, second) = (epoch / 86_400, epoch % 86_400);
     // Civil from days, for the proleptic Gregorian calendar, in years that begin in March: eras of 400 years.

@@ -2,7 +2,7 @@
 //!
 //! A config's values are any text, and a Dockerfile is parsed by lines and expands variables in some instructions but
 //! not in others; so each value is quoted for its place. Lists are written in their JSON form, which no shell reads.
-//! What a Dockerfile cannot say (a line break in ENV or LABEL) becomes a comment, never another instruction.
+//! Values that a Dockerfile cannot hold (a line break in ENV or LABEL) become comments, never another instruction.
 //!
 //! Source: Dockerfile reference, "Format", "Environment replacement", "Shell and exec form".
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::LAYER;
 use crate::image::Config;
 
-/// Longer lines Docker's parser refuses (Go's `bufio.MaxScanTokenSize`).
+/// Length of the longest line that Docker's parser takes (Go's `bufio.MaxScanTokenSize`).
 const MAX_LINE: usize = 65_000;
 
-/// One instruction, or what cannot be said and why.
+/// One instruction, or the value that a Dockerfile cannot hold and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Instruction {
     pub(super) text: Result<String, String>,
@@ -43,7 +43,7 @@ pub(super) fn instructions(config: &Config) -> Vec<Instruction> {
         lines.push(pair("LABEL", name, value));
     }
     for port in config.exposed_ports() {
-        lines.push(one("EXPOSE", &port));
+        lines.push(single_value("EXPOSE", &port));
     }
     for volume in config.volumes() {
         // Its words are expanded even in the JSON form.
@@ -57,10 +57,10 @@ pub(super) fn instructions(config: &Config) -> Vec<Instruction> {
         lines.push(Ok(format!("VOLUME {}", list(&[escaped]))));
     }
     if !config.user().is_empty() {
-        lines.push(one("USER", config.user()));
+        lines.push(single_value("USER", config.user()));
     }
     if !config.workdir().is_empty() {
-        lines.push(one("WORKDIR", config.workdir()));
+        lines.push(single_value("WORKDIR", config.workdir()));
     }
     if !config.shell().is_empty() {
         lines.push(Ok(format!("SHELL {}", list(&config.shell()))));
@@ -71,7 +71,7 @@ pub(super) fn instructions(config: &Config) -> Vec<Instruction> {
             .map(Ok),
     );
     if !config.stop_signal().is_empty() {
-        lines.push(one("STOPSIGNAL", config.stop_signal()));
+        lines.push(single_value("STOPSIGNAL", config.stop_signal()));
     }
     if !config.entrypoint().is_empty() {
         lines.push(Ok(format!("ENTRYPOINT {}", list(&config.entrypoint()))));
@@ -120,12 +120,12 @@ pub(super) fn dockerfile(instructions: &[Instruction]) -> String {
     text
 }
 
-/// Text as a part of a comment: one line, whatever it holds.
+/// Returns text as part of a comment: one line, whatever it contains.
 fn comment(text: &str) -> String {
     text.chars().take(200).flat_map(char::escape_default).collect()
 }
 
-/// Whether an instruction can end in `text` as it is.
+/// Returns true if an instruction can end in `text` as it is.
 fn is_line(text: &str) -> bool {
     !text.contains(['\n', '\r']) && !text.ends_with('\\') && text.trim() == text && !text.is_empty()
 }
@@ -141,7 +141,8 @@ fn pair(instruction: &str, name: &str, value: &str) -> Result<String, String> {
     Err(format!("{instruction} {}: {reason}", comment(name)))
 }
 
-fn one(instruction: &str, value: &str) -> Result<String, String> {
+/// Returns an instruction with one value.
+fn single_value(instruction: &str, value: &str) -> Result<String, String> {
     if value.contains('\n') {
         return Err(format!("{instruction} {}: it holds a line break", comment(value)));
     }
@@ -207,7 +208,7 @@ fn healthcheck(config: &Config, value: &Value) -> Option<String> {
     Some(format!("{out} CMD {command}"))
 }
 
-/// As Go writes durations, in one unit.
+/// Returns a duration as Go writes it, in one unit.
 fn duration(nanoseconds: u64) -> String {
     for (unit, name) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")] {
         if nanoseconds.is_multiple_of(unit) {

@@ -21,7 +21,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use sha2::{Digest as _, Sha256};
 use tar::{EntryType, Header};
 
-use super::Error;
+use super::BuildError;
 use crate::digest::Digest;
 use crate::image::{Entry, Kind, Rootfs};
 use crate::path::RootPath;
@@ -29,15 +29,15 @@ use crate::path::RootPath;
 /// A tar's unit.
 pub(super) const BLOCK: usize = 512;
 
-/// What fits into a header's name and its prefix.
+/// Length of a header's name and of its prefix.
 const MAX_NAME: usize = 100;
 const MAX_PREFIX: usize = 155;
 
-/// What fits into seven and eleven octal digits.
+/// The largest numbers of seven and of eleven octal digits.
 const MAX_ID: u64 = 0o7_777_777;
 const MAX_SIZE: u64 = 0o77_777_777_777;
 
-/// How much is copied at once.
+/// Number of bytes that are copied at once.
 const CHUNK: usize = 1 << 18;
 
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
@@ -51,14 +51,14 @@ pub struct Layer {
     pub size: u64,
 }
 
-/// Why a layer cannot be written: something of the image, or the file.
+/// The reason why a layer cannot be written: an entry of the image, or the output file.
 pub(super) enum Failure {
-    Image(Error),
+    Image(BuildError),
     Output(io::Error),
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
         Self::Image(error)
     }
 }
@@ -96,7 +96,9 @@ pub(super) fn write<'a>(
     let mut total = 0;
     let mut inodes = BTreeSet::new();
     for path in &kept {
-        let entry = rootfs.get(path).ok_or_else(|| Error::NotInImage(path.clone()))?;
+        let entry = rootfs
+            .get(path)
+            .ok_or_else(|| BuildError::NotInImage(path.clone()))?;
         if entry.is_file() && inodes.insert(entry.inode) {
             total += entry.size();
         }
@@ -115,7 +117,7 @@ pub(super) fn write<'a>(
             continue;
         }
         if path.name().is_some_and(|name| name.starts_with(b".wh.")) {
-            return Err(Error::Unwritable {
+            return Err(BuildError::Unwritable {
                 path: path.clone(),
                 reason: "in a layer such a name is a whiteout".to_owned(),
             }
@@ -141,7 +143,7 @@ pub(super) fn write<'a>(
     Ok(sink.finish()?)
 }
 
-/// Whether this is a root directory as engines make it themselves.
+/// Returns true for a root directory as engines make it themselves.
 fn is_plain(entry: &Entry) -> bool {
     (entry.uid, entry.gid, entry.mode) == (0, 0, 0o755) && entry.xattrs.is_empty()
 }
@@ -154,7 +156,7 @@ fn copy(
     buf: &mut [u8],
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
-    let failed = |source| Error::Read {
+    let failed = |source| BuildError::Read {
         path: path.clone(),
         source,
     };
@@ -164,7 +166,7 @@ fn copy(
         let want = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
         let n = fill(&mut reader, &mut buf[..want]).map_err(failed)?;
         if n == 0 {
-            return Err(Error::Changed(path.clone()).into());
+            return Err(BuildError::Changed(path.clone()).into());
         }
         let chunk = &buf[..n];
         if chunk == &ZEROS[..n] {
@@ -176,7 +178,7 @@ fn copy(
         progress(n as u64);
     }
     if reader.read(&mut buf[..1]).map_err(failed)? != 0 {
-        return Err(Error::Changed(path.clone()).into());
+        return Err(BuildError::Changed(path.clone()).into());
     }
     Ok(sink.pad()?)
 }
@@ -195,7 +197,7 @@ fn fill(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
     Ok(len)
 }
 
-/// Where the tar goes: hashed on the way, runs of zeros as holes.
+/// The tar's output file: it hashes the bytes, and writes runs of zeros as holes.
 struct Sink<'a> {
     out: &'a mut File,
     hash: Sha256,
@@ -235,7 +237,7 @@ fn header(
     entry: &Entry,
     link: Option<&RootPath>,
     epoch: Option<i64>,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, BuildError> {
     let mut pax = Pax::default();
     let mut header = Header::new_ustar();
     let (kind, size) = match (&entry.kind, link) {
@@ -297,7 +299,7 @@ fn header(
         if u64::from(value) <= MAX_ID {
             Ok(value)
         } else {
-            Err(Error::Unwritable {
+            Err(BuildError::Unwritable {
                 path: path.clone(),
                 reason: format!("a tar holds no device {major}:{minor}"),
             })
@@ -311,7 +313,7 @@ fn header(
         for (key, value) in &entry.xattrs {
             // The PAX key ends at the first "=", and no engine undoes an escape there.
             if key.contains(&b'=') {
-                return Err(Error::Unwritable {
+                return Err(BuildError::Unwritable {
                     path: path.clone(),
                     reason: format!(
                         "a tar holds no extended attribute named {:?}",
@@ -340,7 +342,7 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&name[..slash], &name[slash + 1..]))
 }
 
-/// Records of a PAX header, sorted by key.
+/// The records of a PAX header, sorted by key.
 #[derive(Default)]
 struct Pax(Vec<(Vec<u8>, Vec<u8>)>);
 

@@ -27,7 +27,7 @@ use crate::plan::Plan;
 /// The name of the layer's file in the output directory.
 pub const LAYER: &str = "files.tar";
 
-/// What the user chooses about the product.
+/// The user's choices for the product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Edits of the config, one Dockerfile instruction each (`CMD ["serve"]`), as `docker commit --change` takes them.
@@ -56,10 +56,10 @@ pub struct Built {
     pub tags: Vec<String>,
 }
 
-/// Why an image cannot be built.
+/// The reason why an image cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum BuildError {
     /// The plan keeps something that the image does not have.
     #[error("{0} is to be kept, but the image does not have it: the plan was made for another image")]
     NotInImage(RootPath),
@@ -68,7 +68,7 @@ pub enum Error {
     Read {
         /// The file.
         path: RootPath,
-        /// What the storage said.
+        /// The error of the storage.
         source: io::Error,
     },
     /// A file has not the length that the index says.
@@ -79,7 +79,7 @@ pub enum Error {
     Unwritable {
         /// The entry.
         path: RootPath,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The output cannot be written.
@@ -87,20 +87,20 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A `--change` is not an instruction that edits a config.
     #[error("--change {change:?}: {reason}")]
     Change {
-        /// As the user wrote it.
+        /// The text as the user wrote it.
         change: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The image's config cannot be carried over.
     #[error(transparent)]
-    Config(#[from] crate::image::Error),
+    Config(#[from] crate::image::ImageError),
 }
 
 /// Builds the image that `plan` keeps of `image`: writes its layer to `layer_file`, which will be found at `path`, and
@@ -109,7 +109,7 @@ pub enum Error {
 /// `progress` hears of content bytes, done and all. The result depends on the image, the plan and the options only.
 ///
 /// # Errors
-/// See [`Error`].
+/// See [`BuildError`].
 pub fn build(
     image: &Image,
     plan: &Plan,
@@ -117,7 +117,7 @@ pub fn build(
     layer_file: &mut File,
     path: &Path,
     progress: &dyn Fn(u64, u64),
-) -> Result<Built, Error> {
+) -> Result<Built, BuildError> {
     // A wrong --change is known before anything is written.
     let config = config::edited(image, plan, options)?;
     let epoch = options
@@ -127,7 +127,7 @@ pub fn build(
         layer::write(&image.rootfs, plan.files.keys(), epoch, layer_file, progress).map_err(|failure| {
             match failure {
                 layer::Failure::Image(error) => error,
-                layer::Failure::Output(source) => Error::Write {
+                layer::Failure::Output(source) => BuildError::Write {
                     path: path.to_owned(),
                     source,
                 },
@@ -151,8 +151,8 @@ impl Built {
     ///
     /// # Errors
     /// The layer's file cannot be opened or is no longer what was written.
-    pub fn archive(&self) -> Result<Reader, Error> {
-        archive::reader(self).map_err(|source| Error::Write {
+    pub fn archive(&self) -> Result<Reader, BuildError> {
+        archive::reader(self).map_err(|source| BuildError::Write {
             path: self.layer_file.clone(),
             source,
         })
@@ -162,9 +162,9 @@ impl Built {
     ///
     /// # Errors
     /// As [`Built::archive`], and when `path` cannot be written.
-    pub fn write_archive(&self, path: &Path) -> Result<(), Error> {
+    pub fn write_archive(&self, path: &Path) -> Result<(), BuildError> {
         let mut reader = self.archive()?;
-        let failed = |source| Error::Write {
+        let failed = |source| BuildError::Write {
             path: path.to_owned(),
             source,
         };

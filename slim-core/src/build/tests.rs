@@ -96,7 +96,7 @@ fn tree(items: impl IntoIterator<Item = (&'static str, Entry)>) -> BTreeMap<Root
         .collect()
 }
 
-fn build_in(directory: &Path, image: &Image, options: &Options) -> Result<Built, Error> {
+fn build_in(directory: &Path, image: &Image, options: &Options) -> Result<Built, BuildError> {
     let paths: Vec<RootPath> = image.rootfs.iter().map(|(path, _)| path.clone()).collect();
     build_plan(directory, image, &plan(image, &paths), options)
 }

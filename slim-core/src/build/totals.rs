@@ -1,4 +1,4 @@
-//! Counts of a file system, before and after.
+//! The counts of a file system, before and after.
 
 use std::collections::HashSet;
 

@@ -22,25 +22,23 @@ use sha2::{Digest as _, Sha256};
 
 use super::config::MAX_CONFIG;
 use super::merge::{Layer, Merged, directory, merge, remove_below};
+use super::rootfs::MAX_LINKS;
 use super::tar::{Content, ContentReader, Member, Members, Type};
-use super::{Config, Entry, Error, Kind, Rootfs, Store, config_from};
+use super::{Config, Entry, ImageError, Kind, Rootfs, Store, config_from};
 use crate::digest::Digest;
 use crate::path::{RawPath, RootPath};
 
-/// Longer paths no system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
+/// Length of the longest path that a system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
 const MAX_PATH: usize = 4096;
 
-/// Longer names no file system takes (`NAME_MAX`).
+/// Length of the longest name that a file system takes (`NAME_MAX`).
 const MAX_NAME: usize = 255;
 
-/// More entries than this in one layer are refused: the index is in memory.
+/// Number of entries of a layer at most: the index is in memory.
 const MAX_ENTRIES: usize = 8 << 20;
 
-/// More members than this in the archive around the layers are refused.
+/// Number of members of the archive around the layers at most.
 const MAX_MEMBERS: usize = 1 << 16;
-
-/// As many symbolic links as Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
-const MAX_LINKS: usize = 40;
 
 /// An image that was read from an archive.
 #[derive(Debug)]
@@ -61,11 +59,11 @@ impl Archive {
     /// # Errors
     /// The archive is malformed, holds another number of images than one, a layer's bytes are not those that the
     /// config promises, or the spool files (in `TMPDIR`, or `/var/tmp`) cannot be written.
-    pub fn read(reader: impl Read) -> Result<Self, Error> {
+    pub fn read(reader: impl Read) -> Result<Self, ImageError> {
         let spool = Arc::new(spool(reader)?);
         let size = spool
             .metadata()
-            .map_err(Error::io("spooled image archive"))?
+            .map_err(ImageError::io("spooled image archive"))?
             .len();
         let outer = Outer::index(&spool, size)?;
         let found = match outer.find(b"manifest.json") {
@@ -75,7 +73,7 @@ impl Archive {
         let config = config_from(&found.config)?;
         let promised = config.diff_ids()?;
         if promised.len() != found.layers.len() {
-            return Err(Error::Archive(format!(
+            return Err(ImageError::Archive(format!(
                 "its config names {} layers and its manifest {}",
                 promised.len(),
                 found.layers.len()
@@ -113,7 +111,7 @@ impl Archive {
 /// The bytes of a merged image, in its layers' tars.
 struct Spooled {
     files: Vec<Arc<File>>,
-    /// By inode number.
+    /// The locations by inode number.
     places: Vec<Option<Content>>,
 }
 
@@ -147,20 +145,20 @@ impl Store for Spooled {
 }
 
 /// A file without a name on a disk (where `/tmp` is memory, an image would fill it).
-fn temporary() -> Result<File, Error> {
+fn temporary() -> Result<File, ImageError> {
     let directory = match std::env::var_os("TMPDIR") {
         Some(directory) => PathBuf::from(directory),
         None if Path::new("/var/tmp").is_dir() => "/var/tmp".into(),
         None => std::env::temp_dir(),
     };
-    tempfile::tempfile_in(&directory).map_err(Error::io(format!(
+    tempfile::tempfile_in(&directory).map_err(ImageError::io(format!(
         "spool file in {} (TMPDIR names another directory)",
         directory.display()
     )))
 }
 
-fn spool(mut reader: impl Read) -> Result<File, Error> {
-    let failed = || Error::io("spooling the image archive");
+fn spool(mut reader: impl Read) -> Result<File, ImageError> {
+    let failed = || ImageError::io("spooling the image archive");
     let mut head = Vec::new();
     reader.by_ref().take(4).read_to_end(&mut head).map_err(failed())?;
     let mut plain = decompress(head.clone(), io::Cursor::new(head).chain(reader)).map_err(failed())?;
@@ -169,7 +167,7 @@ fn spool(mut reader: impl Read) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Undoes the compression that a stream's first bytes tell of.
+/// Undoes the compression that the first bytes of a stream name.
 fn decompress<'a>(head: impl AsRef<[u8]>, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let head = head.as_ref();
     Ok(if head.starts_with(&[0x1f, 0x8b]) {
@@ -189,11 +187,11 @@ struct Outer<'a> {
 
 enum Place {
     Bytes(Content),
-    /// Docker writes a layer that it has written already as a link to it.
+    /// Follows links: Docker writes a layer that it has written already as a link to it.
     Link(RootPath),
 }
 
-/// What an archive's manifest leads to.
+/// The config and the layers that an archive's manifest names.
 struct Found {
     config: Vec<u8>,
     layers: Vec<Content>,
@@ -212,7 +210,7 @@ struct DockerManifest {
 }
 
 impl<'a> Outer<'a> {
-    fn index(file: &'a Arc<File>, size: u64) -> Result<Self, Error> {
+    fn index(file: &'a Arc<File>, size: u64) -> Result<Self, ImageError> {
         let mut members = HashMap::new();
         for member in Members::new(file, 0, size) {
             let member = member?;
@@ -225,27 +223,27 @@ impl<'a> Outer<'a> {
             };
             members.insert(path, place);
             if members.len() > MAX_MEMBERS {
-                return Err(Error::Archive(format!("more than {MAX_MEMBERS} members")));
+                return Err(ImageError::Archive(format!("more than {MAX_MEMBERS} members")));
             }
         }
         Ok(Self { file, members })
     }
 
-    fn find(&self, name: &[u8]) -> Result<Content, Error> {
+    fn find(&self, name: &[u8]) -> Result<Content, ImageError> {
         let mut path = RootPath::new(name);
         for _ in 0..MAX_LINKS {
             match self.members.get(&path) {
                 Some(Place::Bytes(content)) => return Ok(content.clone()),
                 Some(Place::Link(target)) => path = target.clone(),
-                None => return Err(Error::Archive(format!("{path} is not in it"))),
+                None => return Err(ImageError::Archive(format!("{path} is not in it"))),
             }
         }
-        Err(Error::Archive(format!("{path} is a loop of links")))
+        Err(ImageError::Archive(format!("{path} is a loop of links")))
     }
 
-    fn bytes(&self, content: &Content) -> Result<Vec<u8>, Error> {
+    fn bytes(&self, content: &Content) -> Result<Vec<u8>, ImageError> {
         if content.size > MAX_CONFIG {
-            return Err(Error::Archive(format!(
+            return Err(ImageError::Archive(format!(
                 "a document of {} bytes; at most {MAX_CONFIG} are read",
                 content.size
             )));
@@ -254,14 +252,14 @@ impl<'a> Outer<'a> {
         content
             .open(self.file.clone())
             .read_to_end(&mut bytes)
-            .map_err(Error::io("spooled image archive"))?;
+            .map_err(ImageError::io("spooled image archive"))?;
         Ok(bytes)
     }
 
-    fn docker(&self, manifest: &Content) -> Result<Found, Error> {
+    fn docker(&self, manifest: &Content) -> Result<Found, ImageError> {
         let manifests: Vec<DockerManifest> = json("manifest.json", &self.bytes(manifest)?)?;
         let [manifest] = manifests.as_slice() else {
-            return Err(Error::Archive(format!(
+            return Err(ImageError::Archive(format!(
                 "it holds {} images; save exactly one",
                 manifests.len()
             )));
@@ -275,9 +273,9 @@ impl<'a> Outer<'a> {
     }
 
     /// Follows `index.json`, through nested indexes, to the manifest for this machine.
-    fn oci(&self) -> Result<Found, Error> {
+    fn oci(&self) -> Result<Found, ImageError> {
         let Ok(index) = self.find(b"index.json") else {
-            return Err(Error::Archive(
+            return Err(ImageError::Archive(
                 "it holds neither manifest.json (docker save) nor index.json (OCI layout)".into(),
             ));
         };
@@ -305,14 +303,14 @@ impl<'a> Outer<'a> {
                 tags: name.into_iter().cloned().collect(),
             });
         }
-        Err(Error::Archive("its indexes are nested too deeply".into()))
+        Err(ImageError::Archive("its indexes are nested too deeply".into()))
     }
 
-    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
         let path = blob_path(descriptor);
         let bytes = self.bytes(&self.find(&path)?)?;
         if Digest::of(&bytes).as_str() != descriptor.digest().to_string() {
-            return Err(Error::Archive(format!(
+            return Err(ImageError::Archive(format!(
                 "{} does not have the digest that its name promises",
                 crate::path::encode(&path)
             )));
@@ -325,12 +323,12 @@ fn blob_path(descriptor: &Descriptor) -> Vec<u8> {
     format!("blobs/{}", descriptor.digest().to_string().replacen(':', "/", 1)).into_bytes()
 }
 
-fn json<T: for<'de> Deserialize<'de>>(what: &str, bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| Error::Archive(format!("{what}: {error}")))
+fn json<T: for<'de> Deserialize<'de>>(what: &str, bytes: &[u8]) -> Result<T, ImageError> {
+    serde_json::from_slice(bytes).map_err(|error| ImageError::Archive(format!("{what}: {error}")))
 }
 
-/// The one manifest, or the one for this machine; attestations ("unknown" platforms) are passed over.
-fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, Error> {
+/// Returns the only manifest, or the one for this machine; attestations ("unknown" platforms) are passed over.
+fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, ImageError> {
     if let [one] = manifests {
         return Ok(one);
     }
@@ -347,7 +345,7 @@ fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, Error> {
     });
     match (fitting.next(), fitting.next()) {
         (Some(one), None) => Ok(one),
-        _ => Err(Error::Archive(format!(
+        _ => Err(ImageError::Archive(format!(
             "it holds {} images, and not exactly one of them is for linux/{here}",
             manifests.len()
         ))),
@@ -356,7 +354,7 @@ fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, Error> {
 
 struct ReadLayer {
     layer: Layer,
-    /// By the layer's inode numbers.
+    /// The locations by the layer's inode numbers.
     contents: HashMap<u64, Content>,
     file: Arc<File>,
 }
@@ -366,8 +364,8 @@ fn read_layer(
     content: &Content,
     number: usize,
     diff_id: &Digest,
-) -> Result<ReadLayer, Error> {
-    let failed = || Error::io(format!("spooling layer {number}"));
+) -> Result<ReadLayer, ImageError> {
+    let failed = || ImageError::io(format!("spooling layer {number}"));
     let mut head = Vec::new();
     let packed = || content.open(spool.clone());
     packed().take(4).read_to_end(&mut head).map_err(failed())?;
@@ -390,7 +388,7 @@ fn read_layer(
     }
     let digest = Digest::from_sha256(hash);
     if digest != *diff_id {
-        return Err(Error::Archive(format!(
+        return Err(ImageError::Archive(format!(
             "layer {number} has the digest {digest}, but the config promises {diff_id}"
         )));
     }
@@ -406,7 +404,7 @@ fn read_layer(
     for member in Members::new(&file, offset, size) {
         builder
             .add(member?)
-            .map_err(|reason| Error::Archive(format!("layer {number}, {reason}")))?;
+            .map_err(|reason| ImageError::Archive(format!("layer {number}, {reason}")))?;
     }
     Ok(ReadLayer {
         layer: builder.layer,

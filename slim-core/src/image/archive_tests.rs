@@ -60,7 +60,7 @@ fn archive(layers: &[Vec<u8>], pack: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     out
 }
 
-fn read(layers: &[Vec<u8>]) -> Result<Rootfs, Error> {
+fn read(layers: &[Vec<u8>]) -> Result<Rootfs, ImageError> {
     Ok(Archive::read(archive(layers, <[u8]>::to_vec).as_slice())?.rootfs)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Error;
+use super::ImageError;
 use crate::digest::Digest;
 
 /// No real config comes near this many bytes.
@@ -13,17 +13,17 @@ pub(super) const MAX_CONFIG: u64 = 8 << 20;
 ///
 /// # Errors
 /// It is larger than 8 MiB, not JSON, or not an object.
-pub fn config_from(bytes: &[u8]) -> Result<Config, Error> {
+pub fn config_from(bytes: &[u8]) -> Result<Config, ImageError> {
     if bytes.len() as u64 > MAX_CONFIG {
-        return Err(Error::Config(format!(
+        return Err(ImageError::Config(format!(
             "{} bytes; at most {MAX_CONFIG} are read",
             bytes.len()
         )));
     }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(map)) => Ok(Config(map)),
-        Ok(_) => Err(Error::Config("it is not a JSON object".into())),
-        Err(error) => Err(Error::Config(error.to_string())),
+        Ok(_) => Err(ImageError::Config("it is not a JSON object".into())),
+        Err(error) => Err(ImageError::Config(error.to_string())),
     }
 }
 
@@ -130,14 +130,14 @@ impl Config {
     ///
     /// # Errors
     /// `rootfs.diff_ids` is missing or holds something else than SHA-256 digests.
-    pub fn diff_ids(&self) -> Result<Vec<Digest>, Error> {
+    pub fn diff_ids(&self) -> Result<Vec<Digest>, ImageError> {
         let list = self.0.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids"));
         let list = match list {
             // An image without layers.
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(list) => list.as_array(),
         };
-        let wrong = || Error::Config("rootfs.diff_ids is not a list of sha256 digests".into());
+        let wrong = || ImageError::Config("rootfs.diff_ids is not a list of sha256 digests".into());
         list.ok_or_else(wrong)?
             .iter()
             .map(|id| id.as_str().and_then(|id| id.parse().ok()).ok_or_else(wrong))

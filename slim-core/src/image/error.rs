@@ -2,16 +2,16 @@ use std::io;
 
 use crate::path::RootPath;
 
-/// Why an image cannot be read.
+/// The reason why an image cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ImageError {
     /// Something of the host: a storage directory, a spool file.
     #[error("{what}: {source}")]
     Io {
-        /// What was done, and where.
+        /// The failed operation and its path.
         what: String,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A layer's directory uses an overlayfs feature that only a mount can undo. The image can still be read through
@@ -20,9 +20,9 @@ pub enum Error {
     Unsupported {
         /// The layer, 0 for the lowest.
         layer: usize,
-        /// Where in it.
+        /// The path in the layer.
         path: RootPath,
-        /// What (`redirect`, `metacopy`).
+        /// The feature (`redirect`, `metacopy`).
         feature: &'static str,
     },
     /// An archive or a layer in it breaks its format, or a bound that no real image comes near.
@@ -33,8 +33,8 @@ pub enum Error {
     Config(String),
 }
 
-impl Error {
-    /// Wraps what the system said while doing `what`.
+impl ImageError {
+    /// Wraps an error of the system during `what`.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }

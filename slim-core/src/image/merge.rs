@@ -1,4 +1,4 @@
-//! Layers, one over the other.
+//! The merge of layers.
 //!
 //! Source: OCI image specification, "Image Layer Filesystem Changeset"; Linux `Documentation/filesystems/overlayfs.rst`.
 
@@ -8,18 +8,18 @@ use std::ops::Bound;
 use super::{Entry, Kind};
 use crate::path::RootPath;
 
-/// What one layer adds and hides.
+/// The entries that a layer adds, and those that it hides.
 ///
 /// An entry's `inode` is the layer's own numbering here, and every entry's parents are entries too.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
-    /// What it holds.
+    /// The entries that it adds.
     pub(super) entries: BTreeMap<RootPath, Entry>,
-    /// Directories that it only implies by what is in them: where a lower layer has one, that one's metadata stays.
+    /// The directories that it implies by their content only: where a lower layer has one, that one's metadata stays.
     pub(super) implied: BTreeSet<RootPath>,
-    /// Paths of lower layers that are gone (whiteouts).
+    /// The paths of lower layers that it removes (whiteouts).
     pub(super) hidden: BTreeSet<RootPath>,
-    /// Directories whose content in lower layers is gone.
+    /// The directories whose content in lower layers it hides (opaque).
     pub(super) opaque: BTreeSet<RootPath>,
 }
 

@@ -14,7 +14,7 @@ mod tar;
 
 pub use archive::Archive;
 pub use config::{Config, Healthcheck, config_from};
-pub use error::Error;
+pub use error::ImageError;
 #[cfg(test)]
 pub(crate) use rootfs::memory;
 pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};
@@ -34,7 +34,7 @@ pub struct Image {
     pub rootfs: Rootfs,
 }
 
-/// Whether an extended attribute belongs to the image: file capabilities, the user's own and POSIX access lists.
+/// Returns true if an extended attribute belongs to the image: file capabilities, the user's own and POSIX access lists.
 ///
 /// The others (`trusted.*`, security labels, integrity hashes) are the host's or the storage driver's.
 fn keeps_xattr(name: &[u8]) -> bool {

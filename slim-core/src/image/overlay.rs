@@ -22,19 +22,19 @@ use rayon::prelude::*;
 use xattr::FileExt;
 
 use super::merge::{Layer, merge};
-use super::{Entry, Error, Kind, Rootfs, Store, keeps_xattr};
+use super::{Entry, ImageError, Kind, Rootfs, Store, keeps_xattr};
 use crate::path::{RawPath, RootPath};
 
 /// Indexes the merged file system of `layers`, the storage driver's `diff` directories, lowest first.
 ///
 /// # Errors
-/// A directory cannot be read, or uses overlayfs features that only a mount can undo ([`Error::Unsupported`]); the
+/// A directory cannot be read, or uses overlayfs features that only a mount can undo ([`ImageError::Unsupported`]); the
 /// image is then to be read as an archive.
-pub fn index(layers: &[PathBuf]) -> Result<Rootfs, Error> {
+pub fn index(layers: &[PathBuf]) -> Result<Rootfs, ImageError> {
     let mut roots = Vec::with_capacity(layers.len());
     for path in layers {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = open(path, flags, Mode::empty()).map_err(|errno| Error::Io {
+        let root = open(path, flags, Mode::empty()).map_err(|errno| ImageError::Io {
             what: format!("layer directory {}", path.display()),
             source: errno.into(),
         })?;
@@ -64,7 +64,7 @@ pub fn index(layers: &[PathBuf]) -> Result<Rootfs, Error> {
     Ok(Rootfs::new(merge(parts).entries, Arc::new(Directories { roots })))
 }
 
-/// What stands in one directory of one layer.
+/// The content of one directory of one layer.
 #[derive(Default)]
 struct Listing {
     /// The directory itself and what is in it, but for directories.
@@ -88,8 +88,8 @@ fn open_in(root: &OwnedFd, path: &RootPath, flags: OFlag) -> io::Result<File> {
     Ok(openat2(root, OsStr::from_bytes(relative), how)?.into())
 }
 
-fn list(root: &OwnedFd, layer: usize, path: &RootPath) -> Result<Listing, Error> {
-    let failed = |source: io::Error| Error::Io {
+fn list(root: &OwnedFd, layer: usize, path: &RootPath) -> Result<Listing, ImageError> {
+    let failed = |source: io::Error| ImageError::Io {
         what: format!("layer {layer}, directory {path}"),
         source,
     };
@@ -118,7 +118,7 @@ fn list(root: &OwnedFd, layer: usize, path: &RootPath) -> Result<Listing, Error>
     }
     for name in names {
         let path = path.child(&name);
-        let failed = |source: io::Error| Error::Io {
+        let failed = |source: io::Error| ImageError::Io {
             what: format!("layer {layer}, {path}"),
             source,
         };
@@ -189,7 +189,7 @@ fn entry_of(layer: usize, stat: &FileStat, kind: Kind, xattrs: BTreeMap<Vec<u8>,
     }
 }
 
-/// Overlayfs's own marks on a file or a directory.
+/// The marks of overlayfs on a file or a directory.
 #[derive(Default)]
 struct Marks {
     opaque: bool,
@@ -228,9 +228,9 @@ impl Marks {
         Ok(kept)
     }
 
-    fn check(&self, layer: usize, path: &RootPath) -> Result<(), Error> {
+    fn check(&self, layer: usize, path: &RootPath) -> Result<(), ImageError> {
         match self.unsupported {
-            Some(feature) => Err(Error::Unsupported {
+            Some(feature) => Err(ImageError::Unsupported {
                 layer,
                 path: path.clone(),
                 feature,

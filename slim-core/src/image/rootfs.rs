@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::path::{RawPath, RootPath};
 
-/// As many symbolic links as Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
-const MAX_LINKS: usize = 40;
+/// Number of symbolic links that Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
+pub(super) const MAX_LINKS: usize = 40;
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -47,7 +47,7 @@ pub enum Kind {
 /// One entry of the merged file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
     /// The numeric owner.
     pub uid: u32,
@@ -75,33 +75,33 @@ impl Entry {
         }
     }
 
-    /// Whether this is a directory.
+    /// Returns true for a directory.
     pub fn is_dir(&self) -> bool {
         self.kind == Kind::Directory
     }
 
-    /// Whether this is a regular file.
+    /// Returns true for a regular file.
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File { .. })
     }
 
-    /// Whether this is a symbolic link.
+    /// Returns true for a symbolic link.
     pub fn is_symlink(&self) -> bool {
         matches!(self.kind, Kind::Symlink { .. })
     }
 }
 
-/// Where the bytes of files are.
+/// The storage of the files' bytes.
 pub trait Store: Send + Sync {
     /// Opens the content of the regular file `entry` at `path`. Never follows a link out of the image.
     ///
     /// # Errors
-    /// What the storage says.
+    /// The error of the storage.
     fn open(&self, path: &RootPath, entry: &Entry) -> io::Result<Box<dyn Read + Send>>;
 
     /// Reads up to `length` bytes at `offset` of the regular file `entry` at `path`: fewer at its end, none beyond it.
     ///
-    /// Storage that can seek should say so here; the default reads its way there.
+    /// Storage that can seek should override it; the default reads up to `offset`.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -130,31 +130,31 @@ impl fmt::Debug for Rootfs {
     }
 }
 
-/// Where a path leads.
+/// The result of a path look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// The path behind all links; as far as it could be followed if it is not there.
+    /// The path behind all links; if it is missing, as far as it could be followed.
     pub path: RootPath,
     /// Every symbolic link on the way, in the order it was followed.
     pub links: Vec<RootPath>,
-    /// How the look-up ended.
+    /// The end of the look-up.
     pub outcome: Outcome,
 }
 
-/// How a look-up ended.
+/// The end of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The entry exists.
     Found,
-    /// It does not (ENOENT).
+    /// The entry does not exist (ENOENT).
     Missing,
-    /// Something on the way is not a directory (ENOTDIR).
+    /// A component of the path is not a directory (ENOTDIR).
     NotADirectory,
     /// More than 40 links (ELOOP).
     TooManyLinks,
 }
 
-/// How the paths of everything in `directory` begin.
+/// Returns the prefix of all paths in `directory`.
 fn inside(directory: &RootPath) -> Vec<u8> {
     let mut start = directory.as_bytes().to_vec();
     if !directory.is_root() {
@@ -192,27 +192,27 @@ impl Rootfs {
         Self { entries, store }
     }
 
-    /// The entry at exactly `path`; links are not followed.
+    /// Returns the entry at exactly `path`; links are not followed.
     pub fn get(&self, path: &RootPath) -> Option<&Entry> {
         self.entries.get(path)
     }
 
-    /// Every path and its entry, sorted.
+    /// Returns every path and its entry, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&RootPath, &Entry)> {
         self.entries.iter()
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is nothing but the root.
+    /// Returns true if there is nothing but the root.
     pub fn is_empty(&self) -> bool {
         self.entries.len() <= 1
     }
 
-    /// Everything below `directory` (not itself), sorted.
+    /// Returns everything below `directory` (not itself), sorted.
     pub fn below<'a>(&'a self, directory: &'a RootPath) -> impl Iterator<Item = (&'a RootPath, &'a Entry)> {
         let start = inside(directory);
         let from: Bound<&[u8]> = Bound::Excluded(&start);
@@ -220,7 +220,7 @@ impl Rootfs {
         entries.take_while(move |(path, _)| path.as_bytes().starts_with(&start))
     }
 
-    /// The direct entries of `directory`, sorted. Costs some look-ups for each, whatever is below them.
+    /// Returns the direct entries of `directory`, sorted. The cost is some look-ups for each, whatever is below them.
     pub fn children<'a>(&'a self, directory: &RootPath) -> impl Iterator<Item = (&'a RootPath, &'a Entry)> {
         let start = inside(directory);
         let mut from = Bound::Excluded(start.clone());
@@ -298,7 +298,7 @@ impl Rootfs {
             }
             let next = here.child(&name);
             let Some(entry) = self.entries.get(&next) else {
-                // Keep what is left of the name, so that the caller sees what was asked for.
+                // Keep what is left of the name, so that the caller sees the requested path.
                 let path = todo.iter().rev().fold(next, |path, name| path.join(name));
                 return Resolved {
                     path,

@@ -15,17 +15,17 @@ use std::sync::Arc;
 
 use tar::{GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use super::Error;
+use super::ImageError;
 
 const BLOCK: u64 = 512;
 
-/// As much as Go's `archive/tar`, which engines use, reads of a PAX header or a long name.
+/// Number of bytes that Go's `archive/tar`, which engines use, reads of a PAX header or a long name.
 const MAX_SPECIAL: u64 = 1 << 20;
 
-/// More pieces than this in one sparse file are refused.
+/// Number of pieces of a sparse file at most.
 const MAX_PIECES: usize = 1 << 20;
 
-/// What a member is; its type flag in the header.
+/// The type of a member, by its type flag in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     File,
@@ -54,14 +54,14 @@ pub(super) struct Member {
     pub(super) content: Content,
 }
 
-/// Where the bytes of a regular file are.
+/// The location of a regular file's bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     /// The length of the file.
     pub(super) size: u64,
-    /// Where its stored bytes start in the tar file.
+    /// The offset of its stored bytes in the tar file.
     offset: u64,
-    /// For a sparse file, where its pieces belong, as (offset, length), sorted; they are stored one after the other.
+    /// The pieces of a sparse file as (offset, length), sorted; they are stored one after the other.
     pieces: Option<Arc<[(u64, u64)]>>,
 }
 
@@ -77,7 +77,7 @@ impl Content {
         }
     }
 
-    /// Where the bytes are in the file, if they are there as they are.
+    /// Returns the offset of the bytes in the file, if they are stored as they are.
     pub(super) fn plain(&self) -> Option<(u64, u64)> {
         self.pieces.is_none().then_some((self.offset, self.size))
     }
@@ -87,16 +87,16 @@ impl Content {
 pub(super) struct ContentReader {
     file: Arc<File>,
     content: Content,
-    /// Position in the file.
+    /// The position in the file.
     position: u64,
     /// The first piece that does not end before the position.
     piece: usize,
-    /// Where that piece's bytes are stored.
+    /// The offset of that piece's stored bytes.
     stored: u64,
 }
 
 impl ContentReader {
-    /// Goes on at `position`, which only grows.
+    /// Continues at `position`, which only grows.
     pub(super) fn skip_to(&mut self, position: u64) {
         self.position = position.clamp(self.position, self.content.size);
     }
@@ -161,7 +161,7 @@ pub(super) struct Members<'a> {
     done: bool,
 }
 
-/// What headers before a member say about it.
+/// The fields of a member that headers before it set.
 #[derive(Default)]
 struct Pending {
     name: Option<Vec<u8>>,
@@ -182,25 +182,25 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn wrong(&self, what: &str) -> Error {
-        Error::Archive(format!("{what} (before byte {})", self.at))
+    fn wrong(&self, what: &str) -> ImageError {
+        ImageError::Archive(format!("{what} (before byte {})", self.at))
     }
 
     /// Takes `len` bytes from the stream.
-    fn take(&mut self, len: u64) -> Result<Vec<u8>, Error> {
+    fn take(&mut self, len: u64) -> Result<Vec<u8>, ImageError> {
         if len > self.end.saturating_sub(self.at) {
             return Err(self.wrong("it ends within a member"));
         }
         let mut bytes = vec![0; usize::try_from(len).map_err(|_| self.wrong("a header is too large"))?];
         self.file
             .read_exact_at(&mut bytes, self.at)
-            .map_err(Error::io("spooled image archive"))?;
+            .map_err(ImageError::io("spooled image archive"))?;
         self.at += len;
         Ok(bytes)
     }
 
     /// Takes a special member's data.
-    fn special(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+    fn special(&mut self, size: u64) -> Result<Vec<u8>, ImageError> {
         if size > MAX_SPECIAL {
             return Err(self.wrong("a header of more than 1 MiB"));
         }
@@ -209,14 +209,14 @@ impl<'a> Members<'a> {
         Ok(bytes)
     }
 
-    fn skip_padding(&mut self, size: u64) -> Result<(), Error> {
+    fn skip_padding(&mut self, size: u64) -> Result<(), ImageError> {
         self.at += size.next_multiple_of(BLOCK) - size;
         // The padding of the very last member may be cut off.
         self.at = self.at.min(self.end);
         Ok(())
     }
 
-    fn read(&mut self) -> Result<Option<Member>, Error> {
+    fn read(&mut self) -> Result<Option<Member>, ImageError> {
         let mut pending = Pending::default();
         loop {
             if self.at == self.end {
@@ -251,7 +251,7 @@ impl<'a> Members<'a> {
     }
 
     /// A header's number; one left blank is 0.
-    fn field<T: Default>(&self, raw: &[u8], value: io::Result<T>) -> Result<T, Error> {
+    fn field<T: Default>(&self, raw: &[u8], value: io::Result<T>) -> Result<T, ImageError> {
         match value {
             Ok(value) => Ok(value),
             Err(_) if raw.iter().all(|b| matches!(b, 0 | b' ')) => Ok(T::default()),
@@ -260,7 +260,7 @@ impl<'a> Members<'a> {
     }
 
     /// Reads PAX records: length, blank, key, `=`, value, line feed. The length counts all of it; values are any bytes.
-    fn pax(&mut self, size: u64, pending: &mut Pending) -> Result<(), Error> {
+    fn pax(&mut self, size: u64, pending: &mut Pending) -> Result<(), ImageError> {
         let bytes = self.special(size)?;
         let mut rest = bytes.as_slice();
         while !rest.is_empty() && rest[0] != 0 {
@@ -283,7 +283,7 @@ impl<'a> Members<'a> {
                     (Some(piece), Some(len)) => piece.1 = len,
                     _ => return Err(self.wrong("a sparse map is malformed")),
                 },
-                // An empty value takes back what an earlier record said.
+                // An empty value takes back the value of an earlier record.
                 _ if value.is_empty() && !key.starts_with(b"SCHILY.xattr.") => {
                     pending.pax.remove(key);
                 }
@@ -302,7 +302,7 @@ impl<'a> Members<'a> {
         flag: u8,
         size: u64,
         mut pending: Pending,
-    ) -> Result<Member, Error> {
+    ) -> Result<Member, ImageError> {
         let mut take = |key: &[u8]| pending.pax.remove(key);
         let name = take(b"GNU.sparse.name").or_else(|| take(b"path"));
         let name = name
@@ -381,7 +381,7 @@ impl<'a> Members<'a> {
         flag: u8,
         stored: u64,
         pending: &Pending,
-    ) -> Result<Content, Error> {
+    ) -> Result<Content, ImageError> {
         let malformed = "a sparse map is malformed";
         let pax = |key: &str| pending.pax.get(key.as_bytes()).map(Vec::as_slice);
         let real_size = |this: &Self| {
@@ -479,7 +479,7 @@ impl<'a> Members<'a> {
         })
     }
 
-    fn gnu_pieces(&self, headers: &[GnuSparseHeader], list: &mut Vec<(u64, u64)>) -> Result<(), Error> {
+    fn gnu_pieces(&self, headers: &[GnuSparseHeader], list: &mut Vec<(u64, u64)>) -> Result<(), ImageError> {
         for header in headers.iter().take_while(|header| !header.is_empty()) {
             match (header.offset(), header.length()) {
                 (Ok(offset), Ok(len)) if list.len() < MAX_PIECES => list.push((offset, len)),
@@ -491,7 +491,7 @@ impl<'a> Members<'a> {
 }
 
 impl Iterator for Members<'_> {
-    type Item = Result<Member, Error>;
+    type Item = Result<Member, ImageError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {

@@ -160,7 +160,7 @@ pub enum Error {
     #[error("{source}{}", last_lines(log))]
     Probe {
         /// What went wrong.
-        source: probe::Error,
+        source: probe::ProbeError,
         /// The last lines of the container's log.
         log: String,
     },
@@ -207,7 +207,7 @@ pub enum Error {
     Recording(#[from] recording::Error),
     /// The image.
     #[error(transparent)]
-    Image(#[from] crate::image::Error),
+    Image(#[from] crate::image::ImageError),
     /// The closure.
     #[error(transparent)]
     Reach(#[from] reach::Error),
@@ -216,7 +216,7 @@ pub enum Error {
     Profile(#[from] profile::Error),
     /// The product.
     #[error(transparent)]
-    Build(#[from] build::Error),
+    Build(#[from] build::BuildError),
     /// A file of the output.
     #[error("{}: {source}", path.display())]
     Output {

@@ -133,7 +133,11 @@ pub async fn record(
     observer: &dyn Observer,
 ) -> Result<Recorded, Error> {
     // The first signal is an order to finish where the user asked to record until Ctrl-C.
-    let cancelling = if options.probe.until_interrupt { 2 } else { 1 };
+    let cancelling = if options.probe.end == probe::End::Interrupt {
+        2
+    } else {
+        1
+    };
     options.probe.check().map_err(|source| Error::Probe {
         source,
         log: String::new(),
@@ -339,7 +343,7 @@ impl Session<'_> {
         }
     }
 
-    async fn probe_failed(&self, source: probe::Error) -> Error {
+    async fn probe_failed(&self, source: probe::ProbeError) -> Error {
         let log = self.log_text().await;
         match self.engine.state(self.container).await {
             Ok(state) if !state.running && state.outcome.oom_killed => Error::Container {

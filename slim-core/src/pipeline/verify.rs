@@ -712,7 +712,7 @@ impl Trial<'_> {
     }
 
     /// Asks what the original was asked; one that was asked nothing must come to listen as the original did.
-    async fn ask(&self, target: &Watched<'_>) -> Result<Replayed, probe::Error> {
+    async fn ask(&self, target: &Watched<'_>) -> Result<Replayed, probe::ProbeError> {
         let Repeated {
             scenario, questions, ..
         } = self.repeated;

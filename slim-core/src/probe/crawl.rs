@@ -1,460 +1,170 @@
-//! What a page links to.
-//!
-//! Only the tokenizer of the HTML parser is used: attributes of start tags are all that is needed, and it takes time
-//! and memory linear in the page, however its elements nest.
+//! The crawl of a site: the links of its answers, breadth first.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
-use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::states::{Rawtext, Rcdata, ScriptData};
-use html5ever::tokenizer::{
-    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
-use reqwest::Url;
-use url::Position;
+use tokio::time::Instant;
 
-use crate::recording::HttpResponse;
+use super::ProbeError;
+use super::http::Request;
+use super::links::{Link, Role, links};
+use super::session::Session;
+use super::site::{OPTIONAL_TIMEOUT, Site};
+use super::transcript::{Requirement, Transcript};
+use crate::recording::{ExchangeKind, Origin};
 
-/// A path longer than this is not asked for.
-const LONGEST: usize = 8 << 10;
-/// Of one page, this many links are looked at.
-const MOST: usize = 10_000;
+/// Number of parts (scripts, styles, images) that a crawl requests at most for each page that it may visit.
+const PARTS_PER_PAGE: usize = 16;
 
-/// What is at the other end of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    /// Part of the page: a script, a style, an image, a font, the target of a redirect.
-    Part,
-    /// Somewhere else to go.
-    Page,
+/// The links to follow. Each path is queued once, and no more are queued than may be requested, so that a site without an
+/// end costs no memory.
+struct Queue {
+    known: BTreeSet<String>,
+    waiting: VecDeque<Queued>,
+    depth: u32,
+    /// Number of pages that may still be queued.
+    pages: usize,
+    /// Number of parts that may still be queued.
+    parts: usize,
 }
 
-/// A link to the same origin.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
-    /// What for.
-    pub(super) role: Role,
-    /// Path and query, percent-encoded; starts with `/`.
-    pub(super) path: String,
+struct Queued {
+    path: String,
+    level: u32,
+    from: String,
 }
 
-/// The links of an answer in the order they appear, each once, to the same origin only: the container's `port`, by
-/// whatever name a container calls itself.
-pub(super) fn links(path: &str, tls: bool, port: u16, response: &HttpResponse, body: &[u8]) -> Vec<Link> {
-    let scheme = if tls { "https" } else { "http" };
-    let Ok(page) = Url::parse(&format!("{scheme}://localhost{path}")) else {
-        return Vec::new();
-    };
-    let mut found = Found {
-        origin: (scheme.to_owned(), port),
-        seen: BTreeSet::new(),
-        links: Vec::new(),
-    };
-    let value = |name: &str| {
-        let header = response.headers.iter().find(|header| header.name == name);
-        header.and_then(|header| header.value.as_deref())
-    };
-    if (300..400).contains(&response.status)
-        && let Some(location) = value("location")
-    {
-        found.add(&page, Role::Part, location);
-    }
-    let kind = value("content-type").unwrap_or_default().to_ascii_lowercase();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    match kind {
-        "text/css" => css(&String::from_utf8_lossy(body), &mut |link| {
-            found.add(&page, Role::Part, link);
-        }),
-        "text/html" | "application/xhtml+xml" => html(body, page, &mut found),
-        _ => {}
-    }
-    found.links
-}
-
-struct Found {
-    origin: (String, u16),
-    seen: BTreeSet<Link>,
-    links: Vec<Link>,
-}
-
-impl Found {
-    fn add(&mut self, base: &Url, role: Role, link: &str) {
-        let link = link.trim();
-        if link.is_empty() || self.links.len() >= MOST || link.len() > LONGEST {
-            return;
-        }
-        let Ok(url) = base.join(link) else {
-            return;
-        };
-        if !self.is_own(&url) {
-            return;
-        }
-        let path = &url[Position::BeforePath..Position::AfterQuery];
-        if !path.starts_with('/') || path.len() > LONGEST {
-            return;
-        }
-        let link = Link {
-            role,
-            path: path.to_owned(),
-        };
-        if self.seen.insert(link.clone()) {
-            self.links.push(link);
-        }
-    }
-
-    /// Requests name `localhost` without a port; an app may also write the port it listens on.
-    fn is_own(&self, url: &Url) -> bool {
-        url.scheme() == self.origin.0
-            && matches!(
-                url.host_str(),
-                Some("localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0")
-            )
-            && url.port().is_none_or(|port| port == self.origin.1)
-            && url.username().is_empty()
-            && url.password().is_none()
-    }
-}
-
-fn html(body: &[u8], page: Url, found: &mut Found) {
-    let sink = Sink {
-        base: RefCell::new(page.clone()),
-        page,
-        base_given: Cell::new(false),
-        in_style: Cell::new(false),
-        style: RefCell::new(String::new()),
-        found: RefCell::new(found),
-    };
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from(String::from_utf8_lossy(body).as_ref()));
-    let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
-    let _ = tokenizer.feed(&input);
-    tokenizer.end();
-}
-
-struct Sink<'a> {
-    page: Url,
-    base: RefCell<Url>,
-    base_given: Cell<bool>,
-    in_style: Cell<bool>,
-    style: RefCell<String>,
-    found: RefCell<&'a mut Found>,
-}
-
-impl Sink<'_> {
-    fn add(&self, role: Role, link: &str) {
-        self.found.borrow_mut().add(&self.base.borrow(), role, link);
-    }
-
-    fn css(&self, text: &str) {
-        css(text, &mut |link| self.add(Role::Part, link));
-    }
-
-    fn start(&self, tag: &Tag) {
-        let attribute = |name: &str| {
-            let found = tag.attrs.iter().find(|attribute| &*attribute.name.local == name);
-            found.map(|attribute| &*attribute.value)
-        };
-        let part = |names: &[&str]| {
-            for link in names.iter().filter_map(|name| attribute(name)) {
-                self.add(Role::Part, link);
-            }
-        };
-        match &*tag.name {
-            "base" => {
-                // The first one counts (HTML, "the base element").
-                if !self.base_given.get()
-                    && let Some(href) = attribute("href")
-                    && let Ok(base) = self.page.join(href)
-                {
-                    self.base_given.set(true);
-                    *self.base.borrow_mut() = base;
-                }
-            }
-            "a" | "area" => {
-                if let Some(href) = attribute("href") {
-                    self.add(Role::Page, href);
-                }
-            }
-            "iframe" | "frame" => {
-                if let Some(src) = attribute("src") {
-                    self.add(Role::Page, src);
-                }
-            }
-            "link" => {
-                let rel = attribute("rel").unwrap_or_default().to_ascii_lowercase();
-                let mut rels = rel.split_ascii_whitespace();
-                const PAGES: [&str; 8] = [
-                    "alternate",
-                    "author",
-                    "canonical",
-                    "help",
-                    "license",
-                    "next",
-                    "prev",
-                    "search",
-                ];
-                const NOTHING: [&str; 4] = ["dns-prefetch", "preconnect", "pingback", "webmention"];
-                let words: Vec<&str> = rels.by_ref().collect();
-                if let Some(href) = attribute("href")
-                    && !words.iter().any(|word| NOTHING.contains(word))
-                {
-                    let page =
-                        words.iter().any(|word| PAGES.contains(word)) && !words.contains(&"stylesheet");
-                    self.add(if page { Role::Page } else { Role::Part }, href);
-                }
-            }
-            "script" | "embed" | "audio" | "track" => part(&["src"]),
-            "img" | "source" => part(&["src"]),
-            "input" => part(&["src"]),
-            "video" => part(&["src", "poster"]),
-            "object" => part(&["data"]),
-            "body" | "table" | "td" | "th" => part(&["background"]),
-            "image" | "use" => part(&["href", "xlink:href"]),
-            "meta" => {
-                let refresh =
-                    attribute("http-equiv").is_some_and(|value| value.eq_ignore_ascii_case("refresh"));
-                if refresh && let Some(content) = attribute("content") {
-                    self.refresh(content);
-                }
-            }
-            _ => {}
-        }
-        for name in ["srcset", "imagesrcset"] {
-            for candidate in attribute(name).unwrap_or_default().split(',') {
-                if let Some(link) = candidate.split_ascii_whitespace().next() {
-                    self.add(Role::Part, link);
-                }
-            }
-        }
-        if let Some(style) = attribute("style") {
-            self.css(style);
-        }
-    }
-
-    /// `5; url=/there`.
-    fn refresh(&self, content: &str) {
-        let Some((_, rest)) = content.split_once([';', ',']) else {
-            return;
-        };
-        let rest = rest.trim_start();
-        let target = match rest.get(..3) {
-            Some(prefix) if prefix.eq_ignore_ascii_case("url") => rest[3..]
-                .trim_start()
-                .strip_prefix('=')
-                .map_or(rest, str::trim_start),
-            _ => rest,
-        };
-        self.add(Role::Page, target.trim().trim_matches(['"', '\'']));
-    }
-}
-
-impl TokenSink for Sink<'_> {
-    type Handle = ();
-
-    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
-        match token {
-            Token::TagToken(tag) if tag.kind == TagKind::StartTag => {
-                self.start(&tag);
-                match &*tag.name {
-                    "script" => return TokenSinkResult::RawData(ScriptData),
-                    "style" => {
-                        self.in_style.set(true);
-                        return TokenSinkResult::RawData(Rawtext);
-                    }
-                    "xmp" | "noembed" | "noframes" => return TokenSinkResult::RawData(Rawtext),
-                    "textarea" | "title" => return TokenSinkResult::RawData(Rcdata),
-                    "plaintext" => return TokenSinkResult::Plaintext,
-                    _ => {}
-                }
-            }
-            Token::TagToken(tag) if &*tag.name == "style" => {
-                self.in_style.set(false);
-                let text = self.style.take();
-                self.css(&text);
-            }
-            Token::CharacterTokens(text) if self.in_style.get() => {
-                self.style.borrow_mut().push_str(&text);
-            }
-            _ => {}
-        }
-        TokenSinkResult::Continue
-    }
-}
-
-/// Calls `each` with every `url(…)` and `@import "…"` of a style sheet.
-fn css(text: &str, each: &mut dyn FnMut(&str)) {
-    let mut rest = text;
-    while let Some(at) = rest.find(['u', 'U', '@', '/']) {
-        rest = &rest[at..];
-        if let Some(comment) = rest.strip_prefix("/*") {
-            rest = comment.find("*/").map_or("", |end| &comment[end + 2..]);
-        } else if let Some(inside) = strip_prefix_ignoring_case(rest, "url(") {
-            let inside = inside.trim_start();
-            let (link, after) = match quoted(inside) {
-                Some(parts) => parts,
-                None => inside.split_at(inside.find(')').unwrap_or(inside.len())),
+impl Queue {
+    /// Queues the links of `from`; `level` is the number of links from the start to each.
+    fn add(&mut self, found: Vec<Link>, from: &str, level: impl Fn(Role) -> u32) {
+        for Link { role, path } in found {
+            let level = level(role);
+            let left = match role {
+                Role::Page => &mut self.pages,
+                Role::Part => &mut self.parts,
             };
-            each(link.trim());
-            rest = after;
-        } else if let Some((link, after)) =
-            strip_prefix_ignoring_case(rest, "@import").and_then(|rest| quoted(rest.trim_start()))
-        {
-            each(link);
-            rest = after;
-        } else {
-            rest = &rest[1..];
+            if level > self.depth || *left == 0 || !self.known.insert(path.clone()) {
+                continue;
+            }
+            *left -= 1;
+            self.waiting.push_back(Queued {
+                path,
+                level,
+                from: from.to_owned(),
+            });
         }
     }
 }
 
-fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
-}
+impl Session<'_> {
+    /// Follows the links of the site's answers so far.
+    pub(super) async fn crawl(&self, transcript: &mut Transcript, site: Site) -> Result<(), ProbeError> {
+        let mut queue = self.first_links(transcript, site);
+        let deadline = Instant::now() + self.options.job_deadline;
+        while let Some(Queued { path, level, from }) = queue.waiting.pop_front() {
+            if Instant::now() >= deadline {
+                transcript.summary.push(format!(
+                    "the crawl of port {} was cut after {} s: a longer --job-timeout lets it go on",
+                    site.port,
+                    self.options.job_deadline.as_secs()
+                ));
+                break;
+            }
+            let request = Request::get(&path, site.protocol).within(OPTIONAL_TIMEOUT);
+            self.target.progress(&request.display(site.port));
+            let answer = self.send(site.endpoint, site.port, &request).await?.ok();
+            if let Some(answer) = &answer {
+                let found = links(&path, site.protocol, site.port, &answer.response, &answer.bytes);
+                // The parts of a page are as far away as the page.
+                queue.add(found, &path, |role| level + u32::from(role == Role::Page));
+            }
+            let origin = Origin::Crawl { from };
+            let optional = Requirement::Optional;
+            transcript.http(origin, site.port, &request, &[], answer.as_ref(), optional);
+        }
+        Ok(())
+    }
 
-/// The string at the beginning of `text`, without its quotes, and what follows it.
-fn quoted(text: &str) -> Option<(&str, &str)> {
-    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let inside = &text[1..];
-    let end = inside.find([quote, '\n'])?;
-    Some((&inside[..end], &inside[end + 1..]))
+    /// Queues the links of the answers that are already recorded.
+    fn first_links(&self, transcript: &Transcript, site: Site) -> Queue {
+        let pages = self.options.crawl_pages as usize;
+        let recorded: Vec<_> = transcript
+            .exchanges
+            .iter()
+            .filter_map(|exchange| match &exchange.kind {
+                ExchangeKind::Http(http) if http.port == site.port && http.method == "GET" => Some(http),
+                _ => None,
+            })
+            .collect();
+        let mut queue = Queue {
+            known: recorded.iter().map(|http| http.path.clone()).collect(),
+            waiting: VecDeque::new(),
+            depth: self.options.crawl_depth,
+            pages,
+            parts: pages.saturating_mul(PARTS_PER_PAGE),
+        };
+        for http in recorded {
+            let Some(response) = http.response.as_ref().filter(|_| queue.depth > 0) else {
+                continue;
+            };
+            let body = transcript.bodies.get(&response.body.digest);
+            let found = links(
+                &http.path,
+                site.protocol,
+                site.port,
+                response,
+                body.unwrap_or_default(),
+            );
+            queue.add(found, &http.path, |_| 1);
+        }
+        queue
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::time::Duration;
 
-    use super::*;
-    use crate::digest::Digest;
-    use crate::recording::{Body, Header};
+    use super::super::fake::{Fake, serve};
+    use super::super::{Options, Probed, run};
 
-    fn response(status: u16, headers: &[(&str, &str)]) -> HttpResponse {
-        HttpResponse {
-            status,
-            version: "HTTP/1.1".into(),
-            headers: headers
-                .iter()
-                .map(|(name, value)| Header {
-                    name: (*name).into(),
-                    value: Some((*value).into()),
-                })
-                .collect(),
-            body: Body {
-                digest: Digest::of(b""),
-                size: 0,
-                kept: true,
-            },
-            complete: true,
-        }
+    /// Probes a site of which each page links to `links` others.
+    async fn crawl(links: usize, delay: Duration, options: Options) -> Probed {
+        let page = move |path: &str| {
+            let link = |i| format!("<a href=\"{}/{i}\">", path.trim_end_matches('/'));
+            (0..links).map(link).collect()
+        };
+        let fake = Fake {
+            exposed: vec![80],
+            endpoint: Some(serve(delay, page).await),
+            ..Fake::default()
+        };
+        let running = tokio::time::timeout(Duration::from_secs(30), run(&fake, &options));
+        running.await.unwrap().unwrap()
     }
 
-    fn of(kind: &str, body: &str) -> Vec<String> {
-        let answer = response(200, &[("content-type", kind)]);
-        links("/dir/page", false, 8080, &answer, body.as_bytes())
-            .into_iter()
-            .map(|link| format!("{:?} {}", link.role, link.path))
-            .collect()
+    #[tokio::test]
+    async fn a_site_without_an_end_is_crawled_up_to_the_bound() {
+        let options = Options {
+            crawl_pages: 20,
+            crawl_depth: u32::MAX,
+            ..Options::default()
+        };
+        let probed = crawl(1000, Duration::ZERO, options).await;
+        assert_eq!(probed.exchanges.len(), 21);
     }
 
-    #[test]
-    fn a_page_names_its_parts_and_where_to_go() {
-        let page = r##"<!DOCTYPE html><html><head>
-            <title><a href="/not-a-link"></a></title>
-            <link rel="stylesheet" href="style.css"><link rel="shortcut icon" href="/favicon.ico">
-            <link rel=preconnect href="/never"><link rel="next" href="?page=2">
-            <meta http-equiv="Refresh" content="5; URL='/later'">
-            <style>@import "more.css"; body { background: url( 'bg.png' ) } /* url(/commented) */ </style>
-            <script src="/app.js?v=1"></script><script>"<a href='/in-script'>"</script>
-            </head><body style="background:URL(/inline.svg)">
-            <!-- <a href="/commented"> --><a href="../up#part">up</a><a href="../up#other">again</a>
-            <a href="http://localhost:8080/own">own</a><a href="http://127.0.0.1/own2">own</a>
-            <a href="http://localhost:9090/other">other port</a><a href="https://localhost/other">other scheme</a>
-            <a href="//example.com/x">away</a><a href="mailto:a@b">mail</a><a href="javascript:void(0)">js</a>
-            <img src="a b.png" srcset="small.png 1x, /large.png 2x"><video poster=p.jpg><source src=v.mp4></video>
-            <form action="/form"><input type=image src=button.png></form><svg><use xlink:href="icons.svg#x"/></svg>
-            </body></html>"##;
+    #[tokio::test]
+    async fn a_crawl_ends_in_time() {
+        let options = Options {
+            crawl_pages: u32::MAX,
+            crawl_depth: u32::MAX,
+            job_deadline: Duration::from_secs(1),
+            ..Options::default()
+        };
+        let probed = crawl(1, Duration::from_millis(50), options).await;
         assert_eq!(
-            of("text/html; charset=utf-8", page),
-            [
-                "Part /dir/style.css",
-                "Part /favicon.ico",
-                "Page /dir/page?page=2",
-                "Page /later",
-                "Part /dir/more.css",
-                "Part /dir/bg.png",
-                "Part /app.js?v=1",
-                "Part /inline.svg",
-                "Page /up",
-                "Page /own",
-                "Page /own2",
-                "Part /dir/a%20b.png",
-                "Part /dir/small.png",
-                "Part /large.png",
-                "Part /dir/p.jpg",
-                "Part /dir/v.mp4",
-                "Part /dir/button.png",
-                "Part /dir/icons.svg",
-            ]
+            probed.summary[0],
+            "the crawl of port 80 was cut after 1 s: a longer --job-timeout lets it go on"
         );
-    }
-
-    #[test]
-    fn the_first_base_counts() {
-        let page = r#"<base href="/app/"><base href="/no/"><a href="x">"#;
-        assert_eq!(of("text/html", page), ["Page /app/x"]);
-        let away = r#"<base href="http://example.com/"><a href="x"><a href="http://localhost/y">"#;
-        assert_eq!(of("text/html", away), ["Page /y"]);
-    }
-
-    #[test]
-    fn a_style_sheet_names_its_parts() {
-        let sheet = "@import url(\"base.css\");@IMPORT 'print.css' print;\n@font-face{src:url(/f.woff2),url( g.woff )}\
-                     .x{background:url(data:image/png;base64,AAAA)} .y{background:url(";
-        assert_eq!(
-            of("text/css", sheet),
-            [
-                "Part /dir/base.css",
-                "Part /dir/print.css",
-                "Part /f.woff2",
-                "Part /dir/g.woff",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_redirect_is_followed_within_the_origin_only() {
-        let to = |location| links("/a/b", false, 80, &response(302, &[("location", location)]), b"");
-        assert_eq!(to("c")[0].path, "/a/c");
-        assert_eq!(to("http://localhost/login?next=/")[0].path, "/login?next=/");
-        assert_eq!(to("http://example.com/"), []);
-        assert_eq!(to("//example.com/"), []);
-        assert_eq!(to("https://localhost/"), []);
-    }
-
-    #[test]
-    fn deep_nesting_is_no_trouble() {
-        let page = "<b><p><table>".repeat(80_000) + "<a href=/deep>";
-        assert_eq!(of("text/html", &page), ["Page /deep"]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_page_leads_away_or_panics(
-            body in r#"(<(a href|img src|base href|meta http-equiv=refresh content|link href|style|p style|img srcset)=?['"]?(0;url=|url\()?(https?:)?[/\\]{0,3}(localhost|127\.0\.0\.1|evil\.example|[a-z@:#?%]{0,5}|\PC{0,5})(:8080|:1)?[/\\]?\PC{0,8}['"]?>?){1,8}"#,
-            location in r"(https?:)?[/\\]{0,3}(localhost|evil\.example|\PC{0,6})\PC{0,8}",
-        ) {
-            for kind in ["text/html", "text/css"] {
-                let answer = response(302, &[("content-type", kind), ("location", &location)]);
-                for link in links("/x", false, 8080, &answer, body.as_bytes()) {
-                    prop_assert!(link.path.starts_with('/'), "{link:?}");
-                    prop_assert!(!link.path.contains('#') && link.path.bytes().all(|b| b.is_ascii_graphic()), "{link:?}");
-                    // What is asked for is on the endpoint that is asked.
-                    let url = Url::parse(&format!("http://localhost{}", link.path)).unwrap();
-                    prop_assert_eq!(url.host_str(), Some("localhost"));
-                    prop_assert_eq!(url.port(), None);
-                }
-            }
-        }
     }
 }

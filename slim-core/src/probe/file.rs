@@ -1,4 +1,4 @@
-//! The probe file: requests to send, in order, and what their answers must be. YAML or JSON:
+//! The probe file: requests to send, in order, and the expectations of their answers. YAML or JSON:
 //!
 //! ```yaml
 //! - path: /login
@@ -17,12 +17,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::Error;
+use super::ProbeError;
 use super::http::{Answer, is_credential};
 
 /// Files and bodies longer than this many bytes are refused.
@@ -32,7 +33,7 @@ const MOST: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Entry {
+struct RawEntry {
     path: Option<String>,
     exec: Option<Vec<String>>,
     method: Option<String>,
@@ -46,7 +47,7 @@ struct Entry {
     expect: Expect,
 }
 
-/// What an answer must be.
+/// The expectations of an answer.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Expect {
@@ -63,38 +64,38 @@ pub(super) struct Expect {
 
 /// An entry of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum Entry {
     /// A request.
-    Http(Asked),
+    Request(FileRequest),
     /// A command in the container, and the exit code that it must have.
-    Exec(Vec<String>, i64),
+    Command(Vec<String>, i64),
 }
 
-impl Question {
-    /// The request, if it is one.
-    pub(super) fn http(&self) -> Option<&Asked> {
+impl Entry {
+    /// The request, if the entry is one.
+    pub(super) fn request(&self) -> Option<&FileRequest> {
         match self {
-            Self::Http(asked) => Some(asked),
-            Self::Exec(..) => None,
+            Self::Request(request) => Some(request),
+            Self::Command(..) => None,
         }
     }
 }
 
 /// A request of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct FileRequest {
     pub(super) port: Option<u16>,
     pub(super) method: String,
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
-    /// The places of the headers whose value came from the environment.
+    /// The indices of the headers whose value came from the environment.
     pub(super) secret: Vec<usize>,
     pub(super) body: Option<Vec<u8>>,
     pub(super) expect: Expect,
 }
 
 /// Reads a probe file; header values come from this process's environment.
-pub(super) fn load(path: &Path) -> Result<Vec<Question>, Error> {
+pub(super) fn load(path: &Path) -> Result<Vec<Entry>, ProbeError> {
     let text = read(path).map_err(|message| wrong(path, message))?;
     let text = String::from_utf8(text).map_err(|_| wrong(path, "not UTF-8".into()))?;
     parse(&text, path, &|name| std::env::var(name).ok())
@@ -105,11 +106,11 @@ fn parse(
     text: &str,
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Question>, Error> {
+) -> Result<Vec<Entry>, ProbeError> {
     let json = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let parsed: Result<Vec<Entry>, String> = if json {
+    let parsed: Result<Vec<RawEntry>, String> = if json {
         serde_json::from_str(text).map_err(|error| error.to_string())
     } else {
         serde_saphyr::from_str(text).map_err(|error| error.to_string())
@@ -126,12 +127,12 @@ fn parse(
         return Err(wrong(path, message));
     }
     let directory = path.parent().unwrap_or(Path::new(""));
-    let question = |(index, mut entry): (usize, Entry)| {
+    let read_entry = |(index, mut entry): (usize, RawEntry)| {
         let number = index + 1;
-        let (shown, question) = match (entry.path.take(), entry.exec.take()) {
+        let (shown, entry) = match (entry.path.take(), entry.exec.take()) {
             (Some(path), None) => (
                 format!("request {number} ({})", path.escape_debug()),
-                request(path, entry, directory, environment).map(Question::Http),
+                request(path, entry, directory, environment).map(Entry::Request),
             ),
             (None, Some(command)) => (format!("command {number}"), self::command(command, &entry)),
             _ => (
@@ -139,12 +140,12 @@ fn parse(
                 Err("expected either path, for a request, or exec, for a command in the container".into()),
             ),
         };
-        question.map_err(|message| wrong(path, format!("{shown}: {message}")))
+        entry.map_err(|message| wrong(path, format!("{shown}: {message}")))
     };
-    entries.into_iter().enumerate().map(question).collect()
+    entries.into_iter().enumerate().map(read_entry).collect()
 }
 
-fn command(command: Vec<String>, entry: &Entry) -> Result<Question, String> {
+fn command(command: Vec<String>, entry: &RawEntry) -> Result<Entry, String> {
     let request = entry.method.is_some()
         || entry.port.is_some()
         || !entry.headers.is_empty()
@@ -158,15 +159,15 @@ fn command(command: Vec<String>, entry: &Entry) -> Result<Question, String> {
     if command.first().is_none_or(String::is_empty) {
         return Err("exec is a list of words, the program first: [psql, -c, \"select 1\"]".into());
     }
-    Ok(Question::Exec(command, expect.exit.unwrap_or(0)))
+    Ok(Entry::Command(command, expect.exit.unwrap_or(0)))
 }
 
 fn request(
     path: String,
-    entry: Entry,
+    entry: RawEntry,
     directory: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Asked, String> {
+) -> Result<FileRequest, String> {
     if entry.expect.exit.is_some() {
         return Err("expect: exit is for a command; a request has a status".into());
     }
@@ -229,7 +230,7 @@ fn request(
             "expect: the value of {name} is a credential, which is not kept: write null to expect that it is there"
         ));
     }
-    Ok(Asked {
+    Ok(FileRequest {
         port: entry.port,
         method,
         path,
@@ -240,7 +241,7 @@ fn request(
     })
 }
 
-/// Replaces each `${NAME}`; `$$` is a dollar sign. Whether there was one.
+/// Replaces each `${NAME}`; `$$` is a dollar sign. Returns the text, and true if a name was replaced.
 fn expand(value: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<(String, bool), String> {
     let mut text = String::new();
     let mut found = false;
@@ -265,13 +266,16 @@ fn expand(value: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<(
 }
 
 impl Expect {
-    /// Whether an answer with this status may be judged, rather than asked for again.
+    /// Returns true if an answer with this status is final, and false if the request is to be sent again.
     pub(super) fn accepts(&self, status: u16) -> bool {
         status < 500 || self.status.contains(&status)
     }
 
-    /// What is wrong with an answer: what was expected, and what came.
-    pub(super) fn judge(&self, answer: &Answer) -> Result<(), (String, String)> {
+    /// Compares an answer with the expectations.
+    ///
+    /// # Errors
+    /// The first expectation that is not met, and the value that came instead.
+    pub(super) fn check(&self, answer: &Answer) -> Result<(), (String, String)> {
         let status = answer.response.status;
         if !self.status.is_empty() && !self.status.contains(&status) {
             let list: Vec<String> = self.status.iter().map(u16::to_string).collect();
@@ -322,16 +326,21 @@ fn excerpt(bytes: &[u8]) -> String {
     format!("{line:?}")
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if meta.len() > LONGEST {
+/// Reads a file of the user's within its bound.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    // A device has no length, and a file may grow.
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LONGEST {
         return Err(format!("larger than {} MiB", LONGEST >> 20));
     }
-    std::fs::read(path).map_err(|error| error.to_string())
+    Ok(bytes)
 }
 
-fn wrong(path: &Path, message: String) -> Error {
-    Error::ProbeFile {
+fn wrong(path: &Path, message: String) -> ProbeError {
+    ProbeError::ProbeFile {
         path: path.to_owned(),
         message,
     }
@@ -374,25 +383,25 @@ mod tests {
     use crate::digest::Digest;
     use crate::recording::{Body, Header, HttpResponse};
 
-    fn yaml(text: &str) -> Result<Vec<Asked>, Error> {
+    fn yaml(text: &str) -> Result<Vec<FileRequest>, ProbeError> {
         let environment = |name: &str| (name == "TOKEN").then(|| "hidden".to_owned());
-        let questions = parse(text, Path::new("probe.yaml"), &environment)?;
-        Ok(questions
+        let entries = parse(text, Path::new("probe.yaml"), &environment)?;
+        Ok(entries
             .iter()
-            .filter_map(|question| question.http().cloned())
+            .filter_map(|entry| entry.request().cloned())
             .collect())
     }
 
     #[test]
     fn a_command_is_an_entry_too() {
-        let questions = parse(
+        let entries = parse(
             "- exec: [id, -u]\n  expect: {exit: 1}\n- path: /",
             Path::new("probe.yaml"),
             &|_| None,
         )
         .unwrap();
-        assert_eq!(questions[0], Question::Exec(vec!["id".into(), "-u".into()], 1));
-        assert!(questions[1].http().is_some());
+        assert_eq!(entries[0], Entry::Command(vec!["id".into(), "-u".into()], 1));
+        assert!(entries[1].request().is_some());
         for wrong in [
             "- exec: []",
             "- exec: [id]\n  path: /",
@@ -435,7 +444,7 @@ mod tests {
         assert_eq!(asked[2].body.as_deref(), Some(&b"hello\n"[..]));
         let json = r#"[{"path": "/", "expect": {"status": 503}}]"#;
         let asked = parse(json, Path::new("probe.json"), &|_| None).unwrap();
-        let expect = &asked[0].http().unwrap().expect;
+        let expect = &asked[0].request().unwrap().expect;
         assert!(expect.accepts(503) && !expect.accepts(500));
     }
 
@@ -446,7 +455,16 @@ mod tests {
         let file = dir.path().join("probe.yaml");
         std::fs::write(&file, "- {path: /up, body-file: upload.bin}").unwrap();
         let asked = load(&file).unwrap();
-        assert_eq!(asked[0].http().unwrap().body.as_deref(), Some(&b"\x00\xff"[..]));
+        assert_eq!(
+            asked[0].request().unwrap().body.as_deref(),
+            Some(&b"\x00\xff"[..])
+        );
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let error = load(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/zero: larger than 64 MiB");
     }
 
     #[test]
@@ -470,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_judged() {
+    fn an_answer_is_checked() {
         let answer = Answer {
             response: HttpResponse {
                 status: 200,
@@ -488,29 +506,29 @@ mod tests {
             },
             bytes: b"<p>\n  no luck".to_vec(),
         };
-        let judge = |text: &str| {
+        let check = |text: &str| {
             let asked = yaml(&format!("- path: /\n  expect: {text}\n")).unwrap();
-            asked[0].expect.judge(&answer)
+            asked[0].expect.check(&answer)
         };
         let wrong = |expected: &str, got: &str| Err((expected.to_owned(), got.to_owned()));
         assert_eq!(
-            judge("{status: 200, body-contains: luck, header: {Content-Type: text/html}}"),
+            check("{status: 200, body-contains: luck, header: {Content-Type: text/html}}"),
             Ok(())
         );
         assert_eq!(
-            judge("{status: [201, 204]}"),
+            check("{status: [201, 204]}"),
             wrong("status 201 or 204", "200 (\"<p> no luck\")")
         );
         assert_eq!(
-            judge("{body-contains: won}"),
+            check("{body-contains: won}"),
             wrong("a body that contains \"won\"", "\"<p> no luck\"")
         );
         assert_eq!(
-            judge("{header: {location: null}}"),
+            check("{header: {location: null}}"),
             wrong("header location", "none")
         );
         assert_eq!(
-            judge("{header: {content-type: text/css}}"),
+            check("{header: {content-type: text/css}}"),
             wrong("header content-type: text/css", "text/html")
         );
     }

@@ -4,7 +4,9 @@
 //! then equal for the original and the product, and hosts that frameworks refuse by default are not named. Each goes
 //! over a connection of its own, so that a server that handles one at a time is never kept busy by an idle one.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -16,33 +18,47 @@ use tokio::time::{Instant, timeout_at};
 use crate::digest::Digest;
 use crate::recording::{Body, Header, HttpResponse};
 
-/// Bodies up to this many bytes are kept; of longer ones the digest is.
+/// Bodies up to this many bytes are kept; of longer ones only the digest.
 pub(super) const KEPT: usize = 1 << 20;
 /// Bodies are read up to this many bytes.
 const READ: u64 = 256 << 20;
-/// A body that sends nothing for this long counts as a stream that goes on, and is cut.
+/// A body that sends nothing for this long counts as an endless stream, and is cut.
 const IDLE: Duration = Duration::from_secs(5);
-/// The same for a body that says that it is a stream of events.
+/// The same for a body of type `text/event-stream`.
 const IDLE_EVENTS: Duration = Duration::from_secs(1);
-/// How long a connection may take: the peer is on this machine or as good as.
+/// The time that a connection may take: the peer is on this machine or as good as.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The time that a request may take once the port is known to speak HTTP.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The header that says what browsers accept, in short.
+const ACCEPT: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
-/// How HTTP is spoken on a port.
+/// The variant of HTTP that a port speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Dialect {
-    /// HTTP/1.1 in the clear.
-    Plain,
-    /// HTTP/2 in the clear by prior knowledge (RFC 9113, section 3.3), as gRPC servers speak it.
-    PlainHttp2,
-    /// TLS, with HTTP/2 or HTTP/1.1 by ALPN; any certificate is accepted.
-    Tls,
+pub enum Protocol {
+    /// HTTP/1.1 without TLS.
+    Http1,
+    /// HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3), as gRPC servers speak it.
+    Http2,
+    /// HTTPS, with HTTP/2 or HTTP/1.1 by ALPN; any certificate is accepted.
+    Https,
+}
+
+impl Protocol {
+    /// The scheme of its URLs.
+    pub(super) fn scheme(self) -> &'static str {
+        match self {
+            Self::Http1 | Self::Http2 => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// A request, with the values of its credentials.
 #[derive(Clone)]
 pub struct Request {
-    /// How to speak.
-    pub dialect: Dialect,
+    /// The variant of HTTP.
+    pub protocol: Protocol,
     /// The method.
     pub method: String,
     /// Path and query; starts with `/`.
@@ -51,20 +67,45 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Option<Vec<u8>>,
-    /// How long the whole answer may take.
-    pub patience: Duration,
+    /// The time that the whole answer may take.
+    pub timeout: Duration,
 }
 
-/// An answer: what is recorded of it, and the first MiB of its body.
+impl Request {
+    /// `GET` of a path, as a browser sends it.
+    pub(super) fn get(path: &str, protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            method: "GET".into(),
+            path: path.into(),
+            headers: vec![(ACCEPT.0.into(), ACCEPT.1.into())],
+            body: None,
+            timeout: REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The same request with another timeout.
+    pub(super) fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// `GET http://localhost:8080/path`, for messages.
+    pub(super) fn display(&self, port: u16) -> String {
+        let scheme = self.protocol.scheme();
+        format!("{} {scheme}://localhost:{port}{}", self.method, self.path)
+    }
+}
+
+/// An answer as it is recorded, and the first MiB of its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// What is recorded.
+    /// The recorded part.
     pub response: HttpResponse,
     /// The body, decoded, at most 1 MiB.
     pub bytes: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -82,15 +123,47 @@ pub enum Failure {
     Request(String),
 }
 
-/// Sends `request` to `endpoint` and reads the answer. Redirects are not followed, proxies not used.
-///
-/// # Errors
-/// [`Failure`] where not even a status line came. A body that breaks off or does not end is no failure: the answer is then
-/// marked as not complete.
-pub async fn ask(endpoint: SocketAddr, request: &Request) -> Result<Answer, Failure> {
+/// The HTTP client of a probe. What a site needs (TLS settings, a resolver) is made once for each endpoint and protocol.
+#[derive(Debug, Default)]
+pub struct Client {
+    sites: Mutex<BTreeMap<(SocketAddr, Protocol), reqwest::Client>>,
+}
+
+impl Client {
+    /// Sends `request` to `endpoint` and reads the answer. Redirects are not followed, proxies not used.
+    ///
+    /// # Errors
+    /// [`Failure`] where not even a status line came. A body that breaks off or does not end is no failure: the answer is
+    /// then marked as not complete.
+    pub async fn send(&self, endpoint: SocketAddr, request: &Request) -> Result<Answer, Failure> {
+        let client = self.site(endpoint, request.protocol)?;
+        let builder = prepare(&client, request)?;
+        let deadline = Instant::now() + request.timeout;
+        let response = match timeout_at(deadline, builder.send()).await {
+            Err(_) => return Err(Failure::Silent(request.timeout)),
+            Ok(Err(error)) if error.is_connect() => return Err(Failure::Connect(innermost(&error))),
+            Ok(Err(error)) => return Err(Failure::Broken(innermost(&error))),
+            Ok(Ok(response)) => response,
+        };
+        Ok(receive(response, deadline).await)
+    }
+
+    fn site(&self, endpoint: SocketAddr, protocol: Protocol) -> Result<reqwest::Client, Failure> {
+        // The map is whole after every statement, so a panic elsewhere left it so.
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = sites.get(&(endpoint, protocol)) {
+            return Ok(client.clone());
+        }
+        let client = connect(endpoint, protocol).map_err(|error| Failure::Request(innermost(&error)))?;
+        sites.insert((endpoint, protocol), client.clone());
+        Ok(client)
+    }
+}
+
+fn connect(endpoint: SocketAddr, protocol: Protocol) -> reqwest::Result<reqwest::Client> {
     // The first caller decides; all of them would decide the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut client = reqwest::Client::builder()
+    let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -102,19 +175,17 @@ pub async fn ask(endpoint: SocketAddr, request: &Request) -> Result<Answer, Fail
         .tls_danger_accept_invalid_certs(true)
         // Without a port in the URL the connector takes the one given here.
         .resolve("localhost", endpoint);
-    client = match request.dialect {
-        Dialect::Plain => client.http1_only(),
-        Dialect::PlainHttp2 => client.http2_prior_knowledge(),
-        Dialect::Tls => client,
-    };
-    let client = client
-        .build()
-        .map_err(|error| Failure::Request(innermost(&error)))?;
-    let scheme = if request.dialect == Dialect::Tls {
-        "https"
-    } else {
-        "http"
-    };
+    match protocol {
+        Protocol::Http1 => client.http1_only(),
+        Protocol::Http2 => client.http2_prior_knowledge(),
+        Protocol::Https => client,
+    }
+    .build()
+}
+
+/// Returns the request as the client sends it.
+fn prepare(client: &reqwest::Client, request: &Request) -> Result<reqwest::RequestBuilder, Failure> {
+    let scheme = request.protocol.scheme();
     // The path begins with a slash, so whatever follows cannot be taken for another host.
     let slash = if request.path.starts_with('/') { "" } else { "/" };
     let url = reqwest::Url::parse(&format!("{scheme}://localhost{slash}{}", request.path))
@@ -134,14 +205,11 @@ pub async fn ask(endpoint: SocketAddr, request: &Request) -> Result<Answer, Fail
     if let Some(body) = &request.body {
         builder = builder.body(body.clone());
     }
+    Ok(builder)
+}
 
-    let deadline = Instant::now() + request.patience;
-    let response = match timeout_at(deadline, builder.send()).await {
-        Err(_) => return Err(Failure::Silent(request.patience)),
-        Ok(Err(error)) if error.is_connect() => return Err(Failure::Connect(innermost(&error))),
-        Ok(Err(error)) => return Err(Failure::Broken(innermost(&error))),
-        Ok(Ok(response)) => response,
-    };
+/// Reads the answer to its end or to `deadline`.
+async fn receive(response: reqwest::Response, deadline: Instant) -> Answer {
     let status = response.status().as_u16();
     let version = match response.version() {
         Version::HTTP_09 => "HTTP/0.9",
@@ -163,7 +231,7 @@ pub async fn ask(endpoint: SocketAddr, request: &Request) -> Result<Answer, Fail
                 .is_some_and(|value| value.starts_with("text/event-stream"))
     });
     let (body, bytes, complete) = read(response, deadline, if events { IDLE_EVENTS } else { IDLE }).await;
-    Ok(Answer {
+    Answer {
         response: HttpResponse {
             status,
             version: version.to_owned(),
@@ -172,7 +240,7 @@ pub async fn ask(endpoint: SocketAddr, request: &Request) -> Result<Answer, Fail
             complete,
         },
         bytes,
-    })
+    }
 }
 
 /// Reads a body until its end, the deadline, a pause longer than `idle`, or the bound.
@@ -203,14 +271,14 @@ async fn read(response: reqwest::Response, deadline: Instant, idle: Duration) ->
     (body, bytes, complete)
 }
 
-/// A header as it is recorded: credentials by name only.
+/// Returns a header as it is recorded: credentials by name only.
 pub(super) fn header(name: &str, value: &str) -> Header {
     let name = name.to_ascii_lowercase();
     let value = (!is_credential(&name)).then(|| value.to_owned());
     Header { name, value }
 }
 
-/// Whether headers of this (lower-case) name carry credentials.
+/// Returns true if headers of this (lower-case) name carry credentials.
 pub(super) fn is_credential(name: &str) -> bool {
     const NAMES: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
     const PARTS: [&str; 7] = [
@@ -219,7 +287,7 @@ pub(super) fn is_credential(name: &str) -> bool {
     NAMES.contains(&name) || PARTS.iter().any(|part| name.contains(part))
 }
 
-/// The message at the bottom of a chain of errors: `Connection refused (os error 111)` rather than `error sending request`.
+/// Returns the message at the bottom of a chain of errors: `Connection refused (os error 111)` rather than `error sending request`.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -1,20 +1,34 @@
-//! What exercises the app.
+//! The probe exercises the app.
 //!
-//! [`run`] waits until the container is ready, asks it what there is to ask, and hands back every request and answer as
-//! an [`Exchange`]; [`replay`] asks the same again. Both see the container through a [`Target`] only.
+//! [`run`] waits until the container is ready, sends requests, and returns every request and answer as an [`Exchange`];
+//! [`replay`] sends the same requests again. Both see the container through a [`Target`] only.
 //!
-//! - `ready`: which ports there are, and what is spoken on each
-//! - [`ask`] (`http`), `tcp`: one question and its answer
-//! - `crawl`: what a page links to; `file`, `openapi`: what the user and a description name
-//! - `session`: the order of asking, and what fails the run
+//! - `session`: the order of the steps
+//! - `ports`, `attempt`: the wait until the ports answer, and one attempt at a port
+//! - `site`, `crawl`, `exec`, `job`: the requests to an HTTP site, its crawl, commands, and the exit of a job
+//! - `replay`: the same requests again
+//! - `http`, `tcp`: one request and its answer; `backoff`: the pauses between attempts
+//! - `requests`, `file`, `openapi`, `links`: the sources of requests
+//! - `transcript`: requests and answers as they are recorded
 
+mod attempt;
+mod backoff;
 mod crawl;
+mod error;
+mod exec;
+#[cfg(test)]
+mod fake;
 mod file;
 mod http;
+mod job;
+mod links;
 mod openapi;
+mod ports;
 mod questions;
-mod ready;
+mod replay;
+mod requests;
 mod session;
+mod site;
 mod tcp;
 mod transcript;
 
@@ -26,17 +40,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::digest::Digest;
-use crate::recording::{Body, Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
+use crate::recording::{Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
 
-pub use http::{Answer, Dialect, Failure, Request, ask};
+pub use error::ProbeError;
+pub use http::{Answer, Client, Failure, Protocol, Request};
 pub use questions::Questions;
-pub use session::{comes_up, replay, replay_within, run};
+pub use replay::{comes_up, replay, replay_within};
+pub use session::run;
 pub use transcript::Unrecorded;
 
-/// How the container is exercised.
+/// The kind of probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Whatever it turns out to speak; a container that listens nowhere is a job.
+    /// HTTP, HTTPS or TCP, as each port speaks; a container that listens nowhere is a job.
     #[default]
     Auto,
     /// HTTP or HTTPS.
@@ -45,28 +61,38 @@ pub enum Mode {
     Tcp,
     /// A command run in the container.
     Exec,
-    /// Not at all: it is watched for a time, until it exits, or until an interrupt.
+    /// None: the container is observed until [`End`], which must be another than [`End::ProbeDone`].
     None,
 }
 
-/// What to ask, and how long to wait.
-#[derive(Clone, Debug)]
+/// The end of the observation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// The probe is done. A job has exited by then.
+    #[default]
+    ProbeDone,
+    /// The probe is done, and the container has been observed for this long (`--for`).
+    After(Duration),
+    /// The container exits by itself (`--until-exit`), within [`Options::job_deadline`].
+    Exit,
+    /// [`Target::interrupted`] resolves (`--until-interrupt`).
+    Interrupt,
+}
+
+/// The requests to send, and the time to wait. The defaults are those of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How.
+    /// The kind of probe.
     pub mode: Mode,
+    /// The end of the observation.
+    pub end: End,
     /// Ports that must answer (`--port`).
     pub ports: Vec<u16>,
-    /// Watch at least that long (`--for`).
-    pub min_duration: Option<Duration>,
-    /// Watch until the container exits by itself.
-    pub until_exit: bool,
-    /// Watch until [`Target::interrupted`].
-    pub until_interrupt: bool,
-    /// How long the app may take until it answers.
+    /// The time that the app may take until it answers.
     pub readiness_deadline: Duration,
-    /// How long a job may run.
+    /// The time that a job may run.
     pub job_deadline: Duration,
-    /// Paths to ask besides `/` (`--http-path`); `:PORT/PATH` names another than the first HTTP port.
+    /// Paths to request besides `/` (`--http-path`); `:PORT/PATH` names another port than the first HTTP port.
     pub http_paths: Vec<String>,
     /// Requests to send, as YAML or JSON (`--probe-file`): a list of `path`, `method`, `port`, `headers` (`${NAME}` takes a
     /// value from the environment), one of `json`, `body` and `body-file`, and `expect` (`status`, `body-contains`, `header`).
@@ -74,25 +100,30 @@ pub struct Options {
     /// An OpenAPI 3 or Swagger 2 description: a file, or where there is none of that name a path on the app
     /// (`--probe-openapi`).
     pub openapi: Option<String>,
-    /// What to send to a port that speaks neither HTTP nor HTTPS (`--tcp-send`).
+    /// The bytes to send to a port that speaks neither HTTP nor HTTPS (`--tcp-send`).
     pub tcp_send: Option<Vec<u8>>,
     /// The command of the exec probe; given with another mode, it is run besides.
     pub exec: Option<Vec<String>>,
-    /// How many links away from `/` the crawl goes; 0 asks for `/` alone.
+    /// Number of links from `/` to the farthest page of the crawl; 0 requests `/` alone.
     pub crawl_depth: u32,
-    /// How many pages the crawl visits; what belongs to a page (scripts, styles, images) is not counted.
+    /// Number of pages that the crawl visits; the parts of a page (scripts, styles, images) are not counted.
     pub crawl_pages: u32,
-    /// The exit code of the job or of the exec probe's command; 0 if not given.
-    pub expect_exit: Option<i64>,
+    /// The exit code that the job, or the exec probe's command, must have.
+    pub expect_exit: i64,
 }
 
 impl Options {
-    /// Finds what is wrong with the options, the probe file and a description in a file before anything is started.
+    /// The default of [`Options::crawl_depth`].
+    pub const CRAWL_DEPTH: u32 = 2;
+    /// The default of [`Options::crawl_pages`].
+    pub const CRAWL_PAGES: u32 = 100;
+
+    /// Checks the options, the probe file and a description in a file, before anything is started.
     ///
     /// # Errors
-    /// [`Error::Options`], [`Error::ProbeFile`], [`Error::OpenApi`].
-    pub fn check(&self) -> Result<(), Error> {
-        session::Plan::of(self).map(|_| ())
+    /// [`ProbeError::Options`], [`ProbeError::ProbeFile`], [`ProbeError::OpenApi`].
+    pub fn check(&self) -> Result<(), ProbeError> {
+        requests::Requests::load(self).map(|_| ())
     }
 }
 
@@ -100,28 +131,26 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             mode: Mode::Auto,
+            end: End::ProbeDone,
             ports: Vec::new(),
-            min_duration: None,
-            until_exit: false,
-            until_interrupt: false,
             readiness_deadline: Duration::from_secs(60),
-            job_deadline: Duration::from_secs(300),
+            job_deadline: Duration::from_secs(600),
             http_paths: Vec::new(),
             probe_file: None,
             openapi: None,
             tcp_send: None,
             exec: None,
-            crawl_depth: 2,
-            crawl_pages: 64,
-            expect_exit: None,
+            crawl_depth: Self::CRAWL_DEPTH,
+            crawl_pages: Self::CRAWL_PAGES,
+            expect_exit: 0,
         }
     }
 }
 
-/// An error of whoever implements [`Target`].
+/// An error of an implementation of [`Target`].
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A command that ended.
+/// The output of a command that ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExecOutput {
     /// Its exit code.
@@ -132,46 +161,46 @@ pub struct ExecOutput {
     pub stderr: Vec<u8>,
 }
 
-/// What the probe sees of the started container.
+/// The started container, as the probe sees it.
 #[async_trait]
 pub trait Target: Send + Sync {
-    /// Whether it still runs.
+    /// Returns true if it still runs.
     async fn running(&self) -> Result<bool, BoxError>;
 
-    /// What the tracer saw listened on by now.
+    /// Returns the sockets that the tracer saw listened on by now.
     fn listening(&self) -> Vec<SocketUse>;
 
-    /// Exposed, published and given ports with their protocol (`tcp`, `udp`, `sctp`).
+    /// Returns the exposed, published and given ports with their protocol (`tcp`, `udp`, `sctp`).
     fn exposed(&self) -> Vec<(u16, String)>;
 
-    /// Where that port of the container is reached from here; none if nowhere.
+    /// Returns the address at which that port of the container is reached from this machine, if it is.
     async fn endpoint(&self, port: u16) -> Option<SocketAddr>;
 
-    /// Runs a command in it and waits for its end.
+    /// Runs a command in the container and waits for its end.
     async fn exec(&self, command: &[String]) -> Result<ExecOutput, BoxError>;
 
-    /// Waits for its end; its exit code.
+    /// Waits until the container exits. Returns its exit code.
     async fn wait(&self) -> Result<i64, BoxError>;
 
-    /// What it has written by now; empty where that is not known. The exit code is not looked at.
+    /// Returns its output by now; empty where that is not known. The exit code is ignored.
     async fn output(&self) -> ExecOutput {
         ExecOutput::default()
     }
 
-    /// Called once, at the first answered probe: from here on it serves.
+    /// Called once, at the first answer: from here on the app serves.
     fn first_answer(&self);
 
-    /// Resolves when the user asks for the end of [`Options::until_interrupt`].
+    /// Resolves when the user asks for [`End::Interrupt`].
     async fn interrupted(&self);
 
-    /// What is done or waited for now, for whoever looks on.
+    /// Reports the current step, for display.
     fn progress(&self, message: &str);
 }
 
-/// What the container turned out to be.
+/// The kind of container that the probe found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It serves HTTP (and maybe other things) on these ports.
+    /// It serves HTTP on these ports, and may serve other protocols on others.
     Http {
         /// The container's ports that speak HTTP or HTTPS.
         ports: Vec<u16>,
@@ -185,11 +214,11 @@ pub enum Kind {
     Exec,
     /// It ran until it exited.
     Job,
-    /// It was watched only.
+    /// It was observed only.
     None,
 }
 
-/// How long a replay waits.
+/// The time that a replay waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// For the first answer.
@@ -199,8 +228,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// For a product whose original took `readiness` to its first answer and `whole` to its end: three times as long,
-    /// and five seconds.
+    /// Three times as long as the original took (`readiness` to its first answer, `whole` to its end), and five seconds.
     pub fn after(readiness: Duration, whole: Duration) -> Self {
         let generous = |time: Duration| time * 3 + Duration::from_secs(5);
         Self {
@@ -211,7 +239,7 @@ impl Patience {
 }
 
 impl Default for Patience {
-    /// That of [`Options::default`].
+    /// The deadlines of [`Options::default`].
     fn default() -> Self {
         let options = Options::default();
         Self {
@@ -221,27 +249,27 @@ impl Default for Patience {
     }
 }
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Clone, Debug)]
 pub struct Probed {
-    /// Every question and its answer, in the order of asking.
+    /// Every request and its answer, in the order of sending.
     pub exchanges: Vec<Exchange>,
     /// The bytes of every body that is marked as kept, at most 1 MiB each.
     pub bodies: BTreeMap<Digest, Vec<u8>>,
-    /// What the user should know, a sentence each.
+    /// Notes for the user, a sentence each.
     pub summary: Vec<String>,
-    /// What the container turned out to be.
+    /// The kind of container that the probe found.
     pub kind: Kind,
     /// Its exit code, if it exited.
     pub exit_code: Option<i64>,
-    /// How long a product may take that is to behave as this did: three times as long as it took, and five seconds.
+    /// The time that a product may take: three times as long as this container took, and five seconds.
     pub patience: Patience,
-    /// What the exchanges leave out and a replay needs; never written anywhere.
+    /// The values that the exchanges leave out and a replay needs; never written anywhere.
     pub unrecorded: Unrecorded,
 }
 
 impl Probed {
-    /// Adds what the image's own health check came to.
+    /// Adds the outcome of the image's own health check.
     pub fn add_health_check(&mut self, command: &[String], output: &ExecOutput) {
         let sequence = self.exchanges.iter().map(|exchange| exchange.sequence + 1).max();
         let mut keep = |bytes: &[u8]| {
@@ -264,11 +292,12 @@ impl Probed {
         });
     }
 
-    /// Asks `target` the same again, with what the recording leaves out, and no more patience than the original needed.
+    /// Sends the same requests to `target`, with the values that the recording leaves out, and the deadlines of
+    /// [`Probed::patience`].
     ///
     /// # Errors
     /// As [`replay`].
-    pub async fn replay(&self, target: &dyn Target) -> Result<Replayed, Error> {
+    pub async fn replay(&self, target: &dyn Target) -> Result<Replayed, ProbeError> {
         replay_within(
             target,
             &self.exchanges,
@@ -280,170 +309,11 @@ impl Probed {
     }
 }
 
-/// What came of asking again.
+/// The result of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// The questions that were asked again, with what was answered this time.
+    /// The requests that were sent again, with the answers of this time.
     pub exchanges: Vec<Exchange>,
     /// The bytes of every body that is marked as kept.
     pub bodies: BTreeMap<Digest, Vec<u8>>,
-}
-
-impl Replayed {
-    fn keep(&mut self, body: &Body, bytes: &[u8]) {
-        if body.kept {
-            self.bodies
-                .entry(body.digest.clone())
-                .or_insert_with(|| bytes.to_vec());
-        }
-    }
-
-    fn body(&mut self, bytes: &[u8]) -> Body {
-        let body = transcript::body(bytes);
-        self.keep(&body, bytes);
-        body
-    }
-}
-
-/// Why a probe failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The container ended while it should have answered.
-    #[error(
-        "the container exited with {code} {}; see its log; if it is a job, pass --until-exit",
-        doing
-    )]
-    Exited {
-        /// Its exit code.
-        code: i64,
-        /// `while …`.
-        doing: String,
-    },
-    /// A job exited with another code than expected.
-    #[error(
-        "the job exited with {code}, expected {expected}; see its log, or pass --expect-exit {code} if that is right"
-    )]
-    Job {
-        /// Its exit code.
-        code: i64,
-        /// The expected one.
-        expected: i64,
-    },
-    /// It neither listens nor exits.
-    #[error(
-        "the container listens on no TCP port and did not exit within {} s; choose what exercises it: --port PORT if it is to \
-         listen, --until-exit with a longer --job-timeout for a job, --probe exec to run a command in it, --for 30s to \
-         watch it for a time, or --until-interrupt to watch it until Ctrl-C",
-        seconds
-    )]
-    Neither {
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// It is to run until it exits, and does not.
-    #[error(
-        "the container did not exit within {seconds} s; pass a longer --job-timeout, or --for 30s to watch it for a time"
-    )]
-    StillRunning {
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// No port answered.
-    #[error("nothing answered on {ports} within {seconds} s ({last}); {remedy}")]
-    NotReady {
-        /// `port 80` or `ports 80, 443`.
-        ports: String,
-        /// How long was waited.
-        seconds: u64,
-        /// What happened last.
-        last: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// It listens where only itself can connect.
-    #[error(
-        "the container listens on {address} port {port}, which is reached from inside the container only; make the app listen \
-         on 0.0.0.0, run it with --network host, or exercise it with --probe exec"
-    )]
-    LoopbackOnly {
-        /// The address.
-        address: String,
-        /// The port.
-        port: u16,
-    },
-    /// A request that must succeed is still answered with 5xx.
-    #[error("{request}: still {status} after {seconds} s; see the container's log{hint}")]
-    StillFailing {
-        /// The request.
-        request: String,
-        /// The last status.
-        status: u16,
-        /// How long was tried.
-        seconds: u64,
-        /// What else to do.
-        hint: String,
-    },
-    /// A request that must succeed has no answer.
-    #[error("{request}: no answer after {seconds} s: {last}; see the container's log")]
-    Unanswered {
-        /// The request.
-        request: String,
-        /// How long was tried.
-        seconds: u64,
-        /// What happened last.
-        last: String,
-    },
-    /// An answer is not what the probe file says.
-    #[error("{request}: expected {expected}, got {got}")]
-    Expectation {
-        /// The request.
-        request: String,
-        /// What the probe file says.
-        expected: String,
-        /// What came.
-        got: String,
-    },
-    /// The command of the exec probe failed.
-    #[error("{command:?} in the container exited with {code}, expected {expected}: {output}")]
-    ExecFailed {
-        /// The command.
-        command: String,
-        /// Its exit code.
-        code: i64,
-        /// The expected one.
-        expected: i64,
-        /// The end of what it wrote.
-        output: String,
-    },
-    /// The command could not be run.
-    #[error("{command:?} could not be run in the container: {source}")]
-    Exec {
-        /// The command.
-        command: String,
-        /// The engine's message.
-        source: BoxError,
-    },
-    /// The probe file cannot be read or is not one.
-    #[error("{}: {message}", path.display())]
-    ProbeFile {
-        /// The file.
-        path: PathBuf,
-        /// Which request, and what is wrong with it.
-        message: String,
-    },
-    /// The API description cannot be read or is not one.
-    #[error("{description}: no OpenAPI or Swagger description: {message}")]
-    OpenApi {
-        /// The file, or the path on the app.
-        description: String,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The options do not say what to do.
-    #[error("{0}")]
-    Options(String),
-    /// The container cannot be watched any more.
-    #[error("the container's state: {0}")]
-    Target(String),
 }

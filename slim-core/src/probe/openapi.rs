@@ -2,7 +2,7 @@
 //! enumerations, else made up from its schemas.
 //!
 //! A description is as hostile as anything else that an app serves: references are followed within the document only,
-//! their cycles are cut, and one sample has a bounded number of values.
+//! their cycles are cut, and a request has a bounded number of values and bytes.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -11,20 +11,28 @@ use reqwest::Url;
 use serde_json::{Map, Value, json};
 use url::Position;
 
-/// At most this many operations are asked.
+/// Number of operations that are requested at most.
 const OPERATIONS: usize = 2000;
-/// A sample has at most this many values, …
+/// Number of parameters of an operation that are read.
+const PARAMETERS: usize = 200;
+/// Number of values that are made up for one request at most.
 const VALUES: usize = 5000;
-/// … nested this deep.
+/// Depth of a made up value.
 const DEPTH: usize = 24;
-/// Strings and lists are made at most this long, whatever minimum a schema names.
+/// Length of made up strings and lists at most, whatever minimum a schema names.
 const LENGTH: u64 = 4096;
-/// A reference to a reference to a reference.
+/// Number of references to references that are followed.
 const REFERENCES: usize = 32;
+/// Length of a request's path and query at most.
+const PATH_BYTES: usize = 8 << 10;
+/// Number of bytes of values in one request at most.
+const REQUEST_BYTES: usize = 4 << 20;
+/// Number of bytes of all requests at most.
+const ALL_BYTES: usize = 64 << 20;
 /// Separates the parts of a form; the same each time, so that requests are.
 const BOUNDARY: &str = "slim-probe-7d1f0c5a";
 
-/// The methods in the order in which they are asked: what reads first, what deletes last.
+/// The methods in the order of sending: those that read first, those that delete last.
 const METHODS: [&str; 7] = ["get", "head", "options", "post", "put", "patch", "delete"];
 
 /// One operation's request.
@@ -32,7 +40,7 @@ const METHODS: [&str; 7] = ["get", "head", "options", "post", "put", "patch", "d
 pub(super) struct Operation {
     /// The operation's id, or its method and path template.
     pub(super) name: String,
-    /// In upper case.
+    /// The method, in upper case.
     pub(super) method: String,
     /// Path and query; starts with `/`.
     pub(super) path: String,
@@ -40,12 +48,21 @@ pub(super) struct Operation {
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// The walk over a description.
+impl Operation {
+    /// Number of bytes that the request takes.
+    fn size(&self) -> usize {
+        let headers = self.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        self.name.len() + self.path.len() + headers + self.body.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// The requests of a description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Walk {
-    /// In the order of asking.
+    /// The requests, in the order of sending.
     pub(super) operations: Vec<Operation>,
-    /// What was left out and why, a sentence each.
+    /// The parts that were left out and why, a sentence each.
     pub(super) notes: Vec<String>,
 }
 
@@ -71,6 +88,8 @@ pub(super) fn walk(text: &str, served_at: &str) -> Result<Walk, String> {
         document: &document,
         swagger,
         outside: Cell::new(0),
+        values_left: Cell::new(0),
+        bytes_left: Cell::new(0),
     };
     Ok(walker.walk(served_at))
 }
@@ -78,8 +97,12 @@ pub(super) fn walk(text: &str, served_at: &str) -> Result<Walk, String> {
 struct Walker<'a> {
     document: &'a Value,
     swagger: bool,
-    /// How many references led out of the document.
+    /// Number of references that led out of the document.
     outside: Cell<usize>,
+    /// Number of values that may still be made up for the current request.
+    values_left: Cell<usize>,
+    /// Number of bytes that the values of the current request may still have.
+    bytes_left: Cell<usize>,
 }
 
 impl<'a> Walker<'a> {
@@ -93,6 +116,8 @@ impl<'a> Walker<'a> {
             .and_then(Value::as_object)
             .unwrap_or(&empty);
         let mut left_out = 0;
+        let mut too_large = 0;
+        let mut bytes = 0;
         for method in METHODS {
             for (template, item) in paths {
                 let item = self.resolve(item);
@@ -104,7 +129,13 @@ impl<'a> Walker<'a> {
                     continue;
                 }
                 let request = self.operation(&base, method, template, item, operation);
-                walk.operations.push(request);
+                match request.filter(|request| bytes + request.size() <= ALL_BYTES) {
+                    Some(request) => {
+                        bytes += request.size();
+                        walk.operations.push(request);
+                    }
+                    None => too_large += 1,
+                }
             }
         }
         if left_out > 0 {
@@ -112,6 +143,11 @@ impl<'a> Walker<'a> {
                 "the API description has more than {OPERATIONS} operations: {left_out} were not asked"
             );
             walk.notes.push(note);
+        }
+        if too_large > 0 {
+            walk.notes.push(format!(
+                "{too_large} operations of the API description were left out: their requests are too large"
+            ));
         }
         if walk.operations.is_empty() {
             walk.notes.push("the API description has no operations".into());
@@ -125,7 +161,7 @@ impl<'a> Walker<'a> {
         walk
     }
 
-    /// What all paths begin with, without a slash at its end. The host that a server names is not looked at.
+    /// Returns the prefix of all paths, without a slash at its end. The host that a server names is ignored.
     fn base(&self, served_at: &str) -> String {
         let url = if self.swagger {
             self.document
@@ -138,15 +174,12 @@ impl<'a> Walker<'a> {
             let template = server
                 .and_then(|server| server.get("url"))
                 .and_then(Value::as_str);
-            let mut url = template.unwrap_or("/").to_owned();
-            let variables = server
-                .and_then(|server| server.get("variables"))
-                .and_then(Value::as_object);
-            for (name, variable) in variables.into_iter().flatten().take(100) {
-                let default = variable.get("default").map(text).unwrap_or_default();
-                url = url.replace(&format!("{{{name}}}"), &default);
-            }
-            url
+            let variables = server.and_then(|server| server.get("variables"));
+            let default = |name: &str| {
+                let variable = variables?.get(name)?;
+                Some(variable.get("default").map(text).unwrap_or_default())
+            };
+            substitute(template.unwrap_or("/"), default).unwrap_or_default()
         };
         let page = Url::parse(&format!("http://localhost{served_at}"));
         let path = page
@@ -183,25 +216,23 @@ impl<'a> Walker<'a> {
         template: &str,
         item: &'a Value,
         operation: &'a Value,
-    ) -> Operation {
-        let mut path = template.to_owned();
+    ) -> Option<Operation> {
+        self.values_left.set(VALUES);
+        self.bytes_left.set(REQUEST_BYTES);
+        let mut segments: Map<String, Value> = Map::new();
         let mut query: Vec<String> = Vec::new();
         let mut headers: Vec<(String, String)> = Vec::new();
         let mut cookies: Vec<String> = Vec::new();
-        let mut form: Vec<(String, Value, bool)> = Vec::new();
+        let mut form: Vec<FormField> = Vec::new();
         let mut body: Option<(String, Vec<u8>)> = None;
         for parameter in self.parameters(item, operation) {
             let field = |name: &str| parameter.get(name).and_then(Value::as_str).unwrap_or_default();
             let (name, place) = (field("name"), field("in"));
             let required = parameter.get("required").and_then(Value::as_bool) == Some(true);
-            let value = self.parameter(parameter);
-            // An optional one is sent where the description says what a good value is.
-            let told = value.is_some();
-            let value = || {
-                value
-                    .clone()
-                    .unwrap_or_else(|| self.sample(self.schema_of(parameter)))
-            };
+            let described = self.parameter(parameter);
+            // An optional one is sent where the description names a value.
+            let sent = required || described.is_some();
+            let value = || described.unwrap_or_else(|| self.sample(self.schema_of(parameter)));
             match place {
                 "path" => {
                     let text = join(&value(), ",");
@@ -211,23 +242,27 @@ impl<'a> Walker<'a> {
                     } else {
                         text
                     };
-                    path = path.replace(&format!("{{{name}}}"), &encode(&text));
+                    segments.insert(name.to_owned(), encode(&text).into());
                 }
-                "query" if required || told => query.extend(self.in_query(name, &value(), parameter)),
-                "header" if required || told => {
-                    let own = ["accept", "content-type", "authorization"];
+                "query" if sent => query.extend(self.in_query(name, &value(), parameter)),
+                "header" if sent => {
+                    // These are set by slim, or are the user's to give.
+                    let reserved = ["accept", "content-type", "authorization"];
                     let lower = name.to_ascii_lowercase();
-                    if !own.contains(&lower.as_str()) {
+                    if !reserved.contains(&lower.as_str()) {
                         headers.push((lower, printable(&join(&value(), ","))));
                     }
                 }
-                "cookie" if required || told => {
+                "cookie" if sent => {
                     cookies.push(format!("{}={}", encode(name), encode(&join(&value(), ","))));
                 }
                 "body" => body = Some(("application/json".into(), value().to_string().into_bytes())),
                 "formData" => {
-                    let file = field("type") == "file";
-                    form.push((name.to_owned(), value(), file));
+                    form.push(FormField {
+                        name: name.to_owned(),
+                        is_file: field("type") == "file",
+                        value: value(),
+                    });
                 }
                 _ => {}
             }
@@ -238,9 +273,14 @@ impl<'a> Walker<'a> {
             let consumes = operation
                 .get("consumes")
                 .or_else(|| self.document.get("consumes"));
-            let multipart = form.iter().any(|(_, _, file)| *file)
+            let multipart = form.iter().any(|field| field.is_file)
                 || consumes.is_some_and(|kinds| kinds.to_string().contains("multipart/form-data"));
-            body = Some(encode_form(&form, multipart));
+            let encoding = if multipart {
+                FormEncoding::Multipart
+            } else {
+                FormEncoding::Url
+            };
+            body = Some(encode_form(&form, encoding));
         }
         headers.push(("accept".into(), "application/json, */*;q=0.8".into()));
         if !cookies.is_empty() {
@@ -250,6 +290,8 @@ impl<'a> Walker<'a> {
             headers.push(("content-type".into(), kind));
             bytes
         });
+        let segment = |name: &str| segments.get(name).map(text);
+        let path = substitute(template, segment)?;
         let mut full = format!("{base}{}{path}", if path.starts_with('/') { "" } else { "/" });
         if !query.is_empty() {
             let _ = write!(
@@ -259,23 +301,27 @@ impl<'a> Walker<'a> {
                 query.join("&")
             );
         }
+        if full.len() > PATH_BYTES {
+            return None;
+        }
         let method = method.to_ascii_uppercase();
         let id = operation.get("operationId").and_then(Value::as_str);
-        Operation {
+        Some(Operation {
             name: id.map_or_else(|| format!("{method} {template}"), str::to_owned),
             method,
             path: full,
             headers,
             body,
-        }
+        })
     }
 
-    /// The operation's parameters over those of its path.
+    /// Returns the operation's parameters, and those of its path that it does not replace.
     fn parameters(&self, item: &'a Value, operation: &'a Value) -> Vec<&'a Value> {
         let list = |value: &'a Value| value.get("parameters").and_then(Value::as_array);
         let key = |parameter: &Value| (parameter.get("name").cloned(), parameter.get("in").cloned());
         let mut all: Vec<&Value> = Vec::new();
-        for parameter in [list(item), list(operation)].into_iter().flatten().flatten() {
+        let both = [list(item), list(operation)].into_iter().flatten().flatten();
+        for parameter in both.take(PARAMETERS) {
             let parameter = self.resolve(parameter);
             match all.iter().position(|other| key(other) == key(parameter)) {
                 Some(at) => all[at] = parameter,
@@ -285,7 +331,7 @@ impl<'a> Walker<'a> {
         all
     }
 
-    /// Where a parameter's values are described: its schema, that of its content, or (Swagger 2) itself.
+    /// Returns the description of a parameter's values: its schema, that of its content, or (Swagger 2) itself.
     fn schema_of(&self, parameter: &'a Value) -> &'a Value {
         let content = || {
             let media = parameter.get("content")?.as_object()?.values().next()?;
@@ -294,24 +340,57 @@ impl<'a> Walker<'a> {
         parameter.get("schema").or_else(content).unwrap_or(parameter)
     }
 
-    /// The value that the description itself gives for a parameter or a media type.
+    /// Returns the value that the description itself names for a parameter.
     fn parameter(&self, parameter: &'a Value) -> Option<Value> {
-        if let Some(value) = self.given_example(parameter) {
+        if let Some(value) = self.example(parameter) {
             return Some(value);
         }
         let schema = self.resolve(self.schema_of(parameter));
-        told(schema)
+        self.copy(named_value(schema)?)
     }
 
-    fn given_example(&self, holder: &'a Value) -> Option<Value> {
+    /// Returns the example of a parameter or a media type.
+    fn example(&self, holder: &'a Value) -> Option<Value> {
         if let Some(example) = holder.get("example").or_else(|| holder.get("x-example")) {
-            return Some(example.clone());
+            return self.copy(example);
         }
         let first = holder.get("examples")?.as_object()?.values().next()?;
-        self.resolve(first).get("value").cloned()
+        self.copy(self.resolve(first).get("value")?)
     }
 
-    /// A parameter's value as parts of the query: `name=value`.
+    /// Returns a copy of a value of the document, if the request may still have that many bytes.
+    fn copy(&self, value: &Value) -> Option<Value> {
+        self.spend(value).then(|| value.clone())
+    }
+
+    /// Takes the size of `value` from the bytes that are left; false if there are too few.
+    fn spend(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.spend_bytes(text.len()),
+            Value::Array(items) => self.spend_bytes(0) && items.iter().all(|item| self.spend(item)),
+            Value::Object(fields) => {
+                self.spend_bytes(0)
+                    && fields
+                        .iter()
+                        .all(|(name, value)| self.spend_bytes(name.len()) && self.spend(value))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => self.spend_bytes(0),
+        }
+    }
+
+    fn spend_bytes(&self, length: usize) -> bool {
+        // What surrounds a value: quotes, commas, or the digits of a number.
+        const AROUND: usize = 16;
+        let left = self.bytes_left.get().checked_sub(length.saturating_add(AROUND));
+        self.bytes_left.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    fn is_spent(&self) -> bool {
+        self.bytes_left.get() == 0 || self.values_left.get() == 0
+    }
+
+    /// Returns a parameter's value as parts of the query: `name=value`.
     fn in_query(&self, name: &str, value: &Value, parameter: &Value) -> Vec<String> {
         let pair = |name: &str, value: &str| format!("{}={}", encode(name), encode(value));
         let field = |name: &str| parameter.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -343,7 +422,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The body that an operation wants: its type and bytes. JSON where there is a choice.
+    /// Returns the type and bytes of an operation's body. JSON where there is a choice.
     fn request_body(&self, body: &'a Value) -> Option<(String, Vec<u8>)> {
         let content = body.get("content")?.as_object()?;
         let rank = |kind: &str| {
@@ -362,7 +441,7 @@ impl<'a> Walker<'a> {
         let (kind, media) = content.iter().min_by_key(|(kind, _)| rank(kind))?;
         let sample = || {
             let schema = media.get("schema").unwrap_or(&Value::Null);
-            self.given_example(media).unwrap_or_else(|| self.sample(schema))
+            self.example(media).unwrap_or_else(|| self.sample(schema))
         };
         let kind = printable(kind);
         Some(match rank(&kind) {
@@ -386,68 +465,68 @@ impl<'a> Walker<'a> {
                     let format = property.and_then(|property| property.get("format"));
                     format.and_then(Value::as_str) == Some("binary")
                 };
-                let fields: Vec<(String, Value, bool)> = match value {
+                let fields: Vec<FormField> = match value {
                     Value::Object(fields) => {
-                        let field = |(name, value): (String, Value)| {
-                            let file = is_file(&name);
-                            (name, value, file)
+                        let field = |(name, value): (String, Value)| FormField {
+                            is_file: is_file(&name),
+                            name,
+                            value,
                         };
                         fields.into_iter().map(field).collect()
                     }
-                    other => vec![("value".into(), other, false)],
+                    other => vec![FormField {
+                        name: "value".into(),
+                        value: other,
+                        is_file: false,
+                    }],
                 };
-                encode_form(&fields, rank == 4)
+                let encoding = if rank == 4 {
+                    FormEncoding::Multipart
+                } else {
+                    FormEncoding::Url
+                };
+                encode_form(&fields, encoding)
             }
             _ => (kind, text(&sample()).into_bytes()),
         })
     }
 
     fn sample(&self, schema: &'a Value) -> Value {
-        let budget = Cell::new(VALUES);
-        self.value(schema, &mut Vec::new(), &budget)
-            .unwrap_or(Value::Null)
+        self.value(schema, &mut Vec::new()).unwrap_or(Value::Null)
     }
 
-    /// A value that the schema allows; none where it would contain itself or is beyond the bounds.
-    fn value(
-        &self,
-        schema: &'a Value,
-        within: &mut Vec<*const Value>,
-        budget: &Cell<usize>,
-    ) -> Option<Value> {
+    /// Returns a value that the schema allows; none where it would contain itself or is beyond the bounds.
+    fn value(&self, schema: &'a Value, within: &mut Vec<*const Value>) -> Option<Value> {
+        if self.is_spent() {
+            return None;
+        }
+        self.values_left.set(self.values_left.get() - 1);
         let schema = self.resolve(schema);
-        let left = budget.get().checked_sub(1)?;
-        budget.set(left);
         if within.len() >= DEPTH || within.contains(&std::ptr::from_ref(schema)) {
             return None;
         }
         within.push(std::ptr::from_ref(schema));
-        let value = self.inner(schema, within, budget);
+        let value = self.by_keyword(schema, within);
         within.pop();
         value
     }
 
-    fn inner(
-        &self,
-        schema: &'a Value,
-        within: &mut Vec<*const Value>,
-        budget: &Cell<usize>,
-    ) -> Option<Value> {
-        if let Some(value) = told(schema) {
-            return Some(value);
+    fn by_keyword(&self, schema: &'a Value, within: &mut Vec<*const Value>) -> Option<Value> {
+        if let Some(value) = named_value(schema) {
+            return self.copy(value);
         }
         let list = |name: &str| schema.get(name).and_then(Value::as_array);
         if let Some(all) = list("allOf") {
             let mut merged = Map::new();
             let mut other = None;
             for part in all {
-                match self.value(part, within, budget) {
+                match self.value(part, within) {
                     Some(Value::Object(fields)) => merged.extend(fields),
                     Some(value) => other = Some(value),
                     None => {}
                 }
             }
-            if let Some(Value::Object(fields)) = self.object(schema, within, budget) {
+            if let Some(Value::Object(fields)) = self.object(schema, within) {
                 merged.extend(fields);
             }
             return match other {
@@ -460,27 +539,26 @@ impl<'a> Walker<'a> {
                 if is_null(self.resolve(choice)) {
                     continue;
                 }
-                match (
-                    self.value(choice, within, budget),
-                    self.object(schema, within, budget),
-                ) {
-                    (Some(Value::Object(mut fields)), Some(Value::Object(more))) => {
+                let Some(value) = self.value(choice, within) else {
+                    continue;
+                };
+                return Some(match (value, self.object(schema, within)) {
+                    (Value::Object(mut fields), Some(Value::Object(more))) => {
                         fields.extend(more);
-                        return Some(Value::Object(fields));
+                        Value::Object(fields)
                     }
-                    (Some(value), _) => return Some(value),
-                    (None, _) => {}
-                }
+                    (value, _) => value,
+                });
             }
         }
         match type_of(schema) {
-            "object" => self.object(schema, within, budget),
+            "object" => self.object(schema, within),
             "array" => {
                 let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1);
                 let items = schema.get("items").unwrap_or(&Value::Null);
                 let mut list = Vec::new();
                 for _ in 0..least.clamp(1, LENGTH) {
-                    match self.value(items, within, budget) {
+                    match self.value(items, within) {
                         Some(item) => list.push(item),
                         None => break,
                     }
@@ -492,24 +570,28 @@ impl<'a> Walker<'a> {
             "boolean" => Some(Value::Bool(true)),
             "null" => Some(Value::Null),
             "file" => Some(Value::String("slim".into())),
-            _ => Some(Value::String(string(schema))),
+            _ => {
+                let text = string(schema);
+                self.spend_bytes(text.len()).then_some(Value::String(text))
+            }
         }
     }
 
-    fn object(
-        &self,
-        schema: &'a Value,
-        within: &mut Vec<*const Value>,
-        budget: &Cell<usize>,
-    ) -> Option<Value> {
+    fn object(&self, schema: &'a Value, within: &mut Vec<*const Value>) -> Option<Value> {
         let mut fields = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object);
         for (name, property) in properties.into_iter().flatten() {
+            if self.is_spent() {
+                break;
+            }
             // A server fills these in itself.
             if self.resolve(property).get("readOnly").and_then(Value::as_bool) == Some(true) {
                 continue;
             }
-            if let Some(value) = self.value(property, within, budget) {
+            if let Some(value) = self
+                .value(property, within)
+                .filter(|_| self.spend_bytes(name.len()))
+            {
                 fields.insert(name.clone(), value);
             }
         }
@@ -517,23 +599,49 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// The value that a schema itself names.
-fn told(schema: &Value) -> Option<Value> {
-    let first = |name: &str| schema.get(name)?.as_array()?.first().cloned();
+/// Returns the value that a schema itself names.
+fn named_value(schema: &Value) -> Option<&Value> {
+    let first = |name: &str| schema.get(name)?.as_array()?.first();
     schema
         .get("example")
-        .cloned()
         .or_else(|| first("examples"))
-        .or_else(|| schema.get("default").filter(|value| !value.is_null()).cloned())
-        .or_else(|| schema.get("const").cloned())
+        .or_else(|| schema.get("default").filter(|value| !value.is_null()))
+        .or_else(|| schema.get("const"))
         .or_else(|| first("enum"))
+}
+
+/// Replaces each `{name}` of a template once, where `value` has one. None if the result is longer than a path may be.
+fn substitute(template: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut result = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        result.push_str(before);
+        let named = after
+            .split_once('}')
+            .and_then(|(name, after)| Some((value(name)?, after)));
+        match named {
+            Some((value, after)) => {
+                result.push_str(&value);
+                rest = after;
+            }
+            None => {
+                result.push('{');
+                rest = after;
+            }
+        }
+        if result.len() > PATH_BYTES {
+            return None;
+        }
+    }
+    result.push_str(rest);
+    (result.len() <= PATH_BYTES).then_some(result)
 }
 
 fn is_null(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("null")
 }
 
-/// The type a schema names or implies; `string` where nothing is said.
+/// Returns the type that a schema names or implies; `string` if none.
 fn type_of(schema: &Value) -> &str {
     match schema.get("type") {
         Some(Value::String(kind)) => kind,
@@ -549,7 +657,7 @@ fn type_of(schema: &Value) -> &str {
     }
 }
 
-/// 1, or the nearest number that the schema allows.
+/// Returns 1, or the nearest number that the schema allows.
 fn number(schema: &Value, integer: bool) -> Value {
     let field = |name: &str| schema.get(name).and_then(Value::as_f64);
     let exclusive = |name: &str| schema.get(name).and_then(Value::as_bool) == Some(true);
@@ -591,7 +699,7 @@ fn number(schema: &Value, integer: bool) -> Value {
     }
 }
 
-/// A string of the schema's format and length.
+/// Returns a string of the schema's format and length.
 fn string(schema: &Value) -> String {
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
     let made = match format {
@@ -629,7 +737,7 @@ fn string(schema: &Value) -> String {
     made.to_owned()
 }
 
-/// A value as text: strings without quotes, others as JSON.
+/// Returns a value as text: strings without quotes, others as JSON.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -637,7 +745,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// A value as one text (the style "simple"): lists and objects joined.
+/// Returns a value as one text (the style "simple"): lists and objects joined.
 fn join(value: &Value, separator: &str) -> String {
     match value {
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(separator),
@@ -663,17 +771,33 @@ fn encode(text: &str) -> String {
     encoded
 }
 
-/// What may stand in a header's value.
+/// Returns the text without control characters, which a header's value cannot have.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// A form's type and bytes; each field is a name, a value, and whether it is a file.
-fn encode_form(fields: &[(String, Value, bool)], multipart: bool) -> (String, Vec<u8>) {
-    if !multipart {
+/// A field of a form.
+struct FormField {
+    name: String,
+    value: Value,
+    is_file: bool,
+}
+
+/// The encoding of a form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FormEncoding {
+    /// `application/x-www-form-urlencoded`.
+    Url,
+    /// `multipart/form-data`.
+    Multipart,
+}
+
+/// Returns a form's type and bytes.
+fn encode_form(fields: &[FormField], encoding: FormEncoding) -> (String, Vec<u8>) {
+    if encoding == FormEncoding::Url {
         let pairs: Vec<String> = fields
             .iter()
-            .map(|(name, value, _)| format!("{}={}", encode(name), encode(&join(value, ","))))
+            .map(|field| format!("{}={}", encode(&field.name), encode(&join(&field.value, ","))))
             .collect();
         return (
             "application/x-www-form-urlencoded".into(),
@@ -681,9 +805,9 @@ fn encode_form(fields: &[(String, Value, bool)], multipart: bool) -> (String, Ve
         );
     }
     let mut body = String::new();
-    for (name, value, file) in fields {
-        let name = printable(name).replace('"', "%22");
-        let file = if *file {
+    for field in fields {
+        let name = printable(&field.name).replace('"', "%22");
+        let file = if field.is_file {
             "; filename=\"slim.txt\"\r\ncontent-type: text/plain"
         } else {
             ""
@@ -691,7 +815,7 @@ fn encode_form(fields: &[(String, Value, bool)], multipart: bool) -> (String, Ve
         let _ = write!(
             body,
             "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n{}\r\n",
-            text(value)
+            text(&field.value)
         );
     }
     let _ = write!(body, "--{BOUNDARY}--\r\n");
@@ -840,6 +964,102 @@ components:
                           "components": {"schemas": schemas}});
         let walk = walk(&text.to_string(), "/").unwrap();
         assert_eq!(walk.operations.len(), 2);
+    }
+
+    fn described(paths: Value, more: &[(&str, Value)]) -> String {
+        let mut document = json!({"openapi": "3.0.0", "paths": paths});
+        for (name, value) in more {
+            document[name] = value.clone();
+        }
+        document.to_string()
+    }
+
+    #[test]
+    fn variables_of_a_server_are_replaced_once() {
+        // Each default names the next variable twice: 2^22 characters where defaults are replaced again.
+        let mut variables = Map::new();
+        for i in 0..22 {
+            let next = format!("{{v{}}}", i + 1);
+            variables.insert(format!("v{i}"), json!({"default": format!("{next}{next}")}));
+        }
+        let servers = json!([{"url": "/{v0}", "variables": variables}]);
+        let text = described(json!({"/x": {"get": {}}}), &[("servers", servers)]);
+        let path = &walk(&text, "/").unwrap().operations[0].path;
+        assert!(path.len() <= PATH_BYTES, "{}", path.len());
+        assert_eq!(path, "/%7Bv1%7D%7Bv1%7D/x");
+        // A template that repeats a long default.
+        let long = json!({"default": "d".repeat(1000)});
+        let servers = json!([{"url": "/{v}".repeat(1000), "variables": {"v": long}}]);
+        let text = described(json!({"/x": {"get": {}}}), &[("servers", servers)]);
+        assert_eq!(walk(&text, "/").unwrap().operations[0].path, "/x");
+    }
+
+    #[test]
+    fn a_request_that_is_too_large_is_left_out() {
+        let parameter = json!({"name": "a", "in": "path", "required": true, "example": "v".repeat(10_000)});
+        let paths = json!({
+            "/x".to_owned() + &"{a}".repeat(1000): {"get": {"parameters": [parameter]}},
+            "/y": {"get": {}},
+        });
+        let walk = walk(&described(paths, &[]), "/").unwrap();
+        assert_eq!(walk.operations.len(), 1);
+        assert_eq!(
+            walk.notes,
+            ["1 operations of the API description were left out: their requests are too large"]
+        );
+    }
+
+    #[test]
+    fn an_example_is_not_repeated_without_a_bound() {
+        let schema = json!({"type": "array", "minItems": 4096, "items": {"example": "e".repeat(100_000)}});
+        let body = json!({"post": {"requestBody": {"content": {"application/json": {"schema": schema}}}}});
+        let walked = walk(&described(json!({"/x": body}), &[]), "/").unwrap();
+        let length = walked.operations[0].body.as_ref().unwrap().len();
+        assert!(length > 100_000 && length <= REQUEST_BYTES, "{length}");
+        // The same body of many operations.
+        let content = json!({"application/json": {"example": "e".repeat(500_000)}});
+        let shared = json!({"post": {"requestBody": {"content": content}}});
+        let paths: Map<String, Value> = (0..1000)
+            .map(|i| (format!("/{i}"), json!({"$ref": "#/components/x"})))
+            .collect();
+        let text = described(paths.into(), &[("components", json!({"x": shared}))]);
+        let walked = walk(&text, "/").unwrap();
+        let bodies = walked.operations.iter().filter_map(|one| one.body.as_ref());
+        let all: usize = bodies.map(Vec::len).sum();
+        assert!(all <= ALL_BYTES, "{all}");
+        assert!(
+            walked.notes[0].ends_with("were left out: their requests are too large"),
+            "{:?}",
+            walked.notes
+        );
+    }
+
+    #[test]
+    fn parameters_are_bounded() {
+        let parameters: Vec<Value> = (0..20_000)
+            .map(|i| json!({"name": i.to_string(), "in": "query", "required": true}))
+            .collect();
+        let text = described(json!({"/x": {"get": {"parameters": parameters}}}), &[]);
+        let path = &walk(&text, "/").unwrap().operations[0].path;
+        assert_eq!(path.matches('=').count(), PARAMETERS);
+    }
+
+    #[test]
+    fn yaml_aliases_do_not_multiply() {
+        let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+        for i in 1..12 {
+            let list = vec![format!("*a{}", i - 1); 9].join(", ");
+            let _ = writeln!(text, "a{i}: &a{i} [{list}]");
+        }
+        let error = walk(&text, "/").unwrap_err();
+        assert!(error.starts_with("not YAML: "), "{error}");
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error() {
+        for text in ["{\"a\":".repeat(100_000), "[".repeat(100_000)] {
+            assert!(walk(&text, "/").is_err());
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -1,36 +1,35 @@
-//! Questions that are asked beside a recording's own.
+//! Requests that are sent besides the recorded ones.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::file::{self, Question};
-use super::http::{Dialect, Request};
-use super::ready::PATIENCE;
-use super::transcript::Transcript;
-use super::{Error, ExecOutput, Unrecorded};
+use super::file::{self, Entry};
+use super::http::{Protocol, REQUEST_TIMEOUT, Request};
+use super::transcript::{Requirement, Transcript};
+use super::{ExecOutput, ProbeError, Unrecorded};
 use crate::digest::Digest;
 use crate::recording::{Exchange, ExchangeKind, Origin};
 
-/// Questions without answers, to be asked by [`super::replay_within`] of whatever is to answer them.
+/// Requests and commands without answers, to be sent by [`super::replay_within`].
 #[derive(Clone, Debug, Default)]
 pub struct Questions {
-    /// The questions, numbered after those that they follow.
+    /// The requests, numbered after those that they follow.
     pub exchanges: Vec<Exchange>,
-    /// Bodies of requests.
+    /// The bodies of the requests.
     pub bodies: BTreeMap<Digest, Vec<u8>>,
-    /// Values that are not to be written anywhere.
+    /// Values that must not be written anywhere.
     pub unrecorded: Unrecorded,
 }
 
 impl Questions {
-    /// Reads a probe file as questions that follow `after`. What the file expects of an answer is not looked at: the
-    /// original's answer is what is expected.
+    /// Reads a probe file as requests that follow `after`. The file's expectations are ignored: the original's answers
+    /// are the expected ones.
     ///
-    /// A request without a port goes to the first that `after` asked over HTTP, in the way that it was asked.
+    /// A request without a port goes to the port and protocol of the first HTTP exchange of `after`.
     ///
     /// # Errors
-    /// [`Error::ProbeFile`]; [`Error::Options`] where a request names no port and `after` asked none.
-    pub fn load(path: &Path, after: &[Exchange]) -> Result<Self, Error> {
+    /// [`ProbeError::ProbeFile`]; [`ProbeError::Options`] where a request names no port and `after` has no HTTP exchange.
+    pub fn load(path: &Path, after: &[Exchange]) -> Result<Self, ProbeError> {
         let first = after
             .iter()
             .map(|exchange| exchange.sequence + 1)
@@ -41,36 +40,43 @@ impl Questions {
             _ => None,
         });
         let mut transcript = Transcript::starting_at(first);
-        for question in file::load(path)? {
-            match question {
-                Question::Exec(command, _) => transcript.exec(Origin::File, &command, &ExecOutput::default()),
-                Question::Http(asked) => {
-                    let port = asked.port.or(site.map(|site| site.port)).ok_or_else(|| {
-                        Error::Options(format!(
+        for entry in file::load(path)? {
+            match entry {
+                Entry::Command(command, _) => transcript.exec(Origin::File, &command, &ExecOutput::default()),
+                Entry::Request(request) => {
+                    let port = request.port.or(site.map(|site| site.port)).ok_or_else(|| {
+                        ProbeError::Options(format!(
                             "{}: {} names no port, and the recording has none that speaks HTTP: add port",
                             path.display(),
-                            asked.path
+                            request.path
                         ))
                     })?;
-                    let dialect = match site.filter(|site| site.port == port) {
-                        Some(site) if site.tls => Dialect::Tls,
-                        _ => Dialect::Plain,
+                    let protocol = match site.filter(|site| site.port == port) {
+                        Some(site) if site.tls => Protocol::Https,
+                        _ => Protocol::Http1,
                     };
-                    let request = Request {
-                        dialect,
-                        method: asked.method,
-                        path: asked.path,
-                        headers: asked.headers,
-                        body: asked.body,
-                        patience: PATIENCE,
+                    let sent = Request {
+                        protocol,
+                        method: request.method,
+                        path: request.path,
+                        headers: request.headers,
+                        body: request.body,
+                        timeout: REQUEST_TIMEOUT,
                     };
-                    transcript.http(Origin::File, port, &request, &asked.secret, None, true);
+                    transcript.http(
+                        Origin::File,
+                        port,
+                        &sent,
+                        &request.secret,
+                        None,
+                        Requirement::Required,
+                    );
                 }
             }
         }
         Ok(Self {
             exchanges: transcript.exchanges,
-            bodies: transcript.bodies,
+            bodies: transcript.bodies.into_map(),
             unrecorded: transcript.unrecorded,
         })
     }

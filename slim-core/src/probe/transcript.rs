@@ -1,9 +1,9 @@
-//! Questions and answers as they are recorded.
+//! Requests and answers as they are recorded.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::http::{self, Answer, Dialect, KEPT, Request};
+use super::http::{self, Answer, KEPT, Protocol, Request};
 use crate::digest::Digest;
 use crate::recording::{
     Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, Origin, TcpExchange,
@@ -14,8 +14,8 @@ use super::ExecOutput;
 /// All kept bodies together are at most this many bytes; of further ones the digest is kept.
 const ALL_BODIES: usize = 128 << 20;
 
-/// What a recording leaves out and a replay in the same process needs: the values of credential headers, and request
-/// bodies that are too large to keep. It is not serialised, and `Debug` shows none of it.
+/// The parts of requests that a recording leaves out and a replay in the same process needs: the values of credential
+/// headers, and bodies that are too large to keep. It is not serialised, and `Debug` shows none of it.
 #[derive(Clone, Default)]
 pub struct Unrecorded {
     /// Header values by the exchange's sequence number and the header's place in it.
@@ -25,7 +25,7 @@ pub struct Unrecorded {
 }
 
 impl Unrecorded {
-    /// What both leave out; the exchanges of the two have other sequence numbers.
+    /// Returns the union of both, whose exchanges have different sequence numbers.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         self.headers.extend(other.headers.clone());
@@ -45,19 +45,78 @@ impl fmt::Debug for Unrecorded {
     }
 }
 
+/// The bytes of bodies, up to a bound of all together.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    bytes: BTreeMap<Digest, Vec<u8>>,
+    size: usize,
+    limit: usize,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        Self::within(ALL_BODIES)
+    }
+}
+
+impl Bodies {
+    fn within(limit: usize) -> Self {
+        Self {
+            bytes: BTreeMap::new(),
+            size: 0,
+            limit,
+        }
+    }
+
+    /// The bytes of a body, if they are kept.
+    pub(super) fn get(&self, digest: &Digest) -> Option<&[u8]> {
+        self.bytes.get(digest).map(Vec::as_slice)
+    }
+
+    /// Keeps the bytes if they are few enough. Returns their record.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> Body {
+        self.keep_as(body(bytes), bytes)
+    }
+
+    /// Keeps the bytes of `body` if they are few enough. Returns the record, changed if they are not.
+    pub(super) fn keep_as(&mut self, mut body: Body, bytes: &[u8]) -> Body {
+        if body.kept && !self.bytes.contains_key(&body.digest) {
+            body.kept = self.size + bytes.len() <= self.limit;
+            if body.kept {
+                self.size += bytes.len();
+                self.bytes.insert(body.digest.clone(), bytes.to_vec());
+            }
+        }
+        body
+    }
+
+    /// Returns all bytes that are kept, by digest.
+    pub(super) fn into_map(self) -> BTreeMap<Digest, Vec<u8>> {
+        self.bytes
+    }
+}
+
+/// The run fails, or does not, when a request gets no good answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requirement {
+    /// The user named the request, or it showed that the app is ready: it must succeed.
+    Required,
+    /// slim found the request by itself: any answer is recorded.
+    Optional,
+}
+
 /// The exchanges so far.
 #[derive(Default)]
 pub(super) struct Transcript {
     pub(super) exchanges: Vec<Exchange>,
-    pub(super) bodies: BTreeMap<Digest, Vec<u8>>,
+    pub(super) bodies: Bodies,
     pub(super) unrecorded: Unrecorded,
     pub(super) summary: Vec<String>,
-    size: usize,
     first: u32,
 }
 
 impl Transcript {
-    /// One whose exchanges are numbered from `first`.
+    /// An empty transcript whose exchanges are numbered from `first`.
     pub(super) fn starting_at(first: u32) -> Self {
         Self {
             first,
@@ -78,23 +137,6 @@ impl Transcript {
         self.first.saturating_add(count)
     }
 
-    /// Keeps the bytes beside the recording if there is room.
-    fn keep(&mut self, bytes: &[u8]) -> Body {
-        let body = body(bytes);
-        self.keep_as(body, bytes)
-    }
-
-    fn keep_as(&mut self, mut body: Body, bytes: &[u8]) -> Body {
-        if body.kept && !self.bodies.contains_key(&body.digest) {
-            body.kept = self.size + bytes.len() <= ALL_BODIES;
-            if body.kept {
-                self.size += bytes.len();
-                self.bodies.insert(body.digest.clone(), bytes.to_vec());
-            }
-        }
-        body
-    }
-
     /// Records a request and its answer. The headers whose value came from the environment are in `secret`.
     pub(super) fn http(
         &mut self,
@@ -103,7 +145,7 @@ impl Transcript {
         request: &Request,
         secret: &[usize],
         answer: Option<&Answer>,
-        required: bool,
+        requirement: Requirement,
     ) {
         let sequence = self.next();
         let mut headers = Vec::new();
@@ -119,7 +161,7 @@ impl Transcript {
             headers.push(header);
         }
         let body = request.body.as_ref().map(|bytes| {
-            let body = self.keep(bytes);
+            let body = self.bodies.keep(bytes);
             if !body.kept {
                 self.unrecorded.bodies.insert(body.digest.clone(), bytes.clone());
             }
@@ -127,35 +169,37 @@ impl Transcript {
         });
         let response = answer.map(|answer| {
             let mut response = answer.response.clone();
-            response.body = self.keep_as(response.body, &answer.bytes);
+            response.body = self.bodies.keep_as(response.body, &answer.bytes);
             response
         });
         self.push(
             origin,
             ExchangeKind::Http(HttpExchange {
-                tls: request.dialect == Dialect::Tls,
+                tls: request.protocol == Protocol::Https,
                 port,
                 method: request.method.clone(),
                 path: request.path.clone(),
                 headers,
                 body,
                 response,
-                required,
+                required: requirement == Requirement::Required,
             }),
         );
     }
 
-    /// Records what was sent to a TCP port and what came back.
+    /// Records a TCP exchange.
     pub(super) fn tcp(&mut self, origin: Origin, port: u16, sent: Option<&[u8]>, received: &[u8]) {
-        let sent = sent.filter(|sent| !sent.is_empty()).map(|sent| self.keep(sent));
-        let received = self.keep(received);
+        let sent = sent
+            .filter(|sent| !sent.is_empty())
+            .map(|sent| self.bodies.keep(sent));
+        let received = self.bodies.keep(received);
         self.push(origin, ExchangeKind::Tcp(TcpExchange { port, sent, received }));
     }
 
     /// Records a command, or the job itself.
     pub(super) fn exec(&mut self, origin: Origin, command: &[String], output: &ExecOutput) {
-        let stdout = self.keep(&output.stdout);
-        let stderr = self.keep(&output.stderr);
+        let stdout = self.bodies.keep(&output.stdout);
+        let stderr = self.bodies.keep(&output.stderr);
         self.push(
             origin,
             ExchangeKind::Exec(ExecExchange {
@@ -168,7 +212,7 @@ impl Transcript {
     }
 }
 
-/// The body of these bytes, kept if they are few enough.
+/// Returns the record of these bytes, kept if they are few enough.
 pub(super) fn body(bytes: &[u8]) -> Body {
     Body {
         digest: Digest::of(bytes),
@@ -177,13 +221,13 @@ pub(super) fn body(bytes: &[u8]) -> Body {
     }
 }
 
-/// The request part of a recorded exchange, to be sent again; none if what the recording leaves out is not at hand.
+/// Returns the request of a recorded exchange, to be sent again; none if a part that the recording leaves out is not at
+/// hand.
 pub(super) fn request(
     exchange: &HttpExchange,
     sequence: u32,
     bodies: &BTreeMap<Digest, Vec<u8>>,
     unrecorded: &Unrecorded,
-    patience: std::time::Duration,
 ) -> Option<Request> {
     let value = |(place, header): (usize, &Header)| {
         let value = header
@@ -211,17 +255,33 @@ pub(super) fn request(
         .response
         .as_ref()
         .map(|response| response.version.as_str());
-    let dialect = match (exchange.tls, version) {
-        (true, _) => Dialect::Tls,
-        (false, Some("HTTP/2.0")) => Dialect::PlainHttp2,
-        (false, _) => Dialect::Plain,
+    let protocol = match (exchange.tls, version) {
+        (true, _) => Protocol::Https,
+        (false, Some("HTTP/2.0")) => Protocol::Http2,
+        (false, _) => Protocol::Http1,
     };
     Some(Request {
-        dialect,
+        protocol,
         method: exchange.method.clone(),
         path: exchange.path.clone(),
         headers,
         body,
-        patience,
+        timeout: http::REQUEST_TIMEOUT,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_kept_up_to_a_bound() {
+        let mut bodies = Bodies::within(10);
+        assert!(bodies.keep(b"12345678").kept);
+        assert!(bodies.keep(b"12345678").kept, "the same costs nothing");
+        assert!(!bodies.keep(b"abc").kept);
+        assert!(bodies.keep(b"ab").kept);
+        assert_eq!(bodies.get(&Digest::of(b"abc")), None);
+        assert_eq!(bodies.into_map().len(), 2);
+    }
 }

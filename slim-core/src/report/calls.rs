@@ -1,4 +1,4 @@
-//! What the report says about system calls: when they are made, and what is kept out.
+//! The report on system calls: the phases in which they are made, and the calls that are kept out.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,10 +12,10 @@ use crate::plan::tables::Tables;
 use crate::plan::{Plan, Reason};
 use crate::recording::{Abi, Actor, Phase, Recording};
 
-/// The calls that the application made, by when it made them; each name is in one list, sorted.
+/// The calls that the application made, by phase; each name is in one list, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallPhases {
-    /// Only until the first answer: what a filter that is loaded after start-up could leave out.
+    /// Only until the first answer: a filter that is loaded after start-up could leave them out.
     pub start_up: Vec<String>,
     /// While serving, and perhaps before and after.
     pub serving: Vec<String>,
@@ -23,16 +23,16 @@ pub struct CallPhases {
     pub shutdown: Vec<String>,
 }
 
-/// What another profile lets through and this one does not.
+/// The calls that another profile lets through and this one does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptOut {
-    /// Whose default profile it is compared with (`Docker 20.10`).
+    /// The engine of that profile (`Docker 20.10`).
     pub baseline: String,
-    /// How many names that one lets through.
+    /// Number of names that it lets through.
     pub of: u64,
-    /// Those that are kept out, sorted.
+    /// The names that are kept out, sorted.
     pub names: Vec<String>,
-    /// Those of them that published exploits of the kernel needed, sorted by name.
+    /// The calls among them that published exploits of the kernel needed, sorted by name.
     pub exploited: Vec<Exploited>,
 }
 
@@ -45,7 +45,7 @@ pub struct Exploited {
     pub flaws: Vec<String>,
 }
 
-/// When the calls of `plan` are made; none where none was made while serving.
+/// Returns the calls of `plan` by phase; none where none was made while serving.
 pub fn phases(plan: &Plan) -> Option<CallPhases> {
     let mut phases = CallPhases::default();
     let names: BTreeSet<&str> = plan.syscalls.iter().map(|call| call.name.as_str()).collect();
@@ -77,7 +77,7 @@ pub fn phases(plan: &Plan) -> Option<CallPhases> {
 }
 
 impl CallPhases {
-    /// The text for people.
+    /// Returns the text for the terminal.
     pub fn text(&self) -> String {
         let mut out = String::new();
         for (title, names) in [
@@ -94,7 +94,7 @@ impl CallPhases {
     }
 }
 
-/// What Docker's default profile lets through of the machine's calls and `plan` does not.
+/// Returns the machine's calls that Docker's default profile lets through and `plan` does not.
 pub(super) fn kept_out(plan: &Plan, recording: &Recording) -> Option<KeptOut> {
     let tables = Tables::built_in();
     let run = recording.runs.values().next()?;
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(phases(&job), None);
     }
 
-    /// What each run made of each call: how often, in which phase.
+    /// The calls of each run: their number by phase.
     type Made = BTreeMap<u64, BTreeMap<(&'static str, Phase), u64>>;
 
     fn runs() -> impl Strategy<Value = Made> {

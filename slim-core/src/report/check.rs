@@ -1,4 +1,4 @@
-//! What a seccomp profile would have denied, for people.
+//! The recorded calls that a seccomp profile would have denied, as text.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::printable;
 use crate::profile::check::{Checked, Denied};
 use crate::recording::Actor;
 
-/// One line for each call that the profile would have denied or may have, and a line that sums it up.
+/// Returns a line for each call that the profile would or might have denied, and a line with their number.
 pub fn checked(checked: &Checked) -> String {
     let mut out = String::new();
     let mut list = |title: &str, calls: &[Denied], outcome: fn(&Denied) -> String| {
@@ -51,7 +51,7 @@ pub fn checked(checked: &Checked) -> String {
     out
 }
 
-/// `EPERM` of 1.
+/// Returns the name of an errno: `EPERM` of 1.
 fn errno_name(number: u16) -> String {
     match nix::errno::Errno::from_raw(number.into()) {
         nix::errno::Errno::UnknownErrno => format!("error {number}"),

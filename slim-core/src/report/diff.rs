@@ -1,4 +1,4 @@
-//! What changed between two results: plans, recordings or seccomp profiles.
+//! The changes between two results: plans, recordings or seccomp profiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,29 +12,29 @@ use crate::plan::tables::Tables;
 use crate::plan::{Plan, syscalls};
 use crate::recording::{Actor, Recording};
 
-/// One side of a comparison: what is allowed and kept, and why.
+/// One side of a comparison: the allowed calls and capabilities and the kept paths, each with its reason.
 #[derive(Clone, Debug, Default)]
 pub struct Side {
-    /// What it is called in messages: the path as the user gave it.
+    /// Its name in messages: the path as the user gave it.
     pub name: String,
     syscalls: BTreeMap<String, Allowed>,
-    /// None where it says nothing of capabilities.
+    /// None if the side does not list capabilities.
     capabilities: Option<BTreeMap<String, String>>,
-    /// None where it says nothing of files.
+    /// None if the side does not list files.
     paths: Option<BTreeMap<String, String>>,
-    /// Whether what it does not name is allowed.
+    /// True if calls that it does not name are allowed.
     open: bool,
 }
 
 /// An allowed system call.
 #[derive(Clone, Debug, Default)]
 struct Allowed {
-    /// Alternatives of conditions; empty for any arguments.
+    /// The alternatives of conditions; empty for any arguments.
     only: BTreeSet<Vec<Condition>>,
     why: String,
 }
 
-/// What kind of change it is.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
@@ -50,7 +50,7 @@ pub enum ChangeKind {
     AddedPath,
     /// A path that only the first side keeps or uses.
     RemovedPath,
-    /// A system call that both allow, the second one under fewer conditions; or everything that is not named.
+    /// A system call that both allow, the second one under fewer conditions; or all calls that are not named.
     Wider,
     /// A system call that both allow, the second one under more conditions.
     Narrower,
@@ -69,7 +69,7 @@ impl ChangeKind {
         Self::Narrower,
     ];
 
-    /// Its name on the command line and in documents (`added-syscall`).
+    /// Returns its name on the command line and in documents (`added-syscall`).
     pub fn name(self) -> &'static str {
         match self {
             Self::AddedSyscall => "added-syscall",
@@ -83,7 +83,7 @@ impl ChangeKind {
         }
     }
 
-    /// Whether the second side may do more because of it.
+    /// Returns true if the second side may do more because of it.
     fn loosens(self) -> bool {
         matches!(
             self,
@@ -107,15 +107,15 @@ impl std::str::FromStr for ChangeKind {
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Change {
-    /// Of which kind.
+    /// Its kind.
     pub kind: ChangeKind,
     /// The system call, the capability or the path.
     pub what: String,
-    /// Why the side that has it has it, as far as that side tells; empty if it does not.
+    /// The reason on the side that has it; empty if that side gives none.
     pub why: String,
 }
 
-/// What changed from one side to the other.
+/// The changes from one side to the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diff {
     /// The first side's name.
@@ -127,7 +127,7 @@ pub struct Diff {
 }
 
 impl Side {
-    /// What a plan allows and keeps.
+    /// The calls and capabilities that a plan allows, and the paths that it keeps.
     pub fn of_plan(name: &str, plan: &Plan) -> Self {
         let why = |what: &str| {
             explain(plan, what)
@@ -170,7 +170,7 @@ impl Side {
         }
     }
 
-    /// What follows from a recording without its image: allowed calls, used capabilities, used paths.
+    /// The allowed calls, used capabilities and used paths of a recording, without its image.
     pub fn of_recording(name: &str, recording: &Recording) -> Self {
         let (allowed, _) = syscalls::allowed(recording, Tables::built_in());
         let mut calls: BTreeMap<String, Allowed> = BTreeMap::new();
@@ -196,7 +196,7 @@ impl Side {
         }
     }
 
-    /// What a seccomp profile allows, in Docker's JSON or the OCI runtime specification's.
+    /// The calls that a seccomp profile allows, in Docker's JSON or the OCI runtime specification's.
     ///
     /// # Errors
     /// It is no seccomp profile.
@@ -226,7 +226,7 @@ fn who(program: Option<&crate::path::RootPath>) -> String {
     program.map_or_else(String::new, |program| format!("used by {program}"))
 }
 
-/// What changed from `from` to `to`. What one of them says nothing of is not compared.
+/// Compares `from` with `to`. Capabilities or paths that one of them does not list are not compared.
 pub fn diff(from: &Side, to: &Side) -> Diff {
     let mut changes = Vec::new();
     let mut add = |kind, what: &str, why: &str| {
@@ -297,15 +297,15 @@ pub fn diff(from: &Side, to: &Side) -> Diff {
     }
 }
 
-/// Whether alternatives that were not there make more calls possible. One that is gone beside one that is new counts as
-/// wider: what is possible has changed, and nobody has said that it is less.
+/// Returns true if the new alternatives may allow more calls. A new alternative in place of an old one counts as wider:
+/// the set of allowed calls has changed, and need not be a subset.
 fn is_wider(before: &BTreeSet<Vec<Condition>>, after: &BTreeSet<Vec<Condition>>) -> bool {
     after.is_empty() || (!before.is_empty() && !after.is_subset(before))
 }
 
 impl Diff {
     /// The changes of one of these kinds.
-    pub fn of(&self, kinds: &[ChangeKind]) -> Vec<&Change> {
+    pub fn of_kinds(&self, kinds: &[ChangeKind]) -> Vec<&Change> {
         self.changes
             .iter()
             .filter(|change| kinds.contains(&change.kind))
@@ -428,7 +428,12 @@ mod tests {
                 (ChangeKind::RemovedSyscall, "write")
             ]
         );
-        assert_eq!(found.of(&[ChangeKind::AddedSyscall, ChangeKind::Wider]).len(), 1);
+        assert_eq!(
+            found
+                .of_kinds(&[ChangeKind::AddedSyscall, ChangeKind::Wider])
+                .len(),
+            1
+        );
         insta::assert_snapshot!(found.text());
     }
 

@@ -1,4 +1,4 @@
-//! Why something is kept or allowed: a path, a system call or a capability, and the evidence for it.
+//! The evidence for a path, a system call or a capability: the reason why it is kept or allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,19 +12,19 @@ use crate::plan::tables::{Exploit, Tables};
 use crate::plan::{Cause, EdgeKind, LeftOut, Plan, Reason, Removed};
 use crate::recording::{Access, Actor, Phase};
 
-/// What is known of one thing.
+/// The evidence for one path, call or capability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explained {
-    /// What was asked about.
+    /// The name that the user gave.
     pub what: String,
-    /// Whether it is kept or allowed.
+    /// True if it is kept or allowed.
     pub allowed: bool,
     /// The evidence, nearest first, one sentence each.
     pub evidence: Vec<String>,
 }
 
 impl Explained {
-    /// The text for people.
+    /// Returns the text for the terminal.
     pub fn text(&self) -> String {
         let mut out = String::new();
         let state = match (self.allowed, self.what.starts_with('/')) {
@@ -41,7 +41,7 @@ impl Explained {
     }
 }
 
-/// The evidence in `plan` for `what`: a path if it starts with `/`, otherwise a system call or a capability by name
+/// Returns the evidence in `plan` for `what`: a path if it starts with `/`, otherwise a system call or a capability by name
 /// (with or without `CAP_`, in any case).
 pub fn explain(plan: &Plan, what: &str) -> Explained {
     if what.starts_with('/') {
@@ -76,7 +76,7 @@ fn path(plan: &Plan, what: &str) -> Explained {
     }
 }
 
-/// Why a path is not kept, as far as the plan tells, and what keeps it.
+/// Returns the reasons why a path is not kept, as far as the plan has them, and the flag that keeps it.
 fn what_would_keep(plan: &Plan, path: &RootPath) -> Vec<String> {
     let mut lines: Vec<String> = plan
         .left_out
@@ -103,16 +103,16 @@ fn what_would_keep(plan: &Plan, path: &RootPath) -> Vec<String> {
     lines
 }
 
-/// What is removed, and what is left out although it is named.
+/// The removed packages and directories, and the paths that are left out although something names them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Overview<'a> {
-    /// By package, most bytes first.
+    /// The removed packages and directories, most bytes first.
     pub removed: &'a [Removed],
-    /// Named, and left out.
+    /// The paths that are named and left out.
     pub left_out: &'a [LeftOut],
 }
 
-/// What `plan` removes.
+/// Returns the paths that `plan` removes.
 pub fn overview(plan: &Plan) -> Overview<'_> {
     Overview {
         removed: &plan.removed,
@@ -121,7 +121,7 @@ pub fn overview(plan: &Plan) -> Overview<'_> {
 }
 
 impl Overview<'_> {
-    /// The text for people: the `lines` packages and directories that save most, with their largest files.
+    /// Returns the text for the terminal: the `lines` packages and directories that save most, with their largest files.
     pub fn text(&self, lines: usize) -> String {
         let mut out = String::new();
         for removed in self.removed.iter().take(lines) {
@@ -303,7 +303,7 @@ fn describe_edge(edge: EdgeKind) -> &'static str {
     }
 }
 
-/// What one program did in one phase, in all runs.
+/// The calls of one program in one phase, in all runs.
 #[derive(Default)]
 struct Sum<'a> {
     count: u64,

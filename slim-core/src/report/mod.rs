@@ -1,4 +1,4 @@
-//! The report: what was found and made, for people and for programs.
+//! The report on a product and its profiles, as text and as JSON.
 
 mod calls;
 mod check;
@@ -28,7 +28,7 @@ pub use verdicts::verdicts;
 /// The version of `report.json`.
 pub const VERSION: u32 = 1;
 
-/// What was found and made. `report.json` is this document.
+/// The report. `report.json` is this document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The format's version: [`VERSION`].
@@ -41,7 +41,7 @@ pub struct Report {
     pub image: Digest,
     /// The slim image, if one was made.
     pub product: Option<ProductImage>,
-    /// What happened when the product was run; none if it was not.
+    /// The verification of the product; none if it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
     /// What the product is started with: what it was started with when it passed, where it was verified.
@@ -51,17 +51,17 @@ pub struct Report {
     pub before: Totals,
     /// The image after.
     pub after: Totals,
-    /// What each kind of reason keeps, most bytes first.
+    /// The bytes that each kind of reason keeps, most first.
     pub kept_by: Vec<KeptBy>,
-    /// What was named and is left out all the same.
+    /// The paths that something names and that are left out all the same.
     pub left_out: Vec<LeftOut>,
     /// Packages of which some files are kept and some are not.
     pub packages_in_part: Vec<String>,
-    /// System calls.
+    /// Number of allowed system calls.
     pub syscalls: SyscallCounts,
-    /// The application's calls by when it makes them; none where nothing was answered (a job has one phase).
+    /// The application's calls by phase; none without an answered request (a job has one phase).
     pub phases: Option<CallPhases>,
-    /// What Docker's default profile lets through and this one does not.
+    /// The calls that Docker's default profile lets through and this one does not.
     pub kept_out: Option<KeptOut>,
     /// Granted capabilities.
     pub capabilities: Vec<String>,
@@ -73,17 +73,17 @@ pub struct Report {
     pub privileged: Vec<Privileged>,
     /// The runs, by id.
     pub runs: Vec<Digest>,
-    /// How many requests, connections and commands the runs hold.
+    /// Number of requests, connections and commands in the runs.
     pub exchanges: u64,
-    /// What the probe did, in sentences.
+    /// The same by protocol, a sentence each.
     pub probe: Vec<String>,
-    /// What the user should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// How long each stage took.
+    /// The time of each stage.
     pub stages: Vec<StageTime>,
-    /// From the start to the end, in milliseconds.
+    /// The time from the start to the end, in milliseconds.
     pub total_ms: u64,
-    /// The most memory that slim itself took, in bytes; 0 where it is not known.
+    /// The peak memory of slim itself, in bytes; 0 if it is not known.
     #[serde(default)]
     pub peak_memory: u64,
     /// The directory of the files.
@@ -101,30 +101,30 @@ pub struct ProductImage {
     pub layer_bytes: u64,
 }
 
-/// How many system calls are allowed, and of how many.
+/// Numbers of system calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyscallCounts {
-    /// Allowed names.
+    /// Number of allowed names.
     pub allowed: u64,
-    /// Those of them that the application made.
+    /// Number of those that the application made.
     pub app: u64,
-    /// Those of them that the application did not make: the runtime does, or a library may.
+    /// Number of those that the application did not make: the runtime does, or a library may.
     pub other: u64,
-    /// As many as this kernel's architecture knows.
+    /// Number of names that this kernel's architecture knows.
     pub known: u64,
 }
 
-/// How long a stage took.
+/// The time of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageTime {
-    /// The stage.
+    /// The name of the stage.
     pub stage: String,
-    /// Milliseconds.
+    /// The time in milliseconds.
     pub ms: u64,
 }
 
 impl Report {
-    /// The report on `plan`; times, product and directory are to be filled in.
+    /// Returns the report on `plan`. The caller fills in times, product and directory.
     pub fn new(plan: &Plan, recording: &Recording) -> Self {
         let by_app = plan
             .syscalls
@@ -184,7 +184,7 @@ impl Report {
     }
 }
 
-/// Sorted names of the packages that are kept, and not whole.
+/// Returns the sorted names of the packages that are kept in part.
 fn packages_in_part(plan: &Plan) -> Vec<String> {
     let partly = plan.removed.iter().filter(|removed| removed.kept_files > 0);
     let mut names: Vec<String> = partly.filter_map(|removed| removed.package.clone()).collect();
@@ -192,16 +192,16 @@ fn packages_in_part(plan: &Plan) -> Vec<String> {
     names
 }
 
-/// One line for each protocol that the recording's exchanges spoke.
+/// Returns a sentence for each protocol of the recording's exchanges.
 fn probe_lines(recording: &Recording) -> Vec<String> {
     let all: Vec<_> = recording.runs.values().flat_map(|run| &run.exchanges).collect();
     let http = all.iter().filter_map(|exchange| match &exchange.kind {
         ExchangeKind::Http(http) => Some(http),
         _ => None,
     });
-    let (mut asked, mut good) = (0, 0);
+    let (mut requests, mut good) = (0, 0);
     for exchange in http {
-        asked += 1;
+        requests += 1;
         good += usize::from(
             exchange
                 .response
@@ -218,14 +218,32 @@ fn probe_lines(recording: &Recording) -> Vec<String> {
         .filter(|exchange| matches!(exchange.kind, ExchangeKind::Exec(_)))
         .count();
     let mut lines = Vec::new();
-    if asked > 0 {
-        lines.push(format!("{asked} HTTP requests, {good} answered below 400"));
+    if requests > 0 {
+        let number = number_of(requests, "HTTP request");
+        lines.push(format!("{number}, {good} answered below 400"));
     }
     if tcp > 0 {
-        lines.push(format!("{tcp} TCP connections"));
+        lines.push(number_of(tcp, "TCP connection"));
     }
     if exec > 0 {
-        lines.push(format!("{exec} commands"));
+        lines.push(number_of(exec, "command"));
     }
     lines
+}
+
+/// `1 command`, `2 commands`.
+fn number_of(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!(number_of(1, "command"), "1 command");
+        assert_eq!(number_of(2, "HTTP request"), "2 HTTP requests");
+    }
 }

@@ -1,14 +1,14 @@
-//! What happened when the product was run, for people.
+//! The verdicts of a verification, as text.
 
 use std::fmt::Write as _;
 
 use super::printable;
 use crate::verify::{Outcome, Verification};
 
-/// As many differences, things that are missing, and mended ones are named.
+/// Number of differences, misses and healed misses that are named, each.
 const LINES: usize = 8;
 
-/// A line for each verdict, and what explains those that did not pass.
+/// Returns a line for each verdict, and the evidence for those that did not pass.
 pub fn verdicts(verification: &Verification) -> String {
     let mut out = String::new();
     let mut row = |name: &str, value: &str| {

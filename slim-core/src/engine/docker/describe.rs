@@ -61,7 +61,12 @@ impl Words {
 }
 
 /// Returns the description of `found`: what it has beyond `image`'s configuration. Values of variables are left out.
-pub(super) fn describe(found: &ContainerInspectResponse, image: &ImageConfig) -> ContainerSpec {
+/// `private_cgroupns` says what the engine makes of a cgroup name space that nobody asked for.
+pub(super) fn describe(
+    found: &ContainerInspectResponse,
+    image: &ImageConfig,
+    private_cgroupns: bool,
+) -> ContainerSpec {
     let mut words = Words::default();
     let mut config = found.config.clone().unwrap_or_default();
     let host = found.host_config.clone().unwrap_or_default();
@@ -84,7 +89,7 @@ pub(super) fn describe(found: &ContainerInspectResponse, image: &ImageConfig) ->
         serde_json::from_str(profile).ok().map(SeccompChoice::Profile)
     });
     add_config(&mut words, config, image);
-    add_host(&mut words, host);
+    add_host(&mut words, host, private_cgroupns);
     let endpoints = found.network_settings.as_ref().and_then(|n| n.networks.as_ref());
     for (name, endpoint) in sorted(endpoints) {
         // The engine gives every container its id's beginning as an alias.
@@ -217,7 +222,7 @@ fn add_health(words: &mut Words, health: Option<HealthConfig>) {
 }
 
 /// What the engine was asked for about the host. Each field is either said by an option, or noted as not carried.
-fn add_host(words: &mut Words, host: HostConfig) {
+fn add_host(words: &mut Words, host: HostConfig, private_cgroupns: bool) {
     let HostConfig {
         cpu_shares,
         memory,
@@ -387,8 +392,10 @@ fn add_host(words: &mut Words, host: HostConfig) {
     words.add_all("pid", text(pid_mode));
     words.add_all("uts", text(uts_mode));
     words.add_all("userns", text(userns_mode));
-    if cgroupns_mode == Some(HostConfigCgroupnsModeEnum::HOST) {
-        words.add("cgroupns", "host");
+    match cgroupns_mode {
+        Some(HostConfigCgroupnsModeEnum::HOST) if private_cgroupns => words.add("cgroupns", "host"),
+        Some(HostConfigCgroupnsModeEnum::PRIVATE) if !private_cgroupns => words.add("cgroupns", "private"),
+        _ => {}
     }
     words.add_all("runtime", text(runtime).filter(|runtime| runtime != "runc"));
     words.add_all("dns", dns.into_iter().flatten());
@@ -624,7 +631,7 @@ mod tests {
         #[test]
         fn the_description_comes_back(spec in any_spec()) {
             // The engine's own: one endpoint for a network by name.
-            let again = describe(&inspect(&spec), &ImageConfig::default());
+            let again = describe(&inspect(&spec), &ImageConfig::default(), true);
             prop_assert_eq!(again, settled(spec));
         }
     }
@@ -651,7 +658,7 @@ mod tests {
             env: vec![EnvVar::named("B")],
             ..ContainerSpec::default()
         };
-        assert_eq!(describe(&found, &image), expected);
+        assert_eq!(describe(&found, &image, true), expected);
     }
 
     #[test]
@@ -665,7 +672,7 @@ mod tests {
             storage_opt: Some([("size".to_owned(), "1G".to_owned())].into()),
             ..HostConfig::default()
         });
-        let spec = describe(&found, &ImageConfig::default());
+        let spec = describe(&found, &ImageConfig::default(), true);
         let names: Vec<&str> = spec.not_carried.iter().map(String::as_str).collect();
         assert_eq!(
             names,

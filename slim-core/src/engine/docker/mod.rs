@@ -22,7 +22,8 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::StartExecResults;
 use bollard::models::{
-    ContainerInspectResponse, ExecConfig, PortBinding, PortMap, SystemInfo, SystemVersion,
+    ContainerInspectResponse, ExecConfig, PortBinding, PortMap, SystemInfo,
+    SystemInfoCgroupVersionEnum, SystemVersion,
     VolumeCreateRequest,
 };
 use bollard::query_parameters as query;
@@ -68,6 +69,8 @@ struct Description {
     /// Files of images lie on disk with other owners than they have in the image.
     remapped: bool,
     seccomp: bool,
+    /// Whether containers get a cgroup name space of their own unless they ask for the host's.
+    private_cgroupns: bool,
     components: BTreeMap<String, String>,
 }
 
@@ -95,6 +98,8 @@ impl Description {
             rootless: has("rootless"),
             remapped: has("rootless") || has("userns"),
             seccomp: has("seccomp"),
+            // moby `daemon/config.DefaultCgroupNamespaceMode`, and what replaces it under cgroup v1.
+            private_cgroupns: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2),
             components: version
                 .components
                 .iter()
@@ -706,7 +711,11 @@ impl Engine for Docker {
             None => {
                 let name = found.image.clone().unwrap_or_default();
                 let image = self.inspect_image(&name).await.ok().and_then(|i| i.config);
-                describe::describe(&found, &image.unwrap_or_default())
+                describe::describe(
+                    &found,
+                    &image.unwrap_or_default(),
+                    self.0.description.private_cgroupns,
+                )
             }
         };
         let runtime = found

@@ -1,4 +1,4 @@
-//! Which package of the distribution a file belongs to.
+//! The distribution's packages, and the files that belong to each.
 //!
 //! Read from the databases in the image: dpkg (`/var/lib/dpkg`, and `status.d` of distroless images), apk
 //! (`/lib/apk/db/installed`) and rpm (`rpmdb.sqlite`; its older formats are noted and not read). A database names paths
@@ -15,16 +15,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::Rootfs;
 use crate::path::RootPath;
 
-/// No real database comes near these: one document, all of them, and the paths in them.
+/// Number of bytes of one document, of all, and of the paths in them at most. No real database comes near these.
 const MAX_DOCUMENT: u64 = 64 << 20;
 const MAX_BYTES: u64 = 512 << 20;
-/// One of rpm's holds all of its packages.
+/// Number of bytes of rpm's database at most: it has all packages.
 const MAX_RPM: u64 = 256 << 20;
 const MAX_PATHS: usize = 4 << 20;
-/// Their names together.
+/// Number of bytes of their names together.
 const MAX_NAMED: usize = 512 << 20;
 
-/// Where rpm's database may stand: Fedora since 36 and SUSE, others, and rpm-ostree.
+/// The paths of rpm's database: Fedora since 36 and SUSE, others, and rpm-ostree.
 const RPM: [&str; 3] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/rpm"];
 /// Its older formats: Berkeley DB, and ndb.
 const RPM_OLD: [&str; 2] = ["Packages", "Packages.db"];
@@ -32,14 +32,14 @@ const RPM_OLD: [&str; 2] = ["Packages", "Packages.db"];
 /// The owners of an image's files.
 #[derive(Clone, Debug, Default)]
 pub struct Packages {
-    /// Sorted.
+    /// The names, sorted.
     names: Vec<String>,
     owners: HashMap<RootPath, u32>,
     /// The files of each, sorted.
     files: Vec<Vec<RootPath>>,
     /// The directories that packages made.
     made: HashSet<RootPath>,
-    /// What could not be read.
+    /// Notes on databases that could not be read.
     notes: Vec<String>,
 }
 
@@ -96,12 +96,12 @@ impl Packages {
         self.names.get(usize::try_from(number).ok()?).map(String::as_str)
     }
 
-    /// What the user should know of databases that could not be read.
+    /// Returns notes for the user on databases that could not be read.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Whether packages made the directory at `path`; what is in it need not be theirs.
+    /// Returns true if a package has the directory at `path`; its content need not be the package's.
     pub fn made(&self, path: &RootPath) -> bool {
         self.made.contains(path)
     }
@@ -120,7 +120,7 @@ impl Packages {
         self.files.get(number).map(Vec::as_slice)
     }
 
-    /// How many packages have a file among `paths`.
+    /// Returns the number of packages that have a file among `paths`.
     pub fn count<'a>(&self, paths: impl IntoIterator<Item = &'a RootPath>) -> u64 {
         let owners: BTreeSet<u32> = paths
             .into_iter()
@@ -134,9 +134,9 @@ struct Reader<'a> {
     rootfs: &'a Rootfs,
     budget: u64,
     paths: usize,
-    /// Bytes of the names that were looked at.
+    /// Number of bytes of the names so far.
     named: usize,
-    /// Where a directory's name leads; many files share one.
+    /// The resolved directories by name; many files share one.
     directories: HashMap<Vec<u8>, RootPath>,
     found: Vec<(String, Vec<RootPath>)>,
     made: HashSet<RootPath>,

@@ -16,14 +16,14 @@ const STRING: u32 = 6;
 const STRING_ARRAY: u32 = 8;
 /// States of a file that is not there as the package has it (`rpmfileState` in `include/rpm/rpmfiles.h`).
 const NOT_THERE: [u8; 2] = [2, 5];
-/// As many entries as a header has (`HEADER_TAGS_MAX`), and bytes of data (`HEADER_DATA_MAX`).
+/// Number of entries of a header (`HEADER_TAGS_MAX`) and of bytes of its data (`HEADER_DATA_MAX`) at most.
 const MAX_ENTRIES: usize = 65_535;
 const MAX_DATA: usize = 256 << 20;
 
-/// As many files as a package has; the largest have some tens of thousands.
+/// Number of files of a package at most; the largest have some tens of thousands.
 const MAX_FILES: usize = 1 << 20;
 
-/// What a header says of a package.
+/// The fields of a package's header.
 #[derive(Debug, Default)]
 pub(super) struct Package<'a> {
     /// Its name.

@@ -38,7 +38,7 @@ const LEAF: u8 = 0x0d;
 /// Calls `row` with the columns of every row of the table `name`, in the order of its keys.
 ///
 /// # Errors
-/// See [`Error`]; rows before the damage have been given.
+/// See [`Error`]; the callback has had the rows before the damage.
 pub(super) fn rows(bytes: &[u8], name: &'static str, mut row: impl FnMut(&[Value<'_>])) -> Result<(), Error> {
     let mut file = File::new(bytes)?;
     let mut root = None;
@@ -62,9 +62,9 @@ pub(super) fn rows(bytes: &[u8], name: &'static str, mut row: impl FnMut(&[Value
 struct File<'a> {
     bytes: &'a [u8],
     page_size: usize,
-    /// Bytes of a page that are the database's.
+    /// Number of bytes of a page that are the database's.
     usable: usize,
-    /// Which pages were read.
+    /// The pages that were read.
     read: Vec<bool>,
 }
 
@@ -103,7 +103,7 @@ impl<'a> File<'a> {
         self.bytes.get(start..start + self.usable).ok_or(Error::Damaged)
     }
 
-    /// Gives the rows of the b-tree with its root at `root`.
+    /// Calls the callback with the rows of the b-tree with its root at `root`.
     fn scan(&mut self, root: usize, row: &mut impl FnMut(&[Value<'_>])) -> Result<(), Error> {
         // Deepest and leftmost last.
         let mut todo = vec![root];
