@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bollard::models::{ContainerInspectResponse, ImageConfig, Mount, MountType};
 
 use super::Words;
-use crate::engine::docker::owner::{KIND_LABEL, OWNER_LABEL};
+use crate::engine::docker::cleanup::LABELS;
 
 /// Names of the variables that `found` has beyond its image's, and the options as words for a shell, as in
 /// [`super::Request::words`].
@@ -112,7 +112,7 @@ pub(in crate::engine::docker) fn of_container(
     }
     for (name, value) in sorted(config.labels.as_ref()) {
         let inherited = image.labels.as_ref().and_then(|l| l.get(name)) == Some(value);
-        if !inherited && name != OWNER_LABEL && name != KIND_LABEL {
+        if !inherited && !name.starts_with(LABELS) {
             words.add("label", &format!("{name}={value}"));
         }
     }

@@ -17,7 +17,7 @@ use bollard::models::{
 
 pub(super) use container::of_container;
 
-use super::owner::{KIND_LABEL, OWNER_LABEL};
+use super::cleanup::LABELS;
 use crate::engine::{ContainerOptions, Error};
 
 /// A seccomp profile may be this long.
