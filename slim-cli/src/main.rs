@@ -7,6 +7,7 @@ mod commands;
 mod memory;
 mod progress;
 mod settings;
+mod watchdog;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -32,6 +33,10 @@ mod exit {
 }
 
 fn main() -> ExitCode {
+    if let Some(record) = watchdog::asked() {
+        return watchdog::run(&record);
+    }
+    watchdog::arrange();
     memory::map_large_blocks();
     let command = match settings::apply(Cli::command()) {
         Ok(command) => command,
@@ -65,6 +70,8 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colour)
+        // A terminal that is gone takes no words, which is no reason to panic.
+        .log_internal_errors(false)
         .init();
 
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -81,6 +88,7 @@ fn main() -> ExitCode {
     let result = runtime.block_on(commands::run(global, command));
     // Reads of standard input or of a stuck socket must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    slim_core::owned::end();
     ended(colour, result)
 }
 
@@ -136,7 +144,8 @@ fn ended(colour: bool, result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error:#}", progress::paint(colour, "1;31", "error"));
+            let word = progress::paint(colour, "1;31", "error");
+            progress::say(&format!("{word}: {error:#}"));
             ExitCode::from(code(&error))
         }
     }

@@ -1,7 +1,7 @@
 //! Progress on standard error: a line for each stage on a terminal, nothing in a pipe. What a stage no longer needs is
 //! given back when it ends.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,11 @@ pub(crate) fn paint(colour: bool, code: &str, text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// A line on standard error, or nowhere: a terminal that was closed takes none, and what runs is to be ended well.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Step lines, bars and spinners; also keeps each stage's time for the report.
@@ -139,15 +144,19 @@ impl Observer for Progress {
             bar.finish_and_clear();
             let seconds = paint(self.colour, "2", &format!("{:.1} s", took.as_secs_f64()));
             let tick = paint(self.colour, "32", "✓");
-            eprintln!("{tick} {:<8} {} {seconds}", stage.name(), printable(what));
+            say(&format!(
+                "{tick} {:<8} {} {seconds}",
+                stage.name(),
+                printable(what)
+            ));
         }
     }
 
     fn warn(&self, what: &str) {
         let line = format!("{}: {}", paint(self.colour, "1;33", "warning"), printable(what));
         match &self.lock().bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| say(&line)),
+            None => say(&line),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod build;
 pub mod digest;
 pub mod engine;
 pub mod image;
+pub mod owned;
 pub mod path;
 pub mod pipeline;
 pub mod plan;

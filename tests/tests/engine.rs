@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use slim_core::digest::Digest;
-use slim_core::engine::docker::{Docker, OWNER_LABEL, Owner, describe_end};
+use slim_core::engine::docker::{Docker, TOKEN_LABEL, describe_end};
 use slim_core::engine::{self, Container, Engine, Error, Pull};
 use slim_core::image::Image;
+use slim_core::owned::{Claim, Fate, Kind, Ledger, State, Thing};
 use slim_core::path::RootPath;
+use slim_core::pipeline;
 use slim_core::recording::MountKind;
 use slim_core::spec::{ContainerOptions, ContainerSpec, ParseContext};
 
@@ -701,83 +703,169 @@ async fn everything_is_removed_with_its_container() {
 }
 
 #[tokio::test]
-async fn what_dead_owners_left_is_removed_and_nothing_else() {
-    let (docker, image) = connect().await;
-    let _guard = docker.guard();
-    let me = Owner::current();
-    let boot = "00000000-0000-0000-0000-000000000000".to_owned();
-    let another_boot = Owner { boot, ..me.clone() };
-    let start = me.start + 1;
-    let ended = Owner { start, ..me.clone() };
-    let label = |owner: &Owner| format!("{OWNER_LABEL}={owner}");
+async fn what_dead_owners_wrote_down_is_removed_and_nothing_else() {
+    let (docker, _) = connect().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = || State::open(directory.path()).expect("a state directory");
+    let ledger = || Ledger::begin(state(), None).expect("a record");
     let suffix = std::process::id();
     let name = |what: &str| format!("slim-test-{what}-{suffix}");
-
-    self::docker(&["create", "--name", &name("living"), "--label", &label(&me), IMAGE]);
-    let odd = format!("{OWNER_LABEL}=somebody");
-    self::docker(&["create", "--name", &name("odd"), "--label", &odd, IMAGE]);
-    let mine = docker
-        .create(&image, &parsed(&ContainerOptions::default()))
-        .await
-        .expect("it is created");
-    self::docker(&["volume", "create", "--label", &label(&me), &name("living")]);
-    // Any other slim on this machine may remove what is dead at any time: nothing more is done with these, and it is
-    // no matter whether docker's command line finds them to the end.
-    for (owner, running) in [(&another_boot, true), (&ended, false)] {
-        let verb = if running { "run" } else { "create" };
-        let (label, volume) = (label(owner), format!("{}:/volume", name("dead")));
-        let mut arguments = vec![verb, "--label", &label, "-v", &volume, "-v", "/anonymous"];
-        let named = name(&format!("dead-{verb}"));
-        arguments.extend([
-            "--name",
-            &named,
-            if running { "--detach" } else { "--interactive" },
-            IMAGE,
-        ]);
-        let _ = Command::new("docker").args(arguments).output();
-    }
-    let _ = Command::new("docker")
-        .args(["network", "create", "--label", &label(&ended), &name("dead")])
-        .output();
-    import(
-        &format!("{}:1", name("dead")),
-        &[&format!("LABEL {}", label(&another_boot))],
-    );
-
-    docker.clean_up().await.expect("it cleans up");
-    let containers = self::docker(&["ps", "-a", "--format", "{{.Names}}"]);
-    for (name, stays) in [
-        (name("dead-run"), false),
-        (name("dead-create"), false),
-        (name("living"), true),
-        (name("odd"), true),
-        (mine.name.clone(), true),
-    ] {
-        assert_eq!(containers.lines().any(|l| l == name), stays, "{name}");
-    }
-    assert!(!self::docker(&["network", "ls"]).contains(&name("dead")));
-    assert_eq!(self::docker(&["images", "-q", &name("dead")]), "");
-    // A named volume that the container's owner did not make is the user's.
-    let volumes = self::docker(&["volume", "ls", "-q"]);
-    assert!(volumes.contains(&name("living")) && volumes.contains(&name("dead")));
-    self::docker(&["volume", "rm", &name("dead")]);
-
-    // What was removed is said, unless another slim was faster.
-    let said = async || {
-        self::docker(&["volume", "create", "--label", &label(&ended), &name("dead")]);
-        let done = docker.clean_up().await.expect("it cleans up");
-        assert!(!self::docker(&["volume", "ls", "-q"]).contains(&name("dead")));
-        assert!(!done.iter().any(|d| d.contains("living")), "{done:?}");
-        done.contains(&format!("volume {}", name("dead")))
+    let claim = |ledger: &std::sync::Arc<Ledger>, kind, what: &str| {
+        let claim = ledger.claim(kind, docker.place(), |_| name(what));
+        claim.expect("it is written")
     };
-    assert!(said().await || said().await || said().await || said().await);
+    let create = |claim: Option<&Claim>, what: &str, options: &[&str]| {
+        let token = claim.map_or("0", |claim| &claim.thing().token);
+        let label = format!("{TOKEN_LABEL}={token}");
+        let name = name(what);
+        let named = ["create", "--label", &label, "--name", &name];
+        self::docker(&[&named, options, &[IMAGE, "sleep", "600"]].concat())
+    };
+    let volume = |claim: Option<&Claim>, what: &str| {
+        let label = format!(
+            "{TOKEN_LABEL}={}",
+            claim.map_or("0", |claim| &claim.thing().token)
+        );
+        self::docker(&["volume", "create", "--label", &label, &name(what)]);
+    };
 
-    self::docker(&["rm", "-v", &name("living"), &name("odd")]);
-    self::docker(&["volume", "rm", &name("living")]);
+    let (dead, living) = (ledger(), ledger());
+    // The living one's, written down in full.
+    let mut alive = claim(&living, Kind::Container, "alive");
+    alive.made(&create(Some(&alive), "alive", &[]));
+    // A volume and a container that the engine's answer is known of, or not.
+    let kept = claim(&dead, Kind::Volume, "kept");
+    volume(Some(&kept), "kept");
+    let mut answered = claim(&dead, Kind::Container, "answered");
+    let mount = format!("{}:/named", name("kept"));
+    answered.made(&create(
+        None,
+        "answered",
+        &["--volume", &mount, "--volume", "/anonymous"],
+    ));
+    self::docker(&["start", &name("answered")]);
+    let unanswered = claim(&dead, Kind::Container, "unanswered");
+    create(Some(&unanswered), "unanswered", &[]);
+    // Somebody else's, under names that were written down.
+    claim(&dead, Kind::Container, "taken").made(&"0".repeat(64));
+    create(None, "taken", &[]);
+    claim(&dead, Kind::Container, "guessed");
+    create(None, "guessed", &[]);
+    let mut renamed = claim(&dead, Kind::Container, "named");
+    renamed.made(&create(Some(&renamed), "named", &[]));
+    self::docker(&["rename", &name("named"), &name("renamed")]);
+    claim(&dead, Kind::Volume, "theirs");
+    volume(None, "theirs");
+    let used = claim(&dead, Kind::Volume, "used");
+    volume(Some(&used), "used");
+    create(None, "user", &["--volume", &format!("{}:/used", name("used"))]);
+    // Temporary names of images: one that is as it was written, one that means another image by now, one that slim would
+    // not give.
+    let tag = |ledger: &std::sync::Arc<Ledger>| {
+        let claim = ledger.claim(Kind::Image, docker.place(), |token| {
+            format!("slim-unverified:{token}")
+        });
+        let claim = claim.expect("it is written");
+        self::docker(&["tag", IMAGE, &claim.thing().name]);
+        claim
+    };
+    let id = self::docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE]);
+    let mut loaded = tag(&dead);
+    loaded.made(&id);
+    let mut moved = tag(&dead);
+    moved.made(&format!("sha256:{}", "0".repeat(64)));
+    let odd = claim(&dead, Kind::Image, "odd");
+    self::docker(&["tag", IMAGE, &odd.thing().name]);
+
+    let names = [&loaded, &moved, &odd].map(|claim| claim.thing().name.clone());
+    drop((
+        kept, answered, unanswered, renamed, used, loaded, moved, odd, dead,
+    ));
+    let cleaned = pipeline::clean_up(&state(), &docker).await;
+    let mut removed: Vec<String> = cleaned.removed.iter().map(|r| r.name.clone()).collect();
+    removed.sort();
+    let mut expected = vec![
+        name("answered"),
+        name("unanswered"),
+        name("kept"),
+        names[0].clone(),
+    ];
+    expected.sort();
+    assert_eq!(removed, expected, "{cleaned:?}");
+    let said = cleaned.removed[0].to_string();
+    assert!(
+        said.ends_with(&format!("left by a slim that ended (pid {suffix})")),
+        "{said}"
+    );
+    // The one whose id is gone is not missed; nor is who has its name now looked at.
+    assert_eq!(cleaned.warnings.len(), 6, "{:?}", cleaned.warnings);
+    for what in ["guessed", "named", "theirs", "used", "odd"] {
+        let of = format!(" {}, left by", name(what));
+        assert!(
+            cleaned.warnings.iter().any(|w| w.contains(&of)),
+            "{what}: {cleaned:?}"
+        );
+    }
+    assert_eq!(state().records().expect("a list").len(), 1, "the living one's");
+
+    let containers = self::docker(&["ps", "-a", "--format", "{{.Names}}"]);
+    for (what, stays) in [
+        ("answered", false),
+        ("unanswered", false),
+        ("alive", true),
+        ("taken", true),
+        ("guessed", true),
+        ("renamed", true),
+        ("user", true),
+    ] {
+        assert_eq!(containers.lines().any(|l| l == name(what)), stays, "{what}");
+    }
+    let volumes = self::docker(&["volume", "ls", "-q"]);
+    for (what, stays) in [("kept", false), ("theirs", true), ("used", true)] {
+        assert_eq!(volumes.lines().any(|l| l == name(what)), stays, "{what}");
+    }
+    for (at, stays) in [(0, false), (1, true), (2, true)] {
+        assert_eq!(
+            self::docker(&["images", "-q", &names[at]]).is_empty(),
+            !stays,
+            "{}",
+            names[at]
+        );
+    }
+    for what in ["alive", "taken", "guessed", "renamed", "user"] {
+        self::docker(&["rm", "-f", "-v", &name(what)]);
+    }
+    self::docker(&["volume", "rm", &name("theirs"), &name("used")]);
+    self::docker(&["rmi", &names[1], &names[2]]);
 }
 
 #[tokio::test]
-async fn two_owners_do_not_clean_each_other_away() {
+async fn what_may_still_come_into_being_stays_written_down() {
+    let (docker, _) = connect().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = State::open(directory.path()).expect("a state directory");
+    let ledger = Ledger::begin(State::open(directory.path()).expect("it again"), None).expect("a record");
+    let name = format!("slim-test-late-{}", std::process::id());
+    let claim = ledger
+        .claim(Kind::Container, docker.place(), |_| name.clone())
+        .expect("it is written");
+    let token = format!("{TOKEN_LABEL}={}", claim.thing().token);
+    drop((claim, ledger));
+    let cleaned = pipeline::clean_up(&state, &docker).await;
+    assert!(
+        cleaned.removed.is_empty() && cleaned.warnings.is_empty(),
+        "{cleaned:?}"
+    );
+    assert_eq!(state.records().expect("a list").len(), 1);
+    // The engine answers late.
+    self::docker(&["create", "--name", &name, "--label", &token, IMAGE]);
+    let cleaned = pipeline::clean_up(&state, &docker).await;
+    assert_eq!(cleaned.removed.len(), 1, "{cleaned:?}");
+    assert!(state.records().expect("a list").is_empty());
+}
+
+#[tokio::test]
+async fn what_this_process_did_not_make_is_not_its_to_remove() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let other = Docker::connect(None).await.expect("an engine answers");
@@ -785,9 +873,22 @@ async fn two_owners_do_not_clean_each_other_away() {
         .create(&image, &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
-    other.clean_up().await.expect("it cleans up");
+    let state = State::existing(&State::default_path().expect("a path")).expect("a state directory");
+    pipeline::clean_up(&state.expect("it was made"), &other).await;
     other.remove_all_mine().await.expect("it has none");
+    other.remove(&container).await.expect("it is not its own");
+    other.untag(IMAGE).await.expect("it is not its own");
     docker.state(&container).await.expect("it is still there");
+    self::docker(&["image", "inspect", IMAGE]);
+    let thing = Thing {
+        kind: Kind::Profile,
+        name: "docker-default".to_owned(),
+        token: "0".repeat(32),
+        place: docker.place(),
+        id: None,
+    };
+    let fate = other.remove_left(&thing).await.expect("it is not asked");
+    assert!(matches!(fate, Fate::Another(_)), "{fate:?}");
 }
 
 /// The archive in a file.
@@ -966,10 +1067,6 @@ async fn engines_that_cannot_be_used_say_why() {
     assert!(
         error.cannot_trace() && error.to_string().contains("linuxkit"),
         "{error}"
-    );
-    assert_eq!(
-        desktop.clean_up().await.expect("nothing to judge there"),
-        Vec::<String>::new()
     );
 }
 

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use slim_core::engine::docker::Docker;
+use slim_core::owned;
 use slim_core::pipeline::{self, Output, Product, Stop};
 use slim_core::plan::{self, Plan};
 use slim_core::report;
@@ -25,7 +26,7 @@ use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
 use crate::memory;
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 
 pub(crate) use formats::list as list_formats;
 
@@ -75,19 +76,32 @@ pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> 
     }
 }
 
-/// A [`Stop`] that Ctrl-C and SIGTERM signal.
+/// A [`Stop`] that Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP) signal.
 fn stop_on_signals() -> anyhow::Result<Stop> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Stop::default();
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    // Under nohup it is ignored, and stays so.
+    let mut hang_up = if ignores_hang_up() {
+        None
+    } else {
+        Some(signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?)
+    };
     let signalled = stop.clone();
     tokio::spawn(async move {
         loop {
+            let hung_up = async {
+                match &mut hang_up {
+                    Some(hang_up) => hang_up.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 Some(()) = interrupt.recv() => signalled.signal(),
-                // SIGTERM never means "go on until you are told".
+                // These never mean "go on until you are told".
                 Some(()) = terminate.recv() => { signalled.signal(); signalled.signal(); }
+                Some(()) = hung_up => { signalled.signal(); signalled.signal(); }
                 else => break,
             }
         }
@@ -95,16 +109,33 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
-/// The engine, with what dead runs left behind removed.
+/// Whether whoever started this process has SIGHUP ignored: bit 0 of `SigIgn` in `/proc/self/status` (proc_pid_status(5)).
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
+/// The engine, with what dead runs left behind in it removed, and that said.
 async fn connect(global: &Global) -> anyhow::Result<Docker> {
     let docker = Docker::connect(global.host.as_deref())
         .await
         .map_err(pipeline::Error::from)?;
-    for what in slim_core::engine::Engine::clean_up(&docker)
-        .await
-        .map_err(pipeline::Error::from)?
-    {
-        tracing::info!("removed what an earlier run left behind: {what}");
+    let state = owned::State::default_path().and_then(|path| owned::State::existing(&path));
+    match state {
+        Ok(None) => {}
+        Ok(Some(state)) => {
+            let cleaned = pipeline::clean_up(&state, &docker).await;
+            for removed in cleaned.removed {
+                progress::say(&report::printable(&removed.to_string()));
+            }
+            for warning in cleaned.warnings {
+                tracing::warn!("{}", report::printable(&warning));
+            }
+        }
+        // To create something is refused then; what creates nothing goes on.
+        Err(error) => tracing::warn!("{error}"),
     }
     Ok(docker)
 }

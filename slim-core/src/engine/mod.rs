@@ -14,6 +14,7 @@ pub use archive::Archive;
 
 use crate::digest::Digest;
 use crate::image::Image;
+use crate::owned::{self, Fate, Place, Thing};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
 
@@ -89,7 +90,8 @@ pub trait Engine: Send + Sync {
     /// The image is not there and cannot be pulled, is for another platform, or cannot be read.
     async fn image(&self, reference: &str, pull: Pull, progress: Option<Progress>) -> Result<Image, Error>;
 
-    /// Creates (does not start) the container of `image` that `spec` describes; a label names its owner.
+    /// Creates (does not start) the container of `image` that `spec` describes, which is written down before as this
+    /// process's own.
     ///
     /// # Errors
     /// The engine refuses.
@@ -143,7 +145,7 @@ pub trait Engine: Send + Sync {
     /// As [`Engine::state`].
     async fn peaks(&self, container: &Container) -> Result<Peaks, Error>;
 
-    /// Removes it and its anonymous volumes, running or not.
+    /// Removes it and its anonymous volumes, running or not, if this process created it.
     ///
     /// # Errors
     /// The engine's message; one that is gone already is no error.
@@ -160,8 +162,11 @@ pub trait Engine: Send + Sync {
         progress: Option<Progress>,
     ) -> Result<Loaded, Error>;
 
-    /// A name for an image that is not to stay: no other process has it, and [`Engine::clean_up`] knows it by its owner.
-    fn temporary_tag(&self) -> String;
+    /// A name for an image that is not to stay: random, and written down as this process's own.
+    ///
+    /// # Errors
+    /// [`Error::Owned`].
+    fn temporary_tag(&self) -> Result<String, Error>;
 
     /// Gives the image `reference` (a name or an id) another name.
     ///
@@ -169,17 +174,27 @@ pub trait Engine: Send + Sync {
     /// The engine's message.
     async fn tag(&self, reference: &str, tag: &str) -> Result<(), Error>;
 
-    /// Removes the name `reference`, and the image if it was the last one.
+    /// Removes a name that [`Engine::temporary_tag`] gave, and the image if it was the last one. Any other stays.
     ///
     /// # Errors
     /// The engine's message; one that is gone already is no error.
     async fn untag(&self, reference: &str) -> Result<(), Error>;
 
-    /// Removes what dead owners left behind (containers, volumes, networks, images by label), and says what.
+    /// How this engine calls itself where things are written down: equal for those that are the same engine.
+    fn place(&self) -> Place;
+
+    /// Removes what a dead process wrote down as made here, if it is still that: by the engine's id of it, or where the
+    /// engine's answer was not written down any more, by its token.
     ///
     /// # Errors
     /// The engine's message.
-    async fn clean_up(&self) -> Result<Vec<String>, Error>;
+    async fn remove_left(&self, thing: &Thing) -> Result<Fate, Error>;
+}
+
+/// The engine that calls itself `place`; none if there is no such one, or it does not answer.
+pub async fn at(place: &Place) -> Option<Box<dyn Engine>> {
+    let docker = docker::Docker::at(place).await?;
+    Some(Box::new(docker))
 }
 
 /// Why an engine could not do something.
@@ -312,6 +327,9 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// What is to be created cannot be written down.
+    #[error(transparent)]
+    Owned(#[from] owned::Error),
     /// A file of this machine cannot be read or written.
     #[error("{path}: {source}")]
     File {

@@ -110,6 +110,11 @@ impl Config {
         self.keys("ExposedPorts")
     }
 
+    /// The names of its `LABEL`s, sorted.
+    pub fn label_names(&self) -> Vec<String> {
+        self.keys("Labels")
+    }
+
     /// `SHELL`; empty if unset.
     pub fn shell(&self) -> Vec<String> {
         self.list("Shell")

@@ -1,23 +1,25 @@
 //! The product's AppArmor profile in this host's kernel, for as long as the product is verified.
 //!
-//! A profile is loaded under a name with its owner in it, so that the next run removes what a killed one left loaded.
+//! A profile is loaded under a random name that is written down before, so that what a killed run left loaded is known
+//! from there, and not by what a name looks like.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::engine::docker::Owner;
+use crate::owned::{self, Claim, Fate, Kind, Place, Thing};
 
 /// Whether this kernel enforces AppArmor.
 const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
 /// The loaded profiles, one a line (`NAME (enforce)`).
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
-/// How the names begin that [`Loaded`] gives.
+/// How the names begin that [`Loaded`] gives; a token follows.
 const PREFIX: &str = "slim-verify-";
 
 /// A loaded profile, which goes when this is dropped.
 #[derive(Debug)]
 pub(super) struct Loaded {
+    claim: Option<Claim>,
     name: String,
     text: String,
 }
@@ -32,11 +34,25 @@ impl Loaded {
         if enabled.trim() != "Y" {
             return Err("this host does not enforce AppArmor".to_owned());
         }
-        remove_left_over();
-        let name = format!("{PREFIX}{}.0", Owner::current().as_tag());
+        let claim = owned::ledger()
+            .and_then(|ledger| {
+                ledger.claim(Kind::Profile, Place::kernel(), |token| format!("{PREFIX}{token}"))
+            })
+            .map_err(|error| error.to_string())?;
+        let name = claim.thing().name.clone();
         let text = profile.replace(&format!("profile {own} "), &format!("profile {name} "));
-        parser("--replace", &text)?;
-        Ok(Self { name, text })
+        // Adding, unlike replacing, fails where there is one already.
+        match parser("--add", &text) {
+            Ok(()) => Ok(Self {
+                claim: Some(claim),
+                name,
+                text,
+            }),
+            Err(error) => {
+                claim.gone();
+                Err(error)
+            }
+        }
     }
 
     /// The name to run a container under.
@@ -47,26 +63,32 @@ impl Loaded {
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        if let Err(error) = parser("--remove", &self.text) {
-            tracing::warn!("the AppArmor profile {} stays loaded: {error}", self.name);
+        match parser("--remove", &self.text) {
+            Ok(()) => self.claim.take().into_iter().for_each(Claim::gone),
+            Err(error) => tracing::warn!("the AppArmor profile {} stays loaded: {error}", self.name),
         }
     }
 }
 
-/// Removes the profiles that dead runs left loaded.
-fn remove_left_over() {
-    let loaded = std::fs::read_to_string(LOADED).unwrap_or_default();
-    let names = loaded.lines().filter_map(|line| line.split(' ').next());
-    for name in names {
-        let owner = name
-            .strip_prefix(PREFIX)
-            .and_then(|tag| Owner::from_tag(tag).ok());
-        if owner.is_some_and(|owner| owner.is_dead())
-            && let Err(error) = parser("--remove", &format!("profile {name} {{ }}\n"))
-        {
-            tracing::warn!("the AppArmor profile {name} of an earlier run stays loaded: {error}");
-        }
+/// Removes a profile that a dead owner wrote down.
+///
+/// # Errors
+/// Why it stays loaded, in words.
+pub(super) fn remove_left(thing: &Thing) -> Result<Fate, String> {
+    if thing.name != format!("{PREFIX}{}", thing.token) {
+        return Ok(Fate::Another("slim gives its profiles other names".to_owned()));
     }
+    let enabled = std::fs::read_to_string(ENABLED).unwrap_or_default();
+    let loaded = std::fs::read_to_string(LOADED);
+    if enabled.trim() != "Y" || loaded.is_ok_and(|loaded| !is_loaded(&loaded, &thing.name)) {
+        return Ok(Fate::Absent);
+    }
+    parser("--remove", &format!("profile {} {{ }}\n", thing.name)).map(|()| Fate::Removed)
+}
+
+/// Whether `name` is in the list of loaded profiles.
+fn is_loaded(list: &str, name: &str) -> bool {
+    list.lines().any(|line| line.split(' ').next() == Some(name))
 }
 
 /// Hands a profile to `apparmor_parser`, which is where the distribution has it.
@@ -94,4 +116,41 @@ fn parser(action: &str, text: &str) -> Result<(), String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(format!("{program} refused the profile: {}", said.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_that_slim_gives_is_removed() {
+        let token = "0123456789abcdef0123456789abcdef";
+        let thing = |name: &str| Thing {
+            kind: Kind::Profile,
+            name: name.to_owned(),
+            token: token.to_owned(),
+            place: Place::kernel(),
+            id: None,
+        };
+        for name in [
+            "docker-default",
+            "slim-verify-",
+            "slim-verify-0123",
+            "slim-verify-x { } profile docker-default",
+        ] {
+            assert!(
+                matches!(remove_left(&thing(name)), Ok(Fate::Another(_))),
+                "{name}"
+            );
+        }
+        assert_eq!(remove_left(&thing(&format!("{PREFIX}{token}"))), Ok(Fate::Absent));
+    }
+
+    #[test]
+    fn a_loaded_profile_is_found_by_its_whole_name() {
+        let list = "docker-default (enforce)\nslim-verify-12 (enforce)\n";
+        assert!(is_loaded(list, "slim-verify-12"));
+        assert!(!is_loaded(list, "slim-verify-1"));
+        assert!(!is_loaded(list, "(enforce)"));
+    }
 }

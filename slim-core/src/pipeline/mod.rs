@@ -4,6 +4,7 @@
 
 mod apparmor;
 mod attach;
+mod cleanup;
 mod output;
 mod produce;
 mod record;
@@ -19,6 +20,7 @@ use crate::recording::Losses;
 use crate::{build, engine, probe, profile, reach, recording, trace};
 
 pub use attach::{AttachOptions, Running, attach};
+pub use cleanup::{Cleaned, Removed, clean_up, clean_up_after};
 pub use output::{Bodies, Output, OutputMode, PartialFile, REPORT_FILE, default_directory, load_bodies};
 pub use produce::{Product, ProductOptions, Workshop, plan};
 pub use record::{Loading, RecordOptions, Recorded, image, load, record, recorded_reference};

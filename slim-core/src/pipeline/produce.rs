@@ -336,7 +336,7 @@ impl Workshop<'_> {
             );
         }
         observer.begin(Stage::Layer, "writing the layer");
-        let name = engine.temporary_tag();
+        let name = engine.temporary_tag()?;
         let build_options = build::Options {
             changes: options.changes.clone(),
             source_date_epoch: options.source_date_epoch,

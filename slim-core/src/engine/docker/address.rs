@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::Error;
@@ -16,7 +16,8 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const MAX_CONFIG: u64 = 4 << 20;
 
 /// Where an engine is, and how it is spoken to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Address {
     /// A unix socket.
     Unix(PathBuf),
@@ -30,7 +31,8 @@ pub enum Address {
 }
 
 /// The files of a TLS connection with client certificates.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tls {
     /// What the engine's certificate is signed with.
     pub ca: PathBuf,

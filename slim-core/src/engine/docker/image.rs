@@ -256,6 +256,7 @@ impl Docker {
                 action: action.clone(),
                 reason: format!("the archive cannot be read: {error}"),
             })?;
+        self.note_loaded().await;
         // Engines that store images by manifest know it by that digest: "Loaded image ID: …" or "Loaded image: …".
         let mut name = config.to_string();
         if let Err(Error::NoImage { .. }) = self.inspect_image(&name).await {

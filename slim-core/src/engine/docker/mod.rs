@@ -3,18 +3,17 @@
 mod address;
 mod bundle;
 mod cgroup;
+mod cleanup;
 mod credentials;
 mod describe;
 mod image;
-mod owner;
 mod start;
 mod translate;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -24,21 +23,22 @@ use bollard::exec::StartExecResults;
 use bollard::models::{
     ContainerInspectResponse, ExecConfig, PortBinding, PortMap, SystemInfo,
     SystemInfoCgroupVersionEnum, SystemVersion,
-    VolumeCreateRequest,
 };
 use bollard::query_parameters as query;
 use futures_util::StreamExt;
 
 pub use address::{Address, Surroundings, Tls};
-pub use owner::{KIND_LABEL, OWNER_LABEL, Owner};
+pub use cleanup::{KIND_LABEL, OWNER_LABEL, TOKEN_LABEL};
 pub use start::{crash_loop, describe_end};
 
 use super::{Archive, Container, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
 use crate::digest::Digest;
 use crate::image::Image;
+use crate::owned::{Fate, Kind, Place, Thing};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
 use cgroup::Sampler;
+use cleanup::{Created, Mine};
 
 /// The oldest API that is spoken: Docker 20.10's.
 const OLDEST_API: (usize, usize) = (1, 41);
@@ -48,9 +48,6 @@ const ANSWER: Duration = Duration::from_secs(300);
 
 /// How long it may take to begin the answer to an image that is loaded.
 const LOAD_ANSWER: Duration = Duration::from_secs(3600);
-
-/// The repository of names that are not to stay; their tag is an owner and a number.
-const TEMPORARY: &str = "slim-unverified";
 
 /// As much of a command's standard output and of its standard error is kept.
 const MAX_EXEC_OUTPUT: usize = 16 << 20;
@@ -110,35 +107,12 @@ impl Description {
     }
 }
 
-/// What this process created and has not removed yet.
-#[derive(Debug, Default)]
-struct Created {
-    /// By container name, which is known before the engine answers with an id.
-    containers: BTreeMap<String, Mine>,
-    /// Named volumes that did not exist.
-    volumes: BTreeSet<String>,
-}
-
-/// A container of this process.
-#[derive(Debug, Default)]
-struct Mine {
-    /// The engine has not answered yet: if nobody waits for the answer any more, it may come into being later.
-    creating: bool,
-    /// The named volumes that it mounts.
-    volumes: Vec<String>,
-    /// What it was created from.
-    spec: ContainerSpec,
-    /// Watches its resources while it runs.
-    sampler: Option<Sampler>,
-}
-
 #[derive(Debug)]
 struct Inner {
     client: bollard::Docker,
     address: Address,
     facts: EngineFacts,
     description: Description,
-    owner: Owner,
     created: Mutex<Created>,
     /// Images by the digest of their config, where the engine knows them by another name.
     names: Mutex<BTreeMap<Digest, String>>,
@@ -151,9 +125,6 @@ fn surroundings() -> Surroundings<'static> {
         home: std::env::home_dir(),
     }
 }
-
-/// Distinguishes the containers of all engines of this process.
-static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A Docker engine. Cloning is cheap; clones share everything. When the last one is dropped, what they created and did
 /// not remove is removed: an interrupted task leaves nothing behind.
@@ -266,7 +237,6 @@ impl Docker {
             address,
             facts,
             description,
-            owner: Owner::current(),
             created: Mutex::default(),
             names: Mutex::default(),
         });
@@ -392,24 +362,6 @@ impl Docker {
         Ok(image.size.unwrap_or(0).unsigned_abs())
     }
 
-    /// Removes every container that this engine object created, with its volumes. Goes on after a failure and gives
-    /// the first one.
-    ///
-    /// # Errors
-    /// The engine's message.
-    pub async fn remove_all_mine(&self) -> Result<(), Error> {
-        let names: Vec<String> = self.created().containers.keys().cloned().collect();
-        let mut result = Ok(());
-        for name in names {
-            let container = Container {
-                id: name.clone(),
-                name,
-            };
-            result = result.and(self.remove(&container).await);
-        }
-        result
-    }
-
     /// Removes what this engine object created when it is dropped, so that no way out of a function leaves anything
     /// behind, panics included.
     pub fn guard(&self) -> Guard {
@@ -418,11 +370,6 @@ impl Docker {
 
     fn client(&self) -> &bollard::Docker {
         &self.0.client
-    }
-
-    fn created(&self) -> MutexGuard<'_, Created> {
-        // Nothing is done under the lock that could leave it half-changed.
-        self.0.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse, Error> {
@@ -463,58 +410,6 @@ impl Docker {
         Ok(())
     }
 
-    /// Makes the named volumes that do not exist yet, with an owner.
-    async fn make_volumes(&self, volumes: Vec<VolumeCreateRequest>) -> Result<(), Error> {
-        for mut volume in volumes {
-            let name = volume.name.clone().unwrap_or_default();
-            match self.client().inspect_volume(&name).await {
-                Ok(_) => continue,
-                Err(error) if status(&error) == Some(404) => {}
-                Err(error) => return Err(refused(&format!("inspect the volume {name}"), error)),
-            }
-            volume
-                .labels
-                .get_or_insert_default()
-                .extend(self.labels("volume"));
-            self.created().volumes.insert(name.clone());
-            self.client()
-                .create_volume(volume)
-                .await
-                .map_err(|e| refused(&format!("create the volume {name}"), e))?;
-        }
-        Ok(())
-    }
-
-    fn labels(&self, kind: &str) -> HashMap<String, String> {
-        HashMap::from([
-            (OWNER_LABEL.to_owned(), self.0.owner.to_string()),
-            (KIND_LABEL.to_owned(), kind.to_owned()),
-        ])
-    }
-
-    /// Forgets a container; gives the volumes of it that this engine object made.
-    fn forget(&self, container: &Container) -> Vec<String> {
-        let mut created = self.created();
-        let mine = created.containers.remove(&container.name).unwrap_or_default();
-        mine.volumes
-            .into_iter()
-            .filter(|name| created.volumes.contains(name))
-            .collect()
-    }
-
-    /// Whether it was removed; it may be gone already, or in use by a container that is removed later.
-    async fn remove_volume(&self, name: &str) -> Result<bool, Error> {
-        match self
-            .client()
-            .remove_volume(name, None::<query::RemoveVolumeOptions>)
-            .await
-        {
-            Ok(()) => Ok(true),
-            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(false),
-            Err(error) => Err(refused(&format!("remove the volume {name}"), error)),
-        }
-    }
-
     async fn signal(&self, container: &Container, signal: &str) -> Result<(), Error> {
         let options = query::KillContainerOptionsBuilder::default()
             .signal(signal)
@@ -540,7 +435,7 @@ impl Drop for Guard {
 
 /// Removes what is left. A destructor may run inside an async task, where it cannot wait: another thread can.
 fn remove_in_destructor(docker: Docker) {
-    if docker.created().containers.is_empty() {
+    if docker.created().is_empty() {
         return;
     }
     let thread = std::thread::spawn(move || {
@@ -552,7 +447,9 @@ fn remove_in_destructor(docker: Docker) {
             Ok(Err(error)) => tracing::warn!("{error}"),
             Ok(Ok(())) => {}
             Err(_) => {
-                tracing::warn!("the engine did not remove slim's containers in time; the next run will")
+                tracing::warn!(
+                    "the engine did not remove what slim created in time; the watchdog, or the next run, will"
+                )
             }
         }
         Ok::<(), std::io::Error>(())
@@ -573,27 +470,24 @@ impl Engine for Docker {
     async fn create(&self, image: &Image, spec: &ContainerSpec) -> Result<Container, Error> {
         self.check(spec)?;
         let request = translate::request(spec);
-        let owner = &self.0.owner;
-        let name = format!(
-            "slim-{}-{}-{}",
-            owner.pid,
-            owner.start,
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        self.created().containers.insert(
-            name.clone(),
-            Mine {
-                creating: true,
-                volumes: request.volumes.iter().filter_map(|v| v.name.clone()).collect(),
-                spec: spec.clone(),
-                ..Mine::default()
-            },
-        );
+        let pid = std::process::id();
+        let claim = self.claim(Kind::Container, |token| format!("slim-{pid}-{}", &token[..12]))?;
+        let name = claim.thing().name.clone();
         let mut body = request.body;
         body.image = Some(self.name_of(&image.id));
         body.labels
             .get_or_insert_default()
-            .extend(self.labels("container"));
+            .extend(self.container_labels(image, &claim));
+        self.created().containers.insert(
+            name.clone(),
+            Mine {
+                claim,
+                creating: true,
+                volumes: request.volumes.iter().filter_map(|v| v.name.clone()).collect(),
+                spec: spec.clone(),
+                sampler: None,
+            },
+        );
         let host = body.host_config.get_or_insert_default();
         if !["json-file", "local", "journald"].contains(&self.0.description.logging_driver.as_str()) {
             // The other drivers cannot give the log back.
@@ -631,6 +525,9 @@ impl Engine for Docker {
         .await;
         if let Some(mine) = self.created().containers.get_mut(&name) {
             mine.creating = false;
+            if let Ok(made) = &made {
+                mine.claim.made(&made.id);
+            }
         }
         let found = Container {
             id: made.as_ref().map_or(&name, |m| &m.id).clone(),
@@ -874,48 +771,7 @@ impl Engine for Docker {
     }
 
     async fn remove(&self, container: &Container) -> Result<(), Error> {
-        let options = query::RemoveContainerOptionsBuilder::default()
-            .v(true)
-            .force(true)
-            .build();
-        let creating = self
-            .created()
-            .containers
-            .get(&container.name)
-            .is_some_and(|m| m.creating);
-        let mut attempt = 0;
-        loop {
-            match self
-                .client()
-                .remove_container(&container.id, Some(options.clone()))
-                .await
-            {
-                Ok(()) => break,
-                Err(error) if status(&error) == Some(404) && creating && attempt < 6 => {
-                    attempt += 1;
-                    tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
-                }
-                Err(error) if status(&error) == Some(404) => break,
-                // Somebody else removes it at this moment; or the engine still unmounts it.
-                Err(error) if matches!(status(&error), Some(409 | 500)) && attempt < 20 => {
-                    tracing::debug!("{}", reason(&error));
-                    attempt += 1;
-                    tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
-                }
-                Err(error) => {
-                    return Err(refused(
-                        &format!("remove the container {}", container.name),
-                        error,
-                    ));
-                }
-            }
-        }
-        for volume in self.forget(container) {
-            if self.remove_volume(&volume).await? {
-                self.created().volumes.remove(&volume);
-            }
-        }
-        Ok(())
+        self.remove_mine(container).await
     }
 
     async fn load(
@@ -927,9 +783,8 @@ impl Engine for Docker {
         self.load_archive(archive, tags, progress).await
     }
 
-    fn temporary_tag(&self) -> String {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        format!("{TEMPORARY}:{}.{number}", self.0.owner.as_tag())
+    fn temporary_tag(&self) -> Result<String, Error> {
+        self.claim_tag()
     }
 
     async fn tag(&self, reference: &str, tag: &str) -> Result<(), Error> {
@@ -942,119 +797,19 @@ impl Engine for Docker {
     }
 
     async fn untag(&self, reference: &str) -> Result<(), Error> {
-        self.remove_image(reference).await
+        self.remove_tag(reference).await
     }
 
-    async fn clean_up(&self) -> Result<Vec<String>, Error> {
-        self.remove_dead_owners().await
+    fn place(&self) -> Place {
+        self.own_place()
+    }
+
+    async fn remove_left(&self, thing: &Thing) -> Result<Fate, Error> {
+        self.remove_thing(thing).await
     }
 }
 
 impl Docker {
-    /// Removes what dead owners left; only where owners can be told to be dead, which is on one's own kernel. What
-    /// cannot be removed stays for the next run.
-    async fn remove_dead_owners(&self) -> Result<Vec<String>, Error> {
-        let mut done = Vec::new();
-        if self.same_kernel().is_err() {
-            return Ok(done);
-        }
-        let mut note = |what: String, result: Result<bool, Error>| match result {
-            Ok(true) => done.push(what),
-            Ok(false) => {}
-            Err(error) => tracing::warn!("left behind by an earlier run, and not removed: {what}: {error}"),
-        };
-        let filters = HashMap::from([("label".to_owned(), vec![OWNER_LABEL.to_owned()])]);
-        let dead = |labels: Option<&HashMap<String, String>>| {
-            labels
-                .and_then(|l| l.get(OWNER_LABEL))
-                .and_then(|text| text.parse::<Owner>().ok())
-                .is_some_and(|owner| owner.is_dead())
-        };
-
-        let options = query::ListContainersOptionsBuilder::default()
-            .all(true)
-            .filters(&filters)
-            .build();
-        let containers = listed(|| self.client().list_containers(Some(options.clone()))).await?;
-        for found in containers {
-            if dead(found.labels.as_ref()) {
-                let id = found.id.unwrap_or_default();
-                let name = found
-                    .names
-                    .and_then(|n| n.into_iter().next())
-                    .unwrap_or_else(|| id.clone());
-                let name = name.trim_start_matches('/').to_owned();
-                let what = format!("container {name}");
-                note(what, self.remove(&Container { id, name }).await.map(|()| true));
-            }
-        }
-
-        let options = query::ListVolumesOptionsBuilder::default()
-            .filters(&filters)
-            .build();
-        let volumes = listed(|| self.client().list_volumes(Some(options.clone()))).await?;
-        for found in volumes.volumes.unwrap_or_default() {
-            if dead(Some(&found.labels)) {
-                note(
-                    format!("volume {}", found.name),
-                    self.remove_volume(&found.name).await,
-                );
-            }
-        }
-
-        let options = query::ListNetworksOptionsBuilder::default()
-            .filters(&filters)
-            .build();
-        let networks = listed(|| self.client().list_networks(Some(options.clone()))).await?;
-        for found in networks {
-            if dead(found.labels.as_ref()) {
-                let id = found.id.unwrap_or_default();
-                let result = match self.client().remove_network(&id).await {
-                    Err(e) if status(&e) == Some(404) => Ok(false),
-                    other => other.map(|()| true).map_err(|e| refused("remove it", e)),
-                };
-                note(format!("network {}", found.name.unwrap_or(id)), result);
-            }
-        }
-
-        let options = query::ListImagesOptionsBuilder::default()
-            .filters(&filters)
-            .build();
-        let images = listed(|| self.client().list_images(Some(options.clone()))).await?;
-        for found in images {
-            if dead(Some(&found.labels)) {
-                let tags: Vec<&String> = found
-                    .repo_tags
-                    .iter()
-                    .filter(|t| !t.starts_with("<none>"))
-                    .collect();
-                for name in if tags.is_empty() { vec![&found.id] } else { tags } {
-                    note(
-                        format!("image {name}"),
-                        self.remove_image(name).await.map(|()| true),
-                    );
-                }
-            }
-        }
-
-        let names = HashMap::from([("reference".to_owned(), vec![TEMPORARY.to_owned()])]);
-        let options = query::ListImagesOptionsBuilder::default().filters(&names).build();
-        let images = listed(|| self.client().list_images(Some(options.clone()))).await?;
-        for name in images.iter().flat_map(|found| &found.repo_tags) {
-            let owner = name
-                .rsplit_once(':')
-                .and_then(|(repository, tag)| repository.ends_with(TEMPORARY).then_some(tag))
-                .and_then(|tag| Owner::from_tag(tag).ok());
-            if owner.is_some_and(|owner| owner.is_dead()) {
-                note(
-                    format!("image {name}"),
-                    self.remove_image(name).await.map(|()| true),
-                );
-            }
-        }
-        Ok(done)
-    }
-
     /// Name and version of a runtime (`runc`, `io.containerd.runc.v2`, a path).
     async fn runtime(&self, name: &str) -> RuntimeFacts {
         let description = &self.0.description;
@@ -1096,21 +851,6 @@ impl Docker {
             pids: stats.pids_stats.and_then(|p| p.current),
             cpu_milli: None,
         })
-    }
-}
-
-/// A list that the engine gives; it fails where something ends while it is being listed, so ask again.
-async fn listed<T, F: Future<Output = Result<T, ApiError>>>(ask: impl Fn() -> F) -> Result<T, Error> {
-    let mut attempt = 0;
-    loop {
-        match ask().await {
-            Err(error) if matches!(status(&error), Some(404 | 409 | 500)) && attempt < 5 => {
-                tracing::debug!("{}", reason(&error));
-                attempt += 1;
-                tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
-            }
-            other => return other.map_err(|e| refused("list what slim left behind", e)),
-        }
     }
 }
 

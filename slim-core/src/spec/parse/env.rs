@@ -122,7 +122,8 @@ pub(super) fn label(text: &str) -> Result<(String, String), Error> {
         return Err(wrong("label", text, "expected NAME=VALUE"));
     }
     if name.starts_with(SLIM_LABELS) {
-        return Err(wrong("label", text, "labels of this name are slim's own"));
+        let problem = "labels that begin with io.github.slim. are slim's own; choose another name";
+        return Err(wrong("label", text, problem));
     }
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -192,7 +193,12 @@ mod tests {
             Err(Error::File { .. })
         ));
         assert!(label("=x").is_err() && label("").is_err());
-        assert!(label("io.github.slim.owner=x").is_err());
+        let own = label("io.github.slim.anything=x").expect_err("slim's own");
+        assert!(
+            own.to_string().contains("--label \"io.github.slim.anything=x\""),
+            "{own}"
+        );
+        assert!(label("io.github.slimmer=x").is_ok());
         assert_eq!(label("a").ok(), Some(("a".to_owned(), String::new())));
         assert_eq!(label("a=b=c").ok(), Some(("a".to_owned(), "b=c".to_owned())));
     }

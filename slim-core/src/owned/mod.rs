@@ -1,0 +1,186 @@
+//! What slim made and has not removed yet, written down where only its own user can write.
+//!
+//! Nothing else says what slim may remove: labels and names can be brought by an image, by `docker commit` or by a user.
+//! Each process has a record in the [`State`] directory, locked for as long as it lives. It writes what it is about to
+//! create, then the id that it got, then that it is gone. Whoever gets the lock of a record knows that its owner has
+//! ended, and removes what is still written there: the process's own watchdog, or the next slim.
+//!
+//! What kinds of things there are stands here; how one is looked at and removed is the engine's business
+//! ([`crate::engine::Engine::remove_left`]).
+//!
+//! - `directory`: the state directory
+//! - `record`: what stands in a record, and its two sides: [`Ledger`] of the living, [`Left`] of the dead
+//! - `owner`: which process, for people
+//! - `watchdog`: the process that outlives slim
+
+mod directory;
+mod owner;
+mod record;
+mod watchdog;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+pub use directory::State;
+pub use owner::Owner;
+pub use record::{Claim, Ledger, Left};
+pub use watchdog::outlive;
+
+/// Why nothing can be written down, or a record is not acted on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no place for a state directory.
+    #[error(
+        "there is no directory to write down what slim creates: XDG_RUNTIME_DIR is not set; set SLIM_STATE to a \
+         directory of your own"
+    )]
+    NoDirectory,
+    /// The state directory, or a record in it, cannot be used.
+    #[error("{}: {source}; slim writes down there what it creates, and SLIM_STATE names another directory", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Somebody else can write to it.
+    #[error("{}: {problem}, so what it says is not believed and nothing is removed by it; remove it, or name another \
+             directory with SLIM_STATE", path.display())]
+    Untrusted {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A record is not one.
+    #[error("{}: line {line} is not what slim writes ({problem}), so nothing is removed by it; look at what it names, \
+             then remove it", path.display())]
+    Malformed {
+        /// The record.
+        path: PathBuf,
+        /// The number of its line.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The watchdog does not run.
+    #[error("cannot start the watchdog that removes what slim creates when slim is killed: {0}")]
+    Watchdog(std::io::Error),
+}
+
+/// What kind of thing was made; in the order in which they are removed, since one may use those behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// A container, with its anonymous volumes.
+    Container,
+    /// A named volume.
+    Volume,
+    /// A name of an image, and the image if it has no other.
+    Image,
+    /// An AppArmor profile in the kernel.
+    Profile,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Container => "container",
+            Self::Volume => "volume",
+            Self::Image => "image",
+            Self::Profile => "AppArmor profile",
+        })
+    }
+}
+
+/// Where a thing is: in an engine, which describes itself in words of its own, or in [`Place::KERNEL`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Place(pub serde_json::Value);
+
+impl Place {
+    /// This machine's kernel.
+    pub fn kernel() -> Self {
+        Self("kernel".into())
+    }
+}
+
+/// A thing that was made, or was about to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thing {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// 128 random bits in hexadecimal, that nobody else knew when it was made: in a label of it, or in its name.
+    pub token: String,
+    /// Where it is.
+    pub place: Place,
+    /// What the engine answered when it was made; none while it has not, or for what has no id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+/// What became of a thing that was to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was removed.
+    Removed,
+    /// It is not there.
+    Absent,
+    /// It is used by what slim did not make, and stays.
+    InUse,
+    /// What has its name now is not what was written down, and stays; in words.
+    Another(String),
+}
+
+/// This process's record, once it has one.
+static CURRENT: Mutex<Option<Arc<Ledger>>> = Mutex::new(None);
+
+/// The program that is to be started as watchdog.
+static WATCHDOG: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Has `program`, given as words, started as watchdog when this process first makes something; the record's name is added
+/// as its last word. It is to call [`outlive`], and then to remove what the record says.
+pub fn watch_with(program: Vec<OsString>) {
+    // A second call changes nothing.
+    let _ = WATCHDOG.set(program);
+}
+
+/// This process's record, which is begun with the first call.
+///
+/// # Errors
+/// See [`Error`].
+pub fn ledger() -> Result<Arc<Ledger>, Error> {
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(ledger) = &*current {
+        return Ok(Arc::clone(ledger));
+    }
+    let ledger = Ledger::begin(
+        State::open(&State::default_path()?)?,
+        WATCHDOG.get().map(Vec::as_slice),
+    )?;
+    *current = Some(Arc::clone(&ledger));
+    Ok(ledger)
+}
+
+/// Ends this process's record: it is removed if nothing is left in it, and else the watchdog's from now on.
+pub fn end() {
+    let ledger = CURRENT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(ledger) = ledger {
+        ledger.end();
+    }
+}
