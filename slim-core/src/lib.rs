@@ -32,4 +32,5 @@ pub mod reach;
 pub mod recording;
 pub mod report;
 pub mod trace;
+mod unfinished;
 pub mod verify;

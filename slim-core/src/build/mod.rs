@@ -11,7 +11,6 @@ mod context;
 mod layer;
 mod totals;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +22,7 @@ use crate::digest::Digest;
 use crate::image::Image;
 use crate::path::RootPath;
 use crate::plan::Plan;
+use crate::unfinished::Unfinished;
 
 /// The name of the layer's file in the output directory.
 pub const LAYER: &str = "files.tar";
@@ -124,10 +124,7 @@ pub fn build(
         path: layer_file.clone(),
         source,
     };
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".files.tar.")
-        .tempfile_in(out_dir)
-        .map_err(failed)?;
+    let mut unfinished = Unfinished::at(&layer_file).map_err(failed)?;
     let epoch = options
         .source_date_epoch
         .map(|epoch| i64::try_from(epoch).unwrap_or(i64::MAX));
@@ -135,17 +132,14 @@ pub fn build(
         &image.rootfs,
         plan.files.keys(),
         epoch,
-        temporary.as_file_mut(),
+        unfinished.file(),
         progress,
     )
     .map_err(|failure| match failure {
         layer::Failure::Image(error) => error,
         layer::Failure::Output(source) => failed(source),
     })?;
-    set_mode(temporary.as_file()).map_err(failed)?;
-    temporary
-        .persist(&layer_file)
-        .map_err(|error| failed(error.error))?;
+    unfinished.persist(&layer_file, 0o644).map_err(failed)?;
     let instructions = context::instructions(&config);
     let config = config::finish(config, &layer.diff_id, &instructions, options);
     Ok(Built {
@@ -156,12 +150,6 @@ pub fn build(
         dockerfile: context::dockerfile(&instructions),
         tags: options.tags.iter().map(|tag| archive::tagged(tag)).collect(),
     })
-}
-
-/// Temporary files are private; this one becomes an ordinary output.
-fn set_mode(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 impl Built {
@@ -187,18 +175,9 @@ impl Built {
             path: path.to_owned(),
             source,
         };
-        let directory = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".image.tar.")
-            .tempfile_in(directory)
-            .map_err(failed)?;
-        io::copy(&mut reader, temporary.as_file_mut()).map_err(failed)?;
-        set_mode(temporary.as_file()).map_err(failed)?;
-        temporary.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        let mut unfinished = Unfinished::at(path).map_err(failed)?;
+        io::copy(&mut reader, unfinished.file()).map_err(failed)?;
+        unfinished.persist(path, 0o644).map_err(failed)
     }
 }
 

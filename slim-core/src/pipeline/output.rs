@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -13,6 +12,7 @@ use super::Error;
 use crate::digest::Digest;
 use crate::profile;
 use crate::recording::Recording;
+use crate::unfinished::Unfinished;
 
 /// Bodies of exchanges, by digest.
 pub type Bodies = BTreeMap<Digest, Vec<u8>>;
@@ -49,9 +49,6 @@ pub struct Output {
     _lock: Flock<fs::File>,
 }
 
-/// How the names of unfinished files begin, wherever in slim they are made.
-const TEMPORARY: [&str; 3] = [".slim-", ".files.tar.", ".image.tar."];
-
 /// The default for `image`: `slim-out/NAME`, where the name is the reference with everything but letters, digits,
 /// `.`, `_` and `-` replaced.
 pub fn default_directory(reference: &str) -> PathBuf {
@@ -70,7 +67,7 @@ pub fn default_directory(reference: &str) -> PathBuf {
 }
 
 impl Output {
-    /// Opens `directory`, making it if need be, and removes unfinished files that a killed run left there.
+    /// Opens `directory`, making it if need be.
     ///
     /// # Errors
     /// [`Error::Output`], and [`Error::OutputInUse`] if another slim writes to it.
@@ -89,16 +86,6 @@ impl Output {
                 },
                 errno => failed(errno.into()),
             })?;
-        for entry in fs::read_dir(directory).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            if TEMPORARY
-                .iter()
-                .any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
-            {
-                fs::remove_file(entry.path()).map_err(failed)?;
-            }
-        }
         Ok(Self {
             directory: directory.to_owned(),
             _lock: lock,
@@ -193,12 +180,9 @@ impl Output {
 
 /// Replaces the file in one step, so that nobody reads half of it.
 fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".slim-").tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let mut unfinished = Unfinished::at(path)?;
+    unfinished.file().write_all(bytes)?;
+    unfinished.persist(path, mode)
 }
 
 #[cfg(test)]
@@ -223,11 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_has_one_writer_and_unfinished_files_go() {
+    fn a_directory_has_one_writer_and_what_others_named_like_slim_stays() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join(".files.tar.abc"), "half").unwrap();
+        for name in [".files.tar.abc", ".slim-notes"] {
+            fs::write(directory.path().join(name), "mine").unwrap();
+        }
         let first = Output::open(directory.path()).unwrap();
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
         assert!(matches!(
             Output::open(directory.path()),
             Err(Error::OutputInUse { .. })
