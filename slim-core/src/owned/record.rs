@@ -303,8 +303,11 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Owner and things of a record; or the number of the line that is wrong, and what is wrong with it.
-fn parse(bytes: &[u8]) -> Result<(Option<Owner>, BTreeMap<u64, Thing>), (usize, String)> {
+/// Owner, if its line is whole, and things by number.
+type Parsed = (Option<Owner>, BTreeMap<u64, Thing>);
+
+/// What stands in a record; or the number of the line that is wrong, and what is wrong with it.
+fn parse(bytes: &[u8]) -> Result<Parsed, (usize, String)> {
     let mut owner = None;
     let mut things: BTreeMap<u64, Thing> = BTreeMap::new();
     let mut made = BTreeSet::new();
