@@ -352,7 +352,7 @@ mod tests {
             kept_by: kinds.map(kept_by).to_vec(),
             left_out: (0..7)
                 .map(|number| LeftOut {
-                    path: RootPath::new(&format!("/left/{number}")),
+                    path: RootPath::new(format!("/left/{number}")),
                     why: "a test says so".into(),
                     remedy: format!("--include /left/{number}"),
                 })
