@@ -75,7 +75,10 @@ pub struct Report {
     pub runs: Vec<Digest>,
     /// Number of requests, connections and commands in the runs.
     pub exchanges: u64,
-    /// The same by protocol, a sentence each.
+    /// The same by protocol.
+    #[serde(default)]
+    pub exchange_counts: ExchangeCounts,
+    /// The same in sentences.
     pub probe: Vec<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
@@ -114,6 +117,19 @@ pub struct SyscallCounts {
     pub known: u64,
 }
 
+/// Numbers of exchanges by protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeCounts {
+    /// Number of HTTP requests.
+    pub http: u64,
+    /// Number of those with a status below 400.
+    pub http_below_400: u64,
+    /// Number of TCP connections.
+    pub tcp: u64,
+    /// Number of commands in the container, a job's own included.
+    pub commands: u64,
+}
+
 /// The time of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageTime {
@@ -142,6 +158,7 @@ impl Report {
             .map(|run| u64::from(run.host.syscalls_known))
             .max()
             .unwrap_or_default();
+        let counts = ExchangeCounts::of_recording(recording);
         let names = |list: &[crate::plan::AllowedCapability]| list.iter().map(|c| c.name.clone()).collect();
         Self {
             version: VERSION,
@@ -169,12 +186,9 @@ impl Report {
             privilege_gain: plan.privilege_gain.clone(),
             privileged: plan.privileged.clone(),
             runs: plan.runs.clone(),
-            exchanges: recording
-                .runs
-                .values()
-                .map(|run| run.exchanges.len() as u64)
-                .sum(),
-            probe: probe_lines(recording),
+            exchanges: counts.all(),
+            exchange_counts: counts,
+            probe: counts.sentences(),
             notes: plan.notes.clone(),
             stages: Vec::new(),
             total_ms: 0,
@@ -192,47 +206,51 @@ fn packages_in_part(plan: &Plan) -> Vec<String> {
     names
 }
 
-/// Returns a sentence for each protocol of the recording's exchanges.
-fn probe_lines(recording: &Recording) -> Vec<String> {
-    let all: Vec<_> = recording.runs.values().flat_map(|run| &run.exchanges).collect();
-    let http = all.iter().filter_map(|exchange| match &exchange.kind {
-        ExchangeKind::Http(http) => Some(http),
-        _ => None,
-    });
-    let (mut requests, mut good) = (0, 0);
-    for exchange in http {
-        requests += 1;
-        good += usize::from(
-            exchange
-                .response
-                .as_ref()
-                .is_some_and(|response| response.status < 400),
-        );
+impl ExchangeCounts {
+    /// Number of all exchanges.
+    fn all(&self) -> u64 {
+        self.http + self.tcp + self.commands
     }
-    let tcp = all
-        .iter()
-        .filter(|exchange| matches!(exchange.kind, ExchangeKind::Tcp(_)))
-        .count();
-    let exec = all
-        .iter()
-        .filter(|exchange| matches!(exchange.kind, ExchangeKind::Exec(_)))
-        .count();
-    let mut lines = Vec::new();
-    if requests > 0 {
-        let number = number_of(requests, "HTTP request");
-        lines.push(format!("{number}, {good} answered below 400"));
+
+    /// Counts the exchanges of all runs.
+    fn of_recording(recording: &Recording) -> Self {
+        let mut counts = Self::default();
+        for exchange in recording.runs.values().flat_map(|run| &run.exchanges) {
+            match &exchange.kind {
+                ExchangeKind::Http(http) => {
+                    let good = http
+                        .response
+                        .as_ref()
+                        .is_some_and(|response| response.status < 400);
+                    counts.http += 1;
+                    counts.http_below_400 += u64::from(good);
+                }
+                ExchangeKind::Tcp(_) => counts.tcp += 1,
+                ExchangeKind::Exec(_) => counts.commands += 1,
+            }
+        }
+        counts
     }
-    if tcp > 0 {
-        lines.push(number_of(tcp, "TCP connection"));
+
+    /// Returns a sentence for each protocol.
+    fn sentences(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.http > 0 {
+            let number = number_of(self.http, "HTTP request");
+            lines.push(format!("{number}, {} answered below 400", self.http_below_400));
+        }
+        if self.tcp > 0 {
+            lines.push(number_of(self.tcp, "TCP connection"));
+        }
+        if self.commands > 0 {
+            lines.push(number_of(self.commands, "command"));
+        }
+        lines
     }
-    if exec > 0 {
-        lines.push(number_of(exec, "command"));
-    }
-    lines
 }
 
 /// `1 command`, `2 commands`.
-fn number_of(number: usize, noun: &str) -> String {
+fn number_of(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
@@ -242,8 +260,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_thing_has_no_plural() {
-        assert_eq!(number_of(1, "command"), "1 command");
-        assert_eq!(number_of(2, "HTTP request"), "2 HTTP requests");
+    fn exchanges_are_counted_in_sentences() {
+        let counts = ExchangeCounts {
+            http: 2,
+            http_below_400: 1,
+            tcp: 0,
+            commands: 1,
+        };
+        assert_eq!(counts.all(), 3);
+        assert_eq!(
+            counts.sentences(),
+            ["2 HTTP requests, 1 answered below 400", "1 command"]
+        );
     }
 }

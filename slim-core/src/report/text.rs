@@ -289,7 +289,9 @@ mod tests {
     use crate::digest::Digest;
     use crate::path::RootPath;
     use crate::plan::{KeptBy, Totals};
-    use crate::report::{CallPhases, Exploited, KeptOut, ProductImage, StageTime, SyscallCounts};
+    use crate::report::{
+        CallPhases, ExchangeCounts, Exploited, KeptOut, ProductImage, StageTime, SyscallCounts,
+    };
 
     #[test]
     fn sizes_have_three_digits_and_a_unit() {
@@ -352,7 +354,7 @@ mod tests {
             kept_by: kinds.map(kept_by).to_vec(),
             left_out: (0..7)
                 .map(|number| LeftOut {
-                    path: RootPath::new(&format!("/left/{number}")),
+                    path: RootPath::new(format!("/left/{number}")),
                     why: "a test says so".into(),
                     remedy: format!("--include /left/{number}"),
                 })
@@ -388,6 +390,7 @@ mod tests {
             }],
             runs: Vec::new(),
             exchanges: 6,
+            exchange_counts: ExchangeCounts::default(),
             probe: names(&["5 HTTP requests, 5 answered below 400", "1 TCP connection"]),
             notes: names(&["a \u{1b}[31mnote"]),
             stages: vec![StageTime {
