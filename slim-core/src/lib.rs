@@ -30,5 +30,6 @@ pub mod profile;
 pub mod reach;
 pub mod recording;
 pub mod report;
+pub mod spec;
 pub mod trace;
 pub mod verify;

@@ -1,7 +1,7 @@
 //! `slim verify`.
 
 use anyhow::Context as _;
-use slim_core::engine::Pull;
+use slim_core::engine::{ContainerOptions, Pull};
 use slim_core::pipeline::{self, Finished};
 use slim_core::report::{self, Report};
 
@@ -11,7 +11,9 @@ use crate::progress::Progress;
 
 pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<()> {
     let directory = &args.directory;
-    let (recording, bodies) = load_recordings(std::slice::from_ref(directory))?;
+    let key = args.trust.signed.key()?;
+    let words = args.trust.words(&ContainerOptions::default())?;
+    let (recording, bodies) = load_recordings(std::slice::from_ref(directory), key.as_ref())?;
     let plan = super::load_plan(directory)?;
     let path = directory.join("report.json");
     let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
@@ -54,6 +56,9 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         directory,
         tagged,
     };
+    words
+        .check(finished.privileges(&engine, key.is_some())?)
+        .map_err(pipeline::Error::from)?;
     let options = args.checks.options(Some(args.tracer.sizes()));
     let (verification, unchecked) = finished.verify(&engine, &options, &stop, &progress).await?;
     drop(progress);

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::engine::docker::Owner;
+use crate::profile::apparmor_renamed;
 
 /// Whether this kernel enforces AppArmor.
 const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
@@ -23,7 +24,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Loads `profile`, which calls itself `own`, under a name of this process's.
+    /// Loads `profile`, which slim wrote under the name `own`, under a name of this process's; any other text is refused.
     ///
     /// # Errors
     /// Why it cannot be enforced here, in words.
@@ -34,7 +35,7 @@ impl Loaded {
         }
         remove_left_over();
         let name = format!("{PREFIX}{}.0", Owner::current().as_tag());
-        let text = profile.replace(&format!("profile {own} "), &format!("profile {name} "));
+        let text = apparmor_renamed(profile, own, &name).map_err(|error| error.to_string())?;
         parser("--replace", &text)?;
         Ok(Self { name, text })
     }

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::Error;
 use crate::digest::Digest;
 use crate::profile;
-use crate::recording::Recording;
+use crate::recording::signature::SigningKey;
+use crate::recording::{self, Recording};
+
+/// No body that is kept is longer.
+const LONGEST_BODY: u64 = 1 << 20;
 
 /// Bodies of exchanges, by digest.
 pub type Bodies = BTreeMap<Digest, Vec<u8>>;
@@ -30,7 +34,7 @@ pub fn load_bodies(recording: &Recording, directory: &Path) -> Result<Bodies, Er
         .filter(|body| body.kept)
     {
         let path = directory.join("exchanges").join(body.digest.hex());
-        match fs::read(&path) {
+        match read_body(&path, body.size) {
             Ok(bytes) if Digest::of(&bytes) == body.digest => {
                 bodies.insert(body.digest.clone(), bytes);
             }
@@ -42,12 +46,43 @@ pub fn load_bodies(recording: &Recording, directory: &Path) -> Result<Bodies, Er
     Ok(bodies)
 }
 
+/// Reads a body of `size` bytes, and at most one more. Neither it nor its directory may be a link: a recording from
+/// elsewhere is not to have other files sent to a container.
+fn read_body(path: &Path, size: u64) -> std::io::Result<Vec<u8>> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let open = || {
+        fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(path)
+    };
+    if !fs::symlink_metadata(directory)?.is_dir() {
+        return Err(std::io::Error::other("exchanges is a link, and is not followed"));
+    }
+    let file = open()?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(size.min(LONGEST_BODY).saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A directory that results are written to, and that no other slim writes to meanwhile.
 #[derive(Debug)]
 pub struct Output {
     directory: PathBuf,
     _lock: Flock<fs::File>,
+    /// What signs the recordings that are written.
+    key: Option<SigningKey>,
 }
+
+/// The recording's name.
+const RECORDING: &str = "recording.json";
+/// Its signature's, as [`recording::signature::beside`] has it.
+const SIGNATURE: &str = "recording.json.sig";
 
 /// How the names of unfinished files begin, wherever in slim they are made.
 const TEMPORARY: [&str; 3] = [".slim-", ".files.tar.", ".image.tar."];
@@ -102,7 +137,13 @@ impl Output {
         Ok(Self {
             directory: directory.to_owned(),
             _lock: lock,
+            key: None,
         })
+    }
+
+    /// Returns it with a key that signs every recording which is written.
+    pub fn signing(self, key: Option<SigningKey>) -> Self {
+        Self { key, ..self }
     }
 
     /// The directory.
@@ -163,17 +204,27 @@ impl Output {
             .collect()
     }
 
-    /// Writes a recording, and the bodies of its exchanges beside it.
+    /// Writes a recording, the bodies of its exchanges beside it, and its signature if there is a key.
     ///
     /// # Errors
-    /// [`Error::Output`].
+    /// [`Error::Output`], [`Error::Recording`] where it cannot be signed.
     pub fn write_recording(&self, recording: &Recording, bodies: &Bodies) -> Result<PathBuf, Error> {
         for (digest, body) in bodies {
             let path = self.path("exchanges");
             fs::create_dir_all(&path).map_err(|source| Error::Output { path, source })?;
             self.write(&format!("exchanges/{}", digest.hex()), body)?;
         }
-        self.write("recording.json", &recording.to_json())
+        let bytes = recording.to_json();
+        let path = self.write(RECORDING, &bytes)?;
+        match &self.key {
+            Some(key) => {
+                let signature = key.sign(&bytes).map_err(recording::Error::from)?;
+                self.write(SIGNATURE, &signature)?;
+            }
+            // That of an earlier one is of no use.
+            None => self.remove(SIGNATURE)?,
+        }
+        Ok(path)
     }
 
     /// Removes `name` if an earlier run left it and this one makes none.

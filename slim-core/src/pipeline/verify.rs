@@ -16,12 +16,16 @@ use crate::image::Image;
 use crate::plan::Plan;
 use crate::plan::filter::Filter;
 use crate::probe::{self, Patience, Questions, Replayed, Unrecorded};
-use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, profile_name};
+use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, apparmor_renamed, profile_name};
 use crate::recording::{ContainerFacts, Exchange, Phase, Purpose, Recording, Run, SocketUse};
+use crate::spec::privileges::{self, Privilege, Words};
 use crate::trace::{self, Observed, Scope, Tracer};
 use crate::verify::{
     self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, confined, differences,
 };
+
+/// The plan's name in an output directory.
+const PLAN_FILE: &str = "plan.json";
 
 /// As many of the application's last lines are shown where it failed.
 const LAST_LINES: usize = 10;
@@ -78,9 +82,10 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand, options come
-    /// from their recorded words.
-    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &Image) -> Vec<Self> {
+    /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand but for those that
+    /// `words` give, options come from their recorded words. Whether the user allows what they ask of the host is to be
+    /// checked before ([`privileges::of_recording`]).
+    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &Image, words: &Words) -> Vec<Self> {
         let mut runs: Vec<&Run> = recording
             .runs
             .values()
@@ -90,8 +95,10 @@ impl Scenario {
         let scenario = |run: &Run| {
             let readiness = run.phases.iter().find(|mark| mark.phase == Phase::Serving);
             let took = Duration::from_millis(readiness.map_or(0, |mark| mark.at_ms));
+            let mut container = verify::recorded(&run.container, &image.config);
+            words.fill(&mut container);
             Self {
-                container: verify::recorded(&run.container, &image.config),
+                container,
                 expected: Answers {
                     exchanges: run.exchanges.clone(),
                     bodies: bodies.clone(),
@@ -125,6 +132,45 @@ pub struct Finished<'a> {
 }
 
 impl Finished<'_> {
+    /// What its containers are given beyond what every container has: by its recording unless somebody vouches for it
+    /// (`signed`), and by the plan and the profile beside it beyond that.
+    ///
+    /// # Errors
+    /// [`Error::Foreign`] for files that are not of the recording, or a profile that slim did not write;
+    /// [`Error::Engine`], [`Error::Output`].
+    pub fn privileges(&self, engine: &dyn Engine, signed: bool) -> Result<BTreeSet<Privilege>, Error> {
+        let foreign = |name: &str, problem: String| Error::Foreign {
+            path: self.directory.join(name),
+            problem,
+        };
+        let runs: Vec<_> = self.recording.runs.keys().cloned().collect();
+        if self.plan.image != self.recording.image || self.plan.runs != runs {
+            let problem = "not the plan of the recording beside it; slim generate makes it anew";
+            return Err(foreign(PLAN_FILE, problem.to_owned()));
+        }
+        let apparmor = self.directory.join(APPARMOR_FILE);
+        let text = std::fs::read_to_string(&apparmor).map_err(|source| Error::Output {
+            path: apparmor,
+            source,
+        })?;
+        let name = profile_name(self.tagged);
+        apparmor_renamed(&text, &name, &name).map_err(|error| foreign(APPARMOR_FILE, error.to_string()))?;
+
+        let recorded = privileges::of_recording(self.recording, engine.facts())?;
+        let granted: Vec<String> = self.plan.capabilities.iter().map(|c| c.name.clone()).collect();
+        let filter = read_filter(&self.directory.join(SECCOMP_FILE))?;
+        let mut beside = privileges::of_capabilities(&granted);
+        beside.extend(privileges::of_filter(
+            &filter,
+            &privileges::defaults(engine.facts(), &granted),
+        ));
+        Ok(if signed {
+            beside.difference(&recorded).cloned().collect()
+        } else {
+            beside.union(&recorded).cloned().collect()
+        })
+    }
+
     /// Runs it again, without mending anything; and says what could not be checked, a sentence each.
     ///
     /// # Errors
@@ -150,7 +196,7 @@ impl Finished<'_> {
                 self.plan.reference
             ));
         }
-        let scenarios = Scenario::of(self.recording, self.bodies, self.product);
+        let scenarios = Scenario::of(self.recording, self.bodies, self.product, &Words::default());
         for exchange in scenarios.iter().flat_map(|scenario| &scenario.expected.exchanges) {
             let gone = exchange
                 .bodies()

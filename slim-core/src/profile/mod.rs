@@ -22,7 +22,10 @@ mod yaml;
 
 use std::collections::BTreeSet;
 
-pub use apparmor::{APPARMOR_FILE, AppArmor, Mode as AppArmorMode, escape as apparmor_escape};
+pub use apparmor::{
+    APPARMOR_FILE, AppArmor, Mode as AppArmorMode, NotOwn, escape as apparmor_escape,
+    renamed as apparmor_renamed,
+};
 pub use compose::Compose;
 pub use given::{recorded_command, recorded_options};
 pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources, SecurityContext};

@@ -61,14 +61,20 @@ pub fn arbitrary_user(options: &ContainerOptions, user: u32) -> ContainerOptions
     }
 }
 
-/// The options of `docker run` that a recorded container was created with. Values of `--env` are not recorded: they are
-/// taken from slim's own environment.
+/// The options of `docker run` that a recorded container was created with. Values of `--env` are not recorded: they would
+/// be taken from slim's own environment. What they ask of the host needs the user's word
+/// ([`crate::spec::privileges::of_recording`]).
 pub fn recorded(facts: &ContainerFacts, config: &Config) -> ContainerOptions {
     let recorded = recorded_options(facts);
-    let mut options = ContainerOptions {
+    ContainerOptions {
         command: recorded_command(facts, &recorded, config),
-        ..ContainerOptions::default()
-    };
+        ..described(&recorded)
+    }
+}
+
+/// The options of `docker run` that recorded words mean.
+pub(crate) fn described(recorded: &[Vec<String>]) -> ContainerOptions {
+    let mut options = ContainerOptions::default();
     for words in recorded {
         let (Some(name), value) = (words.first(), words.get(1).cloned()) else {
             continue;

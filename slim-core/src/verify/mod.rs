@@ -17,6 +17,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use compare::{Answers, Difference, alike, differences, not_listening, question};
+pub(crate) use confine::described;
 pub use confine::{Writable, arbitrary_user, confined, read_only, recorded, under_apparmor, writable};
 pub use missed::{Miss, MissKind, Missed, Watched, missed};
 

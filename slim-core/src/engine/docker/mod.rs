@@ -28,6 +28,7 @@ use bollard::query_parameters as query;
 use futures_util::StreamExt;
 
 pub use address::{Address, Surroundings, Tls};
+pub(crate) use options::{DEFAULT_CAPABILITIES, Request, csv_field};
 pub use owner::{KIND_LABEL, OWNER_LABEL, Owner};
 pub use start::{crash_loop, describe_end};
 
@@ -137,6 +138,34 @@ struct Inner {
     created: Mutex<Created>,
     /// Images by the digest of their config, where the engine knows them by another name.
     names: Mutex<BTreeMap<Digest, String>>,
+}
+
+/// Reads options without slim's environment: a variable that is only named has no value.
+///
+/// # Errors
+/// As [`parse_here`].
+pub(crate) fn parse(options: &ContainerOptions) -> Result<Request, Error> {
+    parse_with(options, &|_| None)
+}
+
+/// Reads options as the user means them who gives them here: relative paths, and variables that are only named.
+///
+/// # Errors
+/// [`Error::Option`] with the option that is malformed, [`Error::File`] for a file that an option names.
+pub(crate) fn parse_here(options: &ContainerOptions) -> Result<Request, Error> {
+    parse_with(options, &|name| std::env::var(name).ok())
+}
+
+fn parse_with(options: &ContainerOptions, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Request, Error> {
+    let directory = std::env::current_dir().map_err(|source| Error::File {
+        path: ".".into(),
+        source,
+    })?;
+    let here = options::Here {
+        directory: &directory,
+        lookup,
+    };
+    options::request(options, &here)
 }
 
 /// This process's environment and home directory.
@@ -549,17 +578,7 @@ impl Engine for Docker {
     }
 
     async fn create(&self, image: &Image, options: &ContainerOptions) -> Result<Container, Error> {
-        let directory = std::env::current_dir().map_err(|source| Error::File {
-            path: ".".into(),
-            source,
-        })?;
-        let request = options::request(
-            options,
-            &options::Here {
-                directory: &directory,
-                lookup: &|name| std::env::var(name).ok(),
-            },
-        )?;
+        let request = parse_here(options)?;
         let owner = &self.0.owner;
         let name = format!(
             "slim-{}-{}-{}",

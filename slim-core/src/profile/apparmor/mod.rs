@@ -13,6 +13,7 @@
 
 mod file;
 mod name;
+mod own;
 mod rule;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use super::{Artifact, Calls, Context, Error};
 use crate::plan::capabilities::is_known;
 use crate::recording::{Actor, Recording, SocketAction, SocketUse};
 
+pub use own::{NotOwn, renamed};
 pub use rule::escape;
 pub(super) use rule::{Glob, Pattern, Piece, Rules};
 

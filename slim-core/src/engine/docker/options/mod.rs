@@ -16,6 +16,7 @@ use bollard::models::{
 };
 
 pub(super) use container::of_container;
+pub(crate) use mounts::csv_field;
 
 use super::owner::{KIND_LABEL, OWNER_LABEL};
 use crate::engine::{ContainerOptions, Error};
@@ -69,7 +70,7 @@ const CAPABILITIES: [&str; 41] = [
 ];
 
 /// What Docker gives a container that asks for nothing (moby `oci/caps/defaults.go`), without `CAP_`.
-const DEFAULT_CAPABILITIES: [&str; 14] = [
+pub(crate) const DEFAULT_CAPABILITIES: [&str; 14] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",
@@ -88,7 +89,7 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
 
 /// What the options say, ready for the engine.
 #[derive(Debug, Default)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// What the container is created with; the caller adds image and labels of its own.
     pub body: ContainerCreateBody,
     /// Named volumes that it mounts: they are made beforehand, with an owner, if they do not exist.

@@ -355,7 +355,7 @@ pub(super) fn with_source(text: &str, source: Option<&str>) -> String {
 }
 
 /// The field as CSV writes it: in quotes if it holds a comma or a quote.
-pub(super) fn csv_field(field: &str) -> String {
+pub(crate) fn csv_field(field: &str) -> String {
     if field.contains([',', '"']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
