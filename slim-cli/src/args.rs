@@ -10,7 +10,9 @@ use slim_core::engine::Pull;
 use slim_core::pipeline::{AttachOptions, OutputMode, RecordOptions, VerifyOptions};
 use slim_core::plan::tables::RuntimeTable;
 use slim_core::profile::ARTIFACTS;
+use slim_core::recording::signature::{PublicKey, SigningKey};
 use slim_core::report::ChangeKind;
+use slim_core::plan::privileges::{Allowed, Words};
 use slim_core::spec::{ContainerOptions, ContainerSpec, ParseContext};
 use slim_core::verify::Aspect;
 use slim_core::{probe, profile, reach, trace};
@@ -189,10 +191,72 @@ pub(crate) struct Build {
     #[arg(long, requires = "recording", env = "SLIM_NO_RECORD")]
     pub(crate) no_record: bool,
     #[command(flatten)]
+    pub(crate) trust: Trust,
+    #[command(flatten)]
+    pub(crate) sign: Sign,
+    #[command(flatten)]
     pub(crate) verify: Verify,
     /// Tag the slim image although it did not pass
     #[arg(long, env = "SLIM_TAG_UNVERIFIED")]
     pub(crate) tag_unverified: bool,
+}
+
+/// The heading of flags about recordings that may come from elsewhere.
+const RECORDINGS: &str = "Recordings (data that may come from elsewhere)";
+
+/// Whose recordings are believed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = RECORDINGS)]
+pub(crate) struct Signed {
+    /// Read only recordings that this key signed (PEM, Ed25519 or P-256): FILE.sig beside each, as cosign sign-blob and
+    /// openssl write it
+    #[arg(long, value_name = "FILE", env = "SLIM_VERIFY_KEY")]
+    verify_key: Option<PathBuf>,
+}
+
+impl Signed {
+    /// The key, if one is named.
+    pub(crate) fn key(&self) -> anyhow::Result<Option<PublicKey>> {
+        let key = self.verify_key.as_deref().map(PublicKey::load).transpose();
+        key.context("--verify-key")
+    }
+}
+
+/// What recordings may ask for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = RECORDINGS)]
+pub(crate) struct Trust {
+    /// Let recorded containers have this again when they are repeated: KIND=VALUE (volume=/srv:/data,
+    /// cap-add=NET_ADMIN, env=NAME, network=host, …), all of a KIND, or all; may be repeated. Where the command has the
+    /// option itself, giving it again says the same
+    #[arg(long, value_name = "KIND[=VALUE]", env = "SLIM_ALLOW_RECORDED")]
+    allow_recorded: Vec<Allowed>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
+}
+
+impl Trust {
+    /// The user's words; `again` are the options that he gave beside them.
+    pub(crate) fn words(&self, again: &ContainerSpec) -> Words {
+        Words::new(&self.allow_recorded, again)
+    }
+}
+
+/// Who signs what is recorded.
+#[derive(Debug, Args)]
+#[command(next_help_heading = RECORDINGS)]
+pub(crate) struct Sign {
+    /// Sign the recording with this key (PEM, PKCS #8, Ed25519 or P-256): recording.json.sig beside it
+    #[arg(long, value_name = "FILE", env = "SLIM_SIGN_KEY")]
+    sign_key: Option<PathBuf>,
+}
+
+impl Sign {
+    /// The key, if one is named.
+    pub(crate) fn key(&self) -> anyhow::Result<Option<SigningKey>> {
+        let key = self.sign_key.as_deref().map(SigningKey::load).transpose();
+        key.context("--sign-key")
+    }
 }
 
 /// How the product is run before it is called good.
@@ -271,6 +335,8 @@ pub(crate) struct VerifyAgain {
     #[command(flatten)]
     pub(crate) checks: Checks,
     #[command(flatten)]
+    pub(crate) trust: Trust,
+    #[command(flatten)]
     pub(crate) tracer: Tracer,
 }
 
@@ -301,6 +367,8 @@ pub(crate) struct Check {
     /// A recording, or a directory that holds a recording.json; may be repeated
     #[arg(long, value_name = "RECORDING", required = true)]
     pub(crate) recording: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
 }
 
 /// The headings of flags that only a container has which slim starts.
@@ -332,6 +400,8 @@ pub(crate) struct Record {
     pub(crate) observe: Observe,
     #[command(flatten)]
     attach: Attach,
+    #[command(flatten)]
+    pub(crate) sign: Sign,
 }
 
 impl Record {
@@ -413,6 +483,8 @@ pub(crate) struct Generate {
     /// Recordings, or directories that hold a recording.json
     #[arg(value_name = "RECORDING", required = true)]
     pub(crate) recordings: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
     /// The image, if it is not to be found under the name that was recorded
     #[arg(long, value_name = "IMAGE", env = "SLIM_IMAGE")]
     pub(crate) image: Option<String>,
@@ -436,6 +508,10 @@ pub(crate) struct Merge {
     /// Where the united recording.json and its exchanges go [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
+    #[command(flatten)]
+    pub(crate) sign: Sign,
 }
 
 #[derive(Debug, Args)]

@@ -7,10 +7,12 @@ use slim_core::pipeline::{
     self, Bodies, ProductOptions, RecordOptions, Recorded, Scenario, VerifyOptions, Workshop,
 };
 use slim_core::recording::Recording;
+use slim_core::recording::signature::SigningKey;
+use slim_core::plan::privileges::Words;
 
 use super::{
-    check, connect, default_tag, finish, load_recordings, open_output, recorded, source_date_epoch,
-    stop_on_signals,
+    check, check_recorded, connect, default_tag, finish, load_recordings, open_output, recorded,
+    source_date_epoch, stop_on_signals,
 };
 use crate::args::{Build, Global, Profile, ProfileCommand, Subject, record_options};
 use crate::progress::Progress;
@@ -20,17 +22,37 @@ struct Order<'a> {
     subject: &'a Subject,
     /// How to record; none to do without a new recording.
     record: Option<&'a RecordOptions>,
-    /// Earlier recordings, united.
-    earlier: Option<(Recording, Bodies)>,
+    earlier: Option<Earlier>,
+    /// What signs the recording.
+    key: Option<SigningKey>,
     product: &'a ProductOptions,
     verify: Option<&'a VerifyOptions>,
 }
 
+/// Earlier recordings, united.
+struct Earlier {
+    recording: Recording,
+    bodies: Bodies,
+    /// What they may ask for.
+    words: Words,
+    /// Whether a key vouches for them.
+    signed: bool,
+}
+
 pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
     let record = record_options(&args.observe)?;
+    let key = args.trust.signed.key()?;
     let earlier = match args.recording.as_slice() {
         [] => None,
-        paths => Some(load_recordings(paths)?),
+        paths => {
+            let (recording, bodies) = load_recordings(paths, key.as_ref())?;
+            Some(Earlier {
+                recording,
+                bodies,
+                words: args.trust.words(&record.container),
+                signed: key.is_some(),
+            })
+        }
     };
     let tags = if args.tag.is_empty() {
         vec![default_tag(args.observe.subject.image())]
@@ -51,6 +73,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         subject: &args.observe.subject,
         record: (!args.no_record).then_some(&record),
         earlier,
+        key: args.sign.key()?,
         product: &product,
         verify: verify.as_ref(),
     };
@@ -73,23 +96,27 @@ pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()
         subject: &args.observe.subject,
         record: Some(&record),
         earlier: None,
+        key: None,
         product: &product,
         verify: verify.as_ref(),
     };
     run(global, order).await
 }
 
-async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
+async fn run(global: &Global, mut order: Order<'_>) -> anyhow::Result<()> {
     let began = Instant::now();
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let subject = order.subject;
-    let output = open_output(global, subject.output.as_ref(), subject.image())?;
+    let engine = connect(global).await?;
+    if let Some(earlier) = &order.earlier {
+        check_recorded(&earlier.recording, &engine, &earlier.words, earlier.signed)?;
+    }
+    let output = open_output(global, subject.output.as_ref(), subject.image())?.signing(order.key.take());
     // To load the tracer takes longer than to index an image.
     let record = order
         .record
         .map(|options| (options, pipeline::load(options.trace)));
-    let engine = connect(global).await?;
 
     let image = pipeline::image(&engine, subject.image(), subject.pull.into(), &stop, &progress).await?;
     let mut seen = Seen::before(&image, &order)?;
@@ -134,10 +161,10 @@ impl Seen {
             scenarios: Vec::new(),
             summary: Vec::new(),
         };
-        if let Some((recording, bodies)) = &order.earlier {
-            seen.recording = seen.recording.merge(recording.clone())?;
-            seen.bodies.extend(bodies.clone());
-            seen.scenarios = Scenario::of(recording, bodies, image);
+        if let Some(earlier) = &order.earlier {
+            seen.recording = seen.recording.merge(earlier.recording.clone())?;
+            seen.bodies.extend(earlier.bodies.clone());
+            seen.scenarios = Scenario::of(&earlier.recording, &earlier.bodies, image, &earlier.words);
         }
         Ok(seen)
     }

@@ -8,7 +8,7 @@ use super::{Gate, json, unite};
 use crate::args::{Check, Global, Results};
 
 pub(crate) fn run(global: &Global, args: &Check) -> anyhow::Result<()> {
-    let recording = unite(&args.recording, |_, _| Ok(()))?;
+    let recording = unite(&args.recording, args.signed.key()?.as_ref(), |_, _| Ok(()))?;
     let file = args.profile.display();
     let profile = std::fs::read(&args.profile).with_context(|| file.to_string())?;
     let checked = check::check(&profile, &recording).with_context(|| file.to_string())?;

@@ -1,9 +1,11 @@
 //! `slim generate`.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use slim_core::engine::Pull;
-use slim_core::pipeline::{self, ProductOptions, Workshop};
+use slim_core::engine::{Engine as _, Pull};
+use slim_core::pipeline::{self, Observer as _, ProductOptions, Workshop};
+use slim_core::plan::privileges;
 
 use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
 use crate::args::{Generate, Global};
@@ -11,7 +13,8 @@ use crate::progress::Progress;
 
 pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let began = Instant::now();
-    let (recording, bodies) = load_recordings(&args.recordings)?;
+    let key = args.signed.key()?;
+    let (recording, bodies) = load_recordings(&args.recordings, key.as_ref())?;
     let reference = match args.image {
         Some(reference) => reference,
         None => pipeline::recorded_reference(&recording),
@@ -20,6 +23,20 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let progress = Progress::new(global);
     let output = open_output(global, args.output.as_ref(), &reference)?;
     let engine = connect(global).await?;
+    let asked = if key.is_some() {
+        BTreeSet::new()
+    } else {
+        privileges::of_recording(&recording, engine.facts())
+    };
+    if !asked.is_empty() {
+        // Nothing is started here: who runs what is written decides.
+        let asked: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        progress.warn(&format!(
+            "what is written follows the recording, which asks for {}: read run.sh before you run it, if the recording \
+             is not yours",
+            asked.join(", ")
+        ));
+    }
     let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
     let options = ProductOptions {
         reach: args.product.reach()?,

@@ -21,7 +21,10 @@ use slim_core::engine::docker::Docker;
 use slim_core::owned;
 use slim_core::pipeline::{self, Output, Product, Stop};
 use slim_core::plan::{self, Plan};
+use slim_core::recording::Recording;
+use slim_core::recording::signature::PublicKey;
 use slim_core::report;
+use slim_core::plan::privileges::{self, Words};
 use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
@@ -149,6 +152,23 @@ fn open_output(
     Output::open(&directory.cloned().unwrap_or_else(default), global.output_mode)
 }
 
+/// What in a recording from a file is not allowed, if it is not signed.
+fn check_recorded(
+    recording: &Recording,
+    engine: &Docker,
+    words: &Words,
+    signed: bool,
+) -> Result<(), pipeline::Error> {
+    if signed {
+        return Ok(());
+    }
+    words.check(privileges::of_recording(
+        recording,
+        slim_core::engine::Engine::facts(engine),
+    ))?;
+    Ok(())
+}
+
 /// Records, and keeps the container's own log whatever came of it.
 async fn recorded(
     engine: &Docker,
@@ -244,10 +264,13 @@ fn source_date_epoch() -> anyhow::Result<Option<u64>> {
     }
 }
 
-/// Reads recordings and unites them, with the bodies that lie beside them.
-fn load_recordings(paths: &[PathBuf]) -> anyhow::Result<(slim_core::recording::Recording, pipeline::Bodies)> {
+/// Reads recordings, all of them signed if there is a key, and unites them, with the bodies that lie beside them.
+fn load_recordings(
+    paths: &[PathBuf],
+    key: Option<&PublicKey>,
+) -> anyhow::Result<(Recording, pipeline::Bodies)> {
     let mut bodies = pipeline::Bodies::new();
-    let recording = unite(paths, |path, recording| {
+    let recording = unite(paths, key, |path, recording| {
         let directory = if path.is_dir() {
             path
         } else {
@@ -262,11 +285,12 @@ fn load_recordings(paths: &[PathBuf]) -> anyhow::Result<(slim_core::recording::R
 /// Reads recordings and unites them; `with` sees each of them and where it is.
 fn unite(
     paths: &[PathBuf],
-    mut with: impl FnMut(&Path, &slim_core::recording::Recording) -> anyhow::Result<()>,
-) -> anyhow::Result<slim_core::recording::Recording> {
-    let mut united: Option<slim_core::recording::Recording> = None;
+    key: Option<&PublicKey>,
+    mut with: impl FnMut(&Path, &Recording) -> anyhow::Result<()>,
+) -> anyhow::Result<Recording> {
+    let mut united: Option<Recording> = None;
     for path in paths {
-        let recording = slim_core::recording::Recording::load(path)?;
+        let recording = Recording::load_signed(path, key)?;
         with(path, &recording)?;
         united = Some(match united {
             Some(others) => others.merge(recording)?,

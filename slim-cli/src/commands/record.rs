@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use slim_core::engine::Pull;
 use slim_core::engine::docker::Docker;
 use slim_core::pipeline::{self, Bodies, Running};
+use slim_core::recording::signature::SigningKey;
 use slim_core::recording::{Purpose, Recording, Run};
 use slim_core::report;
 
@@ -15,16 +16,16 @@ use crate::progress::Progress;
 
 pub(crate) async fn run(global: &Global, args: Record) -> anyhow::Result<()> {
     match args.attach_to() {
-        Some(to) => attach(global, &args.observe, to).await,
-        None => record(global, &args.observe).await,
+        Some(to) => attach(global, &args.observe, to, args.sign.key()?).await,
+        None => record(global, &args.observe, args.sign.key()?).await,
     }
 }
 
-async fn record(global: &Global, args: &Observe) -> anyhow::Result<()> {
+async fn record(global: &Global, args: &Observe, key: Option<SigningKey>) -> anyhow::Result<()> {
     let options = record_options(args)?;
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
-    let output = open_output(global, args.subject.output.as_ref(), args.subject.image())?;
+    let output = open_output(global, args.subject.output.as_ref(), args.subject.image())?.signing(key);
     let loading = pipeline::load(options.trace);
     let engine = connect(global).await?;
 
@@ -42,12 +43,17 @@ async fn record(global: &Global, args: &Observe) -> anyhow::Result<()> {
     print(global, &path, &recorded.run, &recorded.summary)
 }
 
-async fn attach(global: &Global, args: &Observe, to: Attachment<'_>) -> anyhow::Result<()> {
+async fn attach(
+    global: &Global,
+    args: &Observe,
+    to: Attachment<'_>,
+    key: Option<SigningKey>,
+) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
     let (running, reference) = find(&engine, to).await?;
-    let output = open_output(global, args.subject.output.as_ref(), &reference)?;
+    let output = open_output(global, args.subject.output.as_ref(), &reference)?.signing(key);
     let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
     let options = attach_options(args);
     let run = pipeline::attach(&engine, &image, &running, &options, &stop, &progress).await?;

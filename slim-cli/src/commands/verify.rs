@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use slim_core::engine::{self, Pull};
 use slim_core::pipeline::{self, Finished};
 use slim_core::report::{self, Report};
+use slim_core::spec::ContainerSpec;
 
 use super::{Differs, connect, json, load_recordings, stop_on_signals};
 use crate::args::{Global, Results, VerifyAgain};
@@ -11,7 +12,9 @@ use crate::progress::Progress;
 
 pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<()> {
     let directory = &args.directory;
-    let (recording, bodies) = load_recordings(std::slice::from_ref(directory))?;
+    let key = args.trust.signed.key()?;
+    let words = args.trust.words(&ContainerSpec::default());
+    let (recording, bodies) = load_recordings(std::slice::from_ref(directory), key.as_ref())?;
     let plan = super::load_plan(directory)?;
     let path = directory.join("report.json");
     let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
@@ -74,6 +77,9 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         directory,
         tagged,
     };
+    words
+        .check(finished.privileges(&engine, key.is_some())?)
+        .map_err(pipeline::Error::from)?;
     let options = args.checks.options(Some(args.tracer.sizes()));
     let (verification, unchecked) = finished.verify(&engine, &options, &stop, &progress).await?;
     drop(progress);

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::owned::{self, Claim, Fate, Kind, Place, Thing};
+use crate::profile::apparmor_renamed;
 
 /// Whether this kernel enforces AppArmor.
 const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
@@ -25,7 +26,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Loads `profile`, which calls itself `own`, under a name of this process's.
+    /// Loads `profile`, which slim wrote under the name `own`, under a name of this process's; any other text is refused.
     ///
     /// # Errors
     /// Why it cannot be enforced here, in words.
@@ -40,7 +41,13 @@ impl Loaded {
             })
             .map_err(|error| error.to_string())?;
         let name = claim.thing().name.clone();
-        let text = profile.replace(&format!("profile {own} "), &format!("profile {name} "));
+        let text = match apparmor_renamed(profile, own, &name) {
+            Ok(text) => text,
+            Err(error) => {
+                claim.gone();
+                return Err(error.to_string());
+            }
+        };
         // Adding, unlike replacing, fails where there is one already.
         match parser("--add", &text) {
             Ok(()) => Ok(Self {

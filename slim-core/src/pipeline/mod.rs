@@ -207,6 +207,17 @@ pub enum Error {
     /// The recording.
     #[error(transparent)]
     Recording(#[from] recording::Error),
+    /// Recorded data asks for what the user did not allow.
+    #[error(transparent)]
+    NotAllowed(#[from] crate::plan::privileges::NotAllowed),
+    /// A finished product's files are not of its recording, or not as slim writes them.
+    #[error("{}: {problem}", path.display())]
+    NotOfRecording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The image.
     #[error(transparent)]
     Image(#[from] crate::image::ImageError),

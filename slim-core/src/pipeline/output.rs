@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::digest::Digest;
 use crate::profile;
-use crate::recording::Recording;
+use crate::recording::signature::SigningKey;
+use crate::recording::{self, Recording};
+
 
 /// Bodies of exchanges, by digest.
 pub type Bodies = BTreeMap<Digest, Vec<u8>>;
@@ -40,7 +42,16 @@ const EXCHANGES: &str = "exchanges";
 const MAX_MANIFEST: u64 = 64 << 20;
 
 /// What a build that fails leaves: what was recorded, the container's log and the report.
-const KEPT_ON_FAILURE: [&str; 3] = ["recording.json", "container.log", REPORT_FILE];
+const KEPT_ON_FAILURE: [&str; 4] = [RECORDING, SIGNATURE, "container.log", REPORT_FILE];
+
+/// The recording's name.
+const RECORDING: &str = "recording.json";
+
+/// Its signature's, as [`recording::signature::beside`] has it.
+const SIGNATURE: &str = "recording.json.sig";
+
+/// No body that is kept is longer.
+const LONGEST_BODY: u64 = 1 << 20;
 
 /// Reads the bodies that lie in `directory/exchanges` beside a recording. One that is missing or was changed is left
 /// out: replaying then compares digests alone.
@@ -55,12 +66,7 @@ pub fn load_bodies(recording: &Recording, directory: &Path) -> Result<Bodies, Er
         .filter(|body| body.kept)
     {
         let path = directory.join(EXCHANGES).join(body.digest.hex());
-        let read = File::open(&path).and_then(|file| {
-            let mut bytes = Vec::new();
-            // A file that is longer than the recorded body is another one.
-            file.take(body.size + 1).read_to_end(&mut bytes).map(|_| bytes)
-        });
-        match read {
+        match read_body(&path, body.size) {
             Ok(bytes) if Digest::of(&bytes) == body.digest => {
                 bodies.insert(body.digest.clone(), bytes);
             }
@@ -70,6 +76,30 @@ pub fn load_bodies(recording: &Recording, directory: &Path) -> Result<Bodies, Er
         }
     }
     Ok(bodies)
+}
+
+/// Reads a body of `size` bytes, and at most one more. Neither it nor its directory may be a link: a recording from
+/// elsewhere is not to have other files sent to a container.
+fn read_body(path: &Path, size: u64) -> std::io::Result<Vec<u8>> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let open = || {
+        std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(path)
+    };
+    if !std::fs::symlink_metadata(directory)?.is_dir() {
+        return Err(std::io::Error::other("exchanges is a link, and is not followed"));
+    }
+    let file = open()?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(size.min(LONGEST_BODY).saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The permissions of the files of an output directory.
@@ -118,6 +148,8 @@ pub struct Output {
     mode: OutputMode,
     manifest: Mutex<Manifest>,
     complete: AtomicBool,
+    /// What signs the recordings that are written.
+    key: Option<SigningKey>,
 }
 
 /// The default for `image`: `slim-out/NAME`, where the name is the reference with everything but letters, digits,
@@ -178,11 +210,18 @@ impl Output {
             handle,
             mode,
             complete: AtomicBool::new(false),
+            key: None,
         };
         // First of all: a reader must not take yesterday's report for this build's.
         output.remove(REPORT_FILE)?;
         output.remove_product()?;
         Ok(output)
+    }
+
+    /// Returns it with a key that signs every recording which is written.
+    pub fn signing(mut self, key: Option<SigningKey>) -> Self {
+        self.key = key;
+        self
     }
 
     /// The directory.
@@ -300,10 +339,10 @@ impl Output {
             .collect()
     }
 
-    /// Writes a recording, and the bodies of its exchanges beside it.
+    /// Writes a recording, the bodies of its exchanges beside it, and its signature if there is a key.
     ///
     /// # Errors
-    /// [`Error::Output`], [`Error::Foreign`].
+    /// [`Error::Output`], [`Error::Foreign`], [`Error::Recording`] where it cannot be signed.
     pub fn write_recording(&self, recording: &Recording, bodies: &Bodies) -> Result<PathBuf, Error> {
         if !bodies.is_empty() {
             self.make_exchanges()?;
@@ -325,7 +364,17 @@ impl Output {
         for (name, body) in names {
             self.write(&name, body)?;
         }
-        self.write("recording.json", &recording.to_json())
+        let bytes = recording.to_json();
+        let path = self.write(RECORDING, &bytes)?;
+        match &self.key {
+            Some(key) => {
+                let signature = key.sign(&bytes).map_err(recording::Error::from)?;
+                self.write(SIGNATURE, &signature)?;
+            }
+            // That of an earlier one is of no use.
+            None => self.remove(SIGNATURE)?,
+        }
+        Ok(path)
     }
 
     /// Makes the directory of bodies, or sees that it is one and no link.

@@ -16,11 +16,15 @@ use crate::image::Image;
 use crate::plan::filter::Filter;
 use crate::plan::{self, Changes, InMemory, Plan};
 use crate::probe::{self, Patience, Questions, Replayed, Unrecorded};
-use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, profile_name};
+use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, apparmor_renamed, profile_name};
 use crate::recording::{ContainerFacts, Exchange, Phase, Purpose, Recording, Run, SocketUse};
+use crate::plan::privileges::{self, Privilege, Words};
 use crate::spec::{ContainerSpec, LaunchSpec};
 use crate::trace::{self, Observed, Scope, Tracer};
 use crate::verify::{self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, differences};
+
+/// The plan's name in an output directory.
+const PLAN_FILE: &str = "plan.json";
 
 /// As many of the application's last lines are shown where it failed.
 const LAST_LINES: usize = 10;
@@ -77,10 +81,10 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand, options come
-    /// from their recorded words.
-    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &Image) -> Vec<Self> {
-        let environment = |name: &str| std::env::var(name).ok();
+    /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand but for those that
+    /// `words` give, options come from their recorded words. Whether the user allows what they ask of the host is to be
+    /// checked before ([`privileges::of_recording`]).
+    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &Image, words: &Words) -> Vec<Self> {
         let mut runs: Vec<&Run> = recording
             .runs
             .values()
@@ -90,8 +94,11 @@ impl Scenario {
         let scenario = |run: &Run| {
             let readiness = run.phases.iter().find(|mark| mark.phase == Phase::Serving);
             let took = Duration::from_millis(readiness.map_or(0, |mark| mark.at_ms));
+            // Whether a recorded name may have a value of slim's own environment was checked with the rest.
+            let value = |name: &str| words.value(name).or_else(|| std::env::var(name).ok());
+            let container = plan::recorded_container(&run.container, &image.config).with_values(value);
             Self {
-                container: plan::recorded_container(&run.container, &image.config).with_values(environment),
+                container,
                 expected: Answers {
                     exchanges: run.exchanges.clone(),
                     bodies: bodies.clone(),
@@ -125,6 +132,45 @@ pub struct Finished<'a> {
 }
 
 impl Finished<'_> {
+    /// What its containers are given beyond what every container has: by its recording unless somebody vouches for it
+    /// (`signed`), and by the plan and the profile beside it beyond that.
+    ///
+    /// # Errors
+    /// [`Error::NotOfRecording`] for files that are not of the recording, or a profile that slim did not write;
+    /// [`Error::Engine`], [`Error::Output`].
+    pub fn privileges(&self, engine: &dyn Engine, signed: bool) -> Result<BTreeSet<Privilege>, Error> {
+        let foreign = |name: &str, problem: String| Error::NotOfRecording {
+            path: self.directory.join(name),
+            problem,
+        };
+        let runs: Vec<_> = self.recording.runs.keys().cloned().collect();
+        if self.plan.image != self.recording.image || self.plan.runs != runs {
+            let problem = "not the plan of the recording beside it; slim generate makes it anew";
+            return Err(foreign(PLAN_FILE, problem.to_owned()));
+        }
+        let apparmor = self.directory.join(APPARMOR_FILE);
+        let text = std::fs::read_to_string(&apparmor).map_err(|source| Error::Output {
+            path: apparmor,
+            source,
+        })?;
+        let name = profile_name(self.tagged);
+        apparmor_renamed(&text, &name, &name).map_err(|error| foreign(APPARMOR_FILE, error.to_string()))?;
+
+        let recorded = privileges::of_recording(self.recording, engine.facts());
+        let granted: Vec<String> = self.plan.capabilities.iter().map(|c| c.name.clone()).collect();
+        let filter = read_seccomp(&self.directory.join(SECCOMP_FILE))?.filter;
+        let mut beside = privileges::of_capabilities(&granted);
+        beside.extend(privileges::of_filter(
+            &filter,
+            &privileges::defaults(engine.facts(), &granted),
+        ));
+        Ok(if signed {
+            beside.difference(&recorded).cloned().collect()
+        } else {
+            beside.union(&recorded).cloned().collect()
+        })
+    }
+
     /// Runs it again, without mending anything; and says what could not be checked, a sentence each.
     ///
     /// # Errors
@@ -150,7 +196,7 @@ impl Finished<'_> {
                 self.plan.reference
             ));
         }
-        let scenarios = Scenario::of(self.recording, self.bodies, self.product);
+        let scenarios = Scenario::of(self.recording, self.bodies, self.product, &Words::default());
         for exchange in scenarios.iter().flat_map(|scenario| &scenario.expected.exchanges) {
             let gone = exchange
                 .bodies()

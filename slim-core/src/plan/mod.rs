@@ -8,6 +8,7 @@ mod changes;
 mod confine;
 pub mod filter;
 mod paths;
+pub mod privileges;
 mod removed;
 pub mod syscalls;
 pub mod tables;

@@ -13,7 +13,6 @@ mod podman;
 mod run_sh;
 pub mod seccomp;
 mod selinux;
-mod shell;
 pub mod simulate;
 mod systemd;
 mod unit;
@@ -22,14 +21,17 @@ mod yaml;
 
 use std::collections::BTreeSet;
 
-pub use apparmor::{APPARMOR_FILE, AppArmor, Mode as AppArmorMode, escape as apparmor_escape};
+pub use apparmor::{
+    APPARMOR_FILE, AppArmor, Mode as AppArmorMode, NotOwn, escape as apparmor_escape,
+    renamed as apparmor_renamed,
+};
 pub use compose::Compose;
 pub use kubernetes::{NetworkPolicy, OperatorAppArmor, OperatorSeccomp, Resources, SecurityContext};
 pub use podman::Podman;
 pub use run_sh::RunSh;
 pub use seccomp::{OciSeccomp, SECCOMP_FILE, Seccomp};
 pub use selinux::Selinux;
-pub use shell::word as shell_word;
+pub use crate::spec::shell_word;
 pub use systemd::Systemd;
 
 use crate::digest::Digest;

@@ -1,6 +1,6 @@
 //! `run.sh`: the `docker run` line with all of it.
 
-use super::shell::{line, word};
+use crate::spec::shell::{line, word};
 use super::{AppArmor, Artifact, Context, Error, Seccomp};
 
 /// The artifact `run.sh`.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::apparmor::{self, Piece};
 use super::kubernetes::with_headroom;
 use super::mounts::data_mounts;
-use super::shell::line;
+use crate::spec::shell::line;
 use super::unit::word;
 use super::{Artifact, Calls, Context, Error};
 use crate::path::RootPath;

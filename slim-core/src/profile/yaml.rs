@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::shell::line;
+use crate::spec::shell::line;
 
 /// A document: comments, then `value` in block style.
 ///

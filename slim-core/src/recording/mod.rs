@@ -2,12 +2,14 @@
 //!
 //! A [`Recording`] is a set of [`Run`]s keyed by the digest of each run's canonical JSON. Merging is set union, so it
 //! is associative, commutative and idempotent, and replicas, test runs and nodes combine in any order. Totals and
-//! peaks are computed from the set, never stored.
+//! peaks are computed from the set, never stored. The digests are an integrity check and no proof of origin: that is what
+//! a [`signature`] is for.
 //!
 //! The JSON Schema in `docs/recording.schema.json` is generated from these types (`cargo xtask docs`).
 
 mod exchange;
 mod run;
+pub mod signature;
 mod v1;
 
 use std::collections::BTreeMap;
@@ -38,7 +40,7 @@ pub struct Recording {
     pub version: u32,
     /// The digest of the image's config, which all runs share.
     pub image: Digest,
-    /// The runs, by the digest of their canonical JSON.
+    /// The runs, by the digest of their canonical JSON: an integrity check, and no proof of origin.
     pub runs: BTreeMap<Digest, Run>,
 }
 
@@ -81,6 +83,9 @@ pub enum Error {
         /// The key whose run differs.
         key: Digest,
     },
+    /// It is not signed by whom the user trusts.
+    #[error(transparent)]
+    Signature(#[from] signature::Error),
     /// Runs of different images do not merge.
     #[error("recordings of different images do not merge: {ours} and {theirs}; record each image on its own")]
     DifferentImages {
@@ -162,11 +167,22 @@ impl Recording {
             .fold(Peaks::default(), |max, run| max.max(&run.peaks))
     }
 
-    /// Reads a recording, or the `recording.json` in a directory, and checks each run against its key.
+    /// Reads a recording, or the `recording.json` in a directory, and checks each run against its key, which proves that
+    /// it is whole and not whose it is ([`Recording::load_signed`]).
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Json`], [`Error::Version`], [`Error::Damaged`].
     pub fn load(path: &Path) -> Result<Self, Error> {
+        Self::load_signed(path, None)
+    }
+
+    /// As [`Recording::load`], but where there is a key, only what its owner signed: nothing else is parsed.
+    ///
+    /// A run's key is an integrity check. It says that the run is whole, and nothing of where it comes from.
+    ///
+    /// # Errors
+    /// As [`Recording::load`], and [`Error::Signature`].
+    pub fn load_signed(path: &Path, key: Option<&signature::PublicKey>) -> Result<Self, Error> {
         let path = if path.is_dir() {
             path.join("recording.json")
         } else {
@@ -176,6 +192,9 @@ impl Recording {
             path: path.clone(),
             source,
         })?;
+        if let Some(key) = key {
+            key.verify(&path, &bytes)?;
+        }
         Self::parse(&bytes, &path)
     }
 

@@ -100,7 +100,7 @@ impl Run {
         }
     }
 
-    /// The digest of the run's canonical (compact) JSON: its id in a recording.
+    /// The digest of the run's canonical (compact) JSON: its id in a recording, and no proof of whose it is.
     pub fn id(&self) -> Digest {
         Digest::of(&serde_json::to_vec(self).expect("a run's maps have string keys"))
     }

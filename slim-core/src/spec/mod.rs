@@ -11,6 +11,7 @@ mod launch;
 mod options;
 mod parse;
 mod recorded;
+pub(crate) mod shell;
 mod words;
 
 pub use capability::{
@@ -24,6 +25,7 @@ pub use error::Error;
 pub use launch::LaunchSpec;
 pub use options::{ContainerOptions, HEADING, REFUSED, refused};
 pub use parse::ParseContext;
+pub use shell::word as shell_word;
 pub(crate) use parse::{csv, csv_field};
 pub(crate) use recorded::group;
 #[cfg(test)]

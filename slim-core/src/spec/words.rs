@@ -255,6 +255,13 @@ fn add_health(words: &mut Words, health: &HealthCheck) {
     words.add_all("health-retries", retries);
 }
 
+impl Mount {
+    /// Returns the option (`volume`, or `mount` where that does not say all of it) and its value.
+    pub fn to_words(&self) -> (&'static str, String) {
+        mount_words(self)
+    }
+}
+
 /// A mount as `--volume`, where that says all of it, or as `--mount`.
 pub(super) fn mount_words(mount: &Mount) -> (&'static str, String) {
     let Mount {

@@ -13,15 +13,17 @@
 
 mod file;
 mod name;
+mod own;
 mod rule;
 
 use std::collections::BTreeSet;
 
-use super::shell::line;
+use crate::spec::shell::line;
 use super::{Artifact, Calls, Context, Error};
 use crate::plan::capabilities::is_known;
 use crate::recording::{Actor, Recording, SocketAction, SocketUse};
 
+pub use own::{NotOwn, renamed};
 pub use rule::escape;
 pub(super) use rule::{Glob, Pattern, Piece, Rules};
 

@@ -12,7 +12,7 @@ mod port;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shell::line;
+use crate::spec::shell::line;
 use super::{Artifact, Calls, Context, Error};
 use crate::plan::capabilities::is_known;
 use crate::plan::recorded_path;

@@ -12,7 +12,7 @@ pub fn word(text: &str) -> Cow<'_, str> {
 }
 
 /// `text` on one line, for a comment: control characters are escaped.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let escaped: Box<dyn Iterator<Item = char>> = if c.is_control() {
