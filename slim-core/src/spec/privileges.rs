@@ -297,7 +297,17 @@ fn mount_text(mount: &Mount) -> String {
     {
         fields.push(format!("bind-propagation={propagation}"));
     }
+    if mount
+        .bind_options
+        .as_ref()
+        .and_then(|options| options.non_recursive)
+        == Some(true)
+    {
+        fields.push("bind-nonrecursive".to_owned());
+    }
     let options = mount.volume_options.as_ref();
+    let subpath = options.and_then(|options| options.subpath.as_ref());
+    fields.extend(subpath.map(|subpath| format!("volume-subpath={subpath}")));
     if let Some(driver) = options.and_then(|options| options.driver_config.as_ref()) {
         fields.extend(driver.name.iter().map(|name| format!("volume-driver={name}")));
         let settings: BTreeMap<_, _> = driver.options.iter().flatten().collect();
@@ -705,6 +715,26 @@ mod tests {
         let mut filled = options.clone();
         again.fill(&mut filled);
         assert_eq!(filled.env, ["TOKEN=mine"]);
+        // A word for a part is none for the whole, nor is one that reads only for one that writes.
+        for (part, whole) in [
+            ("source=v,target=/v,volume-subpath=a", "source=v,target=/v"),
+            (
+                "type=bind,source=/,target=/h,bind-nonrecursive",
+                "type=bind,source=/,target=/h",
+            ),
+            (
+                "type=bind,source=/,target=/h,readonly",
+                "type=bind,source=/,target=/h",
+            ),
+        ] {
+            let whole = ContainerOptions {
+                mount: list(&[whole]),
+                ..ContainerOptions::default()
+            };
+            let asked = of(&docker::parse(&whole).unwrap().body);
+            let part = words(&[&format!("mount={part}")], &none);
+            part.check(asked).unwrap_err();
+        }
         // Another value of the same kind is another privilege.
         let other = words(&["volume=/etc:/host:ro", "cap-add=SYS_ADMIN"], &none);
         assert_eq!(other.check(all.clone()).unwrap_err().0.len(), 4);
