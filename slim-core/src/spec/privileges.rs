@@ -717,7 +717,7 @@ mod tests {
         assert_eq!(filled.env, ["TOKEN=mine"]);
         // A word for a part is none for the whole, nor is one that reads only for one that writes.
         for (part, whole) in [
-            ("source=v,target=/v,volume-subpath=a", "source=v,target=/v"),
+            ("source=db,target=/v,volume-subpath=a", "source=db,target=/v"),
             (
                 "type=bind,source=/,target=/h,bind-nonrecursive",
                 "type=bind,source=/,target=/h",
