@@ -483,8 +483,6 @@ pub(crate) struct Generate {
     /// Recordings, or directories that hold a recording.json
     #[arg(value_name = "RECORDING", required = true)]
     pub(crate) recordings: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) signed: Signed,
     /// The image, if it is not to be found under the name that was recorded
     #[arg(long, value_name = "IMAGE", env = "SLIM_IMAGE")]
     pub(crate) image: Option<String>,
@@ -498,6 +496,8 @@ pub(crate) struct Generate {
     /// Where the results go [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) signed: Signed,
 }
 
 #[derive(Debug, Args)]

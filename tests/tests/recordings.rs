@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use slim_core::recording::{ContainerFacts, Recording};
+use slim_core::spec::ContainerSpec;
 use slim_tests::{Image, assert_exit, require_docker, require_root, run, slim};
 
 /// A job of one file and a shell.
@@ -52,9 +53,7 @@ impl Recorded {
     }
 
     fn with_options(&self, options: &[&str]) -> PathBuf {
-        self.edited(|container| {
-            container.options = options.iter().map(|&option| option.to_owned()).collect();
-        })
+        self.edited(|container| container.spec = described(options))
     }
 
     /// `slim build --recording FILE --no-record` into `out`, with further words.
@@ -77,6 +76,18 @@ impl Recorded {
     }
 }
 
+/// What the options describe, as a recording from elsewhere may hold it: each a name and, unless it is a flag, a value.
+fn described(options: &[&str]) -> ContainerSpec {
+    let mut words: Vec<Vec<String>> = Vec::new();
+    for &option in options {
+        match words.last_mut() {
+            Some(last) if !option.starts_with("--") => last.push(option.to_owned()),
+            _ => words.push(vec![option.to_owned()]),
+        }
+    }
+    ContainerSpec::from_words(&words, &[])
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -87,7 +98,7 @@ fn an_edited_recording_mounts_nothing_of_the_host_without_a_word() {
     let host = tempfile::tempdir().unwrap();
     let volume = format!("{}:/host", host.path().display());
     let recording = recorded.edited(|container| {
-        container.options = vec!["--volume".to_owned(), volume.clone()];
+        container.spec = described(&["--volume", &volume]);
         container.command = vec!["sh".to_owned(), "-c".to_owned(), WRITES.to_owned()];
     });
     let output = recorded.replay(&recording, &[]);
@@ -138,8 +149,12 @@ fn every_kind_of_privilege_needs_a_word() {
         (
             "--mount",
             "type=volume,target=/v,volume-driver=local,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/",
-            "mount=type=volume,target=/v,volume-driver=local,volume-opt=device=/,volume-opt=o=bind,volume-opt=type=none",
+            "mount=type=volume,volume-driver=local,volume-opt=device=/,volume-opt=o=bind,volume-opt=type=none,target=/v",
         ),
+        ("--cap-add", "ALL", "cap-add=ALL"),
+        ("--device", "/dev/null:/dev/x", "device=/dev/null:/dev/x:rwm"),
+        ("--pid", "host", "pid=host"),
+        ("--sysctl", "net.core.somaxconn=1", "sysctl=net.core.somaxconn=1"),
         ("--network", "host", "network=host"),
         ("--network", "container:other", "network=container:other"),
         ("--publish", "0.0.0.0:22:22", "publish=0.0.0.0:22:22/tcp"),
@@ -197,8 +212,7 @@ fn every_kind_of_privilege_needs_a_word() {
         "--read-only",
         "--hostname",
         "box",
-        "--cap-add",
-        "ALL",
+        "--init",
     ]);
     assert_exit(&recorded.replay(&harmless, &[]), 0);
 }
@@ -209,9 +223,7 @@ fn a_variable_is_taken_from_the_environment_by_word_alone() {
     let host = tempfile::tempdir().unwrap();
     let recording = recorded.edited(|container| {
         let volume = format!("{}:/host", host.path().display());
-        container.options = ["--volume", &volume, "--env", "SLIM_TEST_SECRET"]
-            .map(str::to_owned)
-            .to_vec();
+        container.spec = described(&["--volume", &volume, "--env", "SLIM_TEST_SECRET"]);
         let script = "read l < /srv-data; echo $l; echo secret:$SLIM_TEST_SECRET > /host/told";
         container.command = vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
     });
