@@ -101,7 +101,7 @@ fn build_in(directory: &Path, image: &Image, options: &Options) -> Result<Built,
     build_plan(directory, image, &plan(image, &paths), options)
 }
 
-fn build_plan(directory: &Path, image: &Image, plan: &Plan, options: &Options) -> Result<Built, Error> {
+fn build_plan(directory: &Path, image: &Image, plan: &Plan, options: &Options) -> Result<Built, BuildError> {
     let path = directory.join(LAYER);
     let mut file = File::create(&path).unwrap();
     build(image, plan, options, &mut file, &path, &|_, _| {})

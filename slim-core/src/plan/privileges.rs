@@ -684,7 +684,7 @@ mod tests {
         assert_eq!(again.value("TOKEN").as_deref(), Some("mine"));
         // A word for a part is none for the whole, nor is one that reads only for one that writes.
         for (part, whole) in [
-            ("source=v,target=/v,volume-subpath=a", "source=v,target=/v"),
+            ("source=vol,target=/v,volume-subpath=a", "source=vol,target=/v"),
             (
                 "type=bind,source=/,target=/h,bind-nonrecursive",
                 "type=bind,source=/,target=/h",

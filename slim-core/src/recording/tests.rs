@@ -252,3 +252,38 @@ fn another_version_is_named() {
         "r.json: format version 9, but this slim reads versions 1 to 2: record again, or use the slim that wrote it"
     );
 }
+
+/// Recordings that the last slim of format version 1 wrote: one of a container that it started, with many options, and
+/// one that it attached to.
+const V1: [&[u8]; 2] = [
+    include_bytes!("../../testdata/recordings/v1-started.json"),
+    include_bytes!("../../testdata/recordings/v1-attached.json"),
+];
+
+fn only_run(bytes: &[u8]) -> Run {
+    let recording = Recording::parse(bytes, Path::new("v1.json")).unwrap();
+    assert_eq!(recording.version, VERSION);
+    let again = Recording::parse(&recording.to_json(), Path::new("v2.json")).unwrap();
+    assert_eq!(again, recording);
+    let (id, run) = recording.runs.into_iter().next().unwrap();
+    assert_eq!(run.id(), id);
+    run
+}
+
+#[test]
+fn recordings_of_the_first_version_still_load() {
+    let run = only_run(V1[0]);
+    assert!(run.syscalls.len() > 10 && !run.files.is_empty());
+    assert_eq!(run.container.command, ["/bin/sh", "-c", "echo hello"]);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&run.container.spec).unwrap());
+    let run = only_run(V1[1]);
+    assert_eq!(run.purpose, Purpose::Attached);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&run.container.spec).unwrap());
+}
+
+#[test]
+fn an_edited_recording_of_the_first_version_is_noticed() {
+    let edited = String::from_utf8(V1[0].to_vec()).unwrap().replace("box", "fox");
+    let error = Recording::parse(edited.as_bytes(), Path::new("v1.json")).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+}

@@ -348,6 +348,7 @@ mod tests {
                 tags: Vec::new(),
                 layer_bytes: 1,
             }),
+            launch: crate::spec::LaunchSpec::default(),
             verification: None,
             before: totals(100_000_000, 12_345, 107),
             after: totals(5_000_000, 40, 11),

@@ -91,7 +91,18 @@ pub(super) fn describe(
     add_config(&mut words, config, image);
     add_host(&mut words, host, private_cgroupns);
     let endpoints = found.network_settings.as_ref().and_then(|n| n.networks.as_ref());
+    let own_network = found
+        .host_config
+        .as_ref()
+        .and_then(|host| host.network_mode.clone())
+        .filter(|mode| !matches!(mode.as_str(), "" | "default"))
+        .unwrap_or_else(|| "bridge".to_owned());
     for (name, endpoint) in sorted(endpoints) {
+        if *name != own_network {
+            // A container is started on one network; others are joined later.
+            words.not_carried.insert(format!("--network {name}"));
+            continue;
+        }
         // The engine gives every container its id's beginning as an alias.
         let aliases = endpoint.aliases.iter().flatten();
         words.add_all(
@@ -101,7 +112,12 @@ pub(super) fn describe(
         let ipam = endpoint.ipam_config.clone().unwrap_or_default();
         words.add_all("ip", ipam.ipv4_address.filter(|address| !address.is_empty()));
         words.add_all("ip6", ipam.ipv6_address.filter(|address| !address.is_empty()));
-        let _ = name;
+        for address in ipam.link_local_ips.iter().flatten() {
+            words.not_carried.insert(format!("--link-local-ip {address}"));
+        }
+        for link in endpoint.links.iter().flatten() {
+            words.not_carried.insert(format!("--link {link}"));
+        }
     }
     let mut spec = ContainerSpec::from_words(&words.words, &command);
     spec.not_carried.extend(words.not_carried);
