@@ -241,7 +241,10 @@ fn plan(image: &slim_core::image::Image) -> Plan {
 }
 
 fn build(image: &slim_core::image::Image, options: &Options, directory: &Path) -> Built {
-    build::build(image, &plan(image), options, directory, &|_, _| {}).unwrap()
+    build::build(image, &plan(image), options, directory, &|_, _| {
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap()
 }
 
 /// Hands the archive to `docker load`.

@@ -75,7 +75,7 @@ pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> 
     }
 }
 
-/// A [`Stop`] that Ctrl-C and SIGTERM signal.
+/// A [`Stop`] that Ctrl-C and SIGTERM signal. One more than that ends slim at once, whatever it is at.
 fn stop_on_signals() -> anyhow::Result<Stop> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Stop::default();
@@ -84,11 +84,18 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
     let signalled = stop.clone();
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                Some(()) = interrupt.recv() => signalled.signal(),
+            let signals = tokio::select! {
+                Some(()) = interrupt.recv() => 1,
                 // SIGTERM never means "go on until you are told".
-                Some(()) = terminate.recv() => { signalled.signal(); signalled.signal(); }
+                Some(()) = terminate.recv() => 2,
                 else => break,
+            };
+            if signalled.is_ending() {
+                eprintln!("error: ended at once; what was created is removed by the next slim");
+                std::process::exit(i32::from(crate::exit::FAILED));
+            }
+            for _ in 0..signals {
+                signalled.signal();
             }
         }
     });

@@ -13,6 +13,7 @@ mod totals;
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use archive::Reader;
@@ -98,6 +99,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The work was told to end.
+    #[error("interrupted")]
+    Cancelled,
     /// The image's config cannot be carried over.
     #[error(transparent)]
     Config(#[from] crate::image::Error),
@@ -106,7 +110,7 @@ pub enum Error {
 /// Builds the image that `plan` keeps of `image`: writes `files.tar` to `out_dir` (which exists), replacing an older
 /// one at the very end, and makes the config and the Dockerfile.
 ///
-/// `progress` hears of content bytes, done and all. The result depends on the image, the plan and the options only.
+/// `progress` hears of content bytes, done and all, and says whether to go on. The result depends on the image, the plan and the options only.
 ///
 /// # Errors
 /// See [`Error`]; what was begun is removed.
@@ -115,7 +119,7 @@ pub fn build(
     plan: &Plan,
     options: &Options,
     out_dir: &Path,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Built, Error> {
     // A wrong --change is known before anything is written.
     let config = config::edited(image, plan, options)?;

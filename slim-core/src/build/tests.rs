@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
@@ -98,7 +99,9 @@ fn tree(items: impl IntoIterator<Item = (&'static str, Entry)>) -> BTreeMap<Root
 
 fn build_in(directory: &Path, image: &Image, options: &Options) -> Result<Built, Error> {
     let paths: Vec<RootPath> = image.rootfs.iter().map(|(path, _)| path.clone()).collect();
-    build(image, &plan(image, &paths), options, directory, &|_, _| {})
+    build(image, &plan(image, &paths), options, directory, &|_, _| {
+        ControlFlow::Continue(())
+    })
 }
 
 fn build_all(image: &Image, options: &Options) -> (tempfile::TempDir, Built) {
@@ -304,7 +307,7 @@ fn only_what_is_kept_and_its_directories_are_written() {
         &plan(&image, &kept),
         &Options::default(),
         directory.path(),
-        &|_, _| {},
+        &|_, _| ControlFlow::Continue(()),
     )
     .unwrap();
     let read = Archive::read(built.archive().unwrap()).unwrap();
@@ -366,7 +369,7 @@ fn what_cannot_be_built_is_named_and_leaves_nothing() {
         &missing,
         &Options::default(),
         directory.path(),
-        &|_, _| {},
+        &|_, _| ControlFlow::Continue(()),
     )
     .unwrap_err();
     assert!(error.to_string().contains("/none is to be kept"), "{error}");

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use super::record::{cancellable, show_bytes};
+use super::record::{cancellable, interruptible, show_bytes};
 use super::verify::{Round, Scenario, Subject, Verifier, VerifyOptions};
 use super::{Bodies, Error, Observer, Output, Stage, Stop};
 use crate::build;
+use crate::cancel::Cancel;
 use crate::engine::{Archive, Engine};
 use crate::image::{Image, Rootfs, config_from, packages};
 use crate::path::RootPath;
@@ -54,8 +56,14 @@ pub struct Product {
 /// What is kept and allowed: a pure function of its arguments.
 ///
 /// # Errors
-/// [`Error::OtherImage`] if the recording is of another image; [`Error::Reach`] if an option names what is not there.
-pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> Result<Plan, Error> {
+/// [`Error::OtherImage`] if the recording is of another image; [`Error::Reach`] if an option names what is not there,
+/// and where `cancel` says so before the end.
+pub fn plan(
+    image: &Image,
+    recording: &Recording,
+    options: &ProductOptions,
+    cancel: &Cancel,
+) -> Result<Plan, Error> {
     if recording.image != image.id {
         return Err(Error::OtherImage {
             recorded: recording.image.to_string(),
@@ -64,7 +72,7 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
         });
     }
     let owners = packages::owners(&image.rootfs);
-    let reached = reach::close(image, &owners, recording, &options.reach)?;
+    let reached = reach::close(image, &owners, recording, &options.reach, cancel)?;
     let mut tables = Cow::Borrowed(Tables::built_in());
     if let Some(runtimes) = &options.runtimes {
         tables.to_mut().runtimes.clone_from(runtimes);
@@ -130,7 +138,7 @@ impl Workshop<'_> {
     /// # Errors
     /// [`Error::Profile`], [`Error::Build`], [`Error::Engine`], [`Error::Output`], [`Error::Interrupted`].
     pub async fn produce(&self, recording: &Recording, bodies: &Bodies) -> Result<Product, Error> {
-        let plan = self.plan(recording)?;
+        let plan = self.plan(recording).await?;
         let files = self.write(&plan, recording, bodies)?;
         let made = self.make(&plan).await?;
         let product = match made {
@@ -158,7 +166,7 @@ impl Workshop<'_> {
         let mut verifier = Verifier::new(self.engine, scenarios, verify, self.stop, self.observer)?;
         let mut healed = Vec::new();
         let mut number = 1;
-        let mut plan = self.plan(&recording)?;
+        let mut plan = self.plan(&recording).await?;
         verifier.load_ahead();
         loop {
             let files = self.write(&plan, &recording, bodies)?;
@@ -233,7 +241,7 @@ impl Workshop<'_> {
         };
         let mut next = subject.recording.clone();
         next.insert(run)?;
-        let better = self.plan(&next)?;
+        let better = self.plan(&next).await?;
         if better.allows_as_much_as(subject.plan) {
             // Excluded, or out of bounds: the product is what it is, and is judged as that.
             return Ok((verifier.round(subject, u32::MAX).await?, None));
@@ -256,10 +264,14 @@ impl Workshop<'_> {
     }
 
     /// What follows from `recording`.
-    fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
+    async fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
         self.observer
             .begin(Stage::Plan, "closing over what the observed files need");
-        let plan = plan(self.image, recording, self.options)?;
+        let (image, recording, options) = (self.image.clone(), recording.clone(), self.options.clone());
+        let plan = interruptible(self.stop, move |cancel| {
+            plan(&image, &recording, &options, cancel)
+        })
+        .await?;
         let all = self.image.rootfs.len();
         self.observer
             .end(Stage::Plan, &format!("{} of {all} paths kept", plan.files.len()));
@@ -323,9 +335,30 @@ impl Workshop<'_> {
             source_date_epoch: options.source_date_epoch,
             tags: vec![name.clone()],
         };
-        let built = build::build(image, plan, &build_options, output.directory(), &|done, total| {
-            observer.bytes(done, Some(total));
-        })?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let building = interruptible(stop, {
+            let (image, plan, directory) = (image.clone(), plan.clone(), output.directory().to_owned());
+            move |cancel| {
+                let progress = |done, total| {
+                    // Nobody listens any more where the work is to end.
+                    let _ = sender.send((done, Some(total)));
+                    if cancel.is_cancelled() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                };
+                Ok(build::build(
+                    &image,
+                    &plan,
+                    &build_options,
+                    &directory,
+                    &progress,
+                )?)
+            }
+        });
+        let (built, ()) = tokio::join!(building, show_bytes(receiver, observer));
+        let built = built?;
         output.write("Dockerfile", built.dockerfile.as_bytes())?;
         observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
         observer.begin(Stage::Load, &options.tags.join(", "));
