@@ -19,6 +19,7 @@
 //! ```
 
 pub mod build;
+pub mod cancel;
 pub mod digest;
 pub mod engine;
 pub mod image;

@@ -147,7 +147,10 @@ fn sh(script: &str) -> ContainerOptions {
 
 /// Runs a container to its end; gives its exit code, standard output and standard error.
 async fn run(docker: &Docker, image: &Image, options: &ContainerOptions) -> (i64, String, String) {
-    let container = docker.create(image, &parsed(options)).await.expect("it is created");
+    let container = docker
+        .create(image, &parsed(options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let outcome = docker.wait(&container).await.expect("it ends");
     let (out, err) = docker.logs(&container, 1 << 20).await.expect("it has a log");
@@ -256,7 +259,10 @@ async fn what_is_asked_arrives() {
         command: list(&["999"]),
         ..ContainerOptions::default()
     };
-    let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
+    let container = docker
+        .create(&image, &parsed(&options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let environment = exec(&docker, &container, "/bin/cat /proc/1/environ").await;
     let environment: Vec<&str> = environment.split('\0').collect();
@@ -324,7 +330,10 @@ async fn what_is_asked_arrives() {
         serde_json::to_value(&facts.spec).expect("JSON")["env"],
         serde_json::json!(["FILE", "BOTH", "GONE", "SPACE"])
     );
-    assert!(!written.contains("a b") && !written.contains("\"option\""), "{written}");
+    assert!(
+        !written.contains("a b") && !written.contains("\"option\""),
+        "{written}"
+    );
     let kind = |path: &str| {
         facts
             .mounts
@@ -358,10 +367,16 @@ async fn networks() {
         network: Some(network.to_owned()),
         ..ContainerOptions::default()
     };
-    let none = docker.create(&image, &parsed(&with("none"))).await.expect("it is created");
+    let none = docker
+        .create(&image, &parsed(&with("none")))
+        .await
+        .expect("it is created");
     docker.start(&none).await.expect("it starts");
     assert!(docker.state(&none).await.expect("a state").addresses.is_empty());
-    let host = docker.create(&image, &parsed(&with("host"))).await.expect("it is created");
+    let host = docker
+        .create(&image, &parsed(&with("host")))
+        .await
+        .expect("it is created");
     docker.start(&host).await.expect("it starts");
     assert!(
         docker
@@ -474,7 +489,10 @@ async fn a_seccomp_file_is_sent_as_its_text() {
         security_opt: vec!["seccomp=unconfined".to_owned()],
         ..ContainerOptions::default()
     };
-    let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
+    let container = docker
+        .create(&image, &parsed(&options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let (facts, _) = docker.container_facts(&container).await.expect("facts");
     assert!(facts.seccomp.is_none() && facts.seccomp_unconfined);
@@ -504,7 +522,10 @@ async fn ends_are_told_apart() {
     // Out of memory.
     let mut options = sh("echo hungry; exec /bin/tail /dev/zero");
     options.memory = Some("20m".to_owned());
-    let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
+    let container = docker
+        .create(&image, &parsed(&options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let outcome = docker.wait(&container).await.expect("it ends");
     assert!(
@@ -574,7 +595,10 @@ async fn failures_to_start_are_named() {
             "in use",
         ),
     ] {
-        let container = docker.create(&image, &parsed(&options)).await.expect("it is created");
+        let container = docker
+            .create(&image, &parsed(&options))
+            .await
+            .expect("it is created");
         let error = docker.start(&container).await.expect_err(says);
         assert!(
             matches!(&error, Error::Start { what, .. } if what.contains(says)),
@@ -642,7 +666,10 @@ async fn peaks_are_measured_while_it_runs() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let script = "head -c 30000000 /dev/zero | tail -c 30000000 >/dev/null; while :; do :; done";
-    let container = docker.create(&image, &parsed(&sh(script))).await.expect("it is created");
+    let container = docker
+        .create(&image, &parsed(&sh(script)))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     loop {
@@ -677,12 +704,18 @@ async fn everything_is_removed_with_its_container() {
     };
     let (first, second) = {
         let _guard = docker.guard();
-        let first = docker.create(&image, &parsed(&options)).await.expect("it is created");
+        let first = docker
+            .create(&image, &parsed(&options))
+            .await
+            .expect("it is created");
         docker.start(&first).await.expect("it starts");
         let volumes = volumes_of(&first);
         // /data of the image, /more and the named one.
         assert_eq!(volumes.len(), 3, "{volumes:?}");
-        let second = docker.create(&image, &parsed(&options)).await.expect("it is created");
+        let second = docker
+            .create(&image, &parsed(&options))
+            .await
+            .expect("it is created");
         docker.remove(&first).await.expect("it is removed while it runs");
         for name in volumes {
             assert_eq!(exists(&name), name == volume, "the named one is in use: {name}");
@@ -696,7 +729,10 @@ async fn everything_is_removed_with_its_container() {
     }
     // What the user had before stays.
     self::docker(&["volume", "create", &volume]);
-    let third = docker.create(&image, &parsed(&options)).await.expect("it is created");
+    let third = docker
+        .create(&image, &parsed(&options))
+        .await
+        .expect("it is created");
     docker.remove(&third).await.expect("it is removed");
     assert!(exists(&volume));
     self::docker(&["volume", "rm", &volume]);

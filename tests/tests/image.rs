@@ -243,7 +243,10 @@ fn plan(image: &slim_core::image::Image) -> Plan {
 fn build(image: &slim_core::image::Image, options: &Options, directory: &Path) -> Built {
     let path = directory.join(build::LAYER);
     let mut file = std::fs::File::create(&path).unwrap();
-    build::build(image, &plan(image), options, &mut file, &path, &|_, _| {}).unwrap()
+    build::build(image, &plan(image), options, &mut file, &path, &|_, _| {
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap()
 }
 
 /// Hands the archive to `docker load`.

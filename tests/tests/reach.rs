@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use slim_core::cancel::Cancel;
 use slim_core::image::{Archive, Config, Image, Kind, packages};
 use slim_core::path::RootPath;
 use slim_core::plan::EdgeKind;
@@ -68,7 +69,8 @@ fn reached(path: &str) -> Reached {
         ..Options::default()
     };
     let packages = packages::owners(&IMAGE.rootfs);
-    close(&IMAGE, &packages, &Recording::new(IMAGE.id.clone()), &options).unwrap()
+    let recording = Recording::new(IMAGE.id.clone());
+    close(&IMAGE, &packages, &recording, &options, &Cancel::default()).unwrap()
 }
 
 /// What `ldd` says in a container: each file's libraries as the loader names them, and whether all were found.

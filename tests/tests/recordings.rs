@@ -207,13 +207,7 @@ fn every_kind_of_privilege_needs_a_word() {
     }
 
     // Options that this slim never replays are still not replayed, and what is no privilege needs no word.
-    let harmless = recorded.with_options(&[
-        "--privileged",
-        "--read-only",
-        "--hostname",
-        "box",
-        "--init",
-    ]);
+    let harmless = recorded.with_options(&["--privileged", "--read-only", "--hostname", "box", "--init"]);
     assert_exit(&recorded.replay(&harmless, &[]), 0);
 }
 

@@ -6,9 +6,9 @@ use slim_core::image::Image;
 use slim_core::pipeline::{
     self, Bodies, ProductOptions, RecordOptions, Recorded, Scenario, VerifyOptions, Workshop,
 };
+use slim_core::plan::privileges::Words;
 use slim_core::recording::Recording;
 use slim_core::recording::signature::SigningKey;
-use slim_core::plan::privileges::Words;
 
 use super::{
     check, check_recorded, connect, default_tag, finish, load_recordings, open_output, recorded,

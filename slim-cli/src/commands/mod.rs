@@ -20,11 +20,11 @@ use anyhow::Context as _;
 use slim_core::engine::docker::Docker;
 use slim_core::owned;
 use slim_core::pipeline::{self, Output, Product, Stop};
+use slim_core::plan::privileges::{self, Words};
 use slim_core::plan::{self, Plan};
 use slim_core::recording::Recording;
 use slim_core::recording::signature::PublicKey;
 use slim_core::report;
-use slim_core::plan::privileges::{self, Words};
 use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
@@ -79,7 +79,8 @@ pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> 
     }
 }
 
-/// A [`Stop`] that Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP) signal.
+/// A [`Stop`] that Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP) signal. One more than that ends slim at once,
+/// whatever it is at.
 fn stop_on_signals() -> anyhow::Result<Stop> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = Stop::default();
@@ -100,12 +101,19 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                Some(()) = interrupt.recv() => signalled.signal(),
+            let signals = tokio::select! {
+                Some(()) = interrupt.recv() => 1,
                 // These never mean "go on until you are told".
-                Some(()) = terminate.recv() => { signalled.signal(); signalled.signal(); }
-                Some(()) = hung_up => { signalled.signal(); signalled.signal(); }
+                Some(()) = terminate.recv() => 2,
+                Some(()) = hung_up => 2,
                 else => break,
+            };
+            if signalled.is_ending() {
+                eprintln!("error: ended at once; slim's watchdog removes what was created");
+                std::process::exit(i32::from(crate::exit::FAILED));
+            }
+            for _ in 0..signals {
+                signalled.signal();
             }
         }
     });

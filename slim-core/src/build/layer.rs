@@ -17,6 +17,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 
 use sha2::{Digest as _, Sha256};
 use tar::{EntryType, Header};
@@ -71,7 +72,7 @@ impl From<io::Error> for Failure {
 
 /// Writes `paths` of `rootfs`, and the directories they stand in, to the empty file `out`.
 ///
-/// `epoch` is `SOURCE_DATE_EPOCH`; `progress` hears of content bytes, done and all.
+/// `epoch` is `SOURCE_DATE_EPOCH`; `progress` hears of content bytes, done and all, and says whether to go on.
 ///
 /// # Errors
 /// A path is not in the image, its bytes cannot be read or changed meanwhile, or `out` cannot be written.
@@ -80,7 +81,7 @@ pub(super) fn write<'a>(
     paths: impl IntoIterator<Item = &'a RootPath>,
     epoch: Option<i64>,
     out: &mut File,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Layer, Failure> {
     let mut kept: BTreeSet<RootPath> = BTreeSet::new();
     for path in paths {
@@ -135,7 +136,7 @@ pub(super) fn write<'a>(
         first.insert(entry.inode, path);
         copy(rootfs, path, entry.size(), &mut sink, &mut buf, &mut |n| {
             done += n;
-            progress(done, total);
+            progress(done, total)
         })?;
     }
     // Two empty blocks end a tar.
@@ -154,7 +155,7 @@ fn copy(
     size: u64,
     sink: &mut Sink<'_>,
     buf: &mut [u8],
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<(), Failure> {
     let failed = |source| BuildError::Read {
         path: path.clone(),
@@ -175,7 +176,9 @@ fn copy(
             sink.put(chunk)?;
         }
         left -= n as u64;
-        progress(n as u64);
+        if progress(n as u64).is_break() {
+            return Err(BuildError::Cancelled.into());
+        }
     }
     if reader.read(&mut buf[..1]).map_err(failed)? != 0 {
         return Err(BuildError::Changed(path.clone()).into());

@@ -13,6 +13,7 @@ mod totals;
 
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use archive::Reader;
@@ -98,6 +99,9 @@ pub enum BuildError {
         /// The reason.
         reason: String,
     },
+    /// The work was told to end.
+    #[error("interrupted")]
+    Cancelled,
     /// The image's config cannot be carried over.
     #[error(transparent)]
     Config(#[from] crate::image::ImageError),
@@ -106,7 +110,8 @@ pub enum BuildError {
 /// Builds the image that `plan` keeps of `image`: writes its layer to `layer_file`, which will be found at `path`, and
 /// makes the config and the Dockerfile.
 ///
-/// `progress` hears of content bytes, done and all. The result depends on the image, the plan and the options only.
+/// `progress` hears of content bytes, done and all, and says whether to go on. The result depends on the image, the plan and
+/// the options only.
 ///
 /// # Errors
 /// See [`BuildError`].
@@ -116,7 +121,7 @@ pub fn build(
     options: &Options,
     layer_file: &mut File,
     path: &Path,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Built, BuildError> {
     // A wrong --change is known before anything is written.
     let config = config::edited(image, plan, options)?;

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
@@ -104,7 +105,9 @@ fn build_in(directory: &Path, image: &Image, options: &Options) -> Result<Built,
 fn build_plan(directory: &Path, image: &Image, plan: &Plan, options: &Options) -> Result<Built, BuildError> {
     let path = directory.join(LAYER);
     let mut file = File::create(&path).unwrap();
-    build(image, plan, options, &mut file, &path, &|_, _| {})
+    build(image, plan, options, &mut file, &path, &|_, _| {
+        ControlFlow::Continue(())
+    })
 }
 
 fn build_all(image: &Image, options: &Options) -> (tempfile::TempDir, Built) {

@@ -15,6 +15,7 @@ mod tar;
 pub use archive::Archive;
 pub use config::{Config, Healthcheck, config_from};
 pub use error::ImageError;
+pub(crate) use rootfs::PATH_MAX;
 #[cfg(test)]
 pub(crate) use rootfs::memory;
 pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};
@@ -22,7 +23,7 @@ pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};
 use crate::digest::Digest;
 
 /// An image: its config and its merged file system.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Image {
     /// The digest of the config, which engines call the image's id.
     pub id: Digest,

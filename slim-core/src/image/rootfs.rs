@@ -10,6 +10,8 @@ use crate::path::{RawPath, RootPath};
 
 /// Number of symbolic links that Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
 pub(super) const MAX_LINKS: usize = 40;
+/// The length from which on Linux takes no path (`PATH_MAX` in `include/uapi/linux/limits.h`).
+pub(crate) const PATH_MAX: usize = 4096;
 
 /// The type of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,10 +117,10 @@ pub trait Store: Send + Sync {
     }
 }
 
-/// The merged file system of an image: path to entry, and a store for the bytes.
+/// The merged file system of an image: path to entry, and a store for the bytes. Clones share both.
 #[derive(Clone)]
 pub struct Rootfs {
-    entries: BTreeMap<RootPath, Entry>,
+    entries: Arc<BTreeMap<RootPath, Entry>>,
     store: Arc<dyn Store>,
 }
 
@@ -146,7 +148,7 @@ pub struct Resolved {
 pub enum Outcome {
     /// The entry exists.
     Found,
-    /// The entry does not exist (ENOENT).
+    /// The entry does not exist (ENOENT), or the path is longer than any that Linux takes (ENAMETOOLONG).
     Missing,
     /// A component of the path is not a directory (ENOTDIR).
     NotADirectory,
@@ -189,6 +191,7 @@ impl Rootfs {
                 layer: 0,
             });
         }
+        let entries = Arc::new(entries);
         Self { entries, store }
     }
 
@@ -268,14 +271,18 @@ impl Rootfs {
         let mut links = Vec::new();
         let mut here = root.clone();
         // The names still to walk, last first.
-        let mut todo: Vec<Vec<u8>> = Vec::new();
-        let push = |todo: &mut Vec<Vec<u8>>, path: &[u8]| {
-            todo.extend(
-                path.rsplit(|&b| b == b'/')
-                    .filter(|n| !n.is_empty())
-                    .map(<[u8]>::to_vec),
-            );
-        };
+        let mut todo: Vec<&[u8]> = Vec::new();
+        fn push<'p>(todo: &mut Vec<&'p [u8]>, path: &'p [u8]) {
+            todo.extend(path.rsplit(|&b| b == b'/').filter(|name| !name.is_empty()));
+        }
+        let too_long = |path: &[u8]| path.len() >= PATH_MAX;
+        if too_long(path) {
+            return Resolved {
+                path: here,
+                links,
+                outcome: Outcome::Missing,
+            };
+        }
         push(&mut todo, path);
         if !path.starts_with(b"/") {
             match base.as_bytes().strip_prefix(root.as_bytes()) {
@@ -286,7 +293,7 @@ impl Rootfs {
         }
         let must_be_directory = path.ends_with(b"/");
         while let Some(name) = todo.pop() {
-            match name.as_slice() {
+            match name {
                 b"." => continue,
                 b".." => {
                     if here != *root {
@@ -296,10 +303,15 @@ impl Rootfs {
                 }
                 _ => {}
             }
-            let next = here.child(&name);
+            let next = here.child(name);
             let Some(entry) = self.entries.get(&next) else {
-                // Keep what is left of the name, so that the caller sees the requested path.
-                let path = todo.iter().rev().fold(next, |path, name| path.join(name));
+                // Keep what is left of the name, so that the caller sees what was asked for.
+                todo.reverse();
+                let path = if todo.is_empty() {
+                    next
+                } else {
+                    next.join(todo.join(&b'/'))
+                };
                 return Resolved {
                     path,
                     links,
@@ -308,6 +320,13 @@ impl Rootfs {
             };
             match &entry.kind {
                 Kind::Symlink { target } if !todo.is_empty() || follow_last || must_be_directory => {
+                    if too_long(target.as_bytes()) {
+                        return Resolved {
+                            path: next,
+                            links,
+                            outcome: Outcome::Missing,
+                        };
+                    }
                     if links.len() == MAX_LINKS {
                         return Resolved {
                             path: next,

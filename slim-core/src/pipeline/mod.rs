@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::cancel::Cancel;
 use crate::recording::Losses;
 use crate::{build, engine, probe, profile, reach, recording, trace};
 
@@ -93,24 +94,45 @@ pub trait Observer: Send + Sync {
 ///
 /// The first signal ends a recording that was asked to go on until Ctrl-C; otherwise, and the second time, it cancels.
 #[derive(Clone)]
-pub struct Stop(Arc<watch::Sender<u32>>);
+pub struct Stop {
+    signals: Arc<watch::Sender<u32>>,
+    ending: Cancel,
+}
 
 impl Default for Stop {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
+        Self {
+            signals: Arc::new(watch::Sender::new(0)),
+            ending: Cancel::default(),
+        }
     }
 }
 
 impl Stop {
     /// One more signal came.
     pub fn signal(&self) {
-        self.0.send_modify(|count| *count += 1);
+        self.signals.send_modify(|count| *count += 1);
+    }
+
+    /// The signals so far ended what they were to end.
+    pub(crate) fn obeyed(&self) {
+        self.signals.send_modify(|count| *count = 0);
+    }
+
+    /// Something was interrupted.
+    pub(crate) fn end(&self) {
+        self.ending.cancel();
+    }
+
+    /// Whether the signals so far leave nothing to wait for: one more means that the user waits no longer.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_cancelled() || *self.signals.borrow() > 1
     }
 
     /// Resolves when `count` signals have come.
     pub async fn signalled(&self, count: u32) {
         // The sender lives in `self`, so waiting cannot fail before the condition holds.
-        let _ = self.0.subscribe().wait_for(|seen| *seen >= count).await;
+        let _ = self.signals.subscribe().wait_for(|seen| *seen >= count).await;
     }
 }
 

@@ -25,7 +25,6 @@ use crate::profile;
 use crate::recording::signature::SigningKey;
 use crate::recording::{self, Recording};
 
-
 /// Bodies of exchanges, by digest.
 pub type Bodies = BTreeMap<Digest, Vec<u8>>;
 

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use super::record::{cancellable, show_bytes};
+use super::record::{cancellable, interruptible, show_bytes};
 use super::verify::{Round, Scenario, Subject, Verifier, VerifyOptions};
 use super::{Bodies, Error, Observer, Output, Stage, Stop};
 use crate::build;
+use crate::cancel::Cancel;
 use crate::digest::Digest;
 use crate::engine::{Archive, Engine};
 use crate::image::{Image, Rootfs, config_from, packages};
@@ -56,8 +58,14 @@ pub struct Product {
 /// What is kept and allowed: a pure function of its arguments.
 ///
 /// # Errors
-/// [`Error::OtherImage`] if the recording is of another image; [`Error::Reach`] if an option names what is not there.
-pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> Result<Plan, Error> {
+/// [`Error::OtherImage`] if the recording is of another image; [`Error::Reach`] if an option names what is not there,
+/// and where `cancel` says so before the end.
+pub fn plan(
+    image: &Image,
+    recording: &Recording,
+    options: &ProductOptions,
+    cancel: &Cancel,
+) -> Result<Plan, Error> {
     if recording.image != image.id {
         return Err(Error::OtherImage {
             recorded: recording.image.to_string(),
@@ -66,7 +74,7 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
         });
     }
     let owners = packages::owners(&image.rootfs);
-    let reached = reach::close(image, &owners, recording, &options.reach)?;
+    let reached = reach::close(image, &owners, recording, &options.reach, cancel)?;
     let mut tables = Cow::Borrowed(Tables::built_in());
     if let Some(runtimes) = &options.runtimes {
         tables.to_mut().runtimes.clone_from(runtimes);
@@ -132,7 +140,7 @@ impl Workshop<'_> {
     /// # Errors
     /// [`Error::Profile`], [`Error::Build`], [`Error::Engine`], [`Error::Output`], [`Error::Interrupted`].
     pub async fn produce(&self, recording: &Recording, bodies: &Bodies) -> Result<Product, Error> {
-        let plan = self.plan(recording)?;
+        let plan = self.plan(recording).await?;
         self.write(&plan, recording, bodies)?;
         let made = self.make(&plan).await?;
         let product = match made {
@@ -160,7 +168,7 @@ impl Workshop<'_> {
         let mut verifier = Verifier::new(self.engine, scenarios, verify, self.stop, self.observer)?;
         let mut healed = Vec::new();
         let mut number = 1;
-        let mut plan = self.plan(&recording)?;
+        let mut plan = self.plan(&recording).await?;
         verifier.load_ahead();
         loop {
             self.write(&plan, &recording, bodies)?;
@@ -232,7 +240,7 @@ impl Workshop<'_> {
         };
         let mut next = subject.recording.clone();
         next.insert(run)?;
-        let better = self.plan(&next)?;
+        let better = self.plan(&next).await?;
         if better.allows_as_much_as(subject.plan) {
             // Excluded, or out of bounds: the product is what it is, and is judged as that.
             return Ok((verifier.round(subject, u32::MAX).await?, None));
@@ -255,10 +263,14 @@ impl Workshop<'_> {
     }
 
     /// What follows from `recording`.
-    fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
+    async fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
         self.observer
             .begin(Stage::Plan, "closing over what the observed files need");
-        let plan = plan(self.image, recording, self.options)?;
+        let (image, recording, options) = (self.image.clone(), recording.clone(), self.options.clone());
+        let plan = interruptible(self.stop, move |cancel| {
+            plan(&image, &recording, &options, cancel)
+        })
+        .await?;
         let all = self.image.rootfs.len();
         self.observer
             .end(Stage::Plan, &format!("{} of {all} paths kept", plan.files.len()));
@@ -344,14 +356,35 @@ impl Workshop<'_> {
         };
         let mut layer_file = output.create(build::LAYER)?;
         let path = output.path(build::LAYER);
-        let built = build::build(
-            image,
-            plan,
-            &build_options,
-            layer_file.file(),
-            &path,
-            &|done, total| observer.bytes(done, Some(total)),
-        )?;
+        let mut file = layer_file.file().try_clone().map_err(|source| Error::Output {
+            path: path.clone(),
+            source,
+        })?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let building = interruptible(stop, {
+            let (image, plan) = (image.clone(), plan.clone());
+            move |cancel| {
+                let progress = |done, total| {
+                    // Nobody listens any more where the work is to end.
+                    let _ = sender.send((done, Some(total)));
+                    if cancel.is_cancelled() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                };
+                Ok(build::build(
+                    &image,
+                    &plan,
+                    &build_options,
+                    &mut file,
+                    &path,
+                    &progress,
+                )?)
+            }
+        });
+        let (built, ()) = tokio::join!(building, show_bytes(receiver, observer));
+        let built = built?;
         layer_file.commit()?;
         output.write("Dockerfile", built.dockerfile.as_bytes())?;
         observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::target::Watched;
 use super::{Error, LOG_LIMIT, Observer, Scenario, Stage, Stop};
+use crate::cancel::Cancel;
 use crate::digest::Digest;
 use crate::engine::docker::describe_end;
 use crate::engine::{Container, Engine, Pull};
@@ -156,6 +157,10 @@ pub async fn record(
     let removed = engine.remove(&container).await;
     let recorded = recorded?;
     removed?;
+    // What follows is interrupted by the next one.
+    if options.probe.end == probe::End::Interrupt {
+        stop.obeyed();
+    }
     Ok(recorded)
 }
 
@@ -167,9 +172,36 @@ pub(super) async fn cancellable<T, E: Into<Error>>(
 ) -> Result<T, Error> {
     tokio::select! {
         done = work => done.map_err(Into::into),
-        () = stop.signalled(count) => Err(Error::Interrupted),
+        () = stop.signalled(count) => {
+            stop.end();
+            Err(Error::Interrupted)
+        }
     }
 }
+
+/// What `work` returns on a thread of its own, or [`Error::Interrupted`] as soon as a signal has come.
+///
+/// It is asked to end then, and left to end with the process where it does not within [`PATIENCE`].
+pub(super) async fn interruptible<T: Send + 'static>(
+    stop: &Stop,
+    work: impl FnOnce(&Cancel) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let cancel = Cancel::default();
+    let polled = cancel.clone();
+    let mut working = tokio::task::spawn_blocking(move || work(&polled));
+    tokio::select! {
+        done = &mut working => done?,
+        () = stop.signalled(1) => {
+            stop.end();
+            cancel.cancel();
+            let _ = tokio::time::timeout(PATIENCE, working).await;
+            Err(Error::Interrupted)
+        }
+    }
+}
+
+/// How long work that was asked to end may take to do so.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 struct Session<'a> {
     engine: &'a dyn Engine,

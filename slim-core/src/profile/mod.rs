@@ -21,6 +21,7 @@ mod yaml;
 
 use std::collections::BTreeSet;
 
+pub use crate::spec::shell_word;
 pub use apparmor::{
     APPARMOR_FILE, AppArmor, Mode as AppArmorMode, NotOwn, escape as apparmor_escape,
     renamed as apparmor_renamed,
@@ -31,7 +32,6 @@ pub use podman::Podman;
 pub use run_sh::RunSh;
 pub use seccomp::{OciSeccomp, SECCOMP_FILE, Seccomp};
 pub use selinux::Selinux;
-pub use crate::spec::shell_word;
 pub use systemd::Systemd;
 
 use crate::digest::Digest;

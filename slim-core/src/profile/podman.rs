@@ -3,10 +3,10 @@
 //! Source: podman-systemd.unit(5). `podman run` itself takes what `run.sh` has: `DOCKER=podman ./run.sh`.
 
 use super::kubernetes::with_headroom;
-use crate::spec::shell::line;
 use super::unit::argument;
 use super::{AppArmor, Artifact, Context, Error, Seccomp};
 use crate::spec::Tmpfs;
+use crate::spec::shell::line;
 
 /// The artifact `podman.container`.
 #[derive(Clone, Copy, Debug)]

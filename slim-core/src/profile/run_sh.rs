@@ -1,7 +1,7 @@
 //! `run.sh`: the `docker run` line with all of it.
 
-use crate::spec::shell::{line, word};
 use super::{AppArmor, Artifact, Context, Error, Seccomp};
+use crate::spec::shell::{line, word};
 
 /// The artifact `run.sh`.
 #[derive(Clone, Copy, Debug)]

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use super::apparmor::{self, Piece};
 use super::kubernetes::with_headroom;
 use super::mounts::data_mounts;
-use crate::spec::shell::line;
 use super::unit::word;
 use super::{Artifact, Calls, Context, Error};
 use crate::path::RootPath;
 use crate::plan::Changes;
 use crate::recording::{Abi, Actor};
+use crate::spec::shell::line;
 
 /// The artifact `systemd.conf`.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,9 @@
 use super::graph::Needs;
 use super::programs::Environment;
 use super::{Limits, Options, literal, own};
+use crate::cancel::Cancel;
 use crate::image::packages::Packages;
-use crate::image::{Config, Outcome, Rootfs};
+use crate::image::{Config, Outcome, PATH_MAX, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind};
 
@@ -22,6 +23,8 @@ pub(super) struct Context<'a> {
     pub(super) limits: &'a Limits,
     /// What is in directories that something asked for.
     pub(super) contents: own::Contents,
+    /// Says when planning is to end.
+    pub(super) cancel: &'a Cancel,
 }
 
 /// A pattern of paths that is longer is no pattern (`PATH_MAX`).
@@ -73,6 +76,7 @@ impl<'a> Context<'a> {
         environment: &'a Environment,
         packages: &'a Packages,
         options: &'a Options,
+        cancel: &'a Cancel,
     ) -> Self {
         Self {
             rootfs,
@@ -81,6 +85,7 @@ impl<'a> Context<'a> {
             packages,
             limits: &options.limits,
             contents: own::Contents::default(),
+            cancel,
         }
     }
 
@@ -98,7 +103,10 @@ impl<'a> Context<'a> {
 
     /// A source names the program `name` (a name to be found along PATH, or a path) to run it.
     pub(super) fn command(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
-        if let Some(program) = self.environment.program(self.rootfs, name, None) {
+        if name.len() < PATH_MAX
+            && needs.may_look_up()
+            && let Some(program) = self.environment.program(self.rootfs, name, None)
+        {
             let words = crate::path::encode(name);
             needs.follow(&program, &place.cause(EdgeKind::Command, &words));
         }
@@ -216,8 +224,8 @@ mod tests {
         let config = Config::default();
         let environment = Environment::of(&rootfs, &config);
         let packages = Packages::default();
-        let options = Options::default();
-        let context = Context::new(&rootfs, &config, &environment, &packages, &options);
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let context = Context::new(&rootfs, &config, &environment, &packages, &options, &cancel);
         let found = context.matching(pattern.as_bytes());
         found.iter().map(ToString::to_string).collect()
     }

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use super::Reached;
 use super::elf::constants::Constants;
 use super::exclude::Excluded;
 use super::guard::Guard;
 use super::syntax::MAX_SOURCE;
+use super::{Error, Reached};
+use crate::cancel::Cancel;
 use crate::image::{Entry, Outcome, Resolved, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, LeftOut};
@@ -21,6 +23,9 @@ const MAX_CAUSES: usize = 8;
 const MAX_NOTES: usize = 20;
 /// As many things as are named as left out.
 const MAX_LEFT_OUT: usize = 10_000;
+
+/// The most names that are looked up for one file.
+const MAX_LOOK_UPS: usize = 20_000;
 
 /// One kind of edge: what a kept path needs beside itself.
 ///
@@ -52,6 +57,7 @@ pub(super) struct Node<'a> {
     rootfs: &'a Rootfs,
     head: OnceLock<Vec<u8>>,
     source: OnceLock<Vec<u8>>,
+    too_large: AtomicBool,
 }
 
 /// As much as the kernel reads of a file to see what it executes (`BINPRM_BUF_SIZE` in `include/uapi/linux/binfmts.h`).
@@ -80,7 +86,8 @@ impl Node<'_> {
         Ok(self.head.get_or_init(|| head))
     }
 
-    /// All bytes of a regular file of at most [`MAX_SOURCE`] bytes, read once for all resolvers; empty for others.
+    /// All bytes of a regular file of at most [`MAX_SOURCE`] bytes, read once for all resolvers; none of others,
+    /// and a larger one is reported.
     pub(super) fn source(&self) -> io::Result<&[u8]> {
         if let Some(source) = self.source.get() {
             return Ok(source);
@@ -88,6 +95,7 @@ impl Node<'_> {
         let source = if self.entry.is_file() && self.entry.size() <= MAX_SOURCE {
             self.rootfs.read(self.path, MAX_SOURCE)?
         } else {
+            self.too_large.store(self.entry.is_file(), Ordering::Relaxed);
             Vec::new()
         };
         Ok(self.source.get_or_init(|| source))
@@ -110,6 +118,8 @@ pub(super) struct Needs<'a> {
     left_out: Vec<LeftOut>,
     notes: Vec<String>,
     whole: BTreeSet<RootPath>,
+    look_ups: usize,
+    slow: bool,
 }
 
 impl<'a> Needs<'a> {
@@ -121,12 +131,25 @@ impl<'a> Needs<'a> {
             left_out: Vec::new(),
             notes: Vec::new(),
             whole: BTreeSet::new(),
+            look_ups: 0,
+            slow: false,
         }
     }
 
     /// Whether `directory` is asked for as a whole for the first time here.
     pub(super) fn first_whole(&mut self, directory: &RootPath) -> bool {
         self.whole.insert(directory.clone())
+    }
+
+    /// Whether one more name may be looked up: a file that names more than [`MAX_LOOK_UPS`] is data.
+    pub(super) fn may_look_up(&mut self) -> bool {
+        self.look_ups += 1;
+        self.look_ups <= MAX_LOOK_UPS
+    }
+
+    /// The file takes longer to read than anybody waits for.
+    pub(super) fn fail_slow(&mut self) {
+        self.slow = true;
     }
 
     /// The needed paths.
@@ -199,6 +222,7 @@ pub(super) struct Graph<'a> {
     rootfs: &'a Rootfs,
     guard: &'a Guard,
     excluded: &'a Excluded,
+    cancel: &'a Cancel,
     kept: BTreeMap<RootPath, Kept>,
     frontier: BTreeSet<RootPath>,
     /// What the guard refused: what is kept later may ask for it rightly.
@@ -209,11 +233,17 @@ pub(super) struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     /// A graph that keeps the root and nothing else.
-    pub(super) fn new(rootfs: &'a Rootfs, guard: &'a Guard, excluded: &'a Excluded) -> Self {
+    pub(super) fn new(
+        rootfs: &'a Rootfs,
+        guard: &'a Guard,
+        excluded: &'a Excluded,
+        cancel: &'a Cancel,
+    ) -> Self {
         let mut graph = Self {
             rootfs,
             guard,
             excluded,
+            cancel,
             refused: Vec::new(),
             left_out: BTreeSet::new(),
             kept: BTreeMap::new(),
@@ -274,15 +304,27 @@ impl<'a> Graph<'a> {
     }
 
     /// Applies `resolvers` to every kept path until nothing new is reached.
-    pub(super) fn close(mut self, resolvers: &[&dyn Resolver]) -> Reached {
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], and [`Error::TooSlow`] for the first file in order that takes longer than anybody waits
+    /// for.
+    pub(super) fn close(mut self, resolvers: &[&dyn Resolver]) -> Result<Reached, Error> {
         while !self.frontier.is_empty() {
             let level: Vec<RootPath> = std::mem::take(&mut self.frontier).into_iter().collect();
             let rootfs = self.rootfs;
-            let needs: Vec<Needs<'_>> = level
+            let cancel = self.cancel;
+            let needs: Vec<(&RootPath, Needs<'_>)> = level
                 .par_iter()
-                .filter_map(|path| Some(visit(rootfs, path, rootfs.get(path)?, resolvers)))
+                .filter(|_| !cancel.is_cancelled())
+                .filter_map(|path| Some((path, visit(rootfs, path, rootfs.get(path)?, resolvers))))
                 .collect();
-            for needs in needs {
+            if cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            for (path, needs) in needs {
+                if needs.slow {
+                    return Err(Error::TooSlow { path: path.clone() });
+                }
                 self.mark_all(needs);
             }
             if self.frontier.is_empty() {
@@ -314,11 +356,11 @@ impl<'a> Graph<'a> {
             .into_iter()
             .filter(|left_out| missing(&left_out.path))
             .collect();
-        Reached {
+        Ok(Reached {
             files: self.kept,
             left_out,
             notes,
-        }
+        })
     }
 }
 
@@ -331,6 +373,7 @@ fn visit<'a>(rootfs: &'a Rootfs, path: &RootPath, entry: &Entry, resolvers: &[&d
         rootfs,
         head: OnceLock::new(),
         source: OnceLock::new(),
+        too_large: AtomicBool::new(false),
     };
     for resolver in resolvers {
         if let Err(error) = resolver.resolve(&node, &mut needs) {
@@ -339,6 +382,16 @@ fn visit<'a>(rootfs: &'a Rootfs, path: &RootPath, entry: &Entry, resolvers: &[&d
             ));
             break;
         }
+    }
+    if node.too_large.load(Ordering::Relaxed) {
+        needs.note(format!(
+            "{path}: too large to be parsed, so what it names is not known"
+        ));
+    }
+    if needs.look_ups > MAX_LOOK_UPS {
+        needs.note(format!(
+            "{path}: names more than {MAX_LOOK_UPS} things, and the rest of them is not followed"
+        ));
     }
     needs
 }

@@ -8,20 +8,49 @@ use super::context::{Context, Place, is_pattern};
 use super::graph::Needs;
 use super::own;
 use super::tables::Tables;
+use crate::image::PATH_MAX;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
 
-/// A longer path no system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
-const MAX_PATH: usize = 4096;
+/// The most paths of one file that are looked up where its words are all that is known.
+const MAX_WORDS: usize = 2000;
 
 /// `path` is named at `place`: keeps what stands there.
 pub(super) fn named(context: &Context<'_>, needs: &mut Needs<'_>, path: &[u8], place: Place<'_>) {
-    if !path.starts_with(b"/") || path.len() >= MAX_PATH {
+    if !path.starts_with(b"/") || path.len() >= PATH_MAX || !needs.may_look_up() {
         return;
     }
     let cause = place.cause(EdgeKind::Literal, &encode(path));
     if !one(context, needs, path, &cause) && is_pattern(path) {
         matches(context, needs, path, &cause);
+    }
+}
+
+/// Keeps the absolute paths of at least two names that stand as words in `source`, comments left out.
+pub(super) fn scan(context: &Context<'_>, needs: &mut Needs<'_>, file: &RootPath, source: &[u8]) {
+    let mut words = 0;
+    for (index, line) in source.split(|&b| b == b'\n').enumerate() {
+        let line = line.trim_ascii_start();
+        if [&b"#"[..], b";", b"//", b"<!--"]
+            .iter()
+            .any(|mark| line.starts_with(mark))
+        {
+            continue;
+        }
+        for word in line.split(|b| b.is_ascii_whitespace() || b"\"'`=,;:()<>[]{}|".contains(b)) {
+            // Behind `http:` stands a host.
+            let host = word.starts_with(b"//") && !word.starts_with(b"///");
+            if !word.starts_with(b"/") || host || word.len() >= PATH_MAX {
+                continue;
+            }
+            if RootPath::new(word).components().nth(1).is_some() {
+                named(context, needs, word, Place::at(file, index + 1));
+                words += 1;
+                if words == MAX_WORDS {
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -84,6 +113,7 @@ mod tests {
     use super::super::Options;
     use super::super::programs::Environment;
     use super::*;
+    use crate::cancel::Cancel;
     use crate::image::memory::tree;
     use crate::image::{Config, packages};
 
@@ -94,7 +124,8 @@ mod tests {
         let environment = Environment::of(&rootfs, &config);
         let packages = packages::owners(&rootfs);
         let options = Options::default();
-        let context = Context::new(&rootfs, &config, &environment, &packages, &options);
+        let cancel = Cancel::default();
+        let context = Context::new(&rootfs, &config, &environment, &packages, &options, &cancel);
         let mut needs = Needs::new(&rootfs);
         named(
             &context,

@@ -127,7 +127,7 @@ impl Resolver for Lua<'_> {
         let mut own = Vec::new();
         let mut absolute = Vec::new();
         let mut calls = Vec::new();
-        syntax::visit(tree_sitter_lua::LANGUAGE, bytes, |syntax| {
+        let extent = syntax::visit(tree_sitter_lua::LANGUAGE, bytes, self.context.cancel, |syntax| {
             calls.extend(called(syntax, bytes));
             if let Some(word) = literal(syntax, bytes) {
                 if word.contains(&b'?') && own.len() < MAX_TEMPLATES {
@@ -137,6 +137,7 @@ impl Resolver for Lua<'_> {
                 }
             }
         });
+        extent.settle(self.context, needs, node.path, bytes);
         for (line, word) in absolute {
             self.context.literal(needs, word, Place::at(node.path, line));
         }

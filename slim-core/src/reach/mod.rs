@@ -17,6 +17,8 @@ mod exclude;
 mod families;
 mod graph;
 mod guard;
+#[cfg(test)]
+mod hostile;
 mod include;
 mod java;
 mod link;
@@ -46,6 +48,7 @@ use std::collections::BTreeMap;
 pub use elf::parse as elf_parse;
 pub use observed::{MissedLook, missed, observed_anything};
 
+use crate::cancel::Cancel;
 use crate::image::Image;
 use crate::image::packages::Packages;
 use crate::path::RootPath;
@@ -163,6 +166,18 @@ pub enum Error {
         /// One that is there and looks like it.
         similar: Option<String>,
     },
+    /// A file that no bound on steps ended in time.
+    #[error(
+        "{path}: it would take longer than anybody waits for to find out what it names; leave it out of the image, or \
+         of what is kept (--exclude {path})"
+    )]
+    TooSlow {
+        /// The file.
+        path: RootPath,
+    },
+    /// The work was told to end.
+    #[error("interrupted")]
+    Cancelled,
     /// An included path is not in the image.
     #[error("--include {path}: not in the image{}", link.as_ref().map(|l| format!(" (it leads to {l}, which is not there)")).unwrap_or_default())]
     MissingInclude {
@@ -178,20 +193,21 @@ pub enum Error {
 /// Pure but for reading bytes of the image; deterministic, whatever the number of threads.
 ///
 /// # Errors
-/// Invalid options. A file whose bytes cannot be read is a note, since the image can be built without knowing
+/// Invalid options, [`Error::Cancelled`] soon after `cancel` says so, and [`Error::TooSlow`]. A file whose bytes cannot be read is a note, since the image can be built without knowing
 /// what it needs.
 pub fn close(
     image: &Image,
     packages: &Packages,
     recording: &Recording,
     options: &Options,
+    cancel: &Cancel,
 ) -> Result<Reached, Error> {
     let rootfs = &image.rootfs;
     let environment = Environment::of(rootfs, &image.config);
     let excluded = Excluded::of(&options.exclude)?;
     let guard = Guard::of(rootfs, &environment, options.include_shell);
-    let context = Context::new(rootfs, &image.config, &environment, packages, options);
-    let mut graph = Graph::new(rootfs, &guard, &excluded);
+    let context = Context::new(rootfs, &image.config, &environment, packages, options, cancel);
+    let mut graph = Graph::new(rootfs, &guard, &excluded, cancel);
     graph.mark_all(observed::roots(rootfs, recording));
     graph.mark_all(config::roots(rootfs, &image.config, &environment));
     graph.mark_all(include::roots(rootfs, &options.include)?);
@@ -202,7 +218,7 @@ pub fn close(
     let libraries = elf::Libraries::new(rootfs, &environment);
     let structure: [&dyn Resolver; 4] = [&directory::Directories, &link::Links, &scripts, &libraries];
     if options.keep == Keep::Observed {
-        return Ok(graph.close(&structure));
+        return graph.close(&structure);
     }
     graph.mark_all(own::roots(&context));
     graph.mark_all(listed::roots(&context, &observed::listed(rootfs, recording)));
@@ -226,5 +242,5 @@ pub fn close(
     if options.keep == Keep::Package {
         resolvers.push(&whole);
     }
-    Ok(graph.close(&resolvers))
+    graph.close(&resolvers)
 }

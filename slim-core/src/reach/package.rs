@@ -124,7 +124,13 @@ mod tests {
                 ..Options::default()
             };
             let recording = super::super::tests::recording(super::super::tests::run(vec![]));
-            super::super::close(&image, &packages, &recording, &options)
+            super::super::close(
+                &image,
+                &packages,
+                &recording,
+                &options,
+                &crate::cancel::Cancel::default(),
+            )
         };
         assert_eq!(names(&close("libd").unwrap()), ["/usr", "/usr/bin", "/usr/bin/d"]);
         let missing = |name: &str, similar: Option<&str>| {

@@ -182,10 +182,11 @@ impl Resolver for Perl<'_> {
         };
         let (context, file, bytes) = (self.context, node.path, source.bytes);
         let mut named = Named::default();
-        syntax::visit(tree_sitter_perl::LANGUAGE, bytes, |syntax| {
+        let extent = syntax::visit(tree_sitter_perl::LANGUAGE, bytes, context.cancel, |syntax| {
             named.add(syntax, bytes)
         });
-        if named.broken {
+        extent.settle(context, needs, file, bytes);
+        if named.broken || extent != syntax::Extent::Whole {
             named.add_lines(bytes);
         }
         let workdir = &context.environment.workdir;

@@ -25,6 +25,7 @@ use super::elf::constants::Constants;
 use super::graph::{Needs, Node, Resolver};
 use super::source::{self, Language};
 use super::syntax;
+use crate::cancel::Cancel;
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 
@@ -112,7 +113,7 @@ impl<'a> Ruby<'a> {
             };
             let found = self.context.rootfs.resolve(&gem.specification, true);
             let specification = self.context.rootfs.read(&found.path, MAX_SPECIFICATION);
-            let paths = require_paths(&specification.unwrap_or_default());
+            let paths = require_paths(&specification.unwrap_or_default(), self.context.cancel);
             let paths = paths.iter().map(|path| directory.join(path));
             paths.chain(gem.extensions.iter().cloned()).collect()
         })
@@ -248,7 +249,7 @@ impl Resolver for Ruby<'_> {
         let mut calls = Vec::new();
         let mut absolute = Vec::new();
         let mut command_lines = Vec::new();
-        syntax::visit(tree_sitter_ruby::LANGUAGE, bytes, |syntax| {
+        let extent = syntax::visit(tree_sitter_ruby::LANGUAGE, bytes, context.cancel, |syntax| {
             calls.extend(called(syntax, bytes));
             let line = syntax::line(syntax);
             if syntax.kind() == "subshell" {
@@ -260,6 +261,7 @@ impl Resolver for Ruby<'_> {
                 absolute.push((line, word));
             }
         });
+        extent.settle(context, needs, file, bytes);
         let workdir = &context.environment.workdir;
         let from = file.parent().unwrap_or_else(RootPath::root);
         let mut search: Vec<RootPath> = include.iter().map(|directory| workdir.join(directory)).collect();
@@ -376,9 +378,10 @@ fn literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
 
 /// The directories that a gem's files are required from, seen from the gem's: `lib` unless its specification names
 /// others.
-fn require_paths(specification: &[u8]) -> Vec<Vec<u8>> {
+fn require_paths(specification: &[u8], cancel: &Cancel) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
-    syntax::visit(tree_sitter_ruby::LANGUAGE, specification, |node| {
+    // One that is not read to its end names what it names so far.
+    let _ = syntax::visit(tree_sitter_ruby::LANGUAGE, specification, cancel, |node| {
         if let Some(list) = assigned(node, b"require_paths", specification) {
             let mut cursor = list.walk();
             for path in list.named_children(&mut cursor) {

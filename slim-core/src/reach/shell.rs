@@ -5,7 +5,7 @@
 //! that stand first in a command, those behind programs that run another one, and absolute paths. A package's own scripts do much that a container
 //! never asks for, so only what they source is followed. Nothing else is expanded, here-documents are data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use tree_sitter::Node as Syntax;
@@ -13,7 +13,7 @@ use tree_sitter::Node as Syntax;
 use super::configuration::application;
 use super::context::{Context, Place};
 use super::graph::{Needs, Node, Resolver};
-use super::syntax::{line, text, visit};
+use super::syntax::{self, line, text};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 
@@ -55,19 +55,22 @@ impl Resolver for Shell<'_> {
             source,
         };
         let mut commands = 0;
-        visit(tree_sitter_bash::LANGUAGE, source, |syntax| match syntax.kind() {
+        // Parts of longer words: none is a path by itself.
+        let mut parts = BTreeSet::new();
+        let visit = |syntax: Syntax<'_>| match syntax.kind() {
             "variable_assignment" => script.assign(syntax),
             "command" if commands < MAX_COMMANDS => {
                 commands += 1;
                 self.command(needs, node.path, &script, syntax, own);
             }
-            // A part of a longer word is no path by itself.
-            "word" | "raw_string" | "string" | "concatenation"
-                if literals
-                    && syntax
-                        .parent()
-                        .is_none_or(|parent| parent.kind() != "concatenation") =>
-            {
+            "word" | "raw_string" | "string" | "concatenation" if literals => {
+                if syntax.kind() == "concatenation" {
+                    let mut cursor = syntax.walk();
+                    parts.extend(syntax.children(&mut cursor).map(|part| part.id()));
+                }
+                if parts.remove(&syntax.id()) {
+                    return;
+                }
                 if let Some(path) = script.value(syntax)
                     && path.starts_with(b"/")
                     && commands < MAX_COMMANDS
@@ -78,7 +81,9 @@ impl Resolver for Shell<'_> {
                 }
             }
             _ => {}
-        });
+        };
+        let extent = syntax::visit(tree_sitter_bash::LANGUAGE, source, self.context.cancel, visit);
+        extent.settle(self.context, needs, node.path, source);
         Ok(())
     }
 }

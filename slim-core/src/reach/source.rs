@@ -7,6 +7,7 @@ use std::io;
 use super::context::{Context, Place};
 use super::graph::{Needs, Node};
 use super::programs::shell_commands;
+use crate::image::PATH_MAX;
 use crate::path::RootPath;
 use crate::plan::Cause;
 
@@ -117,7 +118,13 @@ pub(super) fn first<'d>(
     names: &[Vec<u8>],
     cause: &Cause,
 ) -> bool {
+    if names.iter().any(|name| name.len() >= PATH_MAX) {
+        return false;
+    }
     for directory in directories {
+        if !needs.may_look_up() {
+            return false;
+        }
         for name in names {
             if let Some(found) = context.file(directory, name) {
                 needs.follow(&found, cause);
@@ -191,6 +198,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cancel::Cancel;
     use crate::image::{Config, memory::tree, packages};
     use crate::path::RootPath;
     use crate::reach::exclude::Excluded;
@@ -211,11 +219,11 @@ pub(super) mod tests {
         let config = Config(document.as_object().unwrap().clone());
         let environment = Environment::of(&rootfs, &config);
         let packages = packages::owners(&rootfs);
-        let options = Options::default();
-        let context = Context::new(&rootfs, &config, &environment, &packages, &options);
+        let (options, cancel) = (Options::default(), Cancel::default());
+        let context = Context::new(&rootfs, &config, &environment, &packages, &options, &cancel);
         let guard = Guard::of(&rootfs, &environment, false);
         let excluded = Excluded::of(&[]).unwrap();
-        let mut graph = Graph::new(&rootfs, &guard, &excluded);
+        let mut graph = Graph::new(&rootfs, &guard, &excluded, &cancel);
         let mut roots = Needs::new(&rootfs);
         for path in from {
             let flag = "--include".to_owned();
@@ -223,7 +231,7 @@ pub(super) mod tests {
         }
         graph.mark_all(roots);
         let resolver = resolver(&context);
-        graph.close(&[&*resolver])
+        graph.close(&[&*resolver]).unwrap()
     }
 
     /// The files among what is kept beside `from`.

@@ -8,6 +8,7 @@ use super::elf::parse::{
     tests::{write, write_with},
 };
 use super::*;
+use crate::cancel::Cancel;
 use crate::digest::Digest;
 use crate::image::memory::tree;
 use crate::image::{Config, Kind, Outcome, Rootfs, packages};
@@ -79,7 +80,8 @@ pub(super) fn reached(image: &Image, files: Vec<FileUse>) -> Reached {
 
 pub(super) fn reached_with(image: &Image, files: Vec<FileUse>, options: &Options) -> Reached {
     let packages = packages::owners(&image.rootfs);
-    close(image, &packages, &recording(run(files)), options).unwrap()
+    let recording = recording(run(files));
+    close(image, &packages, &recording, options, &Cancel::default()).unwrap()
 }
 
 fn at_level(image: &Image, files: Vec<FileUse>, keep: Keep) -> Reached {
@@ -319,6 +321,7 @@ fn mounts_hide_the_image_and_volumes_show_it() {
                 &packages::owners(&image.rootfs),
                 &recording(run),
                 &Options::default(),
+                &Cancel::default(),
             )
             .unwrap(),
         )
@@ -632,6 +635,7 @@ fn includes_are_files_directories_links_and_patterns() {
             &packages::owners(&image.rootfs),
             &recording(run(vec![])),
             &options,
+            &Cancel::default(),
         )
         .map(|reached| names(&reached).len())
     };
@@ -672,6 +676,7 @@ fn executed_programs_are_kept_by_any_name() {
         &packages::owners(&image.rootfs),
         &recording(executed),
         &Options::default(),
+        &Cancel::default(),
     )
     .unwrap();
     assert_eq!(

@@ -25,9 +25,9 @@ pub use error::Error;
 pub use launch::LaunchSpec;
 pub use options::{ContainerOptions, HEADING, REFUSED, refused};
 pub use parse::ParseContext;
-pub use shell::word as shell_word;
 pub(crate) use parse::{csv, csv_field};
 pub(crate) use recorded::group;
+pub use shell::word as shell_word;
 #[cfg(test)]
 pub(crate) use words::tests::any_spec;
 

@@ -21,8 +21,8 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::exec::StartExecResults;
 use bollard::models::{
-    ContainerInspectResponse, ExecConfig, PortBinding, PortMap, SystemInfo,
-    SystemInfoCgroupVersionEnum, SystemVersion,
+    ContainerInspectResponse, ExecConfig, PortBinding, PortMap, SystemInfo, SystemInfoCgroupVersionEnum,
+    SystemVersion,
 };
 use bollard::query_parameters as query;
 use futures_util::StreamExt;

@@ -18,10 +18,10 @@ mod rule;
 
 use std::collections::BTreeSet;
 
-use crate::spec::shell::line;
 use super::{Artifact, Calls, Context, Error};
 use crate::plan::capabilities::is_known;
 use crate::recording::{Actor, Recording, SocketAction, SocketUse};
+use crate::spec::shell::line;
 
 pub use own::{NotOwn, renamed};
 pub use rule::escape;

@@ -12,11 +12,11 @@ mod port;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::spec::shell::line;
 use super::{Artifact, Calls, Context, Error};
 use crate::plan::capabilities::is_known;
 use crate::plan::recorded_path;
 use crate::recording::{Access, Actor, FileUse, SocketAction, SocketUse};
+use crate::spec::shell::line;
 
 /// The artifact `selinux.cil`.
 #[derive(Clone, Copy, Debug)]

@@ -20,9 +20,9 @@ use globset::GlobBuilder;
 
 use super::context::{Context, Place};
 use super::graph::{Needs, Node, Resolver};
-use super::php;
 use super::programs::shell_commands;
 use super::tables::Tables;
+use super::{literal, php};
 use crate::image::{Outcome, Rootfs};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
@@ -84,7 +84,7 @@ impl Resolver for Configuration<'_> {
             ini::follow(self.context, &self.php, needs, path, source);
         }
         if generic {
-            generic::follow(self.context, needs, path, source);
+            literal::scan(self.context, needs, path, source);
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ fn expand(rootfs: &Rootfs, base: &RootPath, pattern: &[u8]) -> Vec<RootPath> {
     let mut paths = vec![start];
     for name in pattern.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
         if !name.iter().any(|b| b"*?[".contains(b)) {
-            paths = paths.iter().map(|path| path.join(name)).collect();
+            paths = paths.iter().map(|path| path.child(name)).collect();
             continue;
         }
         let Some(glob) = std::str::from_utf8(name)

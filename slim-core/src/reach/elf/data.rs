@@ -273,6 +273,7 @@ mod tests {
     use super::super::constants::tests::constants;
     use super::super::parse::{Elf, tests::write_with};
     use super::*;
+    use crate::cancel::Cancel;
     use crate::image::{Config, memory::tree, packages};
 
     const ELF: Elf = Elf {
@@ -491,7 +492,8 @@ mod tests {
             let config = Config::default();
             let environment = Environment::of(&tree, &config);
             let (packages, options) = (packages::owners(&tree), Options::default());
-            let context = Context::new(&tree, &config, &environment, &packages, &options);
+            let cancel = Cancel::default();
+            let context = Context::new(&tree, &config, &environment, &packages, &options, &cancel);
             let libraries = Libraries::new(&tree, &environment);
             let data = Data::new(&context, &libraries);
             let paths = |window: usize| {

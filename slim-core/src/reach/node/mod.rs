@@ -30,7 +30,7 @@ use tree_sitter::Node as Syntax;
 use super::context::{Context, Place};
 use super::graph::{Needs, Node, Resolver};
 use super::programs::shell_commands;
-use super::syntax::{self, MAX_SOURCE, line, text};
+use super::syntax::{self, line, text};
 use crate::image::Entry;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
@@ -98,12 +98,6 @@ impl<'a> NodeJs<'a> {
             needs.follow(&manifest, &cause);
         }
         let source = node.source()?;
-        if node.entry.size() > MAX_SOURCE {
-            needs.note(format!(
-                "{}: too large to be parsed, so what it requires is not known",
-                node.path
-            ));
-        }
         let installed = self.modules.installed(node.path);
         if installed && !SIGNS.iter().any(|sign| contains(source, sign)) {
             return Ok(());
@@ -132,13 +126,14 @@ impl<'a> NodeJs<'a> {
             seen: BTreeSet::new(),
             covered: 0,
         };
-        let parsed = syntax::visit(tree_sitter_javascript::LANGUAGE, source, |node| reader.node(node));
-        if !parsed {
-            needs.note(format!(
-                "{}: takes too long to parse, so what it requires is not known",
-                node.path
-            ));
-        }
+        let visit = |node: Syntax<'_>| reader.node(node);
+        let extent = syntax::visit(
+            tree_sitter_javascript::LANGUAGE,
+            source,
+            self.context.cancel,
+            visit,
+        );
+        extent.settle(self.context, needs, node.path, source);
         Ok(())
     }
 

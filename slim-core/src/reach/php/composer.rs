@@ -11,8 +11,9 @@ use serde_json::Value;
 use tree_sitter::Node;
 
 use super::super::context::Context;
-use super::super::syntax::{self, MAX_SOURCE, text};
+use super::super::syntax::{self, Extent, MAX_SOURCE, text};
 use super::value::{Scope, Words, last_child};
+use crate::cancel::Cancel;
 use crate::path::RootPath;
 
 /// As many projects as an image may hold.
@@ -119,7 +120,8 @@ impl Installation {
                     return false;
                 };
                 let bytes = context.rootfs.read(&found.path, MAX_SOURCE).unwrap_or_default();
-                tables.read(&found.path, &bytes);
+                // One that is too much says what it says so far; where it is kept itself, that is told.
+                let _ = tables.read(&found.path, &bytes, context.cancel);
                 true
             };
             if !read("autoload_static.php") {
@@ -137,15 +139,17 @@ impl Installation {
 }
 
 impl Tables {
-    /// Takes what the table in `source`, which stands at `file`, says.
-    pub(super) fn read(&mut self, file: &RootPath, source: &[u8]) {
-        let Some(table) = Table::of(file) else { return };
+    /// Takes what the table in `source`, which stands at `file`, says; how far it was read.
+    pub(super) fn read(&mut self, file: &RootPath, source: &[u8], cancel: &Cancel) -> Extent {
+        let Some(table) = Table::of(file) else {
+            return Extent::Whole;
+        };
         let directory = file.parent().unwrap_or_else(RootPath::root);
         let mut scope = Scope::new(file, &directory, source);
         let mut current = Some(table).filter(|table| *table != Table::Static);
         // Elements before this byte were read with the one that holds them.
         let mut covered = 0;
-        syntax::visit(tree_sitter_php::LANGUAGE_PHP, source, |node| match node.kind() {
+        let visit = |node: Node<'_>| match node.kind() {
             "assignment_expression" => scope.learn(node),
             "property_element" if table == Table::Static => {
                 let name = node.child_by_field_name("name");
@@ -159,7 +163,8 @@ impl Tables {
                 }
             }
             _ => {}
-        });
+        };
+        syntax::visit(tree_sitter_php::LANGUAGE_PHP, source, cancel, visit)
     }
 
     /// Takes `KEY => VALUE`; none if it only groups others. Else where it ends.

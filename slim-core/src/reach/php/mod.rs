@@ -40,7 +40,7 @@ use super::context::{Context, Place, is_pattern};
 use super::graph::{Needs, Node, Resolver};
 use super::own;
 use super::source::{self, Language};
-use super::syntax::{self, MAX_SOURCE, line, text};
+use super::syntax::{self, line, text};
 use crate::image::{Entry, Rootfs};
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
@@ -169,7 +169,11 @@ impl<'a> Php<'a> {
         let file = node.path;
         let mut tables = Tables::default();
         match Table::of(file) {
-            Some(Table::Static | Table::Files) => tables.read(file, node.source()?),
+            Some(Table::Static | Table::Files) => {
+                let source = node.source()?;
+                let extent = tables.read(file, source, self.context.cancel);
+                extent.settle(self.context, needs, file, source);
+            }
             Some(_) => return Ok(()),
             None => {}
         }
@@ -295,12 +299,6 @@ impl<'a> Php<'a> {
     fn source(&self, needs: &mut Needs<'_>, node: &Node<'_>, bytes: &[u8]) {
         let (context, file) = (self.context, node.path);
         let Some(directory) = file.parent() else { return };
-        if node.entry.size() > MAX_SOURCE {
-            needs.note(format!(
-                "{file}: too large to be parsed, so what it includes is not known"
-            ));
-            return;
-        }
         if let Some(package) = self.package(file)
             && let Some(manifest) = context.file(&package, "composer.json")
         {
@@ -327,12 +325,9 @@ impl<'a> Php<'a> {
             seen: BTreeSet::new(),
             read: BTreeSet::new(),
         };
-        let parsed = syntax::visit(tree_sitter_php::LANGUAGE_PHP, bytes, |node| reader.node(node));
-        if !parsed {
-            needs.note(format!(
-                "{file}: takes too long to parse, so what it includes is not known"
-            ));
-        }
+        let visit = |node: Syntax<'_>| reader.node(node);
+        let extent = syntax::visit(tree_sitter_php::LANGUAGE_PHP, bytes, context.cancel, visit);
+        extent.settle(context, needs, file, bytes);
     }
 }
 

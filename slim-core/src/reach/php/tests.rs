@@ -2,6 +2,7 @@ use super::super::source::tests::{beside, reached};
 use super::super::tests::{image, kept as closed, names, reached_with, used};
 use super::super::{Limits, Options};
 use super::*;
+use crate::cancel::Cancel;
 use crate::image::memory::tree;
 
 type Items<'t> = &'t [(&'t str, &'t [u8])];
@@ -258,9 +259,10 @@ fn an_applications_own_directory_leaves_what_composer_installed_to_this_resolver
 fn tables_of_older_autoloaders() {
     let read = |name: &str, source: &str| {
         let mut tables = Tables::default();
-        tables.read(
+        let _ = tables.read(
             &RootPath::new(format!("/a/vendor/composer/{name}")),
             source.as_bytes(),
+            &Cancel::default(),
         );
         tables
     };

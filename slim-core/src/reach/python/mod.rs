@@ -240,6 +240,20 @@ impl<'a> Python<'a> {
         }
     }
 
+    /// Keeps what `source` names.
+    fn source(
+        &self,
+        needs: &mut Needs<'_>,
+        paths: &Paths<'_>,
+        path: &RootPath,
+        origin: Origin,
+        source: &[u8],
+    ) {
+        let (extent, found) = named(source, origin, self.context.cancel);
+        extent.settle(self.context, needs, path, source);
+        self.named(needs, paths, path, origin, &found);
+    }
+
     /// Keeps what a source names.
     fn named(
         &self,
@@ -476,7 +490,7 @@ impl Resolver for Python<'_> {
                 self.module(needs, path, origin);
                 let source = node.source()?;
                 let paths = self.paths(path, interpreter(source));
-                self.named(needs, &paths, path, origin, &named(source, origin));
+                self.source(needs, &paths, path, origin, source);
             }
             Some(b"pyc") if path.parent().is_some_and(|p| p.name() != Some(b"__pycache__")) => {
                 self.module(needs, path, self.origin(path));
@@ -489,7 +503,8 @@ impl Resolver for Python<'_> {
                 let paths = self.paths(path, None);
                 for (number, line) in node.source()?.split(|&b| b == b'\n').take(1000).enumerate() {
                     if line.starts_with(b"import ") || line.starts_with(b"import\t") {
-                        let mut found = named(line, Origin::Library);
+                        let (extent, mut found) = named(line, Origin::Library, self.context.cancel);
+                        extent.settle(self.context, needs, path, line);
                         found.iter_mut().for_each(|named| named.line += number);
                         self.named(needs, &paths, path, Origin::Library, &found);
                     }
@@ -510,7 +525,7 @@ impl Resolver for Python<'_> {
                 if let Some(interpreter) = interpreter(node.head()?).map(<[u8]>::to_vec) {
                     let origin = self.origin(path);
                     let paths = self.paths(path, Some(&interpreter));
-                    self.named(needs, &paths, path, origin, &named(node.source()?, origin));
+                    self.source(needs, &paths, path, origin, node.source()?);
                 }
             }
             _ => {}

@@ -2,7 +2,8 @@
 
 use tree_sitter::Node;
 
-use super::super::syntax::{line, text, visit};
+use super::super::syntax::{Extent, line, text, visit};
+use crate::cancel::Cancel;
 
 /// As many things as one source may name: more is generated.
 const MAX_NAMED: usize = 20_000;
@@ -60,12 +61,12 @@ pub(super) enum What {
     Path(Vec<u8>),
 }
 
-/// Everything that `source` names. Blocks that are for type checkers only are not read, nor, in libraries, those that
+/// Everything that `source` names, and how far it was read. Blocks that are for type checkers only are not read, nor, in libraries, those that
 /// are for running the module as a program.
-pub(super) fn named(source: &[u8], origin: Origin) -> Vec<Named> {
+pub(super) fn named(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, Vec<Named>) {
     let mut found: Vec<Named> = Vec::new();
     let (mut skipped, mut function) = (0, 0);
-    visit(tree_sitter_python::LANGUAGE, source, |node| {
+    let extent = visit(tree_sitter_python::LANGUAGE, source, cancel, |node| {
         if node.start_byte() < skipped || found.len() >= MAX_NAMED {
             return;
         }
@@ -138,7 +139,7 @@ pub(super) fn named(source: &[u8], origin: Origin) -> Vec<Named> {
             _ => {}
         }
     });
-    found
+    (extent, found)
 }
 
 /// The names of an import statement, without those that they are given here.

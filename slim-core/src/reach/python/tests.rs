@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::super::tests::{image, names, reached, used};
 use super::source::{Origin, What, named};
+use crate::cancel::Cancel;
 use crate::image::memory::tree;
 
 const PYTHON: &[(&str, &[u8])] = &[
@@ -249,7 +250,8 @@ fn hostile_trees_end() {
 #[test]
 fn imports_of_every_form_are_read() {
     let source = b"import a.b as c, d\nfrom ..e import (f as g,\n h)\nfrom . import *\n__import__('i')\nprint(f'{x}/y')\n";
-    let imports: Vec<_> = named(source, Origin::Library)
+    let imports: Vec<_> = named(source, Origin::Library, &Cancel::default())
+        .1
         .into_iter()
         .map(|named| named.what)
         .collect();
