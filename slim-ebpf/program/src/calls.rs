@@ -7,15 +7,13 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
-use crate::kernel::{bound, config, current, load, masked, registers};
+use crate::arch;
+use crate::kernel::{bound, config, current, masked, registers};
 use crate::maps::{self, COUNTS, RARE, control};
 use crate::{arguments, emit, files, scope, sockets, tasks};
 
 /// The greatest error number.
 const MAX_ERRNO: u64 = 4095;
-
-/// `TS_COMPAT` of `thread_info.status`: the task entered through a 32-bit entry (arch/x86/include/asm/thread_info.h).
-const TS_COMPAT: u32 = 2;
 
 /// A task of the container, and where its calls are counted. A task makes many calls in a row: remembering it spares
 /// looking it up. (One that left the container's cgroup would be missed only from the next exec or exit on; none does.)
@@ -90,15 +88,15 @@ fn returned(regs: u64, result: u64) -> Option<()> {
     let current = current();
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let (slot, counts) = slot(current, cpu)?;
-    let number = load!(regs, regs_number);
-    let compat = load!(current, task_status: u32) & TS_COMPAT != 0;
+    let number = arch::system_call_number(regs);
+    let compat = arch::is_compat(current);
     let failed = result >= MAX_ERRNO.wrapping_neg();
     let native = number < NUMBERS as u64 && !compat;
     let (abi, number) = if native {
         (abi::NATIVE, number as u32)
     } else {
         cold_path();
-        named(number, compat)
+        arch::foreign_call(number, compat)
     };
     let row = maps::call(abi, number);
     let kind = if (number as usize) < NUMBERS { kind(row) } else { call::NONE };
@@ -117,7 +115,7 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         return None;
     }
     let call = unsafe { &mut *emit::at_hand()? };
-    let [a, b, c, d, e, f] = arguments(regs, abi);
+    let [a, b, c, d, e, f] = arch::arguments(regs, abi);
     call.args = [0, a, b, c, d, e, f, result];
     call.what = u64::from(number) | u64::from(slot) << 32;
     call.how = if failed { result.wrapping_neg() } else { 0 } | u64::from(abi) << 16;
@@ -177,21 +175,6 @@ fn kind(row: *const Call) -> u8 {
     unsafe { (&raw const (*row).kind).read_volatile() }
 }
 
-/// Which call it was that did not come in as a native one of a usual number.
-#[inline(always)]
-fn named(number: u64, compat: bool) -> (u32, u32) {
-    if (number as i64) < 0 {
-        // A signal handler's return restores the registers, this one to -1.
-        if compat { (abi::COMPAT, config!(sigreturn32)) } else { (abi::NATIVE, config!(sigreturn)) }
-    } else if compat {
-        (abi::COMPAT, number as u32)
-    } else if number as u32 & X32_BIT != 0 {
-        (abi::X32, number as u32 & !X32_BIT)
-    } else {
-        (abi::NATIVE, number as u32)
-    }
-}
-
 /// The slot that the running task's calls are counted in, and its row of [`COUNTS`]; none if it is not the container's.
 #[inline(always)]
 fn slot(current: u64, cpu: u32) -> Option<(u32, u32)> {
@@ -213,30 +196,6 @@ fn slot(current: u64, cpu: u32) -> Option<(u32, u32)> {
         last.row = row;
     }
     Some((slot, row))
-}
-
-/// The six arguments, from the registers that the ABI passes them in.
-#[inline(always)]
-fn arguments(regs: u64, abi: u32) -> [u64; 6] {
-    if abi == abi::COMPAT {
-        [
-            u64::from(load!(regs, regs_bx: u32)),
-            u64::from(load!(regs, regs_cx: u32)),
-            u64::from(load!(regs, regs_dx: u32)),
-            u64::from(load!(regs, regs_si: u32)),
-            u64::from(load!(regs, regs_di: u32)),
-            u64::from(load!(regs, regs_bp: u32)),
-        ]
-    } else {
-        [
-            load!(regs, regs_di),
-            load!(regs, regs_si),
-            load!(regs, regs_dx),
-            load!(regs, regs_r10),
-            load!(regs, regs_r8),
-            load!(regs, regs_r9),
-        ]
-    }
 }
 
 /// The row of [`COUNTS`] for a slot on a CPU.
@@ -336,8 +295,8 @@ pub fn never_returned(slot: u32, current: u64) {
 /// The ABI and number of the call that the running task is in.
 #[inline(always)]
 pub fn pending(current: u64) -> (u32, u32) {
-    let number = load!(registers(current), regs_number) as i64;
-    let compat = load!(current, task_status: u32) & TS_COMPAT != 0;
+    let number = arch::system_call_number(registers(current)) as i64;
+    let compat = arch::is_compat(current);
     let abi = if compat { abi::COMPAT } else { abi::NATIVE };
     if number < 0 { (abi, u32::MAX) } else { (abi, number as u32 & !X32_BIT) }
 }

@@ -7,6 +7,7 @@ use core::mem::offset_of;
 
 use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
 
+use crate::arch;
 use crate::calls::Returned;
 use crate::emit::{self, Record, Says};
 use crate::kernel::{
@@ -236,7 +237,7 @@ const _: () = assert!(size_of::<Says>() == offset_of!(FileEvent, truth));
 pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     let mut record = Record::new::<FileEvent>()?;
     emit::set_place(0, 0);
-    let ip = load!(registers(current), regs_ip);
+    let ip = arch::instruction_pointer(registers(current));
     let mut unused = 0u64;
     unsafe {
         generated::bpf_find_vma(

@@ -8,6 +8,7 @@
 #![allow(internal_features, reason = "the one atomic addition that BPF has is no method of its atomic types")]
 #![allow(unused_unsafe, reason = "the macros that read offsets are used inside unsafe blocks too")]
 
+mod arch;
 mod arguments;
 mod calls;
 mod capabilities;
