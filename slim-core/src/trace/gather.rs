@@ -94,7 +94,7 @@ struct Parts<'a, T> {
 }
 
 /// A head with strings around it.
-trait Head: aya::Pod {
+trait Head: zerocopy::FromBytes {
     /// Lengths of base, truth and asked path.
     fn lengths(&self) -> (usize, usize, usize);
 }

@@ -1124,7 +1124,7 @@ fn seed() -> Result<[u64; 2], Error> {
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|error| Error::Reader(format!("/dev/urandom: {error}")))?;
-    raw::read(&bytes, 0).ok_or_else(|| Error::Reader("/dev/urandom is short".into()))
+    Ok(zerocopy::transmute!(bytes))
 }
 
 fn map_error<E: std::fmt::Display>(map: &'static str) -> impl Fn(E) -> Error {
