@@ -5,75 +5,14 @@ use core::hint::cold_path;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
-use crate::arch;
 use crate::kernel::{bound, config, current, masked, registers};
 use crate::maps::{self, COUNTS, RARE, control};
-use crate::{arguments, emit, files, scope, sockets, tasks};
+use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
+use crate::{arch, arguments, buffer, counters, files, scope, sockets, tasks};
 
 /// The greatest error number.
 const MAX_ERRNO: u64 = 4095;
-
-/// A task of the container, and where its calls are counted. A task makes many calls in a row: remembering it spares
-/// looking it up. (One that left the container's cgroup would be missed only from the next exec or exit on; none does.)
-#[repr(C, align(64))]
-pub struct Last {
-    pub task: u64,
-    pub generation: u32,
-    pub epoch: u32,
-    pub slot: u32,
-    /// The row of [`COUNTS`] for that slot on this CPU.
-    pub row: u32,
-}
-
-impl Last {
-    pub const fn none() -> Self {
-        Self {
-            task: 0,
-            generation: 0,
-            epoch: 0,
-            slot: 0,
-            row: 0,
-        }
-    }
-}
-
-/// One call that returned.
-#[repr(C)]
-pub struct Returned {
-    /// Nothing, the six arguments, the result: as rows name them.
-    pub args: [u64; 8],
-    /// The flags that matter.
-    pub flags: u64,
-    /// Number, and from bit 32 on the slot.
-    pub what: u64,
-    /// Error number, and from bit 16 on the ABI.
-    pub how: u64,
-    pub row: Call,
-}
-
-impl Returned {
-    #[inline(always)]
-    pub fn number(&self) -> u32 {
-        self.what as u32
-    }
-
-    #[inline(always)]
-    pub fn slot(&self) -> u32 {
-        (self.what >> 32) as u32
-    }
-
-    #[inline(always)]
-    pub fn errno(&self) -> u32 {
-        self.how as u32 & 0xffff
-    }
-
-    #[inline(always)]
-    pub fn abi(&self) -> u32 {
-        (self.how >> 16) as u32
-    }
-}
 
 /// Every system call passes here. Its tracepoint is a typed one: of its registers the verifier knows that they are
 /// there, and to load one is a single instruction.
@@ -114,7 +53,7 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         // Most calls.
         return None;
     }
-    let call = unsafe { &mut *emit::at_hand()? };
+    let call = unsafe { &mut *buffer::at_hand()? };
     let [a, b, c, d, e, f] = arch::arguments(regs, abi);
     call.args = [0, a, b, c, d, e, f, result];
     call.what = u64::from(number) | u64::from(slot) << 32;
@@ -211,7 +150,7 @@ fn count(slot: u32, row: u32, abi: u32, number: u32) {
     if abi == abi::NATIVE && (number as usize) < NUMBERS {
         count_native(row, number);
     } else if let Some(rare) = rare(slot, abi, number) {
-        scope::add(unsafe { &raw mut (*rare).count });
+        counters::add(unsafe { &raw mut (*rare).count });
     }
 }
 
@@ -221,7 +160,7 @@ fn count_native(row: u32, number: u32) {
     if let Some(row) = COUNTS.get_ptr_mut(row) {
         let counter = unsafe { row.cast::<u64>().add(masked::<{ NUMBERS as u32 - 1 }>(number)) };
         if config!(alone) == 0 {
-            scope::add(counter);
+            counters::add(counter);
         } else {
             // No other CPU counts in this row, and on this one the program is not interrupted by itself.
             unsafe { core::ptr::write_volatile(counter, core::ptr::read_volatile(counter) + 1) };
@@ -235,7 +174,7 @@ fn count_native(row: u32, number: u32) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn fail() -> u32 {
-    let Some(call) = emit::at_hand() else {
+    let Some(call) = buffer::at_hand() else {
         return 0;
     };
     let call = unsafe { &*call };
@@ -249,7 +188,7 @@ pub extern "C" fn fail() -> u32 {
                 (&raw mut (*rare).args[at]).write_volatile(call.args[1 + at]);
             }
         }
-        scope::add(&raw mut (*rare).failed);
+        counters::add(&raw mut (*rare).failed);
     }
     1
 }
@@ -271,7 +210,7 @@ fn rare(slot: u32, abi: u32, number: u32) -> Option<*mut Rare> {
     let _ = RARE.insert(key, none, NOEXIST);
     let rare = RARE.get_ptr_mut(key);
     if rare.is_none() {
-        scope::lost(|lost| &raw mut lost.map);
+        counters::lost(|lost| &raw mut lost.map);
     }
     rare
 }
