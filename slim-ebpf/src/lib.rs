@@ -1,6 +1,7 @@
 //! What slim's eBPF program and its user side agree on: the layout of maps and of the records in the ring buffer.
 //!
-//! Everything is `repr(C)` without padding, in the machine's byte order.
+//! Everything is `repr(C)` and in the machine's byte order. On the user side the compiler refuses a structure with
+//! padding: `zerocopy::IntoBytes` cannot be derived for one.
 #![no_std]
 
 /// How many system call numbers one row of [`COUNTS`](Counts) holds; higher ones are counted in the map of rare calls.
@@ -85,6 +86,15 @@ pub const LOADER: u32 = u32::MAX;
 /// How a call names its files: a row of the table that the user side writes and the program follows.
 ///
 /// Argument positions count from 1; 0 is none.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -159,6 +169,15 @@ pub mod call {
 }
 
 /// What the user side tells the program while it runs.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Control {
@@ -178,6 +197,15 @@ pub struct Control {
 pub const ID: usize = 64;
 
 /// What the program knows, and the user side reads.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct State {
@@ -230,6 +258,15 @@ impl State {
 }
 
 /// What was lost, by cause.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Lost {
@@ -244,6 +281,15 @@ pub struct Lost {
 }
 
 /// A task of the container.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -261,6 +307,15 @@ pub struct Task {
 pub const NO_PHASE: u32 = u32::MAX;
 
 /// What a slot stands for.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SlotKey {
@@ -273,6 +328,15 @@ pub struct SlotKey {
 }
 
 /// Key of the map of rare calls: failed ones and those of another ABI.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RareKey {
@@ -285,6 +349,15 @@ pub struct RareKey {
 }
 
 /// Value of the map of rare calls.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Rare {
@@ -300,6 +373,15 @@ pub struct Rare {
 
 /// Key of the map of arguments: what a call was asked for that can do very different things (`socket`, `ioctl`,
 /// `prctl`, `mmap` and the like; other calls are not in it).
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ArgumentKey {
@@ -323,6 +405,15 @@ pub const PROTECTION: u32 = 7;
 pub const SOCKET_TYPE: u32 = 0xf;
 
 /// Key of the map of capabilities.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CapabilityKey {
@@ -339,6 +430,15 @@ pub struct CapabilityKey {
 }
 
 /// The key that makes a record unique: a keyed hash of all that it says.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Unique {
@@ -350,6 +450,15 @@ pub struct Unique {
 
 /// A file was used. Before the head: the path of the directory the asked one starts at, then the file's own; behind
 /// it: the asked path, NUL-terminated.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct FileEvent {
@@ -383,6 +492,15 @@ pub struct FileEvent {
 
 /// A program was executed. Before the head: the working directory, then the executed file (for a script its
 /// interpreter); behind it: the path as asked, NUL-terminated.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ExecEvent {
@@ -414,9 +532,20 @@ pub struct ExecEvent {
     pub phase: u32,
     /// The interpreter as the script names it, NUL-terminated.
     pub interpreter: [u8; 256],
+    /// Nothing: the size is a multiple of eight.
+    pub unused: u32,
 }
 
 /// A process was made.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ForkEvent {
@@ -431,9 +560,17 @@ pub struct ForkEvent {
 }
 
 /// A socket was used.
-#[repr(C)]
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
-#[repr(align(8))]
 pub struct SocketEvent {
     /// [`event::SOCKET`].
     pub kind: u32,
@@ -466,6 +603,7 @@ pub struct SocketEvent {
 macro_rules! offsets {
     ($($(#[$doc:meta])* $field:ident: $structure:literal $path:literal,)*) => {
         /// Where members lie in the running kernel's structures, in bytes.
+        #[cfg_attr(feature = "user", derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout))]
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Offsets { $($(#[$doc])* pub $field: u32,)* }
@@ -634,6 +772,15 @@ pub const FIXED: u32 = 0x5eb7_0000;
 pub const MEMBER: i16 = i16::MIN;
 
 /// What the user side fixes before the program is loaded, by replacing such numbers in its instructions.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed {
@@ -644,6 +791,15 @@ pub struct Fixed {
 }
 
 /// What is fixed beside the offsets. [`u32::MAX`] stands for the number of a call that does not exist.
+#[cfg_attr(
+    feature = "user",
+    derive(
+        zerocopy::FromBytes,
+        zerocopy::IntoBytes,
+        zerocopy::Immutable,
+        zerocopy::KnownLayout
+    )
+)]
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Config {
@@ -676,10 +832,18 @@ pub struct Config {
 mod pod {
     use super::*;
 
+    /// Compiles for plain data only: integers without padding between or behind them.
+    const fn assert_plain<
+        T: zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::Immutable + Copy + 'static,
+    >() {
+    }
+
     macro_rules! pod {
         ($($type:ty),*) => { $(
-            // SAFETY: `repr(C)`, made of integers only, without padding and without pointers.
+            // SAFETY: any bytes are a value of it and all of its bytes are initialised, as the assertion beside this
+            // makes the compiler prove; it is `Copy` and has no pointers.
             unsafe impl aya::Pod for $type {}
+            const _: () = assert_plain::<$type>();
         )* };
     }
     pod!(

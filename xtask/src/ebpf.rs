@@ -210,11 +210,11 @@ fn strip() -> Option<PathBuf> {
 /// A digest of the sources: names and contents, sorted.
 fn digest(root: &Path) -> Result<String> {
     let mut files = Vec::new();
-    for source in SOURCES {
-        let path = root.join(source);
+    let mut paths: Vec<PathBuf> = SOURCES.iter().map(|source| root.join(source)).collect();
+    while let Some(path) = paths.pop() {
         if path.is_dir() {
             for entry in path.read_dir().with_context(|| path.display().to_string())? {
-                files.push(entry?.path());
+                paths.push(entry?.path());
             }
         } else {
             files.push(path);

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use libseccomp::ScmpArch;
 use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, actor, event, mark};
 
 use super::attached::Existing;
 use super::table::{self, Row};
-use super::{CallKey, cgroup, raw, row_of, sockets};
+use super::{CallKey, arch, cgroup, raw, row_of, sockets};
 use crate::path::{RawPath, RootPath, encode};
 use crate::recording::{Abi, Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
 
@@ -95,7 +94,7 @@ struct Parts<'a, T> {
 }
 
 /// A head with strings around it.
-trait Head: aya::Pod {
+trait Head: zerocopy::FromBytes {
     /// Lengths of base, truth and asked path.
     fn lengths(&self) -> (usize, usize, usize);
 }
@@ -207,7 +206,7 @@ impl Gathered {
             _ => truth.clone(),
         };
         self.programs.insert(head.program, path.clone());
-        if let Some(execve) = table::number("execve", ScmpArch::X8664) {
+        if let Some(execve) = table::number("execve", arch::NATIVE) {
             self.first
                 .entry((head.slot, Abi::Native, execve as u32))
                 .or_insert_with(|| path.clone());

@@ -26,6 +26,7 @@
 //! The compiled program is part of this library. `SLIM_EBPF_OBJECT=FILE` loads another one instead: a rebuilt one, to
 //! run the tests on it.
 
+mod arch;
 mod attached;
 mod btf;
 mod cgroup;
@@ -47,7 +48,6 @@ use std::time::{Duration, Instant};
 use aya::maps::{Array, HashMap, MapData, RingBuf};
 use aya::programs::{self as probes, KProbe};
 use aya::{Ebpf, EbpfLoader};
-use libseccomp::ScmpArch;
 use slim_ebpf::{
     ArgumentKey, CapabilityKey, Config, Control, Counts, Fixed, ID, Rare, RareKey, SlotKey, State, Task,
     actor,
@@ -913,13 +913,13 @@ fn load(options: Options, mount: PathBuf) -> Result<(Loaded, aya::Btf), Error> {
     let shards = cpus.min(8).next_power_of_two() as u32;
     let entries = options.map_entries.max(64);
     let slots = (entries / 128).clamp(16, 4096);
-    let number = |name, arch| {
-        table::number(name, arch)
+    let number = |name, abi| {
+        table::number(name, abi)
             .and_then(|n| u32::try_from(n).ok())
             .unwrap_or(u32::MAX)
     };
-    let native = |name| number(name, ScmpArch::X8664);
-    let compat = |name| number(name, ScmpArch::X86);
+    let native = |name| number(name, arch::NATIVE);
+    let compat = |name| number(name, arch::COMPAT);
     let fixed = Fixed {
         offsets,
         config: Config {
@@ -1124,7 +1124,7 @@ fn seed() -> Result<[u64; 2], Error> {
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|error| Error::Reader(format!("/dev/urandom: {error}")))?;
-    raw::read(&bytes, 0).ok_or_else(|| Error::Reader("/dev/urandom is short".into()))
+    Ok(zerocopy::transmute!(bytes))
 }
 
 fn map_error<E: std::fmt::Display>(map: &'static str) -> impl Fn(E) -> Error {

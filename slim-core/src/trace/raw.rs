@@ -1,27 +1,22 @@
-//! The room's unsafe corner: bytes as plain data, and what the kernel tells about a program.
+//! The words of a record as plain data, and the one system call that aya has no function for.
 
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::libc;
 use slim_ebpf::Fixed;
+use zerocopy::FromBytes;
 
-/// Reads plain data at `at`; none beyond the end.
-pub(super) fn read<T: aya::Pod>(bytes: &[u8], at: usize) -> Option<T> {
-    let bytes = bytes.get(at..at.checked_add(size_of::<T>())?)?;
-    // SAFETY: the slice has the size of T, any bytes are a T (`Pod`), and the read asks for no alignment.
-    Some(unsafe { std::ptr::read_unaligned(bytes.as_ptr().cast::<T>()) })
+/// Returns the plain data at `at`; none beyond the end.
+pub(super) fn read<T: FromBytes>(bytes: &[u8], at: usize) -> Option<T> {
+    let (value, _) = T::read_from_prefix(bytes.get(at..)?).ok()?;
+    Some(value)
 }
 
-/// The words of what is fixed, in their order.
+/// Returns the words of what is fixed, in their order.
 pub(super) fn words(fixed: &Fixed) -> &[u32] {
-    // SAFETY: `repr(C)`, made of 32-bit integers only, and borrowed as long as the slice is.
-    unsafe {
-        std::slice::from_raw_parts(
-            std::ptr::from_ref(fixed).cast(),
-            size_of::<Fixed>() / size_of::<u32>(),
-        )
-    }
+    let words: &[u32; size_of::<Fixed>() / size_of::<u32>()] = zerocopy::transmute_ref!(fixed);
+    words
 }
 
 /// `struct bpf_prog_info` (include/uapi/linux/bpf.h) up to `recursion_misses`.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use libseccomp::{ScmpArch, ScmpSyscall};
 use slim_ebpf::{Call, NUMBERS, PROTECTION, X32_BIT, abi, call};
 
+use super::arch;
 use crate::recording::{Abi, Access};
 
 /// What a call does to the file it names.
@@ -305,12 +306,12 @@ pub(super) const ROWS: &[Row] = &[
 pub(super) fn by_number() -> Vec<Option<&'static Row>> {
     let mut rows = vec![None; 2 * NUMBERS];
     for row in ROWS {
-        for (base, arch) in [(0, ScmpArch::X8664), (NUMBERS, ScmpArch::X86)] {
+        for (base, architecture) in [(0, arch::NATIVE), (NUMBERS, arch::COMPAT)] {
             // i386's mmap takes a structure; its stat family of old has rows of its own names.
             if base != 0 && row.name == "mmap" {
                 continue;
             }
-            if let Some(number) = number(row.name, arch).filter(|&n| n < NUMBERS) {
+            if let Some(number) = number(row.name, architecture).filter(|&n| n < NUMBERS) {
                 rows[base + number] = Some(row);
             }
         }
@@ -326,14 +327,14 @@ pub(super) fn number(name: &str, arch: ScmpArch) -> Option<usize> {
 
 /// A call's name, `#N` if libseccomp has none.
 pub(super) fn name(abi: Abi, number: u32) -> String {
-    let (arch, raw) = match abi {
-        Abi::Native => (ScmpArch::X8664, number),
-        Abi::Compat => (ScmpArch::X86, number),
-        Abi::X32 => (ScmpArch::X32, number | X32_BIT),
+    let (architecture, raw) = match abi {
+        Abi::Native => (arch::NATIVE, number),
+        Abi::Compat => (arch::COMPAT, number),
+        Abi::X32 => (arch::X32, number | X32_BIT),
     };
     i32::try_from(raw)
         .ok()
-        .and_then(|raw| ScmpSyscall::from(raw).get_name_by_arch(arch).ok())
+        .and_then(|raw| ScmpSyscall::from(raw).get_name_by_arch(architecture).ok())
         .unwrap_or_else(|| format!("#{number}"))
 }
 
@@ -485,7 +486,7 @@ mod tests {
     #[test]
     fn every_row_has_a_number() {
         for row in ROWS {
-            let known = number(row.name, ScmpArch::X8664).or(number(row.name, ScmpArch::X86));
+            let known = number(row.name, arch::NATIVE).or(number(row.name, arch::COMPAT));
             assert!(known.is_some_and(|number| number < NUMBERS), "{}", row.name);
         }
     }

@@ -1,10 +1,8 @@
 //! The arguments that decide what a call does, for the few calls that can do very different things.
 
-use crate::shared::{ArgumentKey, NUMBERS, abi};
-
-use crate::emit;
 use crate::maps::{ARGUMENTS, UNBOUNDED};
-use crate::scope;
+use crate::shared::{ArgumentKey, NUMBERS, abi};
+use crate::{buffer, counters};
 
 /// The call at hand was asked for this. More different values than there is room for are no loss: the call counts as
 /// one that may be asked for anything.
@@ -18,7 +16,7 @@ pub extern "C" fn asked(value: u32, second: u32) -> u32 {
 
 #[inline(always)]
 fn note(value: u32, second: u32) -> Option<()> {
-    let call = unsafe { &*emit::at_hand()? };
+    let call = unsafe { &*buffer::at_hand()? };
     let key = ArgumentKey {
         slot: call.slot(),
         abi: call.abi(),
@@ -27,14 +25,14 @@ fn note(value: u32, second: u32) -> Option<()> {
         second,
     };
     if let Some(count) = ARGUMENTS.get_ptr_mut(key) {
-        scope::add(count);
+        counters::add(count);
         return Some(());
     }
     const NOEXIST: u64 = 1;
     const EEXIST: i32 = -17;
     match ARGUMENTS.insert(key, 1, NOEXIST) {
         Ok(()) => {}
-        Err(EEXIST) => scope::add(ARGUMENTS.get_ptr_mut(key)?),
+        Err(EEXIST) => counters::add(ARGUMENTS.get_ptr_mut(key)?),
         Err(_) => {
             let row = call.number() + if call.abi() == abi::COMPAT { NUMBERS as u32 } else { 0 };
             unsafe { *UNBOUNDED.get_ptr_mut(row)? = 1 };

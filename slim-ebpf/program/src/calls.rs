@@ -5,77 +5,14 @@ use core::hint::cold_path;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
 
-use crate::kernel::{bound, config, current, load, masked, registers};
+use crate::kernel::{bound, config, current, masked, registers};
 use crate::maps::{self, COUNTS, RARE, control};
-use crate::{arguments, emit, files, scope, sockets, tasks};
+use crate::shared::{Call, NUMBERS, Rare, RareKey, SOCKET_TYPE, X32_BIT, abi, call};
+use crate::{arch, arguments, buffer, counters, files, scope, sockets, tasks};
 
 /// The greatest error number.
 const MAX_ERRNO: u64 = 4095;
-
-/// `TS_COMPAT` of `thread_info.status`: the task entered through a 32-bit entry (arch/x86/include/asm/thread_info.h).
-const TS_COMPAT: u32 = 2;
-
-/// A task of the container, and where its calls are counted. A task makes many calls in a row: remembering it spares
-/// looking it up. (One that left the container's cgroup would be missed only from the next exec or exit on; none does.)
-#[repr(C, align(64))]
-pub struct Last {
-    pub task: u64,
-    pub generation: u32,
-    pub epoch: u32,
-    pub slot: u32,
-    /// The row of [`COUNTS`] for that slot on this CPU.
-    pub row: u32,
-}
-
-impl Last {
-    pub const fn none() -> Self {
-        Self {
-            task: 0,
-            generation: 0,
-            epoch: 0,
-            slot: 0,
-            row: 0,
-        }
-    }
-}
-
-/// One call that returned.
-#[repr(C)]
-pub struct Returned {
-    /// Nothing, the six arguments, the result: as rows name them.
-    pub args: [u64; 8],
-    /// The flags that matter.
-    pub flags: u64,
-    /// Number, and from bit 32 on the slot.
-    pub what: u64,
-    /// Error number, and from bit 16 on the ABI.
-    pub how: u64,
-    pub row: Call,
-}
-
-impl Returned {
-    #[inline(always)]
-    pub fn number(&self) -> u32 {
-        self.what as u32
-    }
-
-    #[inline(always)]
-    pub fn slot(&self) -> u32 {
-        (self.what >> 32) as u32
-    }
-
-    #[inline(always)]
-    pub fn errno(&self) -> u32 {
-        self.how as u32 & 0xffff
-    }
-
-    #[inline(always)]
-    pub fn abi(&self) -> u32 {
-        (self.how >> 16) as u32
-    }
-}
 
 /// Every system call passes here. Its tracepoint is a typed one: of its registers the verifier knows that they are
 /// there, and to load one is a single instruction.
@@ -90,15 +27,15 @@ fn returned(regs: u64, result: u64) -> Option<()> {
     let current = current();
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let (slot, counts) = slot(current, cpu)?;
-    let number = load!(regs, regs_number);
-    let compat = load!(current, task_status: u32) & TS_COMPAT != 0;
+    let number = arch::system_call_number(regs);
+    let compat = arch::is_compat(current);
     let failed = result >= MAX_ERRNO.wrapping_neg();
     let native = number < NUMBERS as u64 && !compat;
     let (abi, number) = if native {
         (abi::NATIVE, number as u32)
     } else {
         cold_path();
-        named(number, compat)
+        arch::foreign_call(number, compat)
     };
     let row = maps::call(abi, number);
     let kind = if (number as usize) < NUMBERS { kind(row) } else { call::NONE };
@@ -116,8 +53,8 @@ fn returned(regs: u64, result: u64) -> Option<()> {
         // Most calls.
         return None;
     }
-    let call = unsafe { &mut *emit::at_hand()? };
-    let [a, b, c, d, e, f] = arguments(regs, abi);
+    let call = unsafe { &mut *buffer::at_hand()? };
+    let [a, b, c, d, e, f] = arch::arguments(regs, abi);
     call.args = [0, a, b, c, d, e, f, result];
     call.what = u64::from(number) | u64::from(slot) << 32;
     call.how = if failed { result.wrapping_neg() } else { 0 } | u64::from(abi) << 16;
@@ -177,21 +114,6 @@ fn kind(row: *const Call) -> u8 {
     unsafe { (&raw const (*row).kind).read_volatile() }
 }
 
-/// Which call it was that did not come in as a native one of a usual number.
-#[inline(always)]
-fn named(number: u64, compat: bool) -> (u32, u32) {
-    if (number as i64) < 0 {
-        // A signal handler's return restores the registers, this one to -1.
-        if compat { (abi::COMPAT, config!(sigreturn32)) } else { (abi::NATIVE, config!(sigreturn)) }
-    } else if compat {
-        (abi::COMPAT, number as u32)
-    } else if number as u32 & X32_BIT != 0 {
-        (abi::X32, number as u32 & !X32_BIT)
-    } else {
-        (abi::NATIVE, number as u32)
-    }
-}
-
 /// The slot that the running task's calls are counted in, and its row of [`COUNTS`]; none if it is not the container's.
 #[inline(always)]
 fn slot(current: u64, cpu: u32) -> Option<(u32, u32)> {
@@ -215,30 +137,6 @@ fn slot(current: u64, cpu: u32) -> Option<(u32, u32)> {
     Some((slot, row))
 }
 
-/// The six arguments, from the registers that the ABI passes them in.
-#[inline(always)]
-fn arguments(regs: u64, abi: u32) -> [u64; 6] {
-    if abi == abi::COMPAT {
-        [
-            u64::from(load!(regs, regs_bx: u32)),
-            u64::from(load!(regs, regs_cx: u32)),
-            u64::from(load!(regs, regs_dx: u32)),
-            u64::from(load!(regs, regs_si: u32)),
-            u64::from(load!(regs, regs_di: u32)),
-            u64::from(load!(regs, regs_bp: u32)),
-        ]
-    } else {
-        [
-            load!(regs, regs_di),
-            load!(regs, regs_si),
-            load!(regs, regs_dx),
-            load!(regs, regs_r10),
-            load!(regs, regs_r8),
-            load!(regs, regs_r9),
-        ]
-    }
-}
-
 /// The row of [`COUNTS`] for a slot on a CPU.
 #[inline(always)]
 fn counts(slot: u32, cpu: u32) -> u32 {
@@ -252,7 +150,7 @@ fn count(slot: u32, row: u32, abi: u32, number: u32) {
     if abi == abi::NATIVE && (number as usize) < NUMBERS {
         count_native(row, number);
     } else if let Some(rare) = rare(slot, abi, number) {
-        scope::add(unsafe { &raw mut (*rare).count });
+        counters::add(unsafe { &raw mut (*rare).count });
     }
 }
 
@@ -262,7 +160,7 @@ fn count_native(row: u32, number: u32) {
     if let Some(row) = COUNTS.get_ptr_mut(row) {
         let counter = unsafe { row.cast::<u64>().add(masked::<{ NUMBERS as u32 - 1 }>(number)) };
         if config!(alone) == 0 {
-            scope::add(counter);
+            counters::add(counter);
         } else {
             // No other CPU counts in this row, and on this one the program is not interrupted by itself.
             unsafe { core::ptr::write_volatile(counter, core::ptr::read_volatile(counter) + 1) };
@@ -276,7 +174,7 @@ fn count_native(row: u32, number: u32) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn fail() -> u32 {
-    let Some(call) = emit::at_hand() else {
+    let Some(call) = buffer::at_hand() else {
         return 0;
     };
     let call = unsafe { &*call };
@@ -290,7 +188,7 @@ pub extern "C" fn fail() -> u32 {
                 (&raw mut (*rare).args[at]).write_volatile(call.args[1 + at]);
             }
         }
-        scope::add(&raw mut (*rare).failed);
+        counters::add(&raw mut (*rare).failed);
     }
     1
 }
@@ -312,7 +210,7 @@ fn rare(slot: u32, abi: u32, number: u32) -> Option<*mut Rare> {
     let _ = RARE.insert(key, none, NOEXIST);
     let rare = RARE.get_ptr_mut(key);
     if rare.is_none() {
-        scope::lost(|lost| &raw mut lost.map);
+        counters::lost(|lost| &raw mut lost.map);
     }
     rare
 }
@@ -336,8 +234,8 @@ pub fn never_returned(slot: u32, current: u64) {
 /// The ABI and number of the call that the running task is in.
 #[inline(always)]
 pub fn pending(current: u64) -> (u32, u32) {
-    let number = load!(registers(current), regs_number) as i64;
-    let compat = load!(current, task_status: u32) & TS_COMPAT != 0;
+    let number = arch::system_call_number(registers(current)) as i64;
+    let compat = arch::is_compat(current);
     let abi = if compat { abi::COMPAT } else { abi::NATIVE };
     if number < 0 { (abi, u32::MAX) } else { (abi, number as u32 & !X32_BIT) }
 }

@@ -2,11 +2,11 @@
 
 use aya_ebpf::macros::{kprobe, raw_tracepoint};
 use aya_ebpf::programs::{ProbeContext, RawTracePointContext};
-use crate::shared::CapabilityKey;
 
 use crate::kernel::{current, load, off, read};
 use crate::maps::CAPABILITIES;
-use crate::{calls, scope, tasks};
+use crate::shared::CapabilityKey;
+use crate::{calls, counters, scope, tasks};
 
 /// The kernel asked whether somebody has a capability: `(cred, target_ns, capable_ns, cap, ret)`.
 #[raw_tracepoint(tracepoint = "cap_capable")]
@@ -56,15 +56,15 @@ fn asked(cred: u64, capability: i32, granted: bool) -> Option<()> {
         number,
     };
     if let Some(count) = CAPABILITIES.get_ptr_mut(key) {
-        scope::add(count);
+        counters::add(count);
         return Some(());
     }
     const NOEXIST: u64 = 1;
     const EEXIST: i32 = -17;
     match CAPABILITIES.insert(key, 1, NOEXIST) {
         Ok(()) => {}
-        Err(EEXIST) => scope::add(CAPABILITIES.get_ptr_mut(key)?),
-        Err(_) => scope::lost(|lost| &raw mut lost.map),
+        Err(EEXIST) => counters::add(CAPABILITIES.get_ptr_mut(key)?),
+        Err(_) => counters::lost(|lost| &raw mut lost.map),
     }
     Some(())
 }

@@ -1,20 +1,19 @@
 //! Files that calls name: the path as asked, where it starts, and where a descriptor remains the file itself.
 
-use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use core::ffi::c_void;
 use core::hint::cold_path;
 use core::mem::offset_of;
 
-use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
+use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 
-use crate::calls::Returned;
-use crate::emit::{self, Record, Says};
 use crate::kernel::{
-    Place, current, directory_identity, file_identity, file_place, loaded_identity, masked, off, opened, read, task_file, task_pwd,
-    task_root, load, registers,
+    Place, current, directory_identity, file_identity, file_place, load, loaded_identity, masked, off, opened, read,
+    registers, task_file, task_pwd, task_root,
 };
-use crate::maps;
-use crate::{arguments, scope, tasks};
+use crate::record::Record;
+use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
+use crate::types::{Returned, Says};
+use crate::{arch, arguments, buffer, counters, maps, scope, walk};
 
 /// No descriptor.
 const NONE: u32 = u32::MAX;
@@ -134,7 +133,7 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
                 // The kernel read it if it looked the path up; these say that it may not have come so far.
                 cold_path();
                 if !matches!(call.errno(), EFAULT | EPERM | EINVAL | ENOSYS | EBADF) {
-                    scope::lost(|lost| &raw mut lost.string);
+                    counters::lost(|lost| &raw mut lost.string);
                 }
                 return None;
             }
@@ -164,7 +163,7 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
         // The runtime, before it enters the container.
         return None;
     }
-    let end = tasks::container_root(state, root);
+    let end = scope::container_root(state, root);
     let mut start = NOWHERE;
     let mut identity_start = [0; 2];
     if marks & mark::ASKED != 0 {
@@ -184,7 +183,7 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
     }
 
     let says = says(marks, call.what, call.how | u64::from(side) << 24, asked, flags, identity_start, identity);
-    if !record.claim(&says, asked) {
+    if !record.reserve(&says, asked) {
         return None;
     }
     let head = record.head::<FileEvent>();
@@ -193,13 +192,13 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
         && let Some(place) = file_place(file)
     {
         let walked = record.walk(place, end);
-        marks |= emit::truth_marks(&walked);
+        marks |= walk::truth_marks(&walked);
         truth = walked.length;
     }
     let mut base = 0;
     if start.dentry != 0 {
         let walked = record.walk(start, end);
-        marks |= emit::base_marks(&walked);
+        marks |= walk::base_marks(&walked);
         base = walked.length;
     }
     unsafe {
@@ -208,7 +207,7 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
         (*head).base = base;
     }
     if !record.send(asked) {
-        record.unclaim();
+        record.release();
     }
     Some(())
 }
@@ -221,7 +220,7 @@ fn says(marks: u32, what: u64, how: u64, asked: u32, flags: u64, start: [u64; 2]
         what,
         how | u64::from(asked) << 32,
         flags,
-        if start[0] == 0 { 0 } else { emit::number(start[0]) },
+        if start[0] == 0 { 0 } else { buffer::number(start[0]) },
         start[1],
         file[0],
         file[1],
@@ -235,8 +234,8 @@ const _: () = assert!(size_of::<Says>() == offset_of!(FileEvent, truth));
 #[inline(always)]
 pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     let mut record = Record::new::<FileEvent>()?;
-    emit::set_place(0, 0);
-    let ip = load!(registers(current), regs_ip);
+    buffer::set_place(0, 0);
+    let ip = arch::instruction_pointer(registers(current));
     let mut unused = 0u64;
     unsafe {
         generated::bpf_find_vma(
@@ -262,7 +261,7 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     }
     let what = u64::from(LOADER) | u64::from(slot) << 32;
     let says = says(0, what, 0, 0, 0, [0; 2], file_identity(place.dentry));
-    if !record.claim(&says, 0) {
+    if !record.reserve(&says, 0) {
         return None;
     }
     let head = record.head::<FileEvent>();
@@ -275,11 +274,11 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     }
     if walked.inside {
         unsafe {
-            (*head).marks = emit::truth_marks(&walked);
+            (*head).marks = walk::truth_marks(&walked);
             (*head).truth = walked.length;
         }
         if !record.send(0) {
-            record.unclaim();
+            record.release();
         }
     }
     Some(())
@@ -288,6 +287,6 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
 /// Leaves the mapped file in the buffer, where [`Record::place`] finds it.
 #[inline(never)]
 extern "C" fn mapped(_: u64, vma: u64, _: u64) -> u64 {
-    emit::set_place(0, load!(vma, vma_file));
+    buffer::set_place(0, load!(vma, vma_file));
     0
 }

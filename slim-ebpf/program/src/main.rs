@@ -8,16 +8,24 @@
 #![allow(internal_features, reason = "the one atomic addition that BPF has is no method of its atomic types")]
 #![allow(unused_unsafe, reason = "the macros that read offsets are used inside unsafe blocks too")]
 
+mod arch;
 mod arguments;
+mod buffer;
 mod calls;
 mod capabilities;
-mod emit;
+mod counters;
+mod dedup;
 mod files;
 mod kernel;
+mod lifecycle;
 mod maps;
+mod record;
 mod scope;
+mod siphash;
 mod sockets;
 mod tasks;
+mod types;
+mod walk;
 
 // By path and not as a dependency: a package outside of this workspace would bring its place on the disk into the bytes.
 #[path = "../../src/lib.rs"]

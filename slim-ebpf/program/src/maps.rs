@@ -2,12 +2,12 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
-use crate::calls::Last;
-use crate::emit::Recent;
+
 use crate::kernel::masked;
 use crate::shared::{
     ArgumentKey, BUFFER, Call, Calls, CapabilityKey, Control, Counts, ID, NUMBERS, Rare, RareKey, SlotKey, State, Task, Unique, abi,
 };
+use crate::types::{Last, Recent};
 
 /// What the user side says while the program runs. Not a map but a variable, which is a map of one value to the user
 /// side: it is reached without a look-up. To be read with [`control!`] only: the compiler sees nobody write it.

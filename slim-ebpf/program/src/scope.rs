@@ -3,11 +3,10 @@
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
-use crate::shared::{ID, Lost, State};
 
 use crate::kernel::{config, copy, current, follow, load, off, read, task_root};
 use crate::maps::{CONTROL, control, state};
+use crate::shared::{ID, State};
 
 /// The state, if the running task belongs to the container.
 #[inline(always)]
@@ -40,25 +39,6 @@ pub fn thread() -> u32 {
 #[inline(always)]
 pub fn process() -> u32 {
     (bpf_get_current_pid_tgid() >> 32) as u32
-}
-
-/// Adds one to a counter of losses.
-#[inline(always)]
-pub fn lost(which: impl FnOnce(&mut Lost) -> *mut u64) {
-    add(which(unsafe { &mut (*state()).lost }));
-}
-
-/// Adds one, whoever else does.
-#[inline(always)]
-pub fn add(counter: *mut u64) {
-    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, 1) };
-}
-
-/// Adds one, and returns what it was. (`core::sync::atomic` has no `fetch_add` for a target without compare-and-swap.)
-/// LLVM 22 turns a relaxed one into the instruction that returns nothing, whether the result is used or not.
-#[inline(always)]
-pub fn fetch_add<T: Copy + From<u8>>(counter: *mut T) -> T {
-    unsafe { atomic_xadd::<T, T, { AtomicOrdering::AcqRel }>(counter, T::from(1)) }
 }
 
 /// The container's cgroup is made: it is named after the container's id (`ID`, `docker-ID.scope`, `libpod-ID.scope`;
@@ -161,4 +141,13 @@ fn find() -> Option<()> {
     }
     unsafe { (*state).host = task_root(task).dentry };
     Some(())
+}
+
+/// Where walks end: at the container's root, and before that is known at the task's own.
+#[inline(always)]
+pub fn container_root(state: *mut State, root: u64) -> u64 {
+    match unsafe { (*state).root } {
+        0 => root,
+        known => known,
+    }
 }

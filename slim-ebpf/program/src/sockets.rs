@@ -1,12 +1,14 @@
 //! Sockets: what is listened on, and what is connected to.
 
-use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use core::mem::offset_of;
-use crate::shared::{SocketEvent, call, event};
 
-use crate::emit::{self, Record, Says};
+use aya_ebpf::helpers::{bpf_probe_read_user, generated};
+
 use crate::files::argument;
 use crate::kernel::{bound, current, follow, off, read, task_file};
+use crate::record::{self, Record};
+use crate::shared::{SocketEvent, call, event};
+use crate::types::Says;
 
 const AF_UNIX: u16 = 1;
 const AF_INET: u32 = 2;
@@ -95,8 +97,8 @@ fn look() -> Option<u32> {
     let path = u32::from(u16::from_ne_bytes([event.address[0], event.address[1]]) == AF_UNIX && event.length > 2);
     let length = event.length;
     let says = unsafe { *record.head::<Says>() };
-    if record.claim(&says, length) && !emit::send_plain(record.head::<SocketEvent>()) {
-        record.unclaim();
+    if record.reserve(&says, length) && !record::send_plain(record.head::<SocketEvent>()) {
+        record.release();
     }
     Some(path)
 }
