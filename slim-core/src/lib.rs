@@ -30,5 +30,7 @@ pub mod profile;
 pub mod reach;
 pub mod recording;
 pub mod report;
+#[cfg(test)]
+mod testing;
 pub mod trace;
 pub mod verify;
