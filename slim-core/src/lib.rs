@@ -33,5 +33,7 @@ pub mod reach;
 pub mod recording;
 pub mod report;
 pub mod spec;
+#[cfg(test)]
+mod test_tools;
 pub mod trace;
 pub mod verify;

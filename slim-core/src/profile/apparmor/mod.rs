@@ -274,11 +274,12 @@ mod tests {
 
     use super::*;
     use crate::path::RootPath;
+    use crate::test_tools::tool;
 
     /// The names that the parser understood, in its own form: what is special in a pattern has a backslash.
-    fn parsed(profile: &str) -> Vec<u8> {
+    fn parsed(mut parser: Command, profile: &str) -> Vec<u8> {
         use std::io::Write as _;
-        let mut parser = Command::new("apparmor_parser")
+        let mut parser = parser
             .args(["-Q", "-K", "-d"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -317,14 +318,6 @@ mod tests {
         dump.windows(name.len()).any(|window| window == name)
     }
 
-    fn is_installed() -> bool {
-        let installed = Command::new("apparmor_parser").arg("--version").output().is_ok();
-        if !installed {
-            eprintln!("not checked: apparmor_parser is not installed (package apparmor)");
-        }
-        installed
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -335,11 +328,11 @@ mod tests {
             address in "@[^\\x00]{0,20}",
             kind in "[a-z0-9]{0,9}",
         ) {
-            if !is_installed() {
+            let Some(parser) = tool("apparmor_parser", "apparmor") else {
                 return Ok(());
-            }
+            };
             let paths: Vec<RootPath> = names.iter().map(RootPath::new).filter(|path| !path.is_root()).collect();
-            let dump = parsed(&crate::profile::tests::recorded_profile(&paths, &address, &kind));
+            let dump = parsed(parser, &crate::profile::tests::recorded_profile(&paths, &address, &kind));
             for path in &paths {
                 prop_assert!(has(&dump, &name(path.as_bytes())), "{}", String::from_utf8_lossy(&dump));
             }
@@ -350,16 +343,16 @@ mod tests {
         fn any_path_survives_the_parser(
             names in proptest::collection::vec(proptest::collection::vec(1u8..=255, 1..40), 1..60)
         ) {
-            if !is_installed() {
+            let Some(parser) = tool("apparmor_parser", "apparmor") else {
                 return Ok(());
-            }
+            };
             let paths: Vec<Vec<u8>> = names.iter().map(|n| RootPath::new(n).as_bytes().to_vec()).collect();
             let mut profile = String::from("profile test {\n");
             for path in &paths {
                 profile.push_str(&format!("  \"{}\" r,\n", escape(path)));
             }
             profile.push_str("}\n");
-            let dump = parsed(&profile);
+            let dump = parsed(parser, &profile);
             for path in &paths {
                 prop_assert!(has(&dump, &name(path)), "{}\nin\n{}", escape(path), String::from_utf8_lossy(&dump));
             }

@@ -10,6 +10,7 @@ use crate::recording::{
     Access, ArgumentUse, ArgumentValue, FileUse, MountFact, MountKind, Peaks, Program, SocketAction,
     SocketUse,
 };
+use crate::test_tools::{missing, tool};
 
 fn used(path: &[u8], access: &[Access]) -> FileUse {
     apparmor_profile::used(path, access)
@@ -222,30 +223,24 @@ fn the_podman_unit_is_as_before() {
 fn the_systemd_drop_in_is_as_before_and_systemd_takes_it() {
     let text = rendered(&Systemd, &server());
     insta::assert_snapshot!(text);
-    assert_eq!(verified(&text), Ok(()));
+    let Some(result) = verified(&text) else {
+        return;
+    };
+    assert_eq!(result, Ok(()));
     // What is wrong is noticed.
-    if is_installed("systemd-analyze") {
-        assert!(verified("[Service]\nReadOnlyPaths=etc\n").is_err());
-    }
+    assert!(
+        verified("[Service]\nReadOnlyPaths=etc\n").is_some_and(|result| result.is_err()),
+        "a path that is not absolute"
+    );
 }
 
-fn is_installed(program: &str) -> bool {
-    let installed = Command::new(program).arg("--version").output().is_ok();
-    if !installed {
-        eprintln!("not checked: {program} is not installed");
-    }
-    installed
-}
-
-/// Whether systemd understands every line of a drop-in; what it says if not.
-fn verified(drop_in: &str) -> Result<(), String> {
-    if !is_installed("systemd-analyze") {
-        return Ok(());
-    }
+/// Whether systemd understands every line of a drop-in; what it says if not. Nothing where systemd is missing.
+fn verified(drop_in: &str) -> Option<Result<(), String>> {
+    let mut analyze = tool("systemd-analyze", "systemd")?;
     let dir = tempfile::tempdir().unwrap();
     let unit = dir.path().join("slim-test.service");
     std::fs::write(&unit, format!("{drop_in}\n[Service]\nExecStart=/bin/true\n")).unwrap();
-    let out = Command::new("systemd-analyze")
+    let out = analyze
         .args(["verify", "--man=no", "--recursive-errors=no"])
         .arg(&unit)
         .output()
@@ -256,11 +251,11 @@ fn verified(drop_in: &str) -> Result<(), String> {
         .lines()
         .filter(|line| line.contains("slim-test.service:") && !line.contains("System call"))
         .collect();
-    if wrong.is_empty() {
+    Some(if wrong.is_empty() {
         Ok(())
     } else {
         Err(wrong.join("\n"))
-    }
+    })
 }
 
 #[test]
@@ -454,7 +449,9 @@ proptest! {
 
     #[test]
     fn systemd_takes_any_recording(made in hostile()) {
-        prop_assert_eq!(verified(&rendered(&Systemd, &made)), Ok(()));
+        if let Some(result) = verified(&rendered(&Systemd, &made)) {
+            prop_assert_eq!(result, Ok(()));
+        }
     }
 }
 
@@ -484,9 +481,9 @@ proptest! {
     /// Compose reads words and labels as they were recorded.
     #[test]
     fn compose_takes_any_words(words in prop::collection::vec("[^\\x00-\\x1f\\x7f-\\u{9f}\u{fffe}\u{ffff}]{0,16}", 1..5), label in "[ -~]{0,16}") {
-        if !is_installed("docker-compose") {
+        let Some(mut compose) = tool("docker-compose", "docker-compose") else {
             return Ok(());
-        }
+        };
         let (plan, mut recording, image) = server();
         let mut run = recording.runs.pop_first().unwrap().1;
         run.container.command = [vec!["/usr/bin/server".to_owned()], words.clone()].concat();
@@ -496,7 +493,7 @@ proptest! {
         let text = rendered(&Compose, &(plan, recording, image));
         std::fs::write(dir.path().join("compose.yaml"), &text).unwrap();
         std::fs::write(dir.path().join("seccomp.json"), "{}").unwrap();
-        let out = Command::new("docker-compose")
+        let out = compose
             .args(["--file", "compose.yaml", "config"])
             .current_dir(dir.path())
             .output()
@@ -522,19 +519,14 @@ fn reference_modules() -> Option<Vec<(&'static str, Vec<u8>)>> {
     let read = |module: &'static str| {
         let path = format!("/var/lib/selinux/default/active/modules/100/{module}/cil");
         // The store compresses what it keeps.
-        let out = Command::new("bzip2")
-            .args(["--decompress", "--stdout", &path])
-            .output()
-            .ok()?;
+        let mut bzip2 = tool("bzip2", "bzip2")?;
+        let out = bzip2.args(["--decompress", "--stdout", &path]).output().unwrap();
+        if !out.status.success() {
+            missing("the reference policy is not installed (package selinux-policy-default)");
+        }
         out.status.success().then_some((module, out.stdout))
     };
-    let modules: Option<Vec<_>> = MODULES.into_iter().map(read).collect();
-    if modules.is_none() {
-        eprintln!(
-            "not checked: Debian's reference policy is not installed (package selinux-policy-default, bzip2)"
-        );
-    }
-    modules
+    MODULES.into_iter().map(read).collect()
 }
 
 /// The base module of the reference policy, in CIL.
@@ -546,9 +538,7 @@ pub(in crate::profile) fn reference_policy() -> Option<String> {
 /// What secilc says of a module beside the reference policy.
 fn compiled(dir: &std::path::Path, module: &str) -> Option<Result<(), String>> {
     let modules = reference_modules()?;
-    if !is_installed("secilc") {
-        return None;
-    }
+    let mut secilc = tool("secilc", "secilc")?;
     let mut files = Vec::new();
     for (name, bytes) in &modules {
         let file = dir.join(format!("{name}.cil"));
@@ -561,7 +551,7 @@ fn compiled(dir: &std::path::Path, module: &str) -> Option<Result<(), String>> {
     }
     let own = dir.join("selinux.cil");
     std::fs::write(&own, module).unwrap();
-    let out = Command::new("secilc")
+    let out = secilc
         .args(["--output", "policy", "--filecontext", "contexts"])
         .args(&files)
         .arg(&own)
@@ -577,8 +567,8 @@ fn compiled(dir: &std::path::Path, module: &str) -> Option<Result<(), String>> {
 }
 
 /// The rules for the container's processes in a compiled policy.
-fn rules_of(dir: &std::path::Path, source: &str) -> String {
-    let out = Command::new("sesearch")
+fn rules_of(mut sesearch: Command, dir: &std::path::Path, source: &str) -> String {
+    let out = sesearch
         .args(["--allow", "--source", source, "policy"])
         .current_dir(dir)
         .output();
@@ -594,8 +584,8 @@ fn the_selinux_module_is_as_before_and_compiles_with_the_reference_policy() {
         return;
     };
     result.unwrap();
-    if is_installed("sesearch") {
-        let rules = rules_of(dir.path(), "slim_app_slim_1_710f83a851ae.process");
+    if let Some(sesearch) = tool("sesearch", "setools") {
+        let rules = rules_of(sesearch, dir.path(), "slim_app_slim_1_710f83a851ae.process");
         assert!(
             rules.contains("allow slim_app_slim_1_710f83a851ae.process http_port_t:tcp_socket name_bind;"),
             "{rules}"

@@ -892,13 +892,9 @@ mod apparmor_profile {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("apparmor.profile");
         std::fs::write(&file, profile).unwrap();
-        match std::process::Command::new("apparmor_parser")
-            .args(["-Q", "-K"])
-            .arg(&file)
-            .output()
-        {
-            Ok(out) => assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr)),
-            Err(_) => eprintln!("not parsed: apparmor_parser is not installed (package apparmor)"),
+        if let Some(mut parser) = crate::test_tools::tool("apparmor_parser", "apparmor") {
+            let out = parser.args(["-Q", "-K"]).arg(&file).output().unwrap();
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         }
     }
 
