@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use slim_core::image::Image;
 use slim_core::pipeline::{
-    self, Bodies, ProductOptions, RecordOptions, Recorded, Scenario, VerifyOptions, Workshop,
+    self, Bodies, ProductOptions, RecordOptions, Recorded, Scenario, Session, VerifyOptions, Workshop,
 };
 use slim_core::recording::Recording;
 
@@ -90,20 +90,19 @@ async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
         .record
         .map(|options| (options, pipeline::load(options.trace)));
     let engine = connect(global).await?;
+    let session = Session::new(&engine, &stop, &progress);
 
-    let image = pipeline::image(&engine, subject.image(), subject.pull.into(), &stop, &progress).await?;
+    let image = pipeline::image(session, subject.image(), subject.pull.into()).await?;
     let mut seen = Seen::before(&image, &order)?;
     if let Some((options, loading)) = record {
-        let recorded = recorded(&engine, &image, options, loading, &output, &stop, &progress).await?;
+        let recorded = recorded(session, &image, options, loading, &output).await?;
         seen = seen.with(recorded, options)?;
     }
     let workshop = Workshop {
-        engine: &engine,
+        session,
         image: &image,
         options: order.product,
         output: &output,
-        stop: &stop,
-        observer: &progress,
     };
     let product = match order.verify {
         Some(verify) => {
@@ -137,7 +136,7 @@ impl Seen {
         if let Some((recording, bodies)) = &order.earlier {
             seen.recording = seen.recording.merge(recording.clone())?;
             seen.bodies.extend(bodies.clone());
-            seen.scenarios = Scenario::of(recording, bodies, image);
+            seen.scenarios = Scenario::of(recording, bodies, &image.to_ref());
         }
         Ok(seen)
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use slim_core::engine::Pull;
-use slim_core::pipeline::{self, ProductOptions, Workshop};
+use slim_core::pipeline::{self, ProductOptions, Session, Workshop};
 
 use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
 use crate::args::{Generate, Global};
@@ -20,7 +20,8 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let progress = Progress::new(global);
     let output = open_output(global, args.output.as_ref(), &reference)?;
     let engine = connect(global).await?;
-    let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
+    let session = Session::new(&engine, &stop, &progress);
+    let image = pipeline::image(session, &reference, Pull::Never).await?;
     let options = ProductOptions {
         reach: args.product.reach()?,
         changes: args.product.changes(),
@@ -31,12 +32,10 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         runtimes: args.profiles.runtimes()?,
     };
     let workshop = Workshop {
-        engine: &engine,
+        session,
         image: &image,
         options: &options,
         output: &output,
-        stop: &stop,
-        observer: &progress,
     };
     let product = workshop.produce(&recording, &bodies).await?;
     finish(global, product, Vec::new(), None, &output, progress, began)

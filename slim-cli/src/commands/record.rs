@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use slim_core::engine::Pull;
 use slim_core::engine::docker::Docker;
-use slim_core::pipeline::{self, Bodies, Running};
+use slim_core::pipeline::{self, Bodies, Running, Session};
 use slim_core::recording::{Purpose, Recording, Run};
 use slim_core::report;
 
@@ -27,16 +27,10 @@ async fn record(global: &Global, args: &Observe) -> anyhow::Result<()> {
     let output = open_output(global, args.subject.output.as_ref(), args.subject.image())?;
     let loading = pipeline::load(options.trace);
     let engine = connect(global).await?;
+    let session = Session::new(&engine, &stop, &progress);
 
-    let image = pipeline::image(
-        &engine,
-        args.subject.image(),
-        args.subject.pull.into(),
-        &stop,
-        &progress,
-    )
-    .await?;
-    let recorded = recorded(&engine, &image, &options, loading, &output, &stop, &progress).await?;
+    let image = pipeline::image(session, args.subject.image(), args.subject.pull.into()).await?;
+    let recorded = recorded(session, &image, &options, loading, &output).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
     print(global, &path, &recorded.run, &recorded.summary)
@@ -46,11 +40,12 @@ async fn attach(global: &Global, args: &Observe, to: Attachment<'_>) -> anyhow::
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
+    let session = Session::new(&engine, &stop, &progress);
     let (running, reference) = find(&engine, to).await?;
     let output = open_output(global, args.subject.output.as_ref(), &reference)?;
-    let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
+    let image = pipeline::image(session, &reference, Pull::Never).await?;
     let options = attach_options(args);
-    let run = pipeline::attach(&engine, &image, &running, &options, &stop, &progress).await?;
+    let run = pipeline::attach(session, &image, &running, &options).await?;
     let mut recording = Recording::new(run.image.clone());
     recording
         .insert(run.clone())

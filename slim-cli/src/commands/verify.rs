@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use slim_core::engine::{self, Pull};
-use slim_core::pipeline::{self, Finished};
+use slim_core::pipeline::{self, Finished, Session};
 use slim_core::report::{self, Report};
 
 use super::{Differs, connect, json, load_recordings, stop_on_signals};
@@ -22,6 +22,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
+    let session = Session::new(&engine, &stop, &progress);
     let named = args.product.as_deref();
     let digest = report
         .product
@@ -38,7 +39,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     };
     let mut product = None;
     for reference in candidates {
-        match pipeline::image(&engine, reference, Pull::Never, &stop, &progress).await {
+        match pipeline::image(session, reference, Pull::Never).await {
             Ok(image) if named.is_some() || image.id == *digest => {
                 product = Some(image);
                 break;
@@ -60,7 +61,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         .image
         .clone()
         .unwrap_or_else(|| pipeline::recorded_reference(&recording));
-    let original = pipeline::image(&engine, &original, Pull::Never, &stop, &progress)
+    let original = pipeline::image(session, &original, Pull::Never)
         .await
         .ok()
         .filter(|image| image.id == recording.image);
@@ -69,13 +70,13 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         plan: &plan,
         recording: &recording,
         bodies: &bodies,
-        product: &product,
+        product: &product.to_ref(),
         original: original.as_ref(),
         directory,
         tagged,
     };
     let options = args.checks.options(Some(args.tracer.sizes()));
-    let (verification, unchecked) = finished.verify(&engine, &options, &stop, &progress).await?;
+    let (verification, unchecked) = finished.verify(session, &options).await?;
     drop(progress);
     match global.results() {
         Results::Json => print!("{}", json(&verification)?),

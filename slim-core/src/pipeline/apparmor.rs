@@ -12,40 +12,60 @@ use crate::engine::docker::Owner;
 const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
 /// The loaded profiles, one a line (`NAME (enforce)`).
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
-/// How the names begin that [`Loaded`] gives.
+/// How the names begin that [`KernelAppArmor`] gives.
 const PREFIX: &str = "slim-verify-";
 
-/// A loaded profile, which goes when this is dropped.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    name: String,
-    text: String,
-}
-
-impl Loaded {
+/// Loads AppArmor profiles into a kernel.
+pub trait AppArmor: Send + Sync {
     /// Loads `profile`, which calls itself `own`, under a name of this process's.
     ///
     /// # Errors
-    /// Why it cannot be enforced here, in words.
-    pub(super) fn load(profile: &str, own: &str) -> Result<Self, String> {
+    /// [`NotEnforced`] where it cannot be enforced here.
+    fn load(&self, profile: &str, own: &str) -> Result<Box<dyn LoadedProfile>, NotEnforced>;
+}
+
+/// A loaded profile, which goes when this is dropped.
+pub trait LoadedProfile: Send + Sync {
+    /// Returns the name to run a container under.
+    fn name(&self) -> &str;
+}
+
+/// Why an AppArmor profile cannot be enforced here, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotEnforced(pub String);
+
+/// The AppArmor of this machine's kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KernelAppArmor;
+
+impl AppArmor for KernelAppArmor {
+    fn load(&self, profile: &str, own: &str) -> Result<Box<dyn LoadedProfile>, NotEnforced> {
         let enabled = std::fs::read_to_string(ENABLED).unwrap_or_default();
         if enabled.trim() != "Y" {
-            return Err("this host does not enforce AppArmor".to_owned());
+            return Err(NotEnforced("this host does not enforce AppArmor".to_owned()));
         }
         remove_left_over();
         let name = format!("{PREFIX}{}.0", Owner::current().as_tag());
         let text = profile.replace(&format!("profile {own} "), &format!("profile {name} "));
-        parser("--replace", &text)?;
-        Ok(Self { name, text })
+        parser("--replace", &text).map_err(NotEnforced)?;
+        Ok(Box::new(InKernel { name, text }))
     }
+}
 
-    /// The name to run a container under.
-    pub(super) fn name(&self) -> &str {
+/// A profile in this machine's kernel.
+struct InKernel {
+    name: String,
+    text: String,
+}
+
+impl LoadedProfile for InKernel {
+    fn name(&self) -> &str {
         &self.name
     }
 }
 
-impl Drop for Loaded {
+impl Drop for InKernel {
     fn drop(&mut self) {
         if let Err(error) = parser("--remove", &self.text) {
             tracing::warn!("the AppArmor profile {} stays loaded: {error}", self.name);

@@ -1,18 +1,19 @@
 //! From an Image and a Recording to a Plan, and from the Plan to profiles and an image.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use super::record::{cancellable, show_bytes};
-use super::verify::{Round, Scenario, Subject, Verifier, VerifyOptions};
-use super::{Bodies, Error, Observer, Output, Stage, Stop};
+use super::findings::{Healing, VerificationRound};
+use super::observe::cancellable;
+use super::record::show_bytes;
+use super::verify::{Scenario, Subject, Verifier, VerifyOptions};
+use super::{Bodies, Error, Output, Session, Stage};
 use crate::build;
 use crate::digest::Digest;
-use crate::engine::{Archive, Engine};
-use crate::image::{Image, Rootfs, config_from, packages};
+use crate::engine::Archive;
+use crate::image::{Image, ImageRef, config_from, packages};
 use crate::path::RootPath;
 use crate::plan::tables::{RuntimeTable, Tables};
 use crate::plan::{self, Changes, Plan};
@@ -112,18 +113,14 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
 /// Where products are made: what every step of it needs.
 #[derive(Clone, Copy)]
 pub struct Workshop<'a> {
-    /// Where products are loaded.
-    pub engine: &'a dyn Engine,
+    /// Where products are loaded and run.
+    pub session: Session<'a>,
     /// What they are made of.
     pub image: &'a Image,
     /// What the user chose.
     pub options: &'a ProductOptions,
     /// Where files are written.
     pub output: &'a Output,
-    /// How the user ends it.
-    pub stop: &'a Stop,
-    /// Who is told how it goes.
-    pub observer: &'a dyn Observer,
 }
 
 impl Workshop<'_> {
@@ -157,7 +154,8 @@ impl Workshop<'_> {
         verify: &VerifyOptions,
     ) -> Result<Product, Error> {
         let mut recording = recording.clone();
-        let mut verifier = Verifier::new(self.engine, scenarios, verify, self.stop, self.observer)?;
+        let mut verifier = Verifier::new(self.session, scenarios, verify)?;
+        let original = self.image.to_ref();
         let mut healed = Vec::new();
         let mut number = 1;
         let mut plan = self.plan(&recording)?;
@@ -165,9 +163,9 @@ impl Workshop<'_> {
         loop {
             self.write(&plan, &recording, bodies)?;
             let made = self.make(&plan).await?;
-            self.observer.begin(Stage::Verify, "running the product");
+            self.session.progress.begin(Stage::Verify, "running the product");
             let subject = Subject {
-                product: made.as_ref().map_or(self.image, |made| &made.image),
+                product: made.as_ref().map_or(&original, |made| &made.image),
                 original: Some(self.image),
                 plan: &plan,
                 recording: &recording,
@@ -188,7 +186,7 @@ impl Workshop<'_> {
                 mended,
             }) = better
             {
-                self.observer.end(
+                self.session.progress.end(
                     Stage::Verify,
                     &format!(
                         "round {number}: {} things were missed, and are added",
@@ -206,7 +204,7 @@ impl Workshop<'_> {
                 ..round.verification
             };
             let passed = verification.passed(&verify.require);
-            self.observer.end(Stage::Verify, &verification.in_short());
+            self.session.progress.end(Stage::Verify, &verification.in_short());
             let product = match made {
                 Some(made) => Some(self.publish(made, passed || verify.tag_unverified).await?),
                 None => None,
@@ -222,11 +220,11 @@ impl Workshop<'_> {
         subject: Subject<'_>,
         verify: &VerifyOptions,
         number: u32,
-    ) -> Result<(Round, Option<Better>), Error> {
-        let round = verifier.round(subject, number).await?;
+    ) -> Result<(VerificationRound, Option<Better>), Error> {
         if number > verify.heal {
-            return Ok((round, None));
+            return Ok((verifier.round(subject, number, Healing::Off).await?, None));
         }
+        let round = verifier.round(subject, number, Healing::On).await?;
         let Some(run) = round.missed.run.clone() else {
             return Ok((round, None));
         };
@@ -235,7 +233,7 @@ impl Workshop<'_> {
         let better = self.plan(&next)?;
         if better.allows_as_much_as(subject.plan) {
             // Excluded, or out of bounds: the product is what it is, and is judged as that.
-            return Ok((verifier.round(subject, u32::MAX).await?, None));
+            return Ok((verifier.round(subject, number, Healing::Off).await?, None));
         }
         let mended = round
             .missed
@@ -256,11 +254,11 @@ impl Workshop<'_> {
 
     /// What follows from `recording`.
     fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
-        self.observer
+        self.session.progress
             .begin(Stage::Plan, "closing over what the observed files need");
         let plan = plan(self.image, recording, self.options)?;
         let all = self.image.rootfs.len();
-        self.observer
+        self.session.progress
             .end(Stage::Plan, &format!("{} of {all} paths kept", plan.files.len()));
         Ok(plan)
     }
@@ -279,14 +277,14 @@ impl Workshop<'_> {
 
     /// Writes the recording, the plan, and the profiles that the product is verified under.
     fn write(&self, plan: &Plan, recording: &Recording, bodies: &Bodies) -> Result<(), Error> {
-        self.observer
+        self.session.progress
             .begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
         self.output.write_recording(recording, bodies)?;
         self.output.write("plan.json", &json(plan))?;
         let launch = self.base_launch(plan, recording);
         self.output
             .write_confinement(&self.context(plan, recording, &launch, &self.image.id))?;
-        self.observer.end(
+        self.session.progress.end(
             Stage::Profiles,
             &format!(
                 "{} calls, {} capabilities",
@@ -318,24 +316,28 @@ impl Workshop<'_> {
     /// Builds the image of `plan` and loads it under a name that is not to stay; none if it has no tags.
     async fn make(&self, plan: &Plan) -> Result<Option<Made>, Error> {
         let Self {
-            engine,
+            session,
             image,
             options,
             output,
-            stop,
-            observer,
         } = *self;
+        let Session {
+            engine,
+            stop,
+            progress,
+            ..
+        } = session;
         if options.tags.is_empty() {
             output.remove("Dockerfile")?;
             output.remove("files.tar")?;
             return Ok(None);
         }
         if plan.after.bytes >= plan.before.bytes {
-            observer.warn(
+            progress.warn(
                 "nothing is gained: every byte of the image was used or is needed by what was used; the profiles hold",
             );
         }
-        observer.begin(Stage::Layer, "writing the layer");
+        progress.begin(Stage::Layer, "writing the layer");
         let name = engine.temporary_tag();
         let build_options = build::Options {
             changes: options.changes.clone(),
@@ -350,12 +352,12 @@ impl Workshop<'_> {
             &build_options,
             layer_file.file(),
             &path,
-            &|done, total| observer.bytes(done, Some(total)),
+            &|done, total| progress.bytes(done, Some(total)),
         )?;
         layer_file.commit()?;
         output.write("Dockerfile", built.dockerfile.as_bytes())?;
-        observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
-        observer.begin(Stage::Load, &options.tags.join(", "));
+        progress.end(Stage::Layer, &crate::report::bytes(built.layer.size));
+        progress.begin(Stage::Load, &options.tags.join(", "));
         let (sender, receiver) = mpsc::unbounded_channel();
         let reader = built.archive()?;
         let archive = Archive {
@@ -364,19 +366,17 @@ impl Workshop<'_> {
             bytes: Box::new(reader),
         };
         let loading = cancellable(stop, 1, engine.load(archive, &[], Some(sender)));
-        let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, observer));
+        let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, progress));
         let made = Made {
-            image: Image {
+            image: ImageRef {
                 id: built.id.clone(),
                 reference: name,
                 config: config_from(&built.config)?,
-                // What the container holds is the engine's to say.
-                rootfs: Rootfs::new(BTreeMap::new(), image.rootfs.store().clone()),
             },
             layer_bytes: built.layer.size,
         };
         match loaded {
-            Ok(loaded) => observer.end(Stage::Load, loaded.id.short()),
+            Ok(loaded) => progress.end(Stage::Load, loaded.id.short()),
             Err(error) => {
                 // It may have been loaded before the interrupt.
                 self.discard(Some(made)).await?;
@@ -391,7 +391,7 @@ impl Workshop<'_> {
         let mut tags = Vec::new();
         if good {
             for tag in &self.options.tags {
-                self.engine.tag(&made.image.reference, tag).await?;
+                self.session.engine.tag(&made.image.reference, tag).await?;
                 tags.push(tag.clone());
             }
         }
@@ -406,7 +406,7 @@ impl Workshop<'_> {
 
     async fn discard(&self, made: Option<Made>) -> Result<(), Error> {
         if let Some(made) = made {
-            self.engine.untag(&made.image.reference).await?;
+            self.session.engine.untag(&made.image.reference).await?;
         }
         Ok(())
     }
@@ -453,7 +453,7 @@ struct Better {
 
 /// An image that is loaded under a name that is not to stay.
 struct Made {
-    image: Image,
+    image: ImageRef,
     layer_bytes: u64,
 }
 

@@ -32,9 +32,9 @@ pub use address::{Address, Surroundings, Tls};
 pub use owner::{KIND_LABEL, OWNER_LABEL, Owner};
 pub use start::{crash_loop, describe_end};
 
-use super::{Archive, Container, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
+use super::{Archive, ByteCounts, Container, Engine, Error, ExecResult, Loaded, Pull, State};
 use crate::digest::Digest;
-use crate::image::Image;
+use crate::image::{Image, ImageRef};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
 use cgroup::Sampler;
@@ -561,11 +561,11 @@ impl Engine for Docker {
         &self.0.facts
     }
 
-    async fn image(&self, reference: &str, pull: Pull, progress: Option<Progress>) -> Result<Image, Error> {
+    async fn image(&self, reference: &str, pull: Pull, progress: Option<ByteCounts>) -> Result<Image, Error> {
         self.read_image(reference, pull, progress).await
     }
 
-    async fn create(&self, image: &Image, spec: &ContainerSpec) -> Result<Container, Error> {
+    async fn create(&self, image: &ImageRef, spec: &ContainerSpec) -> Result<Container, Error> {
         self.check(spec)?;
         let request = translate::request(spec);
         let owner = &self.0.owner;
@@ -687,7 +687,7 @@ impl Engine for Docker {
                 ..Outcome::default()
             },
             restarts,
-            pid: state.pid.unwrap_or(0),
+            pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid != 0),
             addresses,
             published,
         })
@@ -913,7 +913,7 @@ impl Engine for Docker {
         &self,
         archive: Archive,
         tags: &[String],
-        progress: Option<Progress>,
+        progress: Option<ByteCounts>,
     ) -> Result<Loaded, Error> {
         self.load_archive(archive, tags, progress).await
     }
