@@ -145,7 +145,10 @@ fn sh(script: &str) -> ContainerOptions {
 
 /// Runs a container to its end; gives its exit code, standard output and standard error.
 async fn run(docker: &Docker, image: &Image, options: &ContainerOptions) -> (i64, String, String) {
-    let container = docker.create(&image.to_ref(), &parsed(options)).await.expect("it is created");
+    let container = docker
+        .create(&image.to_ref(), &parsed(options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let outcome = docker.wait(&container).await.expect("it ends");
     let (out, err) = docker.logs(&container, 1 << 20).await.expect("it has a log");
@@ -254,7 +257,10 @@ async fn what_is_asked_arrives() {
         command: list(&["999"]),
         ..ContainerOptions::default()
     };
-    let container = docker.create(&image.to_ref(), &parsed(&options)).await.expect("it is created");
+    let container = docker
+        .create(&image.to_ref(), &parsed(&options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let environment = exec(&docker, &container, "/bin/cat /proc/1/environ").await;
     let environment: Vec<&str> = environment.split('\0').collect();
@@ -322,7 +328,10 @@ async fn what_is_asked_arrives() {
         serde_json::to_value(&facts.spec).expect("JSON")["env"],
         serde_json::json!(["FILE", "BOTH", "GONE", "SPACE"])
     );
-    assert!(!written.contains("a b") && !written.contains("option"), "{written}");
+    assert!(
+        !written.contains("a b") && !written.contains("option"),
+        "{written}"
+    );
     let kind = |path: &str| {
         facts
             .mounts
@@ -356,10 +365,16 @@ async fn networks() {
         network: Some(network.to_owned()),
         ..ContainerOptions::default()
     };
-    let none = docker.create(&image.to_ref(), &parsed(&with("none"))).await.expect("it is created");
+    let none = docker
+        .create(&image.to_ref(), &parsed(&with("none")))
+        .await
+        .expect("it is created");
     docker.start(&none).await.expect("it starts");
     assert!(docker.state(&none).await.expect("a state").addresses.is_empty());
-    let host = docker.create(&image.to_ref(), &parsed(&with("host"))).await.expect("it is created");
+    let host = docker
+        .create(&image.to_ref(), &parsed(&with("host")))
+        .await
+        .expect("it is created");
     docker.start(&host).await.expect("it starts");
     assert!(
         docker
@@ -376,7 +391,10 @@ async fn networks() {
         .expect("it is created");
     docker.start(&bridge).await.expect("it starts");
     let shared = docker
-        .create(&image.to_ref(), &parsed(&with(&format!("container:{}", bridge.name))))
+        .create(
+            &image.to_ref(),
+            &parsed(&with(&format!("container:{}", bridge.name))),
+        )
         .await
         .expect("it is created");
     docker.start(&shared).await.expect("it starts");
@@ -399,7 +417,9 @@ async fn networks() {
     }
     assert!(text.contains("app:x:1000"), "{text:?}");
     serving.await.expect("no panic").expect("it ran");
-    let error = docker.create(&image.to_ref(), &parsed(&with("no-such-network"))).await;
+    let error = docker
+        .create(&image.to_ref(), &parsed(&with("no-such-network")))
+        .await;
     let error = match error {
         Ok(container) => docker.start(&container).await.expect_err("no such network"),
         Err(error) => error,
@@ -472,7 +492,10 @@ async fn a_seccomp_file_is_sent_as_its_text() {
         security_opt: vec!["seccomp=unconfined".to_owned()],
         ..ContainerOptions::default()
     };
-    let container = docker.create(&image.to_ref(), &parsed(&options)).await.expect("it is created");
+    let container = docker
+        .create(&image.to_ref(), &parsed(&options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let (facts, _) = docker.container_facts(&container).await.expect("facts");
     assert!(facts.seccomp.is_none() && facts.seccomp_unconfined);
@@ -502,7 +525,10 @@ async fn ends_are_told_apart() {
     // Out of memory.
     let mut options = sh("echo hungry; exec /bin/tail /dev/zero");
     options.memory = Some("20m".to_owned());
-    let container = docker.create(&image.to_ref(), &parsed(&options)).await.expect("it is created");
+    let container = docker
+        .create(&image.to_ref(), &parsed(&options))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let outcome = docker.wait(&container).await.expect("it ends");
     assert!(
@@ -572,7 +598,10 @@ async fn failures_to_start_are_named() {
             "in use",
         ),
     ] {
-        let container = docker.create(&image.to_ref(), &parsed(&options)).await.expect("it is created");
+        let container = docker
+            .create(&image.to_ref(), &parsed(&options))
+            .await
+            .expect("it is created");
         let error = docker.start(&container).await.expect_err(says);
         assert!(
             matches!(&error, Error::Start { what, .. } if what.contains(says)),
@@ -640,7 +669,10 @@ async fn peaks_are_measured_while_it_runs() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let script = "head -c 30000000 /dev/zero | tail -c 30000000 >/dev/null; while :; do :; done";
-    let container = docker.create(&image.to_ref(), &parsed(&sh(script))).await.expect("it is created");
+    let container = docker
+        .create(&image.to_ref(), &parsed(&sh(script)))
+        .await
+        .expect("it is created");
     docker.start(&container).await.expect("it starts");
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     loop {
@@ -675,12 +707,18 @@ async fn everything_is_removed_with_its_container() {
     };
     let (first, second) = {
         let _guard = docker.guard();
-        let first = docker.create(&image.to_ref(), &parsed(&options)).await.expect("it is created");
+        let first = docker
+            .create(&image.to_ref(), &parsed(&options))
+            .await
+            .expect("it is created");
         docker.start(&first).await.expect("it starts");
         let volumes = volumes_of(&first);
         // /data of the image, /more and the named one.
         assert_eq!(volumes.len(), 3, "{volumes:?}");
-        let second = docker.create(&image.to_ref(), &parsed(&options)).await.expect("it is created");
+        let second = docker
+            .create(&image.to_ref(), &parsed(&options))
+            .await
+            .expect("it is created");
         docker.remove(&first).await.expect("it is removed while it runs");
         for name in volumes {
             assert_eq!(exists(&name), name == volume, "the named one is in use: {name}");
@@ -694,7 +732,10 @@ async fn everything_is_removed_with_its_container() {
     }
     // What the user had before stays.
     self::docker(&["volume", "create", &volume]);
-    let third = docker.create(&image.to_ref(), &parsed(&options)).await.expect("it is created");
+    let third = docker
+        .create(&image.to_ref(), &parsed(&options))
+        .await
+        .expect("it is created");
     docker.remove(&third).await.expect("it is removed");
     assert!(exists(&volume));
     self::docker(&["volume", "rm", &volume]);

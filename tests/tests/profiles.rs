@@ -139,7 +139,8 @@ fn profiles(dir: &Path, tag: &str) -> PathBuf {
         tags: &[tag.to_owned()],
         options: &Options::default(),
     };
-    let output = pipeline::Output::open(dir, pipeline::OutputMode::default()).expect("the directory is writable");
+    let output =
+        pipeline::Output::open(dir, pipeline::OutputMode::default()).expect("the directory is writable");
     output.write_profiles(&context).expect("profiles are written");
     output.complete();
     dir.join("seccomp.json")

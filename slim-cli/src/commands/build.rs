@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use slim_core::image::Image;
 use slim_core::pipeline::{
-    self, Bodies, ProductOptions, RecordOptions, Recorded, Scenario, Session, VerifyOptions, Workshop,
+    self, Bodies, ProductBuilder, ProductOptions, RecordOptions, Recorded, Scenario, Session, VerifyOptions,
 };
 use slim_core::recording::Recording;
 
@@ -98,7 +98,7 @@ async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
         let recorded = recorded(session, &image, options, loading, &output).await?;
         seen = seen.with(recorded, options)?;
     }
-    let workshop = Workshop {
+    let builder = ProductBuilder {
         session,
         image: &image,
         options: order.product,
@@ -106,11 +106,11 @@ async fn run(global: &Global, order: Order<'_>) -> anyhow::Result<()> {
     };
     let product = match order.verify {
         Some(verify) => {
-            workshop
+            builder
                 .produce_verified(&seen.recording, &seen.bodies, &seen.scenarios, verify)
                 .await?
         }
-        None => workshop.produce(&seen.recording, &seen.bodies).await?,
+        None => builder.produce(&seen.recording, &seen.bodies).await?,
     };
     let required = order.verify.map(|verify| &verify.require);
     finish(global, product, seen.summary, required, &output, progress, began)

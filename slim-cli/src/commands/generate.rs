@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use slim_core::engine::Pull;
-use slim_core::pipeline::{self, ProductOptions, Session, Workshop};
+use slim_core::pipeline::{self, ProductBuilder, ProductOptions, Session};
 
 use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
 use crate::args::{Generate, Global};
@@ -31,12 +31,12 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
     };
-    let workshop = Workshop {
+    let builder = ProductBuilder {
         session,
         image: &image,
         options: &options,
         output: &output,
     };
-    let product = workshop.produce(&recording, &bodies).await?;
+    let product = builder.produce(&recording, &bodies).await?;
     finish(global, product, Vec::new(), None, &output, progress, began)
 }

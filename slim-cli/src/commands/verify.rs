@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use slim_core::engine::{self, Pull};
-use slim_core::pipeline::{self, Finished, Session};
+use slim_core::pipeline::{self, ExistingProduct, Session};
 use slim_core::report::{self, Report};
 
 use super::{Differs, connect, json, load_recordings, stop_on_signals};
@@ -66,7 +66,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         .ok()
         .filter(|image| image.id == recording.image);
     let tagged = tag.unwrap_or(&report.reference);
-    let finished = Finished {
+    let existing = ExistingProduct {
         plan: &plan,
         recording: &recording,
         bodies: &bodies,
@@ -76,7 +76,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         tagged,
     };
     let options = args.checks.options(Some(args.tracer.sizes()));
-    let (verification, unchecked) = finished.verify(session, &options).await?;
+    let (verification, unchecked) = existing.verify(session, &options).await?;
     drop(progress);
     match global.results() {
         Results::Json => print!("{}", json(&verification)?),

@@ -198,10 +198,7 @@ impl<'a> Findings<'a> {
                 let heals = trial.missed.run.is_some() && self.healing == Healing::On;
                 if trial.failed() && !heals {
                     let obstacles = self.memory.into_iter().flat_map(|memory| &memory.obstacles);
-                    let why: Vec<String> = obstacles
-                        .map(ToString::to_string)
-                        .chain(trial.reason())
-                        .collect();
+                    let why: Vec<String> = obstacles.map(ToString::to_string).chain(trial.reason()).collect();
                     self.read_only = AspectState::Failed {
                         reason: why.join("; "),
                         totals: Totals::default(),

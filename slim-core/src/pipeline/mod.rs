@@ -9,9 +9,9 @@ mod observe;
 mod output;
 mod produce;
 mod record;
-mod target;
 #[cfg(test)]
-mod tests;
+mod scripted;
+mod target;
 mod tracer;
 mod verify;
 
@@ -27,10 +27,10 @@ use crate::{build, engine, probe, profile, reach, recording, trace};
 pub use apparmor::{AppArmor, KernelAppArmor, LoadedProfile, NotEnforced};
 pub use attach::{AttachOptions, Running, attach};
 pub use output::{Bodies, Output, OutputMode, PartialFile, REPORT_FILE, default_directory, load_bodies};
-pub use produce::{Product, ProductOptions, Workshop, plan};
+pub use produce::{Product, ProductBuilder, ProductOptions, plan};
 pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
 pub use tracer::{ActiveTracer, KernelTracer, LoadedTracer, Loading, Tracer, load};
-pub use verify::{ARBITRARY_USER, Finished, Scenario, VerifyOptions};
+pub use verify::{ARBITRARY_USER, ExistingProduct, Scenario, VerifyOptions};
 
 /// As much of the container's output as is kept, in bytes of each stream.
 const LOG_LIMIT: usize = 4 << 20;

@@ -112,7 +112,7 @@ pub fn plan(image: &Image, recording: &Recording, options: &ProductOptions) -> R
 
 /// Where products are made: what every step of it needs.
 #[derive(Clone, Copy)]
-pub struct Workshop<'a> {
+pub struct ProductBuilder<'a> {
     /// Where products are loaded and run.
     pub session: Session<'a>,
     /// What they are made of.
@@ -123,7 +123,7 @@ pub struct Workshop<'a> {
     pub output: &'a Output,
 }
 
-impl Workshop<'_> {
+impl ProductBuilder<'_> {
     /// Writes plan, profiles and, if it has tags, the image that follow from `recording`, and loads the image.
     ///
     /// # Errors
@@ -139,13 +139,13 @@ impl Workshop<'_> {
         self.finish(plan, recording, product, None)
     }
 
-    /// As [`Workshop::produce`], but runs the product before it gets its tags: repeats the `scenarios`, and adds what was
+    /// As [`ProductBuilder::produce`], but runs the product before it gets its tags: repeats the `scenarios`, and adds what was
     /// missed. The output directory holds the recording with what verification added.
     ///
     /// A product that did not pass is no error: [`Report::verification`] says what happened.
     ///
     /// # Errors
-    /// As [`Workshop::produce`]; [`Error::Losses`] if watching a product lost something.
+    /// As [`ProductBuilder::produce`]; [`Error::Losses`] if watching a product lost something.
     pub async fn produce_verified(
         &self,
         recording: &Recording,
@@ -162,6 +162,7 @@ impl Workshop<'_> {
         verifier.load_ahead();
         loop {
             self.write(&plan, &recording, bodies)?;
+            let seccomp = self.output.absolute(profile::SECCOMP_FILE)?;
             let made = self.make(&plan).await?;
             self.session.progress.begin(Stage::Verify, "running the product");
             let subject = Subject {
@@ -169,31 +170,31 @@ impl Workshop<'_> {
                 original: Some(self.image),
                 plan: &plan,
                 recording: &recording,
-                seccomp: &self.output.absolute(profile::SECCOMP_FILE)?,
+                seccomp: &seccomp,
                 apparmor: (&self.output.path(profile::APPARMOR_FILE), &self.profile_name()),
             };
-            let judged = self.judge(&mut verifier, subject, verify, number).await;
-            let (round, better) = match judged {
-                Ok(judged) => judged,
+            let evaluated = self.evaluate(&mut verifier, subject, verify, number).await;
+            let (round, better) = match evaluated {
+                Ok(evaluated) => evaluated,
                 Err(error) => {
                     self.discard(made).await?;
                     return Err(error);
                 }
             };
-            if let Some(Better {
+            if let Some(Amendment {
                 recording: next,
                 plan: better,
-                mended,
+                added,
             }) = better
             {
                 self.session.progress.end(
                     Stage::Verify,
                     &format!(
                         "round {number}: {} things were missed, and are added",
-                        mended.len()
+                        added.len()
                     ),
                 );
-                healed.extend(mended.into_iter().map(|miss| Healed { round: number, miss }));
+                healed.extend(added.into_iter().map(|miss| Healed { round: number, miss }));
                 self.discard(made).await?;
                 (recording, plan) = (next, better);
                 number += 1;
@@ -213,14 +214,14 @@ impl Workshop<'_> {
         }
     }
 
-    /// One round; and where what it missed makes another plan, that.
-    async fn judge(
+    /// Runs one round; and where what it missed makes another plan, returns that.
+    async fn evaluate(
         &self,
         verifier: &mut Verifier<'_>,
         subject: Subject<'_>,
         verify: &VerifyOptions,
         number: u32,
-    ) -> Result<(VerificationRound, Option<Better>), Error> {
+    ) -> Result<(VerificationRound, Option<Amendment>), Error> {
         if number > verify.heal {
             return Ok((verifier.round(subject, number, Healing::Off).await?, None));
         }
@@ -235,7 +236,7 @@ impl Workshop<'_> {
             // Excluded, or out of bounds: the product is what it is, and is judged as that.
             return Ok((verifier.round(subject, number, Healing::Off).await?, None));
         }
-        let mended = round
+        let added = round
             .missed
             .list
             .iter()
@@ -244,21 +245,23 @@ impl Workshop<'_> {
             })
             .cloned()
             .collect();
-        let better = Better {
+        let better = Amendment {
             recording: next,
             plan: better,
-            mended,
+            added,
         };
         Ok((round, Some(better)))
     }
 
     /// What follows from `recording`.
     fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
-        self.session.progress
+        self.session
+            .progress
             .begin(Stage::Plan, "closing over what the observed files need");
         let plan = plan(self.image, recording, self.options)?;
         let all = self.image.rootfs.len();
-        self.session.progress
+        self.session
+            .progress
             .end(Stage::Plan, &format!("{} of {all} paths kept", plan.files.len()));
         Ok(plan)
     }
@@ -277,7 +280,8 @@ impl Workshop<'_> {
 
     /// Writes the recording, the plan, and the profiles that the product is verified under.
     fn write(&self, plan: &Plan, recording: &Recording, bodies: &Bodies) -> Result<(), Error> {
-        self.session.progress
+        self.session
+            .progress
             .begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
         self.output.write_recording(recording, bodies)?;
         self.output.write("plan.json", &json(plan))?;
@@ -388,20 +392,23 @@ impl Workshop<'_> {
 
     /// Gives a loaded image its tags, if it is good, and takes its temporary name away.
     async fn publish(&self, made: Made, good: bool) -> Result<ProductImage, Error> {
-        let mut tags = Vec::new();
-        if good {
-            for tag in &self.options.tags {
-                self.session.engine.tag(&made.image.reference, tag).await?;
-                tags.push(tag.clone());
-            }
-        }
+        let tags = if good { self.options.tags.as_slice() } else { &[] };
         let product = ProductImage {
             digest: made.image.id.clone(),
-            tags,
+            tags: tags.to_vec(),
             layer_bytes: made.layer_bytes,
         };
+        let tagged = self.tag(&made, tags).await;
         self.discard(Some(made)).await?;
+        tagged?;
         Ok(product)
+    }
+
+    async fn tag(&self, made: &Made, tags: &[String]) -> Result<(), Error> {
+        for tag in tags {
+            self.session.engine.tag(&made.image.reference, tag).await?;
+        }
+        Ok(())
     }
 
     async fn discard(&self, made: Option<Made>) -> Result<(), Error> {
@@ -445,10 +452,10 @@ impl Workshop<'_> {
 }
 
 /// What follows when what was missed is added.
-struct Better {
+struct Amendment {
     recording: Recording,
     plan: Plan,
-    mended: Vec<Miss>,
+    added: Vec<Miss>,
 }
 
 /// An image that is loaded under a name that is not to stay.

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::engine::docker::describe_end;
 use crate::engine::{Container, Pull};
 use crate::image::{Image, ImageRef};
-use crate::probe::{self, ExecOutput, Patience, Probed, Unrecorded};
+use crate::probe::{self, ExecOutput, Probed, Timeouts, Unrecorded};
 use crate::reach;
 use crate::recording::{Exchange, HostFacts, Outcome, Phase, Purpose, Recording, Run};
 use crate::spec::ContainerSpec;
@@ -52,7 +52,7 @@ pub struct Recorded {
     /// What the exchanges leave out; never written anywhere.
     pub unrecorded: Unrecorded,
     /// How long a product may take that is to behave as this did.
-    pub patience: Patience,
+    pub patience: Timeouts,
 }
 
 impl Recorded {
@@ -89,7 +89,11 @@ pub async fn image(session: Session<'_>, reference: &str, pull: Pull) -> Result<
     let progress = session.progress;
     progress.begin(Stage::Image, reference);
     let (sender, receiver) = mpsc::unbounded_channel();
-    let found = cancellable(session.stop, 1, session.engine.image(reference, pull, Some(sender)));
+    let found = cancellable(
+        session.stop,
+        1,
+        session.engine.image(reference, pull, Some(sender)),
+    );
     let (image, ()) = tokio::join!(found, show_bytes(receiver, progress));
     let image = image?;
     progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));

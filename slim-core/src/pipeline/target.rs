@@ -84,14 +84,20 @@ impl Target for ProbeTarget<'_> {
     }
 
     async fn wait(&self) -> Result<i64, BoxError> {
-        Ok(self.session().engine.wait(self.container())
+        Ok(self
+            .session()
+            .engine
+            .wait(self.container())
             .await?
             .exit_code
             .unwrap_or_default())
     }
 
     async fn output(&self) -> ExecOutput {
-        let (stdout, stderr) = self.session().engine.logs(self.container(), LOG_LIMIT)
+        let (stdout, stderr) = self
+            .session()
+            .engine
+            .logs(self.container(), LOG_LIMIT)
             .await
             .unwrap_or_default();
         ExecOutput {

@@ -18,7 +18,7 @@ use crate::engine::{self, Container};
 use crate::image::{Image, ImageRef};
 use crate::plan::filter::Filter;
 use crate::plan::{self, Changes, Plan};
-use crate::probe::{self, Patience, Questions, Replayed, Unrecorded};
+use crate::probe::{self, Questions, Replayed, Timeouts, Unrecorded};
 use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, profile_name};
 use crate::recording::{Exchange, Phase, Purpose, Recording, Run, SocketUse};
 use crate::spec::{ContainerSpec, LaunchSpec};
@@ -73,7 +73,7 @@ pub struct Scenario {
     /// What the recording leaves out.
     pub unrecorded: Unrecorded,
     /// How long the product may take.
-    pub patience: Patience,
+    pub patience: Timeouts,
 }
 
 impl Scenario {
@@ -97,7 +97,7 @@ impl Scenario {
                     bodies: bodies.clone(),
                 },
                 unrecorded: Unrecorded::default(),
-                patience: Patience::after(took, Duration::from_millis(run.duration_ms)),
+                patience: Timeouts::after(took, Duration::from_millis(run.duration_ms)),
                 original: run.clone(),
             }
         };
@@ -107,7 +107,7 @@ impl Scenario {
 
 /// A product that was made before, perhaps on another machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Finished<'a> {
+pub struct ExistingProduct<'a> {
     /// Its plan.
     pub plan: &'a Plan,
     /// What the plan follows from.
@@ -124,7 +124,7 @@ pub struct Finished<'a> {
     pub tagged: &'a str,
 }
 
-impl Finished<'_> {
+impl ExistingProduct<'_> {
     /// Runs it again, without mending anything; and says what could not be checked, a sentence each.
     ///
     /// # Errors
@@ -178,7 +178,9 @@ impl Finished<'_> {
             apparmor: (&self.directory.join(APPARMOR_FILE), &profile_name(self.tagged)),
         };
         let round = verifier.round(subject, 1, Healing::Off).await?;
-        session.progress.end(Stage::Verify, &round.verification.in_short());
+        session
+            .progress
+            .end(Stage::Verify, &round.verification.in_short());
         Ok((round.verification, unchecked))
     }
 }
@@ -369,7 +371,11 @@ impl<'a> Verifier<'a> {
         let mut loaded = None;
         if check == Check::AppArmor {
             let profiles = trial.profiles;
-            match self.session.apparmor.load(&profiles.apparmor, trial.subject.apparmor.1) {
+            match self
+                .session
+                .apparmor
+                .load(&profiles.apparmor, trial.subject.apparmor.1)
+            {
                 Ok(profile) => {
                     launch = launch.under_apparmor(profile.name());
                     loaded = Some(profile);
@@ -597,7 +603,7 @@ impl Exercise<Container> for Replay<'_> {
                 bodies: replayed.bodies,
             })),
             // It is not the product's fault where the engine went away.
-            Err(source @ probe::Error::Target(_)) => Err(Error::Probe {
+            Err(source) if lost_engine(&source) => Err(Error::Probe {
                 source,
                 log: String::new(),
             }),
@@ -615,6 +621,20 @@ impl Exercise<Container> for Replay<'_> {
             }
             error => Err(error.into()),
         }
+    }
+}
+
+/// Returns whether the engine did not answer any more.
+fn lost_engine(error: &probe::Error) -> bool {
+    match error {
+        probe::Error::Target(_) => true,
+        probe::Error::Exec { source, .. } => matches!(
+            source.downcast_ref(),
+            Some(
+                engine::Error::Broken { .. } | engine::Error::Unreachable { .. } | engine::Error::Gone { .. }
+            )
+        ),
+        _ => false,
     }
 }
 

@@ -191,14 +191,14 @@ pub enum Kind {
 
 /// How long a replay waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// For the first answer.
     pub readiness: Duration,
     /// For the exit of a job.
     pub job: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// For a product whose original took `readiness` to its first answer and `whole` to its end: three times as long,
     /// and five seconds.
     pub fn after(readiness: Duration, whole: Duration) -> Self {
@@ -210,7 +210,7 @@ impl Patience {
     }
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     /// That of [`Options::default`].
     fn default() -> Self {
         let options = Options::default();
@@ -235,7 +235,7 @@ pub struct Probed {
     /// Its exit code, if it exited.
     pub exit_code: Option<i64>,
     /// How long a product may take that is to behave as this did: three times as long as it took, and five seconds.
-    pub patience: Patience,
+    pub patience: Timeouts,
     /// What the exchanges leave out and a replay needs; never written anywhere.
     pub unrecorded: Unrecorded,
 }

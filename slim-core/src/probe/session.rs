@@ -18,7 +18,7 @@ use super::ready::{ACCEPT, Attempt, Candidates, PATIENCE, Speaks, attempt};
 use super::tcp::{Hello, Talk, talk};
 use super::transcript::{self, Transcript};
 use super::{
-    BoxError, Error, ExecOutput, Kind, Mode, Options, Patience, Probed, Replayed, Target, Unrecorded,
+    BoxError, Error, ExecOutput, Kind, Mode, Options, Probed, Replayed, Target, Timeouts, Unrecorded,
 };
 use crate::digest::Digest;
 use crate::recording::{
@@ -84,7 +84,7 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Error
         transcript.exec(Origin::Default, &[], &output);
     }
     let took = session.ready_after.get().copied();
-    let patience = Patience::after(took.unwrap_or(Duration::ZERO), session.started.elapsed());
+    let patience = Timeouts::after(took.unwrap_or(Duration::ZERO), session.started.elapsed());
     Ok(Probed {
         patience,
         exchanges: transcript.exchanges,
@@ -1105,7 +1105,7 @@ pub async fn replay(
     bodies: &BTreeMap<Digest, Vec<u8>>,
 ) -> Result<Replayed, Error> {
     let unrecorded = Unrecorded::default();
-    replay_within(target, exchanges, bodies, &unrecorded, Patience::default()).await
+    replay_within(target, exchanges, bodies, &unrecorded, Timeouts::default()).await
 }
 
 /// [`replay`] with what the recording leaves out, and with deadlines.
@@ -1117,7 +1117,7 @@ pub async fn replay_within(
     exchanges: &[Exchange],
     bodies: &BTreeMap<Digest, Vec<u8>>,
     unrecorded: &Unrecorded,
-    patience: Patience,
+    patience: Timeouts,
 ) -> Result<Replayed, Error> {
     let options = Options {
         readiness_deadline: patience.readiness,
@@ -1191,7 +1191,7 @@ pub async fn replay_within(
 ///
 /// # Errors
 /// [`Error::Exited`]; [`Error::NotReady`].
-pub async fn comes_up(target: &dyn Target, sockets: &[SocketUse], patience: Patience) -> Result<(), Error> {
+pub async fn comes_up(target: &dyn Target, sockets: &[SocketUse], patience: Timeouts) -> Result<(), Error> {
     let options = Options {
         readiness_deadline: patience.readiness,
         ..Options::default()

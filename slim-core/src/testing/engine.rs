@@ -171,9 +171,13 @@ impl FakeEngine {
 
     fn with<T>(&self, container: &Container, look: impl FnOnce(&Fake) -> T) -> Result<T, Error> {
         let inner = self.inner();
-        inner.containers.get(&container.id).map(look).ok_or_else(|| Error::Gone {
-            container: container.name.clone(),
-        })
+        inner
+            .containers
+            .get(&container.id)
+            .map(look)
+            .ok_or_else(|| Error::Gone {
+                container: container.name.clone(),
+            })
     }
 }
 
@@ -226,7 +230,7 @@ impl Engine for FakeEngine {
         let mut behaviour = (self.0.script)(&start);
         let refuses = behaviour.refuses.take();
         if let Some(fake) = self.inner().containers.get_mut(&container.id) {
-            fake.outcome = behaviour.ended;
+            fake.outcome.clone_from(&behaviour.ended);
             fake.behaviour = Some(behaviour);
         }
         refuses.map_or(Ok(()), Err)
@@ -238,7 +242,7 @@ impl Engine for FakeEngine {
             let running = fake.behaviour.is_some() && fake.outcome.is_none();
             State {
                 running,
-                outcome: fake.outcome.unwrap_or_default(),
+                outcome: fake.outcome.clone().unwrap_or_default(),
                 pid: running.then_some(1),
                 ..State::default()
             }
@@ -252,7 +256,7 @@ impl Engine for FakeEngine {
 
     async fn wait(&self, container: &Container) -> Result<Outcome, Error> {
         self.call(Call::Wait).await?;
-        match self.with(container, |fake| fake.outcome)? {
+        match self.with(container, |fake| fake.outcome.clone())? {
             Some(outcome) => Ok(outcome),
             None => std::future::pending().await,
         }
@@ -260,7 +264,7 @@ impl Engine for FakeEngine {
 
     async fn stop(&self, container: &Container, _: u32) -> Result<Outcome, Error> {
         self.call(Call::Stop).await?;
-        self.with(container, |fake| fake.outcome.unwrap_or_default())
+        self.with(container, |fake| fake.outcome.clone().unwrap_or_default())
     }
 
     async fn logs(&self, container: &Container, _: usize) -> Result<(Vec<u8>, Vec<u8>), Error> {
@@ -274,6 +278,12 @@ impl Engine for FakeEngine {
 
     async fn exec(&self, container: &Container, command: &[String]) -> Result<ExecResult, Error> {
         self.call(Call::Exec).await?;
+        if self.with(container, |fake| fake.outcome.is_some())? {
+            return Err(Error::Exec {
+                command: command.join(" "),
+                reason: "the container is not running".to_owned(),
+            });
+        }
         self.with(container, |fake| {
             let behaviour = fake.behaviour.as_ref();
             let known = behaviour.and_then(|behaviour| behaviour.commands.get(command).cloned());

@@ -349,7 +349,7 @@ mod tests {
         let job = |code, out: &str| Answers {
             bodies: BTreeMap::from([(Digest::of(out.as_bytes()), out.as_bytes().to_vec())]),
             exchanges: vec![Exchange {
-                sequence: Some(0),
+                sequence: 0,
                 origin: Origin::Default,
                 kind: ExchangeKind::Exec(ExecExchange {
                     command: Vec::new(),

@@ -687,7 +687,10 @@ impl Engine for Docker {
                 ..Outcome::default()
             },
             restarts,
-            pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|&pid| pid != 0),
+            pid: state
+                .pid
+                .and_then(|pid| u32::try_from(pid).ok())
+                .filter(|&pid| pid != 0),
             addresses,
             published,
         })

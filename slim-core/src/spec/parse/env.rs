@@ -165,16 +165,7 @@ mod tests {
         let options = ["A=2".to_owned(), "MINE".to_owned(), "GONE".to_owned()];
         let all = environment(&[path], &options, &mine).expect("an environment");
         let all: Vec<String> = all.iter().map(EnvVar::assignment).collect();
-        assert_eq!(
-            all,
-            [
-                "B=\"x = y\"",
-                "E=",
-                "A=2",
-                "MINE=from slim",
-                "GONE"
-            ]
-        );
+        assert_eq!(all, ["B=\"x = y\"", "E=", "A=2", "MINE=from slim", "GONE"]);
     }
 
     #[test]
