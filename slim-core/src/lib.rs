@@ -33,5 +33,7 @@ pub mod reach;
 pub mod recording;
 pub mod report;
 pub mod spec;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod trace;
 pub mod verify;
