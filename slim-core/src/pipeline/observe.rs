@@ -154,7 +154,7 @@ impl Observer<'_> {
         let removed = engine.remove(&container).await;
         let ran = ran?;
         removed?;
-        ran.finish().await
+        cancellable(stop, cancelling, ran.finish()).await
     }
 
     async fn run<X: Exercise<Container>>(

@@ -167,7 +167,7 @@ impl ContainerSpec {
                 .iter()
                 .map(|text| device_rule(text))
                 .collect::<Result<_, _>>()?,
-            gpus: gpus.as_deref().map(|text| parse_gpus(text)).transpose()?,
+            gpus: gpus.as_deref().map(parse_gpus).transpose()?,
             sysctls: sysctl
                 .iter()
                 .map(|text| parse_sysctl(text))
