@@ -82,7 +82,13 @@ pub fn close_over(hostile: &[&str], fixed: &[(&str, &str)], data: &[u8]) {
     let owners = packages::owners(&image.rootfs);
     let recording = Recording::new(image.id.clone());
     // A hostile file may be a link by its content, and lead nowhere: then the include is an error.
-    if let Ok(reached) = close(&image, &owners, &recording, &options, &slim_core::cancel::Cancel::default()) {
+    if let Ok(reached) = close(
+        &image,
+        &owners,
+        &recording,
+        &options,
+        &slim_core::cancel::Cancel::default(),
+    ) {
         let strangers: BTreeSet<_> = reached
             .files
             .keys()

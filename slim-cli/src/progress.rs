@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use slim_core::pipeline::{Observer, Stage};
+use slim_core::pipeline::{self, Stage};
 use slim_core::report::{StageTime, printable};
 
 use crate::args::{Colour, Global};
@@ -91,7 +91,7 @@ impl Drop for Progress {
     }
 }
 
-impl Observer for Progress {
+impl pipeline::Progress for Progress {
     fn begin(&self, stage: Stage, what: &str) {
         let mut state = self.lock();
         state.began = Some(Instant::now());

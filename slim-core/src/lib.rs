@@ -35,5 +35,7 @@ pub mod report;
 pub mod spec;
 #[cfg(test)]
 mod test_tools;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod trace;
 pub mod verify;

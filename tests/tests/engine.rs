@@ -148,7 +148,7 @@ fn sh(script: &str) -> ContainerOptions {
 /// Runs a container to its end; gives its exit code, standard output and standard error.
 async fn run(docker: &Docker, image: &Image, options: &ContainerOptions) -> (i64, String, String) {
     let container = docker
-        .create(image, &parsed(options))
+        .create(&image.to_ref(), &parsed(options))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -173,14 +173,14 @@ async fn a_containers_life() {
     assert_eq!(image.config.env(), ["FROM=image", "GONE=soon"]);
     docker.same_kernel().expect("a local engine");
     let container = docker
-        .create(&image, &parsed(&ContainerOptions::default()))
+        .create(&image.to_ref(), &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     let state = docker.state(&container).await.expect("a state");
     assert!(!state.running && state.outcome.exit_code.is_none());
     docker.start(&container).await.expect("it starts");
     let state = docker.state(&container).await.expect("a state");
-    assert!(state.running && state.pid > 0 && state.addresses.len() == 1 && state.published.is_empty());
+    assert!(state.running && state.pid.is_some() && state.addresses.len() == 1 && state.published.is_empty());
     let (facts, runtime) = docker.container_facts(&container).await.expect("facts");
     assert_eq!(facts.command, ["/bin/sleep", "1000"]);
     assert_eq!(facts.capabilities.len(), 14);
@@ -260,7 +260,7 @@ async fn what_is_asked_arrives() {
         ..ContainerOptions::default()
     };
     let container = docker
-        .create(&image, &parsed(&options))
+        .create(&image.to_ref(), &parsed(&options))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -368,13 +368,13 @@ async fn networks() {
         ..ContainerOptions::default()
     };
     let none = docker
-        .create(&image, &parsed(&with("none")))
+        .create(&image.to_ref(), &parsed(&with("none")))
         .await
         .expect("it is created");
     docker.start(&none).await.expect("it starts");
     assert!(docker.state(&none).await.expect("a state").addresses.is_empty());
     let host = docker
-        .create(&image, &parsed(&with("host")))
+        .create(&image.to_ref(), &parsed(&with("host")))
         .await
         .expect("it is created");
     docker.start(&host).await.expect("it starts");
@@ -388,12 +388,15 @@ async fn networks() {
             .all(|a| a.is_loopback())
     );
     let bridge = docker
-        .create(&image, &parsed(&ContainerOptions::default()))
+        .create(&image.to_ref(), &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     docker.start(&bridge).await.expect("it starts");
     let shared = docker
-        .create(&image, &parsed(&with(&format!("container:{}", bridge.name))))
+        .create(
+            &image.to_ref(),
+            &parsed(&with(&format!("container:{}", bridge.name))),
+        )
         .await
         .expect("it is created");
     docker.start(&shared).await.expect("it starts");
@@ -416,7 +419,9 @@ async fn networks() {
     }
     assert!(text.contains("app:x:1000"), "{text:?}");
     serving.await.expect("no panic").expect("it ran");
-    let error = docker.create(&image, &parsed(&with("no-such-network"))).await;
+    let error = docker
+        .create(&image.to_ref(), &parsed(&with("no-such-network")))
+        .await;
     let error = match error {
         Ok(container) => docker.start(&container).await.expect_err("no such network"),
         Err(error) => error,
@@ -463,7 +468,7 @@ async fn entrypoint_and_command_are_docker_runs() {
         "bare\n"
     );
     let error = docker
-        .create(&image, &parsed(&options(Some(""), &[])))
+        .create(&image.to_ref(), &parsed(&options(Some(""), &[])))
         .await
         .expect_err("nothing to run");
     assert!(error.to_string().contains("o command specified"), "{error}");
@@ -490,7 +495,7 @@ async fn a_seccomp_file_is_sent_as_its_text() {
         ..ContainerOptions::default()
     };
     let container = docker
-        .create(&image, &parsed(&options))
+        .create(&image.to_ref(), &parsed(&options))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -523,7 +528,7 @@ async fn ends_are_told_apart() {
     let mut options = sh("echo hungry; exec /bin/tail /dev/zero");
     options.memory = Some("20m".to_owned());
     let container = docker
-        .create(&image, &parsed(&options))
+        .create(&image.to_ref(), &parsed(&options))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -552,7 +557,7 @@ async fn ends_are_told_apart() {
         .await
         .expect("the image is there");
     let container = docker
-        .create(&stopping, &parsed(&ContainerOptions::default()))
+        .create(&stopping.to_ref(), &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -596,7 +601,7 @@ async fn failures_to_start_are_named() {
         ),
     ] {
         let container = docker
-            .create(&image, &parsed(&options))
+            .create(&image.to_ref(), &parsed(&options))
             .await
             .expect("it is created");
         let error = docker.start(&container).await.expect_err(says);
@@ -613,7 +618,7 @@ async fn output_is_bounded_to_its_last_bytes() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let container = docker
-        .create(&image, &parsed(&sh("seq 1 20000; echo last >&2")))
+        .create(&image.to_ref(), &parsed(&sh("seq 1 20000; echo last >&2")))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -627,7 +632,7 @@ async fn commands_in_a_container() {
     let (docker, image) = connect().await;
     let _guard = docker.guard();
     let container = docker
-        .create(&image, &parsed(&ContainerOptions::default()))
+        .create(&image.to_ref(), &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     let result = docker.exec(&container, &words("/bin/id")).await;
@@ -667,7 +672,7 @@ async fn peaks_are_measured_while_it_runs() {
     let _guard = docker.guard();
     let script = "head -c 30000000 /dev/zero | tail -c 30000000 >/dev/null; while :; do :; done";
     let container = docker
-        .create(&image, &parsed(&sh(script)))
+        .create(&image.to_ref(), &parsed(&sh(script)))
         .await
         .expect("it is created");
     docker.start(&container).await.expect("it starts");
@@ -705,7 +710,7 @@ async fn everything_is_removed_with_its_container() {
     let (first, second) = {
         let _guard = docker.guard();
         let first = docker
-            .create(&image, &parsed(&options))
+            .create(&image.to_ref(), &parsed(&options))
             .await
             .expect("it is created");
         docker.start(&first).await.expect("it starts");
@@ -713,7 +718,7 @@ async fn everything_is_removed_with_its_container() {
         // /data of the image, /more and the named one.
         assert_eq!(volumes.len(), 3, "{volumes:?}");
         let second = docker
-            .create(&image, &parsed(&options))
+            .create(&image.to_ref(), &parsed(&options))
             .await
             .expect("it is created");
         docker.remove(&first).await.expect("it is removed while it runs");
@@ -730,7 +735,7 @@ async fn everything_is_removed_with_its_container() {
     // What the user had before stays.
     self::docker(&["volume", "create", &volume]);
     let third = docker
-        .create(&image, &parsed(&options))
+        .create(&image.to_ref(), &parsed(&options))
         .await
         .expect("it is created");
     docker.remove(&third).await.expect("it is removed");
@@ -906,7 +911,7 @@ async fn what_this_process_did_not_make_is_not_its_to_remove() {
     let _guard = docker.guard();
     let other = Docker::connect(None).await.expect("an engine answers");
     let container = docker
-        .create(&image, &parsed(&ContainerOptions::default()))
+        .create(&image.to_ref(), &parsed(&ContainerOptions::default()))
         .await
         .expect("it is created");
     let state = State::existing(&State::default_path().expect("a path")).expect("a state directory");
@@ -1387,7 +1392,7 @@ async fn an_interrupted_creation_leaves_nothing() {
     // Cut off at many points, from before the first request to after the last.
     for milliseconds in (0..60).step_by(3) {
         let limit = Duration::from_millis(milliseconds);
-        let _ = tokio::time::timeout(limit, docker.create(&image, &parsed(&options))).await;
+        let _ = tokio::time::timeout(limit, docker.create(&image.to_ref(), &parsed(&options))).await;
     }
     drop(docker);
     let left = self::docker(&["ps", "-aq", "--filter", &format!("label=interrupted={volume}")]);

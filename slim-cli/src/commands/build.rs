@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use slim_core::image::Image;
 use slim_core::pipeline::{
-    self, Bodies, ProductOptions, RecordOptions, Recorded, Scenario, VerifyOptions, Workshop,
+    self, Bodies, ProductBuilder, ProductOptions, RecordOptions, Recorded, Scenario, Session, VerifyOptions,
 };
 use slim_core::plan::privileges::Words;
 use slim_core::recording::Recording;
@@ -117,28 +117,27 @@ async fn run(global: &Global, mut order: Order<'_>) -> anyhow::Result<()> {
     let record = order
         .record
         .map(|options| (options, pipeline::load(options.trace)));
+    let session = Session::new(&engine, &stop, &progress);
 
-    let image = pipeline::image(&engine, subject.image(), subject.pull.into(), &stop, &progress).await?;
+    let image = pipeline::image(session, subject.image(), subject.pull.into()).await?;
     let mut seen = Seen::before(&image, &order)?;
     if let Some((options, loading)) = record {
-        let recorded = recorded(&engine, &image, options, loading, &output, &stop, &progress).await?;
+        let recorded = recorded(session, &image, options, loading, &output).await?;
         seen = seen.with(recorded, options)?;
     }
-    let workshop = Workshop {
-        engine: &engine,
+    let builder = ProductBuilder {
+        session,
         image: &image,
         options: order.product,
         output: &output,
-        stop: &stop,
-        observer: &progress,
     };
     let product = match order.verify {
         Some(verify) => {
-            workshop
+            builder
                 .produce_verified(&seen.recording, &seen.bodies, &seen.scenarios, verify)
                 .await?
         }
-        None => workshop.produce(&seen.recording, &seen.bodies).await?,
+        None => builder.produce(&seen.recording, &seen.bodies).await?,
     };
     let required = order.verify.map(|verify| &verify.require);
     finish(global, product, seen.summary, required, &output, progress, began)
@@ -164,7 +163,12 @@ impl Seen {
         if let Some(earlier) = &order.earlier {
             seen.recording = seen.recording.merge(earlier.recording.clone())?;
             seen.bodies.extend(earlier.bodies.clone());
-            seen.scenarios = Scenario::of(&earlier.recording, &earlier.bodies, image, &earlier.words);
+            seen.scenarios = Scenario::of(
+                &earlier.recording,
+                &earlier.bodies,
+                &image.to_ref(),
+                &earlier.words,
+            );
         }
         Ok(seen)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use slim_core::engine::{Engine as _, Pull};
-use slim_core::pipeline::{self, Observer as _, ProductOptions, Workshop};
+use slim_core::pipeline::{self, ProductBuilder, ProductOptions, Progress as _, Session};
 use slim_core::plan::privileges;
 
 use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
@@ -37,7 +37,8 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
             asked.join(", ")
         ));
     }
-    let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
+    let session = Session::new(&engine, &stop, &progress);
+    let image = pipeline::image(session, &reference, Pull::Never).await?;
     let options = ProductOptions {
         reach: args.product.reach()?,
         changes: args.product.changes(),
@@ -47,14 +48,12 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
     };
-    let workshop = Workshop {
-        engine: &engine,
+    let builder = ProductBuilder {
+        session,
         image: &image,
         options: &options,
         output: &output,
-        stop: &stop,
-        observer: &progress,
     };
-    let product = workshop.produce(&recording, &bodies).await?;
+    let product = builder.produce(&recording, &bodies).await?;
     finish(global, product, Vec::new(), None, &output, progress, began)
 }

@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use slim_core::engine::docker::Docker;
 use slim_core::owned;
-use slim_core::pipeline::{self, Output, Product, Stop};
+use slim_core::pipeline::{self, Output, Product, Session, Stop};
 use slim_core::plan::privileges::{self, Words};
 use slim_core::plan::{self, Plan};
 use slim_core::recording::Recording;
@@ -179,15 +179,13 @@ fn check_recorded(
 
 /// Records, and keeps the container's own log whatever came of it.
 async fn recorded(
-    engine: &Docker,
+    session: Session<'_>,
     image: &slim_core::image::Image,
     options: &pipeline::RecordOptions,
     loading: pipeline::Loading,
     output: &Output,
-    stop: &Stop,
-    progress: &Progress,
 ) -> anyhow::Result<pipeline::Recorded> {
-    let result = pipeline::record(engine, image, options, loading, stop, progress).await;
+    let result = pipeline::record(session, image, options, loading).await;
     let log = match &result {
         Ok(recorded) => [recorded.log.0.as_slice(), recorded.log.1.as_slice()].concat(),
         Err(error) => error.log().unwrap_or_default().as_bytes().to_vec(),

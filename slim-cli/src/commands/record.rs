@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use slim_core::engine::Pull;
 use slim_core::engine::docker::Docker;
-use slim_core::pipeline::{self, Bodies, Running};
+use slim_core::pipeline::{self, Bodies, Running, Session};
 use slim_core::recording::signature::SigningKey;
 use slim_core::recording::{Purpose, Recording, Run};
 use slim_core::report;
@@ -28,16 +28,10 @@ async fn record(global: &Global, args: &Observe, key: Option<SigningKey>) -> any
     let output = open_output(global, args.subject.output.as_ref(), args.subject.image())?.signing(key);
     let loading = pipeline::load(options.trace);
     let engine = connect(global).await?;
+    let session = Session::new(&engine, &stop, &progress);
 
-    let image = pipeline::image(
-        &engine,
-        args.subject.image(),
-        args.subject.pull.into(),
-        &stop,
-        &progress,
-    )
-    .await?;
-    let recorded = recorded(&engine, &image, &options, loading, &output, &stop, &progress).await?;
+    let image = pipeline::image(session, args.subject.image(), args.subject.pull.into()).await?;
+    let recorded = recorded(session, &image, &options, loading, &output).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
     print(global, &path, &recorded.run, &recorded.summary)
@@ -52,11 +46,12 @@ async fn attach(
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
+    let session = Session::new(&engine, &stop, &progress);
     let (running, reference) = find(&engine, to).await?;
     let output = open_output(global, args.subject.output.as_ref(), &reference)?.signing(key);
-    let image = pipeline::image(&engine, &reference, Pull::Never, &stop, &progress).await?;
+    let image = pipeline::image(session, &reference, Pull::Never).await?;
     let options = attach_options(args);
-    let run = pipeline::attach(&engine, &image, &running, &options, &stop, &progress).await?;
+    let run = pipeline::attach(session, &image, &running, &options).await?;
     let mut recording = Recording::new(run.image.clone());
     recording
         .insert(run.clone())

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use slim_core::engine::{self, Pull};
-use slim_core::pipeline::{self, Finished};
+use slim_core::pipeline::{self, ExistingProduct, Session};
 use slim_core::report::{self, Report};
 use slim_core::spec::ContainerSpec;
 
@@ -25,6 +25,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
+    let session = Session::new(&engine, &stop, &progress);
     let named = args.product.as_deref();
     let digest = report
         .product
@@ -41,7 +42,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     };
     let mut product = None;
     for reference in candidates {
-        match pipeline::image(&engine, reference, Pull::Never, &stop, &progress).await {
+        match pipeline::image(session, reference, Pull::Never).await {
             Ok(image) if named.is_some() || image.id == *digest => {
                 product = Some(image);
                 break;
@@ -63,25 +64,25 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         .image
         .clone()
         .unwrap_or_else(|| pipeline::recorded_reference(&recording));
-    let original = pipeline::image(&engine, &original, Pull::Never, &stop, &progress)
+    let original = pipeline::image(session, &original, Pull::Never)
         .await
         .ok()
         .filter(|image| image.id == recording.image);
     let tagged = tag.unwrap_or(&report.reference);
-    let finished = Finished {
+    let existing = ExistingProduct {
         plan: &plan,
         recording: &recording,
         bodies: &bodies,
-        product: &product,
+        product: &product.to_ref(),
         original: original.as_ref(),
         directory,
         tagged,
     };
     words
-        .check(finished.privileges(&engine, key.is_some())?)
+        .check(existing.privileges(&engine, key.is_some())?)
         .map_err(pipeline::Error::from)?;
     let options = args.checks.options(Some(args.tracer.sizes()));
-    let (verification, unchecked) = finished.verify(&engine, &options, &stop, &progress).await?;
+    let (verification, unchecked) = existing.verify(session, &options).await?;
     drop(progress);
     match global.results() {
         Results::Json => print!("{}", json(&verification)?),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 pub use archive::Archive;
 
 use crate::digest::Digest;
-use crate::image::Image;
+use crate::image::{Image, ImageRef};
 use crate::owned::{self, Fate, Place, Thing};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
@@ -49,8 +49,8 @@ pub struct State {
     pub outcome: Outcome,
     /// How often the engine restarted it.
     pub restarts: u64,
-    /// The process id of its PID 1 on the engine's host; 0 if it does not run.
-    pub pid: i64,
+    /// The process id of its PID 1 on the engine's host; none if it does not run.
+    pub pid: Option<u32>,
     /// Addresses that reach the container from this host: its own on its networks, or loopback with `--network host`.
     pub addresses: Vec<std::net::IpAddr>,
     /// Published ports: (container port, protocol, where it is reached from this host).
@@ -76,7 +76,7 @@ pub struct Loaded {
 }
 
 /// Bytes done and, if known, of how many.
-pub type Progress = mpsc::UnboundedSender<(u64, Option<u64>)>;
+pub type ByteCounts = mpsc::UnboundedSender<(u64, Option<u64>)>;
 
 /// Where containers run.
 #[async_trait]
@@ -88,14 +88,14 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// The image is not there and cannot be pulled, is for another platform, or cannot be read.
-    async fn image(&self, reference: &str, pull: Pull, progress: Option<Progress>) -> Result<Image, Error>;
+    async fn image(&self, reference: &str, pull: Pull, progress: Option<ByteCounts>) -> Result<Image, Error>;
 
     /// Creates (does not start) the container of `image` that `spec` describes, which is written down before as this
     /// process's own.
     ///
     /// # Errors
     /// The engine refuses.
-    async fn create(&self, image: &Image, spec: &ContainerSpec) -> Result<Container, Error>;
+    async fn create(&self, image: &ImageRef, spec: &ContainerSpec) -> Result<Container, Error>;
 
     /// Starts it.
     ///
@@ -159,7 +159,7 @@ pub trait Engine: Send + Sync {
         &self,
         archive: Archive,
         tags: &[String],
-        progress: Option<Progress>,
+        progress: Option<ByteCounts>,
     ) -> Result<Loaded, Error>;
 
     /// A name for an image that is not to stay: random, and written down as this process's own.

@@ -35,6 +35,28 @@ pub struct Image {
     pub rootfs: Rootfs,
 }
 
+/// An image as an engine knows it: all that starting a container takes.
+#[derive(Clone, Debug)]
+pub struct ImageRef {
+    /// The digest of the config, which engines call the image's id.
+    pub id: Digest,
+    /// A name of the image.
+    pub reference: String,
+    /// The config.
+    pub config: Config,
+}
+
+impl Image {
+    /// Returns the image without its file system.
+    pub fn to_ref(&self) -> ImageRef {
+        ImageRef {
+            id: self.id.clone(),
+            reference: self.reference.clone(),
+            config: self.config.clone(),
+        }
+    }
+}
+
 /// Returns true if an extended attribute belongs to the image: file capabilities, the user's own and POSIX access lists.
 ///
 /// The others (`trusted.*`, security labels, integrity hashes) are the host's or the storage driver's.

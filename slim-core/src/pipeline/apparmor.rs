@@ -14,61 +14,81 @@ use crate::profile::apparmor_renamed;
 const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
 /// The loaded profiles, one a line (`NAME (enforce)`).
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
-/// How the names begin that [`Loaded`] gives; a token follows.
+/// How the names begin that [`KernelAppArmor`] gives; a token follows.
 const PREFIX: &str = "slim-verify-";
 
-/// A loaded profile, which goes when this is dropped.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    claim: Option<Claim>,
-    name: String,
-    text: String,
-}
-
-impl Loaded {
+/// Loads AppArmor profiles into a kernel.
+pub trait AppArmor: Send + Sync {
     /// Loads `profile`, which slim wrote under the name `own`, under a name of this process's; any other text is refused.
     ///
     /// # Errors
-    /// Why it cannot be enforced here, in words.
-    pub(super) fn load(profile: &str, own: &str) -> Result<Self, String> {
+    /// [`NotEnforced`] where it cannot be enforced here.
+    fn load(&self, profile: &str, own: &str) -> Result<Box<dyn LoadedProfile>, NotEnforced>;
+}
+
+/// A loaded profile, which goes when this is dropped.
+pub trait LoadedProfile: Send + Sync {
+    /// Returns the name to run a container under.
+    fn name(&self) -> &str;
+}
+
+/// Why an AppArmor profile cannot be enforced here, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotEnforced(pub String);
+
+/// The AppArmor of this machine's kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KernelAppArmor;
+
+impl AppArmor for KernelAppArmor {
+    fn load(&self, profile: &str, own: &str) -> Result<Box<dyn LoadedProfile>, NotEnforced> {
         let enabled = std::fs::read_to_string(ENABLED).unwrap_or_default();
         if enabled.trim() != "Y" {
-            return Err("this host does not enforce AppArmor".to_owned());
+            return Err(NotEnforced("this host does not enforce AppArmor".to_owned()));
         }
         let claim = owned::ledger()
             .and_then(|ledger| {
                 ledger.claim(Kind::Profile, Place::kernel(), |token| format!("{PREFIX}{token}"))
             })
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| NotEnforced(error.to_string()))?;
         let name = claim.thing().name.clone();
         let text = match apparmor_renamed(profile, own, &name) {
             Ok(text) => text,
             Err(error) => {
                 claim.gone();
-                return Err(error.to_string());
+                return Err(NotEnforced(error.to_string()));
             }
         };
         // Adding, unlike replacing, fails where there is one already.
         match parser("--add", &text) {
-            Ok(()) => Ok(Self {
+            Ok(()) => Ok(Box::new(InKernel {
                 claim: Some(claim),
                 name,
                 text,
-            }),
+            })),
             Err(error) => {
                 claim.gone();
-                Err(error)
+                Err(NotEnforced(error))
             }
         }
     }
+}
 
-    /// The name to run a container under.
-    pub(super) fn name(&self) -> &str {
+/// A profile in this machine's kernel.
+struct InKernel {
+    claim: Option<Claim>,
+    name: String,
+    text: String,
+}
+
+impl LoadedProfile for InKernel {
+    fn name(&self) -> &str {
         &self.name
     }
 }
 
-impl Drop for Loaded {
+impl Drop for InKernel {
     fn drop(&mut self) {
         match parser("--remove", &self.text) {
             Ok(()) => self.claim.take().into_iter().for_each(Claim::gone),

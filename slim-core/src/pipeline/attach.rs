@@ -1,14 +1,18 @@
 //! Records what runs already, from outside: nothing is started, stopped, signalled or executed in it.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::record::{Loading, Watch, cancellable, load, now};
-use super::{Error, Observer, Stage, Stop};
+use async_trait::async_trait;
+
+use super::observe::{Ending, Exercise, Live, Observer, Unwatched};
+use super::record::{in_short, into_run};
+use super::tracer::ActiveTracer;
+use super::{Error, Session, Stage};
 use crate::engine::{self, Container, Engine};
 use crate::image::Image;
-use crate::recording::{ContainerFacts, Outcome, Peaks, Purpose, Run, RuntimeFacts};
-use crate::trace::{self, Scope, Tracer};
+use crate::recording::{Outcome, Purpose, Run};
+use crate::trace;
 
 /// How often is looked whether it still runs, and what the engine says of its end.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -34,66 +38,31 @@ pub struct AttachOptions {
     pub trace: trace::Options,
 }
 
-/// Records what `running` does, for as long as it runs, the options say, or until `stop` is signalled.
+/// Records what `running` does, for as long as it runs, the options say, or until the user ends it.
 ///
 /// # Errors
-/// See [`Error`]; [`Error::Interrupted`] when `stop` was signalled before recording began.
+/// See [`Error`]; [`Error::Interrupted`] when the user ended it before recording began.
 pub async fn attach(
-    engine: &dyn Engine,
+    session: Session<'_>,
     image: &Image,
     running: &Running,
     options: &AttachOptions,
-    stop: &Stop,
-    observer: &dyn Observer,
 ) -> Result<Run, Error> {
-    observer.begin(Stage::Attach, &running.name());
-    let loading = load(options.trace);
-    let attaching = Attached::new(engine, image, running, loading);
-    let attached = cancellable(stop, 1, attaching).await?;
-    observer.end(Stage::Attach, &running.name());
-    tracing::info!("attached to {}", running.name());
-
-    let (started, clock) = (now(), Instant::now());
-    observer.begin(Stage::Record, "until it ends or Ctrl-C");
-    let ended = tokio::select! {
-        () = attached.ended() => true,
-        () = stop.signalled(1) => false,
-        () = passed(options.duration) => false,
+    let progress = session.progress;
+    progress.begin(Stage::Attach, &running.name());
+    let observer = Observer {
+        session,
+        loading: Some(session.tracer.load(options.trace)),
+        unwatched: Unwatched::Refuse,
+        cancelling: 1,
     };
-    let duration = clock.elapsed();
-    let Attached {
-        tracer, given, pid, ..
-    } = attached;
-    let mut outcome = Outcome::default();
-    let mut peaks = Peaks::default();
-    if let Running::Container(container) = running {
-        peaks = engine.peaks(container).await.unwrap_or_default();
-        if ended {
-            outcome = end_of(engine, container, pid).await;
-        }
-    }
-    let observed = tokio::task::spawn_blocking(move || tracer.finish()).await??;
-    if observed.losses.total() > 0 {
-        return Err(Error::Losses(observed.losses));
-    }
-    observer.end(
-        Stage::Record,
-        &format!(
-            "{} files, {} kinds of call",
-            observed.files.len(),
-            observed.syscalls.len()
-        ),
-    );
-    let watch = Watch {
-        started,
-        duration,
-        given,
-        observed,
-        peaks,
-        exchanges: Vec::new(),
-        outcome,
+    let exercise = Wait {
+        duration: options.duration,
     };
-    Ok(watch.into_run(engine, image, Purpose::Attached))
+    let (_, observation) = observer.attach(image, running, &exercise).await?.split();
+    let run = into_run(session, image, observation, Vec::new(), Purpose::Attached)?;
+    progress.end(Stage::Record, &in_short(&run));
+    Ok(run)
 }
 
 impl Running {
@@ -106,81 +75,59 @@ impl Running {
     }
 }
 
-/// A tracer on what runs, and what that was given.
-struct Attached {
-    tracer: Tracer,
-    given: (ContainerFacts, RuntimeFacts),
-    /// The container's first process; 0 where the engine knows of none.
-    pid: i64,
+/// Waits until what runs ends, for a time, or until the user ends it.
+struct Wait {
+    /// The longest time; none for as long as it runs.
+    duration: Option<Duration>,
 }
 
-impl Attached {
-    async fn new(
-        engine: &dyn Engine,
-        image: &Image,
-        running: &Running,
-        loading: Loading,
-    ) -> Result<Self, Error> {
-        let (cgroup, given, pid) = match running {
-            Running::Container(container) => {
-                let state = engine.state(container).await?;
-                if !state.running {
-                    return Err(not_running(container));
-                }
-                let process = u32::try_from(state.pid).unwrap_or_default();
-                let cgroup = trace::of_container(&container.id, process);
-                let cgroup = cgroup.ok_or_else(|| Error::AnotherKernel {
-                    container: container.name.clone(),
-                })?;
-                (cgroup, engine.container_facts(container).await?, state.pid)
-            }
-            Running::Cgroup(path) => {
-                let facts = trace::given(path).unwrap_or_default();
-                (path.clone(), (facts, RuntimeFacts::default()), 0)
-            }
-        };
-        let loaded = loading.await??;
-        let scope = Scope::Cgroup(cgroup.clone());
-        let tracer = tokio::task::spawn_blocking(move || loaded.watch(scope)).await??;
-        match running {
-            // It may have ended, and even begun anew in another cgroup, before the tracer was there.
-            Running::Container(container) => {
-                let state = engine.state(container).await?;
-                if state.pid != pid || !tracer.populated() {
-                    return Err(not_running(container));
-                }
-            }
-            Running::Cgroup(path) => {
-                if !tracer.populated() {
-                    return Err(Error::Empty { path: cgroup });
-                }
-                let programs = trace::programs(path);
-                let is_there = |program| image.rootfs.get(program).is_some();
-                if let Some(program) = programs.first()
-                    && !programs.iter().any(is_there)
-                {
-                    return Err(Error::OtherRoot {
-                        path: cgroup,
-                        program: program.clone(),
-                        reference: image.reference.clone(),
-                    });
-                }
-            }
-        }
-        Ok(Self { tracer, given, pid })
+/// Why waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaitEnd {
+    /// What ran ended.
+    Ended,
+    /// It goes on: time is up, or the user ended it.
+    GoesOn,
+}
+
+#[async_trait]
+impl Exercise<Running> for Wait {
+    type Answers = WaitEnd;
+
+    async fn exercise(&self, live: &Live<'_, Running>) -> Result<WaitEnd, Error> {
+        let Session { progress, stop, .. } = live.session;
+        let name = live.subject.name();
+        progress.end(Stage::Attach, &name);
+        tracing::info!("attached to {name}");
+        progress.begin(Stage::Record, "until it ends or Ctrl-C");
+        Ok(tokio::select! {
+            () = ended(live) => WaitEnd::Ended,
+            () = stop.signalled(1) => WaitEnd::GoesOn,
+            () = passed(self.duration) => WaitEnd::GoesOn,
+        })
     }
 
-    /// Resolves when no process is left. The kernel is asked and not the engine, which may be restarted meanwhile.
-    async fn ended(&self) {
-        while self.tracer.populated() {
-            tokio::time::sleep(PERIOD).await;
+    fn not_started(&self, error: engine::Error, _log: String) -> Result<WaitEnd, Error> {
+        Err(error.into())
+    }
+
+    async fn end(&self, live: &Live<'_, Running>, answers: &WaitEnd) -> Result<Ending, Error> {
+        let mut ending = Ending::default();
+        if let Running::Container(container) = live.subject {
+            let engine = live.session.engine;
+            ending.peaks = engine.peaks(container).await.unwrap_or_default();
+            if *answers == WaitEnd::Ended {
+                ending.outcome = end_of(engine, container, live.first_process).await;
+            }
         }
+        Ok(ending)
     }
 }
 
-fn not_running(container: &Container) -> Error {
-    Error::NotRunning {
-        container: container.name.clone(),
+/// Resolves when no process is left. The kernel is asked and not the engine, which may be restarted meanwhile.
+async fn ended(live: &Live<'_, Running>) {
+    while live.tracer().is_none_or(ActiveTracer::populated) {
+        tokio::time::sleep(PERIOD).await;
     }
 }
 
@@ -192,9 +139,9 @@ async fn passed(duration: Option<Duration>) {
     }
 }
 
-/// How a container ended whose first process was `pid`. Of one that is removed by then (`docker run --rm`), runs anew or
+/// Returns how a container ended whose first process was `pid`. Of one that is removed by then (`docker run --rm`), runs anew or
 /// that the engine still takes for running, nobody knows.
-async fn end_of(engine: &dyn Engine, container: &Container, pid: i64) -> Outcome {
+async fn end_of(engine: &dyn Engine, container: &Container, pid: Option<u32>) -> Outcome {
     let noticed = async {
         loop {
             match engine.state(container).await {

@@ -1,14 +1,19 @@
 //! The room that joins the others: engine, tracer and probe make a recording; plan, profiles and image follow from it.
 //!
-//! Everything that takes long tells an [`Observer`]; everything that may take forever ends when [`Stop`] says so.
+//! Everything that takes long tells a [`Progress`]; everything that may take forever ends when [`Stop`] says so.
 
 mod apparmor;
 mod attach;
 mod cleanup;
+mod findings;
+mod observe;
 mod output;
 mod produce;
 mod record;
+#[cfg(test)]
+mod scripted;
 mod target;
+mod tracer;
 mod verify;
 
 use std::path::PathBuf;
@@ -17,15 +22,18 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::cancel::Cancel;
+use crate::engine::Engine;
 use crate::recording::Losses;
 use crate::{build, engine, probe, profile, reach, recording, trace};
 
+pub use apparmor::{AppArmor, KernelAppArmor, LoadedProfile, NotEnforced};
 pub use attach::{AttachOptions, Running, attach};
 pub use cleanup::{Cleaned, Removed, clean_up, clean_up_after};
 pub use output::{Bodies, Output, OutputMode, PartialFile, REPORT_FILE, default_directory, load_bodies};
-pub use produce::{Product, ProductOptions, Workshop, plan};
-pub use record::{Loading, RecordOptions, Recorded, image, load, record, recorded_reference};
-pub use verify::{ARBITRARY_USER, Finished, Scenario, VerifyOptions};
+pub use produce::{Product, ProductBuilder, ProductOptions, plan};
+pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
+pub use tracer::{ActiveTracer, KernelTracer, LoadedTracer, Loading, Tracer, load};
+pub use verify::{ARBITRARY_USER, ExistingProduct, Scenario, VerifyOptions};
 
 /// As much of the container's output as is kept, in bytes of each stream.
 const LOG_LIMIT: usize = 4 << 20;
@@ -77,7 +85,7 @@ impl Stage {
 }
 
 /// Who is told how the work goes.
-pub trait Observer: Send + Sync {
+pub trait Progress: Send + Sync {
     /// A stage began.
     fn begin(&self, stage: Stage, what: &str);
     /// What the current stage waits for.
@@ -133,6 +141,34 @@ impl Stop {
     pub async fn signalled(&self, count: u32) {
         // The sender lives in `self`, so waiting cannot fail before the condition holds.
         let _ = self.signals.subscribe().wait_for(|seen| *seen >= count).await;
+    }
+}
+
+/// What every step of the work is done with.
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    /// Where containers run.
+    pub engine: &'a dyn Engine,
+    /// What watches them.
+    pub tracer: &'a dyn Tracer,
+    /// What loads their AppArmor profiles.
+    pub apparmor: &'a dyn AppArmor,
+    /// How the user ends it.
+    pub stop: &'a Stop,
+    /// Who is told how it goes.
+    pub progress: &'a dyn Progress,
+}
+
+impl<'a> Session<'a> {
+    /// Returns one whose containers run on this machine's kernel.
+    pub fn new(engine: &'a dyn Engine, stop: &'a Stop, progress: &'a dyn Progress) -> Self {
+        Self {
+            engine,
+            tracer: &KernelTracer,
+            apparmor: &KernelAppArmor,
+            stop,
+            progress,
+        }
     }
 }
 

@@ -1,20 +1,21 @@
 //! From an Image and a Recording to a Plan, and from the Plan to profiles and an image.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-use super::record::{cancellable, interruptible, show_bytes};
-use super::verify::{Round, Scenario, Subject, Verifier, VerifyOptions};
-use super::{Bodies, Error, Observer, Output, Stage, Stop};
+use super::findings::{Healing, VerificationRound};
+use super::observe::{cancellable, interruptible};
+use super::record::show_bytes;
+use super::verify::{Scenario, Subject, Verifier, VerifyOptions};
+use super::{Bodies, Error, Output, Session, Stage};
 use crate::build;
 use crate::cancel::Cancel;
 use crate::digest::Digest;
-use crate::engine::{Archive, Engine};
-use crate::image::{Image, Rootfs, config_from, packages};
+use crate::engine::Archive;
+use crate::image::{Image, ImageRef, config_from, packages};
 use crate::path::RootPath;
 use crate::plan::tables::{RuntimeTable, Tables};
 use crate::plan::{self, Changes, Plan};
@@ -119,22 +120,18 @@ pub fn plan(
 
 /// Where products are made: what every step of it needs.
 #[derive(Clone, Copy)]
-pub struct Workshop<'a> {
-    /// Where products are loaded.
-    pub engine: &'a dyn Engine,
+pub struct ProductBuilder<'a> {
+    /// Where products are loaded and run.
+    pub session: Session<'a>,
     /// What they are made of.
     pub image: &'a Image,
     /// What the user chose.
     pub options: &'a ProductOptions,
     /// Where files are written.
     pub output: &'a Output,
-    /// How the user ends it.
-    pub stop: &'a Stop,
-    /// Who is told how it goes.
-    pub observer: &'a dyn Observer,
 }
 
-impl Workshop<'_> {
+impl ProductBuilder<'_> {
     /// Writes plan, profiles and, if it has tags, the image that follow from `recording`, and loads the image.
     ///
     /// # Errors
@@ -150,13 +147,13 @@ impl Workshop<'_> {
         self.finish(plan, recording, product, None)
     }
 
-    /// As [`Workshop::produce`], but runs the product before it gets its tags: repeats the `scenarios`, and adds what was
+    /// As [`ProductBuilder::produce`], but runs the product before it gets its tags: repeats the `scenarios`, and adds what was
     /// missed. The output directory holds the recording with what verification added.
     ///
     /// A product that did not pass is no error: [`Report::verification`] says what happened.
     ///
     /// # Errors
-    /// As [`Workshop::produce`]; [`Error::Losses`] if watching a product lost something.
+    /// As [`ProductBuilder::produce`]; [`Error::Losses`] if watching a product lost something.
     pub async fn produce_verified(
         &self,
         recording: &Recording,
@@ -165,45 +162,47 @@ impl Workshop<'_> {
         verify: &VerifyOptions,
     ) -> Result<Product, Error> {
         let mut recording = recording.clone();
-        let mut verifier = Verifier::new(self.engine, scenarios, verify, self.stop, self.observer)?;
+        let mut verifier = Verifier::new(self.session, scenarios, verify)?;
+        let original = self.image.to_ref();
         let mut healed = Vec::new();
         let mut number = 1;
         let mut plan = self.plan(&recording).await?;
         verifier.load_ahead();
         loop {
             self.write(&plan, &recording, bodies)?;
+            let seccomp = self.output.absolute(profile::SECCOMP_FILE)?;
             let made = self.make(&plan).await?;
-            self.observer.begin(Stage::Verify, "running the product");
+            self.session.progress.begin(Stage::Verify, "running the product");
             let subject = Subject {
-                product: made.as_ref().map_or(self.image, |made| &made.image),
+                product: made.as_ref().map_or(&original, |made| &made.image),
                 original: Some(self.image),
                 plan: &plan,
                 recording: &recording,
-                seccomp: &self.output.absolute(profile::SECCOMP_FILE)?,
+                seccomp: &seccomp,
                 apparmor: (&self.output.path(profile::APPARMOR_FILE), &self.profile_name()),
             };
-            let judged = self.judge(&mut verifier, subject, verify, number).await;
-            let (round, better) = match judged {
-                Ok(judged) => judged,
+            let evaluated = self.evaluate(&mut verifier, subject, verify, number).await;
+            let (round, better) = match evaluated {
+                Ok(evaluated) => evaluated,
                 Err(error) => {
                     self.discard(made).await?;
                     return Err(error);
                 }
             };
-            if let Some(Better {
+            if let Some(Amendment {
                 recording: next,
                 plan: better,
-                mended,
+                added,
             }) = better
             {
-                self.observer.end(
+                self.session.progress.end(
                     Stage::Verify,
                     &format!(
                         "round {number}: {} things were missed, and are added",
-                        mended.len()
+                        added.len()
                     ),
                 );
-                healed.extend(mended.into_iter().map(|miss| Healed { round: number, miss }));
+                healed.extend(added.into_iter().map(|miss| Healed { round: number, miss }));
                 self.discard(made).await?;
                 (recording, plan) = (next, better);
                 number += 1;
@@ -214,7 +213,7 @@ impl Workshop<'_> {
                 ..round.verification
             };
             let passed = verification.passed(&verify.require);
-            self.observer.end(Stage::Verify, &verification.in_short());
+            self.session.progress.end(Stage::Verify, &verification.in_short());
             let product = match made {
                 Some(made) => Some(self.publish(made, passed || verify.tag_unverified).await?),
                 None => None,
@@ -223,18 +222,18 @@ impl Workshop<'_> {
         }
     }
 
-    /// One round; and where what it missed makes another plan, that.
-    async fn judge(
+    /// Runs one round; and where what it missed makes another plan, returns that.
+    async fn evaluate(
         &self,
         verifier: &mut Verifier<'_>,
         subject: Subject<'_>,
         verify: &VerifyOptions,
         number: u32,
-    ) -> Result<(Round, Option<Better>), Error> {
-        let round = verifier.round(subject, number).await?;
+    ) -> Result<(VerificationRound, Option<Amendment>), Error> {
         if number > verify.heal {
-            return Ok((round, None));
+            return Ok((verifier.round(subject, number, Healing::Off).await?, None));
         }
+        let round = verifier.round(subject, number, Healing::On).await?;
         let Some(run) = round.missed.run.clone() else {
             return Ok((round, None));
         };
@@ -243,9 +242,9 @@ impl Workshop<'_> {
         let better = self.plan(&next).await?;
         if better.allows_as_much_as(subject.plan) {
             // Excluded, or out of bounds: the product is what it is, and is judged as that.
-            return Ok((verifier.round(subject, u32::MAX).await?, None));
+            return Ok((verifier.round(subject, number, Healing::Off).await?, None));
         }
-        let mended = round
+        let added = round
             .missed
             .list
             .iter()
@@ -254,25 +253,27 @@ impl Workshop<'_> {
             })
             .cloned()
             .collect();
-        let better = Better {
+        let better = Amendment {
             recording: next,
             plan: better,
-            mended,
+            added,
         };
         Ok((round, Some(better)))
     }
 
     /// What follows from `recording`.
     async fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
-        self.observer
+        self.session
+            .progress
             .begin(Stage::Plan, "closing over what the observed files need");
         let (image, recording, options) = (self.image.clone(), recording.clone(), self.options.clone());
-        let plan = interruptible(self.stop, move |cancel| {
+        let plan = interruptible(self.session.stop, move |cancel| {
             plan(&image, &recording, &options, cancel)
         })
         .await?;
         let all = self.image.rootfs.len();
-        self.observer
+        self.session
+            .progress
             .end(Stage::Plan, &format!("{} of {all} paths kept", plan.files.len()));
         Ok(plan)
     }
@@ -291,14 +292,15 @@ impl Workshop<'_> {
 
     /// Writes the recording, the plan, and the profiles that the product is verified under.
     fn write(&self, plan: &Plan, recording: &Recording, bodies: &Bodies) -> Result<(), Error> {
-        self.observer
+        self.session
+            .progress
             .begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
         self.output.write_recording(recording, bodies)?;
         self.output.write("plan.json", &json(plan))?;
         let launch = self.base_launch(plan, recording);
         self.output
             .write_confinement(&self.context(plan, recording, &launch, &self.image.id))?;
-        self.observer.end(
+        self.session.progress.end(
             Stage::Profiles,
             &format!(
                 "{} calls, {} capabilities",
@@ -330,24 +332,28 @@ impl Workshop<'_> {
     /// Builds the image of `plan` and loads it under a name that is not to stay; none if it has no tags.
     async fn make(&self, plan: &Plan) -> Result<Option<Made>, Error> {
         let Self {
-            engine,
+            session,
             image,
             options,
             output,
-            stop,
-            observer,
         } = *self;
+        let Session {
+            engine,
+            stop,
+            progress,
+            ..
+        } = session;
         if options.tags.is_empty() {
             output.remove("Dockerfile")?;
             output.remove("files.tar")?;
             return Ok(None);
         }
         if plan.after.bytes >= plan.before.bytes {
-            observer.warn(
+            progress.warn(
                 "nothing is gained: every byte of the image was used or is needed by what was used; the profiles hold",
             );
         }
-        observer.begin(Stage::Layer, "writing the layer");
+        progress.begin(Stage::Layer, "writing the layer");
         let name = engine.temporary_tag()?;
         let build_options = build::Options {
             changes: options.changes.clone(),
@@ -364,7 +370,7 @@ impl Workshop<'_> {
         let building = interruptible(stop, {
             let (image, plan) = (image.clone(), plan.clone());
             move |cancel| {
-                let progress = |done, total| {
+                let told = |done, total| {
                     // Nobody listens any more where the work is to end.
                     let _ = sender.send((done, Some(total)));
                     if cancel.is_cancelled() {
@@ -379,16 +385,16 @@ impl Workshop<'_> {
                     &build_options,
                     &mut file,
                     &path,
-                    &progress,
+                    &told,
                 )?)
             }
         });
-        let (built, ()) = tokio::join!(building, show_bytes(receiver, observer));
+        let (built, ()) = tokio::join!(building, show_bytes(receiver, progress));
         let built = built?;
         layer_file.commit()?;
         output.write("Dockerfile", built.dockerfile.as_bytes())?;
-        observer.end(Stage::Layer, &crate::report::bytes(built.layer.size));
-        observer.begin(Stage::Load, &options.tags.join(", "));
+        progress.end(Stage::Layer, &crate::report::bytes(built.layer.size));
+        progress.begin(Stage::Load, &options.tags.join(", "));
         let (sender, receiver) = mpsc::unbounded_channel();
         let reader = built.archive()?;
         let archive = Archive {
@@ -397,19 +403,17 @@ impl Workshop<'_> {
             bytes: Box::new(reader),
         };
         let loading = cancellable(stop, 1, engine.load(archive, &[], Some(sender)));
-        let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, observer));
+        let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, progress));
         let made = Made {
-            image: Image {
+            image: ImageRef {
                 id: built.id.clone(),
                 reference: name,
                 config: config_from(&built.config)?,
-                // What the container holds is the engine's to say.
-                rootfs: Rootfs::new(BTreeMap::new(), image.rootfs.store().clone()),
             },
             layer_bytes: built.layer.size,
         };
         match loaded {
-            Ok(loaded) => observer.end(Stage::Load, loaded.id.short()),
+            Ok(loaded) => progress.end(Stage::Load, loaded.id.short()),
             Err(error) => {
                 // It may have been loaded before the interrupt.
                 self.discard(Some(made)).await?;
@@ -421,25 +425,28 @@ impl Workshop<'_> {
 
     /// Gives a loaded image its tags, if it is good, and takes its temporary name away.
     async fn publish(&self, made: Made, good: bool) -> Result<ProductImage, Error> {
-        let mut tags = Vec::new();
-        if good {
-            for tag in &self.options.tags {
-                self.engine.tag(&made.image.reference, tag).await?;
-                tags.push(tag.clone());
-            }
-        }
+        let tags = if good { self.options.tags.as_slice() } else { &[] };
         let product = ProductImage {
             digest: made.image.id.clone(),
-            tags,
+            tags: tags.to_vec(),
             layer_bytes: made.layer_bytes,
         };
+        let tagged = self.tag(&made, tags).await;
         self.discard(Some(made)).await?;
+        tagged?;
         Ok(product)
+    }
+
+    async fn tag(&self, made: &Made, tags: &[String]) -> Result<(), Error> {
+        for tag in tags {
+            self.session.engine.tag(&made.image.reference, tag).await?;
+        }
+        Ok(())
     }
 
     async fn discard(&self, made: Option<Made>) -> Result<(), Error> {
         if let Some(made) = made {
-            self.engine.untag(&made.image.reference).await?;
+            self.session.engine.untag(&made.image.reference).await?;
         }
         Ok(())
     }
@@ -478,15 +485,15 @@ impl Workshop<'_> {
 }
 
 /// What follows when what was missed is added.
-struct Better {
+struct Amendment {
     recording: Recording,
     plan: Plan,
-    mended: Vec<Miss>,
+    added: Vec<Miss>,
 }
 
 /// An image that is loaded under a name that is not to stay.
 struct Made {
-    image: Image,
+    image: ImageRef,
     layer_bytes: u64,
 }
 

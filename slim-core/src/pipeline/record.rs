@@ -1,27 +1,29 @@
 //! Engine, tracer and probe make one Run.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::target::Watched;
-use super::{Error, LOG_LIMIT, Observer, Scenario, Stage, Stop};
-use crate::cancel::Cancel;
+use super::observe::{
+    Ending, Exercise, Live, Observation, Observer, Unwatched, Watched, cancellable, text_of,
+};
+use super::target::ProbeTarget;
+use super::tracer::Loading;
+use super::{Error, Progress, Scenario, Session, Stage};
 use crate::digest::Digest;
 use crate::engine::docker::describe_end;
-use crate::engine::{Container, Engine, Pull};
-use crate::image::Image;
-use crate::probe::{self, ExecOutput, Patience, Probed, Unrecorded};
+use crate::engine::{Container, Pull};
+use crate::image::{Image, ImageRef};
+use crate::probe::{self, ExecOutput, Probed, Timeouts, Unrecorded};
 use crate::reach;
-use crate::recording::{
-    ContainerFacts, Exchange, HostFacts, Outcome, Peaks, Phase, Purpose, Recording, Run, RuntimeFacts,
-};
+use crate::recording::{Exchange, HostFacts, Outcome, Phase, Purpose, Recording, Run};
 use crate::spec::ContainerSpec;
-use crate::trace::{self, Observed, Scope, Tracer};
+use crate::trace;
 use crate::verify::Answers;
+
+/// As much of the container's output is shown with an error, in bytes of each stream.
+const SHOWN_LOG: usize = 64 << 10;
 
 /// How to record.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +52,7 @@ pub struct Recorded {
     /// What the exchanges leave out; never written anywhere.
     pub unrecorded: Unrecorded,
     /// How long a product may take that is to behave as this did.
-    pub patience: Patience,
+    pub patience: Timeouts,
 }
 
 impl Recorded {
@@ -82,245 +84,174 @@ impl Recorded {
 /// Finds the image, pulling it if asked, and indexes its file system.
 ///
 /// # Errors
-/// [`Error::Engine`]; [`Error::Interrupted`] when `stop` was signalled before the end.
-pub async fn image(
-    engine: &dyn Engine,
-    reference: &str,
-    pull: Pull,
-    stop: &Stop,
-    observer: &dyn Observer,
-) -> Result<Image, Error> {
-    observer.begin(Stage::Image, reference);
+/// [`Error::Engine`]; [`Error::Interrupted`] when the user ended it.
+pub async fn image(session: Session<'_>, reference: &str, pull: Pull) -> Result<Image, Error> {
+    let progress = session.progress;
+    progress.begin(Stage::Image, reference);
     let (sender, receiver) = mpsc::unbounded_channel();
-    let found = cancellable(stop, 1, engine.image(reference, pull, Some(sender)));
-    let (image, ()) = tokio::join!(found, show_bytes(receiver, observer));
+    let found = cancellable(
+        session.stop,
+        1,
+        session.engine.image(reference, pull, Some(sender)),
+    );
+    let (image, ()) = tokio::join!(found, show_bytes(receiver, progress));
     let image = image?;
-    observer.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
+    progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
     Ok(image)
-}
-
-/// The tracer on its way into the kernel, which takes a while that other things can fill.
-pub type Loading = tokio::task::JoinHandle<Result<trace::Loaded, trace::Error>>;
-
-/// Begins to load the tracer.
-pub fn load(sizes: trace::Options) -> Loading {
-    tokio::task::spawn_blocking(move || trace::Loaded::new(sizes))
 }
 
 /// Passes counts of bytes on until their sender is gone.
 pub(super) async fn show_bytes(
     mut receiver: mpsc::UnboundedReceiver<(u64, Option<u64>)>,
-    observer: &dyn Observer,
+    progress: &dyn Progress,
 ) {
     while let Some((done, total)) = receiver.recv().await {
-        observer.bytes(done, total);
+        progress.bytes(done, total);
     }
 }
 
 /// Runs a container of `image`, exercises it under the tracer, and says what it did.
 ///
-/// `loading` is the tracer of the sizes in `options`, from [`load`]: best begun before the image is looked for.
+/// `loading` is the tracer of the sizes in `options`, from [`super::load`]: best begun before the image is looked for.
 ///
 /// The container and its anonymous volumes are gone when this returns, whatever happened.
 ///
 /// # Errors
-/// See [`Error`]; [`Error::Interrupted`] when `stop` was signalled before the end.
+/// See [`Error`]; [`Error::Interrupted`] when the user ended it.
 pub async fn record(
-    engine: &dyn Engine,
+    session: Session<'_>,
     image: &Image,
     options: &RecordOptions,
     loading: Loading,
-    stop: &Stop,
-    observer: &dyn Observer,
 ) -> Result<Recorded, Error> {
-    // The first signal is an order to finish where the user asked to record until Ctrl-C.
-    let cancelling = if options.probe.end == probe::End::Interrupt {
-        2
-    } else {
-        1
-    };
     options.probe.check().map_err(|source| Error::Probe {
         source,
         log: String::new(),
     })?;
-    observer.begin(Stage::Start, &image.reference);
-    let container = cancellable(stop, cancelling, engine.create(image, &options.container)).await?;
-    let session = Session {
-        engine,
-        image,
-        options,
-        stop,
-        observer,
-        container: &container,
+    let until_interrupt = options.probe.end == probe::End::Interrupt;
+    let progress = session.progress;
+    progress.begin(Stage::Start, &image.reference);
+    let reference = image.to_ref();
+    let observer = Observer {
+        session,
+        loading: Some(loading),
+        unwatched: Unwatched::Refuse,
+        // The first signal is an order to finish where the user asked to record until Ctrl-C.
+        cancelling: if until_interrupt { 2 } else { 1 },
     };
-    let recorded = cancellable(stop, cancelling, session.run(loading)).await;
-    let removed = engine.remove(&container).await;
-    let recorded = recorded?;
-    removed?;
+    let exercise = Probe {
+        image: &reference,
+        options,
+    };
+    let observation = observer.start(&reference, &options.container, &exercise).await?;
     // What follows is interrupted by the next one.
-    if options.probe.end == probe::End::Interrupt {
-        stop.obeyed();
+    if until_interrupt {
+        session.stop.obeyed();
+    }
+    let (probed, mut observation) = observation.split();
+    let log = std::mem::take(&mut observation.log);
+    let run = into_run(session, image, observation, probed.exchanges, Purpose::Recorded)?;
+    progress.end(Stage::Stop, &in_short(&run));
+    let recorded = Recorded {
+        run,
+        bodies: probed.bodies,
+        summary: probed.summary,
+        log,
+        unrecorded: probed.unrecorded,
+        patience: probed.patience,
+    };
+    if !reach::observed_anything(&recorded.recording()?) {
+        let log = text_of(&recorded.log);
+        return Err(Error::NothingRan {
+            reference: image.reference.clone(),
+            log,
+        });
     }
     Ok(recorded)
 }
 
-/// `work`, or [`Error::Interrupted`] as soon as `count` signals have come.
-pub(super) async fn cancellable<T, E: Into<Error>>(
-    stop: &Stop,
-    count: u32,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, Error> {
-    tokio::select! {
-        done = work => done.map_err(Into::into),
-        () = stop.signalled(count) => {
-            stop.end();
-            Err(Error::Interrupted)
-        }
-    }
-}
-
-/// What `work` returns on a thread of its own, or [`Error::Interrupted`] as soon as a signal has come.
-///
-/// It is asked to end then, and left to end with the process where it does not within [`PATIENCE`].
-pub(super) async fn interruptible<T: Send + 'static>(
-    stop: &Stop,
-    work: impl FnOnce(&Cancel) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let cancel = Cancel::default();
-    let polled = cancel.clone();
-    let mut working = tokio::task::spawn_blocking(move || work(&polled));
-    tokio::select! {
-        done = &mut working => done?,
-        () = stop.signalled(1) => {
-            stop.end();
-            cancel.cancel();
-            let _ = tokio::time::timeout(PATIENCE, working).await;
-            Err(Error::Interrupted)
-        }
-    }
-}
-
-/// How long work that was asked to end may take to do so.
-const PATIENCE: Duration = Duration::from_millis(700);
-
-struct Session<'a> {
-    engine: &'a dyn Engine,
-    image: &'a Image,
+/// Asks what there is to ask, and then stops the container in an orderly way.
+struct Probe<'a> {
+    image: &'a ImageRef,
     options: &'a RecordOptions,
-    stop: &'a Stop,
-    observer: &'a dyn Observer,
-    container: &'a Container,
 }
 
-impl Session<'_> {
-    async fn run(&self, loading: Loading) -> Result<Recorded, Error> {
-        let scope = Scope::Container(self.container.id.clone());
-        let loaded = loading.await??;
-        let tracer = Arc::new(tokio::task::spawn_blocking(move || loaded.watch(scope)).await??);
-        let started = now();
-        let clock = Instant::now();
-        if let Err(error) = self.engine.start(self.container).await {
-            return Err(self.start_failed(error).await);
-        }
-        if !tracer.scoped() {
-            return Err(Error::AnotherKernel {
-                container: self.container.id.chars().take(12).collect(),
-            });
-        }
-        let facts = self.engine.container_facts(self.container).await;
-        self.observer.end(Stage::Start, "running under the tracer");
+#[async_trait]
+impl Exercise<Container> for Probe<'_> {
+    type Answers = Probed;
 
-        self.observer.begin(Stage::Probe, "waiting for the app");
-        let target = Watched {
-            engine: self.engine,
-            container: self.container,
+    async fn exercise(&self, live: &Live<'_, Container>) -> Result<Probed, Error> {
+        let progress = live.session.progress;
+        progress.end(Stage::Start, "running under the tracer");
+        progress.begin(Stage::Probe, "waiting for the app");
+        let target = ProbeTarget {
+            live,
             image: self.image,
-            published: published_ports(&self.options.container),
-            tracer: Some(tracer.clone()),
-            serving: true,
-            observer: self.observer,
-            stop: self.stop,
+            spec: &self.options.container,
+            answering: Some(Phase::Serving),
         };
-        let probed = probe::run(&target, &self.options.probe).await;
-        drop(target);
-        let mut probed = match probed {
+        let mut probed = match probe::run(&target, &self.options.probe).await {
             Ok(probed) => probed,
-            Err(source) => return Err(self.probe_failed(source).await),
+            Err(source) => return Err(probe_failed(live, source).await),
         };
-        if let Some((command, output)) = self.check_health().await {
+        if let Some((command, output)) = self.check_health(live).await {
             probed.add_health_check(&command, &output);
         }
-        let said = [
-            vec![format!("{} exchanges", probed.exchanges.len())],
-            probed.summary.clone(),
-        ]
-        .concat();
-        self.observer.end(Stage::Probe, &said.join("; "));
-
-        self.observer.begin(Stage::Stop, "stopping the container");
-        let peaks = self.engine.peaks(self.container).await.unwrap_or_default();
-        let outcome = self.end(&tracer, &probed).await?;
-        let duration = clock.elapsed();
-        let log = self
-            .engine
-            .logs(self.container, LOG_LIMIT)
-            .await
-            .unwrap_or_default();
-        let tracer = Arc::into_inner(tracer).expect("the probe's target, the only other holder, is dropped");
-        let observed = tokio::task::spawn_blocking(move || tracer.finish()).await??;
-        self.observer.end(
-            Stage::Stop,
-            &format!(
-                "{} files, {} kinds of call",
-                observed.files.len(),
-                observed.syscalls.len()
-            ),
-        );
-
-        if observed.losses.total() > 0 {
-            return Err(Error::Losses(observed.losses));
-        }
-        let run = Watch {
-            started,
-            duration,
-            given: facts?,
-            observed,
-            peaks,
-            exchanges: probed.exchanges,
-            outcome,
-        };
-        let recorded = Recorded {
-            run: run.into_run(self.engine, self.image, Purpose::Recorded),
-            bodies: probed.bodies,
-            summary: probed.summary,
-            log,
-            unrecorded: probed.unrecorded,
-            patience: probed.patience,
-        };
-        if !reach::observed_anything(&recorded.recording()?) {
-            let log = text_of(&recorded.log);
-            return Err(Error::NothingRan {
-                reference: self.image.reference.clone(),
-                log,
-            });
-        }
-        Ok(recorded)
+        let exchanges = format!("{} exchanges", probed.exchanges.len());
+        let summary = [vec![exchanges], probed.summary.clone()].concat();
+        progress.end(Stage::Probe, &summary.join("; "));
+        Ok(probed)
     }
 
+    fn not_started(&self, error: crate::engine::Error, log: String) -> Result<Probed, Error> {
+        Err(if log.is_empty() {
+            error.into()
+        } else {
+            Error::Container {
+                what: error.to_string(),
+                log,
+            }
+        })
+    }
+
+    async fn end(&self, live: &Live<'_, Container>, probed: &Probed) -> Result<Ending, Error> {
+        let Session { engine, progress, .. } = live.session;
+        progress.begin(Stage::Stop, "stopping the container");
+        let peaks = engine.peaks(live.subject).await.unwrap_or_default();
+        let state = engine.state(live.subject).await?;
+        if !state.running {
+            if state.outcome.oom_killed || probed.exit_code.is_none() {
+                return Err(Error::Container {
+                    what: describe_end(&state.outcome, b"", b""),
+                    log: log_text(live).await,
+                });
+            }
+            let outcome = state.outcome;
+            return Ok(Ending { outcome, peaks });
+        }
+        if let Some(tracer) = live.tracer() {
+            tracer.mark(Phase::Shutdown)?;
+        }
+        let outcome = Outcome {
+            stopped_by_slim: true,
+            ..engine.stop(live.subject, self.options.stop_timeout).await?
+        };
+        Ok(Ending { outcome, peaks })
+    }
+}
+
+impl Probe<'_> {
     /// Runs the image's own health check once, as the engine would, so that what it needs is recorded; what it came to
     /// is what a product's must come to, where it was healthy.
-    async fn check_health(&self) -> Option<(Vec<String>, ExecOutput)> {
+    async fn check_health(&self, live: &Live<'_, Container>) -> Option<(Vec<String>, ExecOutput)> {
         let command = health_command(self.image)?;
-        if !self
-            .engine
-            .state(self.container)
-            .await
-            .is_ok_and(|state| state.running)
-        {
+        let Session { engine, progress, .. } = live.session;
+        let state = engine.state(live.subject).await;
+        if !state.is_ok_and(|state| state.running) {
             return None;
         }
-        self.observer.waiting("the image's HEALTHCHECK");
-        match self.engine.exec(self.container, &command).await {
+        progress.waiting("the image's HEALTHCHECK");
+        match engine.exec(live.subject, &command).await {
             Ok(result) if result.exit_code == 0 => {
                 let output = ExecOutput {
                     exit_code: result.exit_code,
@@ -329,124 +260,84 @@ impl Session<'_> {
                 };
                 return Some((command, output));
             }
-            Ok(result) => self.observer.warn(&format!(
+            Ok(result) => progress.warn(&format!(
                 "the image's HEALTHCHECK ended with {} while it was recorded: {}",
                 result.exit_code,
                 crate::report::printable(&String::from_utf8_lossy(&result.stderr)).trim()
             )),
-            Err(error) => self
-                .observer
-                .warn(&format!("the image's HEALTHCHECK could not run: {error}")),
+            Err(error) => progress.warn(&format!("the image's HEALTHCHECK could not run: {error}")),
         }
         None
     }
+}
 
-    async fn end(&self, tracer: &Tracer, probed: &Probed) -> Result<Outcome, Error> {
-        let state = self.engine.state(self.container).await?;
-        if !state.running {
-            if state.outcome.oom_killed || probed.exit_code.is_none() {
-                let log = self.log_text().await;
-                return Err(Error::Container {
-                    what: describe_end(&state.outcome, b"", b""),
-                    log,
-                });
-            }
-            return Ok(state.outcome);
-        }
-        tracer.mark(Phase::Shutdown)?;
-        Ok(Outcome {
-            stopped_by_slim: true,
-            ..self
-                .engine
-                .stop(self.container, self.options.stop_timeout)
-                .await?
-        })
-    }
-
-    async fn start_failed(&self, error: crate::engine::Error) -> Error {
-        let log = self.log_text().await;
-        if log.is_empty() {
-            error.into()
-        } else {
-            Error::Container {
-                what: error.to_string(),
-                log,
-            }
-        }
-    }
-
-    async fn probe_failed(&self, source: probe::ProbeError) -> Error {
-        let log = self.log_text().await;
-        match self.engine.state(self.container).await {
-            Ok(state) if !state.running && state.outcome.oom_killed => Error::Container {
-                what: describe_end(&state.outcome, b"", b""),
-                log,
-            },
-            _ => Error::Probe { source, log },
-        }
-    }
-
-    async fn log_text(&self) -> String {
-        text_of(
-            &self
-                .engine
-                .logs(self.container, 64 << 10)
-                .await
-                .unwrap_or_default(),
-        )
+async fn probe_failed(live: &Live<'_, Container>, source: probe::ProbeError) -> Error {
+    let log = log_text(live).await;
+    match live.session.engine.state(live.subject).await {
+        Ok(state) if !state.running && state.outcome.oom_killed => Error::Container {
+            what: describe_end(&state.outcome, b"", b""),
+            log,
+        },
+        _ => Error::Probe { source, log },
     }
 }
 
-/// What a Run is made of.
-pub(super) struct Watch {
-    pub(super) started: u64,
-    pub(super) duration: Duration,
-    pub(super) given: (ContainerFacts, RuntimeFacts),
-    pub(super) observed: Observed,
-    pub(super) peaks: Peaks,
-    pub(super) exchanges: Vec<Exchange>,
-    pub(super) outcome: Outcome,
+async fn log_text(live: &Live<'_, Container>) -> String {
+    let log = live.session.engine.logs(live.subject, SHOWN_LOG).await;
+    text_of(&log.unwrap_or_default())
 }
 
-impl Watch {
-    pub(super) fn into_run(self, engine: &dyn Engine, image: &Image, purpose: Purpose) -> Run {
-        let (container, runtime) = self.given;
-        let observed = self.observed;
-        let mut run = Run {
-            image: image.id.clone(),
-            reference: image.reference.clone(),
-            purpose,
-            round: None,
-            started: self.started,
-            duration_ms: u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX),
-            host: host_facts(observed.unprivileged_port_start),
-            engine: engine.facts().clone(),
-            runtime,
-            container,
-            phases: observed.phases,
-            syscalls: observed.syscalls,
-            arguments: Some(observed.arguments),
-            files: observed.files,
-            capabilities: observed.capabilities,
-            capabilities_measured: observed.capabilities_measured,
-            sockets: observed.sockets,
-            programs: observed.programs,
-            processes: observed.processes,
-            alarms: observed.alarms,
-            losses: observed.losses,
-            peaks: self.peaks.max(&observed.peaks),
-            exchanges: self.exchanges,
-            outcome: self.outcome,
-        };
-        run.normalise();
-        run
-    }
+/// Returns the Run that an observation makes.
+///
+/// # Errors
+/// [`Error::AnotherKernel`] where nothing was watched.
+pub(super) fn into_run(
+    session: Session<'_>,
+    image: &Image,
+    observation: Observation<()>,
+    exchanges: Vec<Exchange>,
+    purpose: Purpose,
+) -> Result<Run, Error> {
+    let Watched {
+        observed,
+        container,
+        runtime,
+    } = observation.watched.ok_or_else(|| Error::AnotherKernel {
+        container: image.reference.clone(),
+    })?;
+    let mut run = Run {
+        image: image.id.clone(),
+        reference: image.reference.clone(),
+        purpose,
+        round: None,
+        started: observation.started,
+        duration_ms: u64::try_from(observation.duration.as_millis()).unwrap_or(u64::MAX),
+        host: host_facts(observed.unprivileged_port_start),
+        engine: session.engine.facts().clone(),
+        runtime,
+        container,
+        phases: observed.phases,
+        syscalls: observed.syscalls,
+        arguments: Some(observed.arguments),
+        files: observed.files,
+        capabilities: observed.capabilities,
+        capabilities_measured: observed.capabilities_measured,
+        sockets: observed.sockets,
+        programs: observed.programs,
+        processes: observed.processes,
+        alarms: observed.alarms,
+        losses: observed.losses,
+        peaks: observation.ending.peaks.max(&observed.peaks),
+        exchanges,
+        outcome: observation.ending.outcome,
+    };
+    run.normalise();
+    Ok(run)
 }
 
-/// Seconds since 1970-01-01 UTC.
-pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
+/// Returns what a run holds, in a few words.
+pub(super) fn in_short(run: &Run) -> String {
+    format!("{} files, {} kinds of call", run.files.len(), run.syscalls.len())
 }
 
 /// The name under which the recording's image was recorded; the digest if it holds no run.
@@ -466,21 +357,8 @@ fn host_facts(unprivileged_port_start: Option<u16>) -> HostFacts {
     }
 }
 
-pub(super) fn text_of((stdout, stderr): &(Vec<u8>, Vec<u8>)) -> String {
-    let mut text = String::from_utf8_lossy(stdout).into_owned();
-    text.push_str(&String::from_utf8_lossy(stderr));
-    text
-}
-
-pub(super) fn published_ports(spec: &ContainerSpec) -> Vec<(u16, String)> {
-    spec.ports
-        .iter()
-        .map(|port| (port.container, port.protocol.clone()))
-        .collect()
-}
-
 /// What the engine executes for the image's HEALTHCHECK.
-fn health_command(image: &Image) -> Option<Vec<String>> {
+fn health_command(image: &ImageRef) -> Option<Vec<String>> {
     let test = image.config.healthcheck()?.test;
     match test.split_first() {
         Some((kind, command)) if kind == "CMD" && !command.is_empty() => Some(command.to_vec()),

@@ -1,39 +1,45 @@
 //! The running container, as the probe sees it: the engine for what it does, the tracer for what it listens on.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{LOG_LIMIT, Observer, Stop};
-use crate::engine::{Container, Engine};
-use crate::image::Image;
+use super::observe::Live;
+use super::{LOG_LIMIT, Session};
+use crate::engine::Container;
+use crate::image::ImageRef;
 use crate::probe::{BoxError, ExecOutput, Target};
 use crate::recording::{Phase, SocketUse};
-use crate::trace::Tracer;
+use crate::spec::ContainerSpec;
 
 /// A container that the engine runs and, where there is one, a tracer watches.
-pub(super) struct Watched<'a> {
-    pub(super) engine: &'a dyn Engine,
-    pub(super) container: &'a Container,
-    pub(super) image: &'a Image,
-    pub(super) published: Vec<(u16, String)>,
-    pub(super) tracer: Option<Arc<Tracer>>,
-    /// Whether the first answer begins the phase in which the app serves.
-    pub(super) serving: bool,
-    pub(super) observer: &'a dyn Observer,
-    pub(super) stop: &'a Stop,
+pub(super) struct ProbeTarget<'a> {
+    pub(super) live: &'a Live<'a, Container>,
+    pub(super) image: &'a ImageRef,
+    pub(super) spec: &'a ContainerSpec,
+    /// The phase that the first answer begins, if it begins one.
+    pub(super) answering: Option<Phase>,
+}
+
+impl ProbeTarget<'_> {
+    fn session(&self) -> Session<'_> {
+        self.live.session
+    }
+
+    fn container(&self) -> &Container {
+        self.live.subject
+    }
 }
 
 #[async_trait]
-impl Target for Watched<'_> {
+impl Target for ProbeTarget<'_> {
     async fn running(&self) -> Result<bool, BoxError> {
-        Ok(self.engine.state(self.container).await?.running)
+        Ok(self.session().engine.state(self.container()).await?.running)
     }
 
     fn listening(&self) -> Vec<SocketUse> {
-        self.tracer
-            .as_ref()
+        self.live
+            .tracer()
             .map(|tracer| tracer.listening())
             .unwrap_or_default()
     }
@@ -43,14 +49,16 @@ impl Target for Watched<'_> {
             let (number, protocol) = port.split_once('/').unwrap_or((&port, "tcp"));
             Some((number.parse().ok()?, protocol.to_owned()))
         });
-        let mut all: Vec<(u16, String)> = exposed.chain(self.published.iter().cloned()).collect();
+        let published = self.spec.ports.iter();
+        let published = published.map(|port| (port.container, port.protocol.clone()));
+        let mut all: Vec<(u16, String)> = exposed.chain(published).collect();
         all.sort();
         all.dedup();
         all
     }
 
     async fn endpoint(&self, port: u16) -> Option<SocketAddr> {
-        let state = self.engine.state(self.container).await.ok()?;
+        let state = self.session().engine.state(self.container()).await.ok()?;
         // The container's own address needs no rule of the host's firewall; a published port serves engines elsewhere.
         let own = state
             .addresses
@@ -67,7 +75,7 @@ impl Target for Watched<'_> {
     }
 
     async fn exec(&self, command: &[String]) -> Result<ExecOutput, BoxError> {
-        let result = self.engine.exec(self.container, command).await?;
+        let result = self.session().engine.exec(self.container(), command).await?;
         Ok(ExecOutput {
             exit_code: result.exit_code,
             stdout: result.stdout,
@@ -77,8 +85,9 @@ impl Target for Watched<'_> {
 
     async fn wait(&self) -> Result<i64, BoxError> {
         Ok(self
+            .session()
             .engine
-            .wait(self.container)
+            .wait(self.container())
             .await?
             .exit_code
             .unwrap_or_default())
@@ -86,8 +95,9 @@ impl Target for Watched<'_> {
 
     async fn output(&self) -> ExecOutput {
         let (stdout, stderr) = self
+            .session()
             .engine
-            .logs(self.container, LOG_LIMIT)
+            .logs(self.container(), LOG_LIMIT)
             .await
             .unwrap_or_default();
         ExecOutput {
@@ -98,19 +108,19 @@ impl Target for Watched<'_> {
     }
 
     fn first_answer(&self) {
-        if let Some(tracer) = self.tracer.as_ref().filter(|_| self.serving)
-            && let Err(error) = tracer.mark(Phase::Serving)
+        if let (Some(tracer), Some(phase)) = (self.live.tracer(), self.answering)
+            && let Err(error) = tracer.mark(phase)
         {
-            self.observer
-                .warn(&format!("what follows counts as start-up: {error}"));
+            let progress = self.session().progress;
+            progress.warn(&format!("what follows counts as start-up: {error}"));
         }
     }
 
     async fn interrupted(&self) {
-        self.stop.signalled(1).await;
+        self.session().stop.signalled(1).await;
     }
 
     fn progress(&self, message: &str) {
-        self.observer.waiting(message);
+        self.session().progress.waiting(message);
     }
 }

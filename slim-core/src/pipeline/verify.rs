@@ -1,33 +1,33 @@
 //! Runs a product, and says how it behaved.
 //!
-//! A [`Trial`] is one container: the product under its profiles, or a second original. Trials are watched by the tracer
-//! where that is possible, and end in what was answered and what was missed; judging them is [`crate::verify`]'s.
+//! A trial is one container: the product under its profiles, or a second original. Trials are watched by the tracer where
+//! that is possible, and end in what was answered and what was missed; what they come to is said by [`super::findings`].
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::record::{Loading, cancellable, load};
-use super::target::Watched;
-use super::{Error, LOG_LIMIT, Observer, Stage, Stop};
-use crate::engine::{Container, Engine};
-use crate::image::Image;
+use async_trait::async_trait;
+
+use super::findings::{CHECKS, Check, Counts, Findings, Healing, VerificationRound, describe, reason};
+use super::observe::{Exercise, Live, Observer, Unwatched, Watched, text_of};
+use super::target::ProbeTarget;
+use super::tracer::Loading;
+use super::{Error, NotEnforced, Session, Stage};
+use crate::engine::{self, Container, Engine};
+use crate::image::{Image, ImageRef};
 use crate::plan::filter::Filter;
 use crate::plan::privileges::{self, Privilege, Words};
-use crate::plan::{self, Changes, InMemory, Plan};
-use crate::probe::{self, Patience, Questions, Replayed, Unrecorded};
+use crate::plan::{self, Changes, Plan};
+use crate::probe::{self, Questions, Replayed, Timeouts, Unrecorded};
 use crate::profile::{APPARMOR_FILE, SECCOMP_FILE, apparmor_renamed, profile_name};
-use crate::recording::{ContainerFacts, Exchange, Phase, Purpose, Recording, Run, SocketUse};
+use crate::recording::{Exchange, Phase, Purpose, Recording, Run, SocketUse};
 use crate::spec::{ContainerSpec, LaunchSpec};
-use crate::trace::{self, Observed, Scope, Tracer};
-use crate::verify::{self, Answers, Aspect, Difference, Missed, Outcome, Verdict, Verification, differences};
+use crate::trace::{self, Scope};
+use crate::verify::{self, Answers, Aspect, Difference, Missed, Verification, differences};
 
 /// The plan's name in an output directory.
 const PLAN_FILE: &str = "plan.json";
-
-/// As many of the application's last lines are shown where it failed.
-const LAST_LINES: usize = 10;
 
 /// How a product is verified.
 #[derive(Clone, Debug)]
@@ -77,14 +77,14 @@ pub struct Scenario {
     /// What the recording leaves out.
     pub unrecorded: Unrecorded,
     /// How long the product may take.
-    pub patience: Patience,
+    pub patience: Timeouts,
 }
 
 impl Scenario {
     /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand but for those that
     /// `words` give, options come from their recorded words. Whether the user allows what they ask of the host is to be
     /// checked before ([`privileges::of_recording`]).
-    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &Image, words: &Words) -> Vec<Self> {
+    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &ImageRef, words: &Words) -> Vec<Self> {
         let mut runs: Vec<&Run> = recording
             .runs
             .values()
@@ -104,7 +104,7 @@ impl Scenario {
                     bodies: bodies.clone(),
                 },
                 unrecorded: Unrecorded::default(),
-                patience: Patience::after(took, Duration::from_millis(run.duration_ms)),
+                patience: Timeouts::after(took, Duration::from_millis(run.duration_ms)),
                 original: run.clone(),
             }
         };
@@ -114,7 +114,7 @@ impl Scenario {
 
 /// A product that was made before, perhaps on another machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Finished<'a> {
+pub struct ExistingProduct<'a> {
     /// Its plan.
     pub plan: &'a Plan,
     /// What the plan follows from.
@@ -122,7 +122,7 @@ pub struct Finished<'a> {
     /// Bodies of its exchanges, as far as they are at hand.
     pub bodies: &'a super::Bodies,
     /// The product as the engine has it.
-    pub product: &'a Image,
+    pub product: &'a ImageRef,
     /// What it was made from, if the engine has it.
     pub original: Option<&'a Image>,
     /// The directory with its profiles.
@@ -131,7 +131,7 @@ pub struct Finished<'a> {
     pub tagged: &'a str,
 }
 
-impl Finished<'_> {
+impl ExistingProduct<'_> {
     /// What its containers are given beyond what every container has: by its recording unless somebody vouches for it
     /// (`signed`), and by the plan and the profile beside it beyond that.
     ///
@@ -158,7 +158,7 @@ impl Finished<'_> {
 
         let recorded = privileges::of_recording(self.recording, engine.facts());
         let granted: Vec<String> = self.plan.capabilities.iter().map(|c| c.name.clone()).collect();
-        let filter = read_seccomp(&self.directory.join(SECCOMP_FILE))?.filter;
+        let (_, filter) = read_seccomp(&self.directory.join(SECCOMP_FILE))?;
         let mut beside = privileges::of_capabilities(&granted);
         beside.extend(privileges::of_filter(
             &filter,
@@ -177,15 +177,13 @@ impl Finished<'_> {
     /// [`Error::Engine`], [`Error::Output`] for a profile that cannot be read, [`Error::Interrupted`].
     pub async fn verify(
         &self,
-        engine: &dyn Engine,
+        session: Session<'_>,
         options: &VerifyOptions,
-        stop: &Stop,
-        observer: &dyn Observer,
     ) -> Result<(Verification, Vec<String>), Error> {
         let mut options = options.clone();
         let mut unchecked = Vec::new();
         if let Some(sizes) = options.trace
-            && let Some(why) = tokio::task::spawn_blocking(move || cannot_trace(sizes)).await?
+            && let Some(why) = cannot_trace(session, sizes).await?
         {
             options.trace = None;
             unchecked.push(format!("what the product misses, and what it listens on: {why}"));
@@ -209,8 +207,8 @@ impl Finished<'_> {
                 ));
             }
         }
-        observer.begin(Stage::Verify, "running the product");
-        let mut verifier = Verifier::new(engine, &scenarios, &options, stop, observer)?;
+        session.progress.begin(Stage::Verify, "running the product");
+        let mut verifier = Verifier::new(session, &scenarios, &options)?;
         verifier.load_ahead();
         let subject = Subject {
             product: self.product,
@@ -225,26 +223,31 @@ impl Finished<'_> {
             })?,
             apparmor: (&self.directory.join(APPARMOR_FILE), &profile_name(self.tagged)),
         };
-        let round = verifier.round(subject, 1).await?;
-        observer.end(Stage::Verify, &round.verification.in_short());
+        let round = verifier.round(subject, 1, Healing::Off).await?;
+        session
+            .progress
+            .end(Stage::Verify, &round.verification.in_short());
         Ok((round.verification, unchecked))
     }
 }
 
-/// Why this machine cannot watch a container; none if it can.
-fn cannot_trace(sizes: trace::Options) -> Option<String> {
+/// Returns why this machine cannot watch a container; none if it can.
+async fn cannot_trace(session: Session<'_>, sizes: trace::Options) -> Result<Option<String>, Error> {
+    let loaded = match session.tracer.load(sizes).await? {
+        Ok(loaded) => loaded,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
     // No container has this id, so nothing is watched.
-    match Tracer::start(Scope::Container("0".repeat(64)), sizes) {
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    }
+    let nothing = Scope::Container("0".repeat(64));
+    let watched = tokio::task::spawn_blocking(move || loaded.watch(nothing).map(drop)).await?;
+    Ok(watched.err().map(|error| error.to_string()))
 }
 
 /// What is verified.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
     /// The product as the engine has it.
-    pub(super) product: &'a Image,
+    pub(super) product: &'a ImageRef,
     /// What it was built from; none where it is not at hand.
     pub(super) original: Option<&'a Image>,
     /// What it keeps and may do.
@@ -257,20 +260,10 @@ pub(super) struct Subject<'a> {
     pub(super) apparmor: (&'a Path, &'a str),
 }
 
-/// What came of a round.
-#[derive(Debug, Default)]
-pub(super) struct Round {
-    pub(super) verification: Verification,
-    /// What was missed, for the next round.
-    pub(super) missed: Missed,
-}
-
 /// Repeats the scenarios of one recording, with products that change and an original that does not.
 pub(super) struct Verifier<'a> {
-    engine: &'a dyn Engine,
+    session: Session<'a>,
     options: &'a VerifyOptions,
-    stop: &'a Stop,
-    observer: &'a dyn Observer,
     scenarios: Vec<Repeated<'a>>,
     /// The tracer of the first trial, which loads while the product is made.
     loading: Option<Loading>,
@@ -286,40 +279,54 @@ struct Repeated<'a> {
 
 /// A container that was run to see how it behaves.
 #[derive(Debug, Default)]
-struct Tried {
-    answers: Answers,
+pub(super) struct TrialRun {
+    pub(super) answers: Answers,
     /// Why it did not come to answer.
-    error: Option<String>,
-    log: String,
+    pub(super) error: Option<String>,
+    pub(super) log: String,
     /// Where it was watched: what it did, and what its container was given.
-    watched: Option<(Observed, ContainerFacts)>,
-    listening: Option<Vec<SocketUse>>,
-    took: Duration,
+    pub(super) watched: Option<Watched>,
+    pub(super) listening: Option<Vec<SocketUse>>,
+    pub(super) took: Duration,
 }
 
 /// What a trial came to.
 #[derive(Debug, Default)]
-struct Judged {
-    tried: Tried,
-    differences: Vec<Difference>,
-    missed: Missed,
-    alike: u64,
-    asked: u64,
+pub(super) struct TrialVerdict {
+    pub(super) run: TrialRun,
+    pub(super) differences: Vec<Difference>,
+    pub(super) missed: Missed,
+    pub(super) alike: u64,
+    pub(super) asked: u64,
 }
 
-impl Judged {
-    fn failed(&self) -> bool {
-        self.tried.error.is_some() || !self.differences.is_empty()
+impl TrialVerdict {
+    pub(super) fn failed(&self) -> bool {
+        self.run.error.is_some() || !self.differences.is_empty()
     }
+
+    /// Returns why it failed; none if it did not.
+    pub(super) fn reason(&self) -> Option<String> {
+        reason(self.run.error.as_deref(), &self.differences)
+    }
+}
+
+/// What the trials of one scenario in one round have in common.
+#[derive(Clone, Copy)]
+struct Trial<'a> {
+    /// Which scenario is repeated.
+    index: usize,
+    subject: Subject<'a>,
+    profiles: &'a Profiles,
+    /// The number of the round, from 1.
+    round: u32,
 }
 
 impl<'a> Verifier<'a> {
     pub(super) fn new(
-        engine: &'a dyn Engine,
+        session: Session<'a>,
         scenarios: &'a [Scenario],
         options: &'a VerifyOptions,
-        stop: &'a Stop,
-        observer: &'a dyn Observer,
     ) -> Result<Self, Error> {
         let mut repeated: Vec<Repeated<'a>> = scenarios
             .iter()
@@ -337,10 +344,8 @@ impl<'a> Verifier<'a> {
                 })?;
         }
         Ok(Self {
-            engine,
+            session,
             options,
-            stop,
-            observer,
             scenarios: repeated,
             loading: None,
         })
@@ -349,223 +354,144 @@ impl<'a> Verifier<'a> {
     /// Begins to load the tracer of the first trial. It takes most of its memory while it is loaded, as a closure does
     /// while it is made, so one is to follow the other.
     pub(super) fn load_ahead(&mut self) {
-        self.loading = self.options.trace.map(load);
+        let tracer = self.session.tracer;
+        self.loading = self.options.trace.map(|sizes| tracer.load(sizes));
     }
 
-    /// Runs the product through everything once.
-    pub(super) async fn round(&mut self, subject: Subject<'_>, number: u32) -> Result<Round, Error> {
-        let mut round = Round::default();
-        let seccomp = read_seccomp(subject.seccomp)?;
-        let memory: Option<InMemory> = subject.original.map(|image| {
+    /// Returns the user of `arbitrary-uid`, with group 0 as OpenShift runs containers; none if it was not asked for.
+    fn user(&self) -> Option<String> {
+        let required = self.options.require.contains(&Aspect::ArbitraryUid);
+        let user = self.options.user.or(required.then_some(ARBITRARY_USER));
+        user.map(|user| format!("{user}:0"))
+    }
+
+    /// Runs the product through everything once, for the `number`th time from 1.
+    pub(super) async fn round(
+        &mut self,
+        subject: Subject<'_>,
+        number: u32,
+        healing: Healing,
+    ) -> Result<VerificationRound, Error> {
+        let profiles = Profiles::read(subject)?;
+        let memory = subject.original.map(|image| {
             Changes::of(subject.recording, &image.rootfs).in_memory(subject.plan, &image.rootfs)
         });
-        let mut main = Tally::default();
+        let mut findings = Findings::new(healing, memory.as_ref(), self.user());
         if self.scenarios.is_empty() {
-            // Nothing that was run passed.
-            let what = "no recorded run can be repeated: record one, or do without with --no-verify";
-            main.error = Some(what.to_owned());
+            findings.nothing_to_run();
         }
-        let mut read_only = match &memory {
-            Some(_) => Ok(()),
-            None => {
-                let why = "the original image is not here to tell what its directories are like";
-                Err((Outcome::NotChecked, why.to_owned()))
-            }
-        };
-        let mut arbitrary: Option<Tally> = None;
-        let mut arbitrary_note = None;
-        let mut apparmor: Option<Result<Tally, String>> = None;
-
         for index in 0..self.scenarios.len() {
-            let base = plan::confine(
-                &self.scenarios[index].scenario.container,
-                subject.plan,
-                subject.recording,
-            );
+            let container = &self.scenarios[index].scenario.container;
+            let base = plan::confine(container, subject.plan, subject.recording);
+            let trial = Trial {
+                index,
+                subject,
+                profiles: &profiles,
+                round: number,
+            };
             let mut times = self.options.times.max(1);
-            if let (Some(memory), Ok(())) = (&memory, &read_only) {
-                let launch = base.with_read_only(&memory.tmpfs);
-                let judged = self.judge(index, subject, &launch, &seccomp, number).await?;
-                // What was missed is added first: it may be all that is wrong.
-                let heals = judged.missed.run.is_some() && number <= self.options.heal;
-                if judged.failed() && !heals {
-                    let obstacles = memory.obstacles.iter().map(ToString::to_string);
-                    let reason: Vec<String> = obstacles.chain([judged.reason()]).collect();
-                    read_only = Err((Outcome::Failed, reason.join("; ")));
-                } else {
-                    main.add(judged);
-                    times -= 1;
-                }
-            }
-            for _ in 0..times {
-                if main.failed() {
-                    break;
-                }
-                let launch = match (&memory, &read_only) {
-                    (Some(memory), Ok(())) => base.with_read_only(&memory.tmpfs),
-                    _ => base.clone(),
-                };
-                main.add(self.judge(index, subject, &launch, &seccomp, number).await?);
-            }
-            if main.failed() {
-                break;
-            }
-            let launch = match (&memory, &read_only) {
-                (Some(memory), Ok(())) => base.with_read_only(&memory.tmpfs),
-                _ => base.clone(),
-            };
-            match (apparmor.take(), load_apparmor(subject.apparmor)?) {
-                (Some(Err(reason)), _) | (_, Err(reason)) => apparmor = Some(Err(reason)),
-                (before, Ok(loaded)) => {
-                    let mut tally = before.and_then(Result::ok).unwrap_or_default();
-                    let launch = launch.under_apparmor(loaded.name());
-                    tally.add(self.judge(index, subject, &launch, &seccomp, number).await?);
-                    apparmor = Some(Ok(tally));
-                }
-            }
-            let user = self.options.user.or_else(|| {
-                let required = self.options.require.contains(&Aspect::ArbitraryUid);
-                required.then_some(ARBITRARY_USER)
-            });
-            if let Some(user) = user {
-                match self
-                    .under_user(index, subject, &base, &seccomp, user, number)
-                    .await?
-                {
-                    Ok(judged) => arbitrary.get_or_insert_default().add(judged),
-                    Err(reason) => arbitrary_note = Some(reason),
+            for check in CHECKS {
+                let starts = if check == Check::Plain { times } else { 1 };
+                for _ in 0..starts {
+                    let Some(launch) = findings.launch(check, &base) else {
+                        break;
+                    };
+                    let counts = self.check(check, trial, launch, &mut findings).await?;
+                    if check == Check::ReadOnly && counts == Counts::Yes {
+                        times -= 1;
+                    }
                 }
             }
         }
-
-        let verdicts = &mut round.verification.verdicts;
-        let said = |what| main.misses(what);
-        for (aspect, kind) in [
-            (Aspect::Image, None),
-            (Aspect::Seccomp, Some(verify::MissKind::Syscall)),
-            (Aspect::Capabilities, Some(verify::MissKind::Capability)),
-        ] {
-            let blamed = match kind {
-                Some(kind) => said(kind),
-                None => main.unexplained(),
-            };
-            verdicts.push(match blamed {
-                Some(detail) if main.failed() => main.verdict(aspect, Outcome::Failed, detail),
-                _ if main.failed() => main.verdict(
-                    aspect,
-                    Outcome::NotChecked,
-                    "it did not come to that: see what failed".to_owned(),
-                ),
-                _ => main.verdict(aspect, Outcome::Passed, String::new()),
-            });
-        }
-        verdicts.push(match apparmor {
-            Some(Ok(tally)) if tally.failed() => {
-                let detail = tally.reason();
-                tally.verdict(Aspect::AppArmor, Outcome::Failed, detail)
-            }
-            Some(Ok(tally)) => tally.verdict(Aspect::AppArmor, Outcome::Passed, String::new()),
-            Some(Err(reason)) => Verdict::not_checked(Aspect::AppArmor, reason),
-            None => Verdict::not_checked(Aspect::AppArmor, "the product fails otherwise".to_owned()),
-        });
-        verdicts.push(match read_only {
-            Ok(()) if !main.failed() => {
-                let tmpfs = memory.iter().flat_map(|memory| &memory.tmpfs);
-                let options = tmpfs.map(|value| format!(" --tmpfs {value}"));
-                let detail = format!("--read-only{}", options.collect::<String>());
-                main.verdict(Aspect::ReadOnly, Outcome::Passed, detail)
-            }
-            Ok(()) => Verdict::not_checked(Aspect::ReadOnly, "the product fails otherwise".to_owned()),
-            Err((outcome, reason)) => Verdict {
-                outcome,
-                ..Verdict::not_checked(Aspect::ReadOnly, reason)
-            },
-        });
-        if let Some(tally) = arbitrary {
-            let user = self.options.user.unwrap_or(ARBITRARY_USER);
-            verdicts.push(if tally.failed() {
-                let detail = tally.reason();
-                tally.verdict(Aspect::ArbitraryUid, Outcome::Failed, detail)
-            } else {
-                tally.verdict(
-                    Aspect::ArbitraryUid,
-                    Outcome::Passed,
-                    format!("--user {}", arbitrary_user(user)),
-                )
-            });
-            main.missed.extend(tally.missed);
-            main.differences.extend(tally.differences);
-            main.error = main.error.or(tally.error);
-        } else {
-            let reason = arbitrary_note.unwrap_or_else(|| "ask for it with --verify-user UID".to_owned());
-            verdicts.push(Verdict::not_checked(Aspect::ArbitraryUid, reason));
-        }
-        round.verification.differences = main.differences;
-        round.verification.error = main.error;
-        round.verification.log = main.log;
-        round.missed = unite(main.missed);
-        round.verification.missed = round.missed.list.clone();
-        Ok(round)
+        Ok(findings.into_round())
     }
 
-    /// The product under an arbitrary user; why not, where the original does not work so either.
-    async fn under_user(
+    /// Starts the product as `check` is to start it, and adds what came of it.
+    async fn check(
         &mut self,
-        index: usize,
-        subject: Subject<'_>,
-        base: &LaunchSpec,
-        seccomp: &SeccompFilter,
-        user: u32,
-        number: u32,
-    ) -> Result<Result<Judged, String>, Error> {
-        let Some(original) = subject.original else {
-            return Ok(Err("the original image is not here to compare with".to_owned()));
+        check: Check,
+        trial: Trial<'_>,
+        mut launch: LaunchSpec,
+        findings: &mut Findings<'_>,
+    ) -> Result<Counts, Error> {
+        let mut loaded = None;
+        if check == Check::AppArmor {
+            let profiles = trial.profiles;
+            match self
+                .session
+                .apparmor
+                .load(&profiles.apparmor, trial.subject.apparmor.1)
+            {
+                Ok(profile) => {
+                    launch = launch.under_apparmor(profile.name());
+                    loaded = Some(profile);
+                }
+                Err(NotEnforced(reason)) => {
+                    findings.not_checked(check, reason);
+                    return Ok(Counts::No);
+                }
+            }
+        }
+        if let (Check::ArbitraryUser, Some(user)) = (check, findings.user())
+            && let Some(reason) = self.fails_itself(trial, user).await?
+        {
+            findings.not_checked(check, reason);
+            return Ok(Counts::No);
+        }
+        let verdict = self.evaluate(trial, &launch).await?;
+        drop(loaded);
+        Ok(findings.add(check, verdict))
+    }
+
+    /// Returns why nothing can be told of the product under `user`: the original does not work so either.
+    async fn fails_itself(&mut self, trial: Trial<'_>, user: &str) -> Result<Option<String>, Error> {
+        let Some(original) = trial.subject.original else {
+            return Ok(Some("the original image is not here to compare with".to_owned()));
         };
-        let scenario = self.scenarios[index].scenario;
         let container = ContainerSpec {
-            user: Some(arbitrary_user(user)),
-            ..scenario.container.clone()
+            user: Some(user.to_owned()),
+            ..self.scenarios[trial.index].scenario.container.clone()
         };
-        let tried = self.attempt(index, original, &container, None).await?;
-        if let Some(error) = tried.error {
-            return Ok(Err(format!(
-                "the original does not run under user {user}: {error}"
+        let uid = user.split(':').next().unwrap_or(user);
+        let run = self
+            .attempt(trial.index, &original.to_ref(), &container, None)
+            .await?;
+        if let Some(error) = run.error {
+            return Ok(Some(format!(
+                "the original does not run under user {uid}: {error}"
             )));
         }
-        let differing = self.differing(index, original, &tried).await?;
-        if let Some(difference) = differing.first() {
-            return Ok(Err(format!(
-                "the original answers otherwise under user {user}: {}",
+        let differing = self.differing(trial.index, original, &run).await?;
+        Ok(differing.first().map(|difference| {
+            format!(
+                "the original answers otherwise under user {uid}: {}",
                 describe(difference)
-            )));
-        }
-        let launch = base.under_user(&arbitrary_user(user));
-        self.judge(index, subject, &launch, seccomp, number).await.map(Ok)
+            )
+        }))
     }
 
-    /// Tries the product and judges what it did.
-    async fn judge(
-        &mut self,
-        index: usize,
-        subject: Subject<'_>,
-        launch: &LaunchSpec,
-        seccomp: &SeccompFilter,
-        number: u32,
-    ) -> Result<Judged, Error> {
-        let container = launch.confined(&seccomp.profile);
-        let tried = self
+    /// Tries the product and evaluates what it did.
+    async fn evaluate(&mut self, trial: Trial<'_>, launch: &LaunchSpec) -> Result<TrialVerdict, Error> {
+        let Trial {
+            index,
+            subject,
+            profiles,
+            round,
+        } = trial;
+        let container = launch.confined(&profiles.seccomp);
+        let run = self
             .attempt(index, subject.product, &container, self.options.trace)
             .await?;
-        let mut differences = match (&tried.error, subject.original) {
+        let mut differences = match (&run.error, subject.original) {
             (Some(_), _) => Vec::new(),
-            (None, Some(original)) => self.differing(index, original, &tried).await?,
-            (None, None) => differences(&self.scenarios[index].scenario.expected, &[], &tried.answers),
+            (None, Some(original)) => self.differing(index, original, &run).await?,
+            (None, None) => differences(&self.scenarios[index].scenario.expected, &[], &run.answers),
         };
         let original = &self.scenarios[index].scenario.original;
-        if let (Some(listening), None) = (&tried.listening, &tried.error) {
+        if let (Some(listening), None) = (&run.listening, &run.error) {
             for port in verify::not_listening(&original.sockets, listening) {
                 differences.push(Difference {
-                    sequence: u32::MAX,
+                    sequence: None,
                     request: format!("port {port}"),
                     part: "listening".to_owned(),
                     expected: "listened on".to_owned(),
@@ -573,25 +499,25 @@ impl<'a> Verifier<'a> {
                 });
             }
         }
-        let missed = match (&tried.watched, subject.original) {
-            (Some((observed, container)), Some(image)) => verify::missed(
+        let missed = match (&run.watched, subject.original) {
+            (Some(watched), Some(image)) => verify::missed(
                 verify::Watched {
-                    observed,
-                    container,
-                    filter: &seccomp.filter,
-                    started: !observed.programs.is_empty(),
+                    observed: &watched.observed,
+                    container: &watched.container,
+                    filter: &profiles.filter,
+                    started: !watched.observed.programs.is_empty(),
                 },
                 image,
                 subject.plan,
                 subject.recording,
                 original,
-                number,
+                round,
             ),
             _ => Missed::default(),
         };
-        let (alike, asked) = verify::alike(&self.expected(index), &tried.answers, &differences);
-        Ok(Judged {
-            tried,
+        let (alike, asked) = verify::alike(&self.expected(index), &run.answers, &differences);
+        Ok(TrialVerdict {
+            run,
             differences,
             missed,
             alike,
@@ -625,24 +551,23 @@ impl<'a> Verifier<'a> {
         &mut self,
         index: usize,
         original: &Image,
-        tried: &Tried,
+        run: &TrialRun,
     ) -> Result<Vec<Difference>, Error> {
         loop {
             let own = !self.scenarios[index].questions.exchanges.is_empty();
             let count = self.scenarios[index].again.len();
             let expected = self.expected(index);
-            let found = differences(&expected, &self.scenarios[index].again, &tried.answers);
+            let found = differences(&expected, &self.scenarios[index].again, &run.answers);
             let enough = if own { 2 } else { 1 };
             if count >= enough || (found.is_empty() && (!own || count > 0)) {
                 return Ok(found);
             }
-            self.observer
-                .waiting("a second original, to see what differs by itself");
+            let progress = self.session.progress;
+            progress.waiting("a second original, to see what differs by itself");
             let container = self.scenarios[index].scenario.container.clone();
-            let second = self.attempt(index, original, &container, None).await?;
+            let second = self.attempt(index, &original.to_ref(), &container, None).await?;
             if let Some(error) = second.error {
-                self.observer
-                    .warn(&format!("a second original did not answer as the first: {error}"));
+                progress.warn(&format!("a second original did not answer as the first: {error}"));
                 return Ok(found);
             }
             self.scenarios[index].again.push(second.answers);
@@ -653,112 +578,115 @@ impl<'a> Verifier<'a> {
     async fn attempt(
         &mut self,
         index: usize,
-        image: &Image,
+        image: &ImageRef,
         spec: &ContainerSpec,
         tracing: Option<trace::Options>,
-    ) -> Result<Tried, Error> {
-        let loading = tracing.map(|sizes| self.loading.take().unwrap_or_else(|| load(sizes)));
-        let container = cancellable(self.stop, 1, self.engine.create(image, spec)).await?;
-        let trial = Trial {
-            engine: self.engine,
+    ) -> Result<TrialRun, Error> {
+        let session = self.session;
+        let observer = Observer {
+            session,
+            loading: tracing.map(|sizes| {
+                let ahead = self.loading.take();
+                ahead.unwrap_or_else(|| session.tracer.load(sizes))
+            }),
+            unwatched: Unwatched::GoOn,
+            cancelling: 1,
+        };
+        let replay = Replay {
             image,
             spec,
-            stop: self.stop,
-            observer: self.observer,
-            container: &container,
             repeated: &self.scenarios[index],
         };
-        let ran = cancellable(self.stop, 1, trial.run(loading)).await;
-        let removed = self.engine.remove(&container).await;
-        let (mut tried, facts, tracer) = ran?;
-        removed?;
-        if let Some(tracer) = tracer {
-            let observed = tokio::task::spawn_blocking(move || tracer.finish()).await??;
-            if observed.losses.total() > 0 {
-                return Err(Error::Losses(observed.losses));
-            }
-            tried.watched = Some((observed, facts));
-        }
-        Ok(tried)
+        let observation = observer.start(image, spec, &replay).await?;
+        let (reply, observation) = observation.split();
+        let (answers, error) = match reply {
+            Reply::Answers(answers) => (answers, None),
+            Reply::Failed(error) => (Answers::default(), Some(error)),
+        };
+        Ok(TrialRun {
+            answers,
+            error,
+            log: text_of(&observation.log),
+            watched: observation.watched,
+            listening: observation.listening,
+            took: observation.duration,
+        })
     }
 }
 
-/// One container that is run.
-struct Trial<'a> {
-    engine: &'a dyn Engine,
-    image: &'a Image,
+/// Asks what the original was asked, and leaves the container running.
+struct Replay<'a> {
+    image: &'a ImageRef,
     spec: &'a ContainerSpec,
-    stop: &'a Stop,
-    observer: &'a dyn Observer,
-    container: &'a Container,
     repeated: &'a Repeated<'a>,
 }
 
-impl Trial<'_> {
-    /// Starts it, asks, and leaves it running; the tracer is handed out, since it is to see the end.
-    async fn run(&self, loading: Option<Loading>) -> Result<(Tried, ContainerFacts, Option<Tracer>), Error> {
-        let clock = Instant::now();
-        let mut tracer = None;
-        if let Some(loading) = loading {
-            let scope = Scope::Container(self.container.id.clone());
-            let loaded = loading.await??;
-            let watching = tokio::task::spawn_blocking(move || loaded.watch(scope)).await??;
-            tracer = Some(Arc::new(watching));
+/// What a container came to that was asked again.
+#[derive(Debug)]
+enum Reply {
+    Answers(Answers),
+    /// It did not come to answer, and why.
+    Failed(String),
+}
+
+#[async_trait]
+impl Exercise<Container> for Replay<'_> {
+    type Answers = Reply;
+
+    async fn exercise(&self, live: &Live<'_, Container>) -> Result<Reply, Error> {
+        if let Some(tracer) = live.tracer() {
+            tracer.mark(Phase::Verification)?;
         }
-        let mut tried = Tried::default();
-        let mut facts = ContainerFacts::default();
-        match self.engine.start(self.container).await {
-            Ok(()) => {
-                if let Some(watching) = &tracer {
-                    if watching.scoped() {
-                        watching.mark(Phase::Verification)?;
-                    } else {
-                        self.observer.warn(
-                            "the engine runs on another kernel, so what the product misses is not seen",
-                        );
-                        tracer = None;
-                    }
-                }
-                if let Ok((found, _)) = self.engine.container_facts(self.container).await {
-                    facts = found;
-                }
-                let target = Watched {
-                    engine: self.engine,
-                    container: self.container,
-                    image: self.image,
-                    published: super::record::published_ports(self.spec),
-                    tracer: tracer.clone(),
-                    serving: false,
-                    observer: self.observer,
-                    stop: self.stop,
-                };
-                match self.ask(&target).await {
-                    Ok(replayed) => {
-                        tried.answers = Answers {
-                            exchanges: replayed.exchanges,
-                            bodies: replayed.bodies,
-                        };
-                    }
-                    Err(error) if tracer.as_ref().is_some_and(|tracer| !tracer.app_started()) => {
-                        tried.error = Some(format!("the container's program did not start: {error}"));
-                    }
-                    Err(error) => tried.error = Some(error.to_string()),
-                }
-            }
-            Err(error @ (crate::engine::Error::Start { .. } | crate::engine::Error::Refused { .. })) => {
-                tried.error = Some(error.to_string());
-            }
-            Err(error) => return Err(error.into()),
+        let target = ProbeTarget {
+            live,
+            image: self.image,
+            spec: self.spec,
+            answering: None,
+        };
+        match self.ask(&target).await {
+            Ok(replayed) => Ok(Reply::Answers(Answers {
+                exchanges: replayed.exchanges,
+                bodies: replayed.bodies,
+            })),
+            // It is not the product's fault where the engine went away.
+            Err(source) if lost_engine(&source) => Err(Error::Probe {
+                source,
+                log: String::new(),
+            }),
+            Err(error) if live.tracer().is_some_and(|tracer| !tracer.app_started()) => Ok(Reply::Failed(
+                format!("the container's program did not start: {error}"),
+            )),
+            Err(error) => Ok(Reply::Failed(error.to_string())),
         }
-        tried.listening = tracer.as_ref().map(|tracer| tracer.listening());
-        let log = self.engine.logs(self.container, LOG_LIMIT).await;
-        tried.log = super::record::text_of(&log.unwrap_or_default());
-        tried.took = clock.elapsed();
-        Ok((tried, facts, tracer.and_then(Arc::into_inner)))
     }
 
+    fn not_started(&self, error: engine::Error, _log: String) -> Result<Reply, Error> {
+        match error {
+            engine::Error::Start { .. } | engine::Error::Refused { .. } => {
+                Ok(Reply::Failed(error.to_string()))
+            }
+            error => Err(error.into()),
+        }
+    }
+}
+
+/// Returns whether the engine did not answer any more.
+fn lost_engine(error: &probe::ProbeError) -> bool {
+    match error {
+        probe::ProbeError::Target(_) => true,
+        probe::ProbeError::Exec { source, .. } => matches!(
+            source.downcast_ref(),
+            Some(
+                engine::Error::Broken { .. } | engine::Error::Unreachable { .. } | engine::Error::Gone { .. }
+            )
+        ),
+        _ => false,
+    }
+}
+
+impl Replay<'_> {
     /// Asks what the original was asked; one that was asked nothing must come to listen as the original did.
-    async fn ask(&self, target: &Watched<'_>) -> Result<Replayed, probe::ProbeError> {
+    async fn ask(&self, target: &ProbeTarget<'_>) -> Result<Replayed, probe::ProbeError> {
         let Repeated {
             scenario, questions, ..
         } = self.repeated;
@@ -774,152 +702,43 @@ impl Trial<'_> {
     }
 }
 
-/// What several trials came to.
-#[derive(Debug, Default)]
-struct Tally {
-    differences: Vec<Difference>,
-    missed: Vec<Missed>,
-    error: Option<String>,
-    log: Vec<String>,
-    alike: u64,
-    asked: u64,
-    starts: u32,
-    took: Duration,
-}
-
-impl Tally {
-    fn add(&mut self, judged: Judged) {
-        if judged.failed() {
-            let lines: Vec<&str> = judged.tried.log.trim_end().lines().collect();
-            let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-            self.log = last.iter().map(|line| (*line).to_owned()).collect();
-        }
-        self.error = self.error.take().or(judged.tried.error);
-        self.differences.extend(judged.differences);
-        self.missed.push(judged.missed);
-        self.alike += judged.alike;
-        self.asked += judged.asked;
-        self.starts += 1;
-        self.took += judged.tried.took;
-    }
-
-    fn failed(&self) -> bool {
-        self.error.is_some() || !self.differences.is_empty()
-    }
-
-    /// What of this kind was missed, in words.
-    fn misses(&self, kind: verify::MissKind) -> Option<String> {
-        let of_kind: BTreeSet<String> = self
-            .missed
-            .iter()
-            .flat_map(|missed| &missed.list)
-            .filter(|miss| miss.kind == kind)
-            .map(ToString::to_string)
-            .collect();
-        (!of_kind.is_empty()).then(|| of_kind.into_iter().collect::<Vec<_>>().join("; "))
-    }
-
-    /// What is wrong with the image, where it is to blame: files are missing, or nothing else explains the failure.
-    fn unexplained(&self) -> Option<String> {
-        use verify::MissKind::{Capability, File, Listing, Syscall};
-        let files = self.misses(File).or_else(|| self.misses(Listing));
-        match files {
-            Some(files) => Some(files),
-            None if self.misses(Syscall).is_some() || self.misses(Capability).is_some() => None,
-            None => Some(self.reason()),
-        }
-    }
-
-    fn reason(&self) -> String {
-        reason(self.error.as_deref(), &self.differences)
-    }
-
-    fn verdict(&self, aspect: Aspect, outcome: Outcome, detail: String) -> Verdict {
-        Verdict {
-            aspect,
-            outcome,
-            detail,
-            asked: self.asked,
-            alike: self.alike,
-            starts: self.starts,
-            ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-}
-
-impl Judged {
-    /// Why it failed.
-    fn reason(&self) -> String {
-        reason(self.tried.error.as_deref(), &self.differences)
-    }
-}
-
-/// Why something failed, in one line.
-fn reason(error: Option<&str>, differences: &[Difference]) -> String {
-    match (error, differences.first()) {
-        (Some(error), _) => error.lines().next().unwrap_or_default().to_owned(),
-        (None, Some(difference)) => describe(difference),
-        (None, None) => String::new(),
-    }
-}
-
-fn describe(difference: &Difference) -> String {
-    format!(
-        "{}: {} was {:?}, not {:?}",
-        difference.request, difference.part, difference.got, difference.expected
-    )
-}
-
-/// All that was missed in a round, as one Run.
-fn unite(all: Vec<Missed>) -> Missed {
-    let mut list = BTreeSet::new();
-    let mut united: Option<Run> = None;
-    for missed in all {
-        list.extend(missed.list);
-        united = match (united, missed.run) {
-            (Some(mut run), Some(more)) => {
-                run.files.extend(more.files);
-                run.syscalls.extend(more.syscalls);
-                run.capabilities.extend(more.capabilities);
-                run.normalise();
-                Some(run)
-            }
-            (before, after) => before.or(after),
-        };
-    }
-    Missed {
-        list: list.into_iter().collect(),
-        run: united,
-    }
-}
-
-/// The product's AppArmor profile in the kernel, or why not.
-fn load_apparmor((path, name): (&Path, &str)) -> Result<Result<super::apparmor::Loaded, String>, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Output {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(super::apparmor::Loaded::load(&text, name))
-}
-
-/// A user id with group 0, as OpenShift runs containers.
-fn arbitrary_user(user: u32) -> String {
-    format!("{user}:0")
-}
-
-/// The product's seccomp profile: its JSON for the engine, and what it answers.
-struct SeccompFilter {
-    profile: serde_json::Value,
+/// The profiles that a product is verified under.
+struct Profiles {
+    /// The seccomp profile's JSON, for the engine.
+    seccomp: serde_json::Value,
+    /// What it answers.
     filter: Filter,
+    /// The AppArmor profile.
+    apparmor: String,
 }
 
-fn read_seccomp(path: &Path) -> Result<SeccompFilter, Error> {
-    let failed = |source| Error::Output {
-        path: path.to_owned(),
-        source,
-    };
-    let bytes = std::fs::read(path).map_err(failed)?;
-    let profile = serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))?;
-    let filter = Filter::from_oci(&profile).map_err(|error| failed(std::io::Error::other(error)))?;
-    Ok(SeccompFilter { profile, filter })
+impl Profiles {
+    fn read(subject: Subject<'_>) -> Result<Self, Error> {
+        let (seccomp, filter) = read_seccomp(subject.seccomp)?;
+        let path = subject.apparmor.0;
+        let apparmor = std::fs::read_to_string(path).map_err(unreadable(path))?;
+        Ok(Self {
+            seccomp,
+            filter,
+            apparmor,
+        })
+    }
+}
+
+/// A seccomp profile's JSON, for the engine, and what it answers.
+fn read_seccomp(path: &Path) -> Result<(serde_json::Value, Filter), Error> {
+    let bytes = std::fs::read(path).map_err(unreadable(path))?;
+    let seccomp = serde_json::from_slice(&bytes)
+        .map_err(std::io::Error::from)
+        .map_err(unreadable(path))?;
+    let filter = Filter::from_oci(&seccomp)
+        .map_err(std::io::Error::other)
+        .map_err(unreadable(path))?;
+    Ok((seccomp, filter))
+}
+
+/// Says of which file an error of the system's is.
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Output { path, source }
 }

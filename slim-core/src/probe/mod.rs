@@ -220,14 +220,14 @@ pub enum Kind {
 
 /// The time that a replay waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// For the first answer.
     pub readiness: Duration,
     /// For the exit of a job.
     pub job: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// Three times as long as the original took (`readiness` to its first answer, `whole` to its end), and five seconds.
     pub fn after(readiness: Duration, whole: Duration) -> Self {
         let generous = |time: Duration| time * 3 + Duration::from_secs(5);
@@ -238,7 +238,7 @@ impl Patience {
     }
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     /// The deadlines of [`Options::default`].
     fn default() -> Self {
         let options = Options::default();
@@ -263,7 +263,7 @@ pub struct Probed {
     /// Its exit code, if it exited.
     pub exit_code: Option<i64>,
     /// The time that a product may take: three times as long as this container took, and five seconds.
-    pub patience: Patience,
+    pub patience: Timeouts,
     /// The values that the exchanges leave out and a replay needs; never written anywhere.
     pub unrecorded: Unrecorded,
 }

@@ -12,7 +12,7 @@ use super::requests::Requests;
 use super::session::Session;
 use super::tcp::{self, Banner, Greeting, TcpProbe};
 use super::transcript::Bodies;
-use super::{Options, Patience, ProbeError, Replayed, Target, Unrecorded, transcript};
+use super::{Options, ProbeError, Replayed, Target, Timeouts, Unrecorded, transcript};
 use crate::digest::Digest;
 use crate::recording::{
     Exchange, ExchangeKind, ExecExchange, HttpExchange, SocketAction, SocketUse, TcpExchange,
@@ -30,7 +30,7 @@ pub async fn replay(
     bodies: &BTreeMap<Digest, Vec<u8>>,
 ) -> Result<Replayed, ProbeError> {
     let unrecorded = Unrecorded::default();
-    replay_within(target, exchanges, bodies, &unrecorded, Patience::default()).await
+    replay_within(target, exchanges, bodies, &unrecorded, Timeouts::default()).await
 }
 
 /// [`replay`] with the values that the recording leaves out, and with deadlines.
@@ -42,7 +42,7 @@ pub async fn replay_within(
     exchanges: &[Exchange],
     bodies: &BTreeMap<Digest, Vec<u8>>,
     unrecorded: &Unrecorded,
-    patience: Patience,
+    patience: Timeouts,
 ) -> Result<Replayed, ProbeError> {
     let options = options_within(patience);
     let requests = Requests::default();
@@ -119,7 +119,7 @@ pub async fn replay_within(
 pub async fn comes_up(
     target: &dyn Target,
     sockets: &[SocketUse],
-    patience: Patience,
+    patience: Timeouts,
 ) -> Result<(), ProbeError> {
     let options = options_within(patience);
     let requests = Requests::default();
@@ -145,7 +145,7 @@ pub async fn comes_up(
     }
 }
 
-fn options_within(patience: Patience) -> Options {
+fn options_within(patience: Timeouts) -> Options {
     Options {
         readiness_deadline: patience.readiness,
         job_deadline: patience.job,

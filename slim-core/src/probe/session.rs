@@ -16,7 +16,7 @@ use super::ports::Readiness;
 use super::requests::Requests;
 use super::site::Site;
 use super::transcript::{Requirement, Transcript};
-use super::{BoxError, End, Kind, Mode, Options, Patience, ProbeError, Probed, Target};
+use super::{BoxError, End, Kind, Mode, Options, ProbeError, Probed, Target, Timeouts};
 use crate::recording::Origin;
 
 /// An explicit request is tried for at least this long, however late the app was ready.
@@ -52,7 +52,7 @@ pub async fn run(target: &dyn Target, options: &Options) -> Result<Probed, Probe
         session.record_job(&mut transcript, code).await?;
     }
     let ready_after = session.ready_after.get().copied();
-    let patience = Patience::after(ready_after.unwrap_or(Duration::ZERO), session.started.elapsed());
+    let patience = Timeouts::after(ready_after.unwrap_or(Duration::ZERO), session.started.elapsed());
     Ok(Probed {
         patience,
         exchanges: transcript.exchanges,

@@ -108,7 +108,7 @@ mod tests {
                 miss: miss(MissKind::Syscall, "mlock"),
             }],
             differences: vec![Difference {
-                sequence: 1,
+                sequence: Some(1),
                 request: "GET :8000/data".into(),
                 part: "status".into(),
                 expected: "200".into(),

@@ -21,8 +21,9 @@ pub struct Answers {
 /// One part of one answer that is not what the original gave.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Difference {
-    /// The place of the question in the order of asking.
-    pub sequence: u32,
+    /// The place of the question in the order of asking; none where nothing was asked (a port that is not listened on).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u32>,
     /// The question (`GET :8080/path`).
     pub request: String,
     /// The part of the answer (`status`, `header content-type`, `body`, `exit code`).
@@ -78,7 +79,7 @@ pub fn differences(expected: &Answers, others: &[Answers], got: &Answers) -> Vec
             if !same(before, &values, after) {
                 let (expected, got) = shown(before, after);
                 found.push(Difference {
-                    sequence: exchange.sequence,
+                    sequence: Some(exchange.sequence),
                     request: question(exchange),
                     part: name.clone(),
                     expected,
@@ -98,7 +99,7 @@ pub fn alike(expected: &Answers, got: &Answers, differences: &[Difference]) -> (
         .iter()
         .filter(|exchange| asked.contains(&exchange.sequence))
         .count() as u64;
-    let differing: BTreeSet<u32> = differences.iter().map(|d| d.sequence).collect();
+    let differing: BTreeSet<u32> = differences.iter().filter_map(|d| d.sequence).collect();
     (compared - (differing.len() as u64).min(compared), compared)
 }
 

@@ -24,10 +24,11 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The files of the container `id` whose PID 1 is `pid` (0 if it is not known).
-    pub(super) fn find(id: &str, pid: i64) -> Option<Self> {
+    /// Returns the files of the container `id` whose PID 1 is `pid`, if that is known.
+    pub(super) fn find(id: &str, pid: Option<u32>) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let memberships = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let memberships = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/cgroup")).ok());
+        let memberships = memberships.unwrap_or_default();
         let files = Self::locate(id, &mounts, &memberships);
         (files != Self::default()).then_some(files)
     }
@@ -139,7 +140,7 @@ pub(super) struct Sampler {
 
 impl Sampler {
     /// Starts to watch; none if the container's cgroup is out of reach.
-    pub(super) fn start(id: &str, pid: i64) -> Option<Self> {
+    pub(super) fn start(id: &str, pid: Option<u32>) -> Option<Self> {
         let files = Files::find(id, pid)?;
         let peaks = Arc::new(Mutex::new(files.peaks()));
         let shared = Arc::clone(&peaks);

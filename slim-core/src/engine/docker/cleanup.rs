@@ -14,7 +14,7 @@ use bollard::query_parameters as query;
 use super::cgroup::Sampler;
 use super::{Address, Docker, check_name, reason, refused, status};
 use crate::engine::{Container, Error};
-use crate::image::Image;
+use crate::image::ImageRef;
 use crate::owned::{self, Claim, Fate, Kind, Owner, Place, Thing};
 use crate::spec::{ContainerSpec, SLIM_LABELS};
 
@@ -103,7 +103,7 @@ impl Docker {
     }
 
     /// The labels of a container: those that the image brings in slim's name, emptied, and slim's own.
-    pub(super) fn container_labels(&self, image: &Image, claim: &Claim) -> HashMap<String, String> {
+    pub(super) fn container_labels(&self, image: &ImageRef, claim: &Claim) -> HashMap<String, String> {
         let brought = image.config.label_names().into_iter();
         let mut labels: HashMap<_, _> = brought
             .filter(|name| name.starts_with(SLIM_LABELS))

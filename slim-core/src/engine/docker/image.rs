@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{Docker, check_name, credentials, reason, refused, split_tag, status};
 use crate::digest::Digest;
-use crate::engine::{self, Error, Loaded, Progress, Pull};
+use crate::engine::{self, ByteCounts, Error, Loaded, Pull};
 use crate::image::{Archive, Config, Image, overlay};
 
 /// An image's config may be this long.
@@ -27,7 +27,7 @@ impl Docker {
         &self,
         reference: &str,
         pull: Pull,
-        progress: Option<Progress>,
+        progress: Option<ByteCounts>,
     ) -> Result<Image, Error> {
         let found = match pull {
             Pull::Always => {
@@ -128,7 +128,7 @@ impl Docker {
         names.get(id).cloned().unwrap_or_else(|| id.to_string())
     }
 
-    async fn pull(&self, reference: &str, progress: Option<Progress>) -> Result<(), Error> {
+    async fn pull(&self, reference: &str, progress: Option<ByteCounts>) -> Result<(), Error> {
         let fail = |reason: String| Error::Pull {
             reference: reference.to_owned(),
             reason,
@@ -197,7 +197,7 @@ impl Docker {
         &self,
         archive: engine::Archive,
         tags: &[String],
-        progress: Option<Progress>,
+        progress: Option<ByteCounts>,
     ) -> Result<Loaded, Error> {
         let engine::Archive {
             id: config,

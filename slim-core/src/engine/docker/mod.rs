@@ -31,9 +31,9 @@ pub use address::{Address, Surroundings, Tls};
 pub use cleanup::{KIND_LABEL, OWNER_LABEL, TOKEN_LABEL};
 pub use start::{crash_loop, describe_end};
 
-use super::{Archive, Container, Engine, Error, ExecResult, Loaded, Progress, Pull, State};
+use super::{Archive, ByteCounts, Container, Engine, Error, ExecResult, Loaded, Pull, State};
 use crate::digest::Digest;
-use crate::image::Image;
+use crate::image::{Image, ImageRef};
 use crate::owned::{Fate, Kind, Place, Thing};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
@@ -463,11 +463,11 @@ impl Engine for Docker {
         &self.0.facts
     }
 
-    async fn image(&self, reference: &str, pull: Pull, progress: Option<Progress>) -> Result<Image, Error> {
+    async fn image(&self, reference: &str, pull: Pull, progress: Option<ByteCounts>) -> Result<Image, Error> {
         self.read_image(reference, pull, progress).await
     }
 
-    async fn create(&self, image: &Image, spec: &ContainerSpec) -> Result<Container, Error> {
+    async fn create(&self, image: &ImageRef, spec: &ContainerSpec) -> Result<Container, Error> {
         self.check(spec)?;
         let request = translate::request(spec);
         let pid = std::process::id();
@@ -589,7 +589,10 @@ impl Engine for Docker {
                 ..Outcome::default()
             },
             restarts,
-            pid: state.pid.unwrap_or(0),
+            pid: state
+                .pid
+                .and_then(|pid| u32::try_from(pid).ok())
+                .filter(|&pid| pid != 0),
             addresses,
             published,
         })
@@ -778,7 +781,7 @@ impl Engine for Docker {
         &self,
         archive: Archive,
         tags: &[String],
-        progress: Option<Progress>,
+        progress: Option<ByteCounts>,
     ) -> Result<Loaded, Error> {
         self.load_archive(archive, tags, progress).await
     }

@@ -1,0 +1,92 @@
+//! An engine, a tracer and an AppArmor that do what a script says, for tests that need neither root nor a container.
+//!
+//! A script says for each container that is started how it behaves ([`Behaviour`]): what it answers to commands, how it
+//! ends, what the tracer sees of it. What goes wrong with the engine itself is said by [`FakeEngine::at`].
+
+mod engine;
+mod kernel;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::{Error, ExecResult};
+use crate::recording::{Losses, Measured, Outcome, Peaks};
+use crate::spec::ContainerSpec;
+use crate::trace::Observed;
+
+pub use engine::{Call, FakeEngine, Fault};
+pub use kernel::{FakeAppArmor, FakeTracer};
+
+/// A container that is about to start.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Which of the images that were loaded it is of, from 1; none for one that was there before.
+    pub product: Option<usize>,
+    /// What it was created with.
+    pub spec: ContainerSpec,
+    /// Number of containers that were started before it.
+    pub number: usize,
+}
+
+/// How a container behaves.
+#[derive(Debug)]
+pub struct Behaviour {
+    /// Why it does not start, if it does not.
+    pub refuses: Option<Error>,
+    /// How it ended at once, if it did.
+    pub ended: Option<Outcome>,
+    /// Its standard output.
+    pub output: Vec<u8>,
+    /// What commands come to in it; any other exits with 127.
+    pub commands: BTreeMap<Vec<String>, ExecResult>,
+    /// Whether the tracer's kernel is the one that it runs on.
+    pub scoped: bool,
+    /// What the tracer sees of it.
+    pub observed: Observed,
+}
+
+impl Default for Behaviour {
+    /// That of a container that runs, answers nothing and is not seen to do anything.
+    fn default() -> Self {
+        Self {
+            refuses: None,
+            ended: None,
+            output: Vec::new(),
+            commands: BTreeMap::new(),
+            scoped: true,
+            observed: nothing_observed(),
+        }
+    }
+}
+
+impl Behaviour {
+    /// Returns one that answers `command` with `stdout`.
+    #[must_use]
+    pub fn answering(mut self, command: &str, stdout: &str) -> Self {
+        let words = command.split(' ').map(str::to_owned).collect();
+        let result = ExecResult {
+            stdout: stdout.as_bytes().to_vec(),
+            ..ExecResult::default()
+        };
+        self.commands.insert(words, result);
+        self
+    }
+}
+
+/// Returns what a tracer saw of a container that did nothing.
+pub fn nothing_observed() -> Observed {
+    Observed {
+        syscalls: Vec::new(),
+        arguments: Vec::new(),
+        files: Vec::new(),
+        capabilities: Vec::new(),
+        capabilities_measured: Measured::Measured,
+        sockets: Vec::new(),
+        programs: Vec::new(),
+        processes: Vec::new(),
+        alarms: BTreeSet::new(),
+        losses: Losses::default(),
+        phases: Vec::new(),
+        peaks: Peaks::default(),
+        unprivileged_port_start: None,
+    }
+}
