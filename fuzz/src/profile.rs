@@ -99,7 +99,7 @@ pub fn made(data: &[u8]) -> Option<Made> {
     };
     let mut recording = Recording::new(image.id.clone());
     recording.insert(run).ok()?;
-    let plan = plan(&image, &recording, &ProductOptions::default()).ok()?;
+    let plan = plan(&image, &recording, &ProductOptions::default(), &slim_core::cancel::Cancel::default()).ok()?;
     Some(Made {
         plan,
         recording,

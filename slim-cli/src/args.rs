@@ -144,7 +144,10 @@ pub(crate) enum Colour {
     Never,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one of it, and it is taken apart at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and it is taken apart at once"
+)]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Record a container, then make its slim image, its profiles and a report

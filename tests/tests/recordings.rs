@@ -332,7 +332,9 @@ fn signed_recordings_need_no_words_and_others_are_not_read() {
     // Tampered with after it was signed.
     let path = recorded.path("out").join("recording.json");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("a=b", "a=c")).unwrap();
+    let tampered = text.replace("\"a\": \"b\"", "\"a\": \"c\"");
+    assert_ne!(tampered, text);
+    std::fs::write(&path, tampered).unwrap();
     let output = verify(&verified);
     assert_exit(&output, 1);
     assert!(
