@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use slim_core::profile::{Podman, Systemd, recorded_command, recorded_options};
+use slim_core::profile::{Podman, Systemd};
 use slim_fuzz::{profile, read};
 
 fuzz_target!(|data: &[u8]| {
@@ -22,14 +22,13 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Some(text) = made.render(&Podman) {
         let settings = read::unit(&text);
-        let facts = &made.run().container;
-        let options = recorded_options(facts);
+        let container = made.launch().to_container();
         let given: Vec<Vec<Vec<u8>>> = settings
             .iter()
             .filter(|(key, _)| *key == "PodmanArgs")
             .map(|(_, value)| read::words(value, true))
             .collect();
-        for option in options.iter().filter(|option| option[0] == "--label") {
+        for option in container.to_words().iter().filter(|option| option[0] == "--label") {
             let words: Vec<Vec<u8>> = option.iter().map(|word| word.clone().into_bytes()).collect();
             assert!(given.contains(&words), "{option:?} in {text}");
         }
@@ -37,10 +36,7 @@ fuzz_target!(|data: &[u8]| {
         let read: Vec<Vec<u8>> = command
             .map(|(_, value)| read::words(value, true))
             .unwrap_or_default();
-        let expected = recorded_command(facts, &options, &made.image.config);
-        assert_eq!(
-            read,
-            expected.into_iter().map(String::into_bytes).collect::<Vec<_>>()
-        );
+        let expected: Vec<Vec<u8>> = container.command.into_iter().map(String::into_bytes).collect();
+        assert_eq!(read, expected);
     }
 });

@@ -24,7 +24,7 @@ use slim_core::recording::{
     Access, Actor, ContainerFacts, EngineFacts, FileUse, HostFacts, Phase, Recording, Run, RuntimeFacts, SocketAction,
     SocketUse, SyscallUse,
 };
-use slim_core::spec::ContainerSpec;
+use slim_core::spec::{ContainerSpec, LaunchSpec};
 
 use crate::{rootfs, split};
 
@@ -110,23 +110,28 @@ pub fn made(data: &[u8]) -> Option<Made> {
 impl Made {
     /// A format's text; none if it refuses what it is given.
     pub fn render(&self, artifact: &dyn Artifact) -> Option<String> {
-        let container = self.recording.container();
-        let container = container.map(|facts| recorded_container(facts, &self.image.config));
-        let base = confine(&container.unwrap_or_default(), &self.plan, &self.recording);
-        let rootfs = &self.image.rootfs;
-        let memory = Changes::of(&self.recording, rootfs).in_memory(&self.plan, rootfs);
-        let name = slim_core::profile::profile_name(&self.plan.reference);
         let context = Context {
             plan: &self.plan,
             recording: &self.recording,
             image: &self.image,
-            launch: &unverified(&base, &memory, &name),
+            launch: &self.launch(),
             digest: &self.image.id,
             tags: &[],
             options: &Options::default(),
         };
         let bytes = artifact.render(&context).ok()?;
         Some(String::from_utf8(bytes).expect("every format is UTF-8"))
+    }
+
+    /// What the product is started with, as nobody has run it.
+    pub fn launch(&self) -> LaunchSpec {
+        let container = self.recording.container();
+        let container = container.map(|facts| recorded_container(facts, &self.image.config));
+        let base = confine(&container.unwrap_or_default(), &self.plan, &self.recording);
+        let rootfs = &self.image.rootfs;
+        let memory = Changes::of(&self.recording, rootfs).in_memory(&self.plan, rootfs);
+        let name = slim_core::profile::profile_name(&self.plan.reference);
+        unverified(&base, &memory, &name)
     }
 
     /// The one run.

@@ -263,6 +263,7 @@ pub fn shell(script: &str) -> Vec<String> {
             "${apparmor:+\"apparmor=$apparmor\"}",
             "\"seccomp=$dir/seccomp.json\"",
             "\"$@\"",
+            "\"$image\"",
         ];
         if let Some(known) = own.iter().find(|known| rest.starts_with(**known)) {
             rest = &rest[known.len()..];
