@@ -99,7 +99,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where a thing is: in an engine, which describes itself in words of its own, or in [`Place::KERNEL`].
+/// Where a thing is: in an engine, which describes itself in words of its own, or in [`Place::kernel`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Place(pub serde_json::Value);

@@ -1,7 +1,7 @@
 //! The probe exercises the app.
 //!
 //! [`run`] waits until the container is ready, sends requests, and returns every request and answer as an [`Exchange`];
-//! [`replay`] sends the same requests again. Both see the container through a [`Target`] only.
+//! [`replay()`] sends the same requests again. Both see the container through a [`Target`] only.
 //!
 //! - `session`: the order of the steps
 //! - `ports`, `attempt`: the wait until the ports answer, and one attempt at a port
@@ -296,7 +296,7 @@ impl Probed {
     /// [`Probed::patience`].
     ///
     /// # Errors
-    /// As [`replay`].
+    /// As [`replay()`].
     pub async fn replay(&self, target: &dyn Target) -> Result<Replayed, ProbeError> {
         replay_within(
             target,

@@ -33,10 +33,10 @@ pub async fn replay(
     replay_within(target, exchanges, bodies, &unrecorded, Timeouts::default()).await
 }
 
-/// [`replay`] with the values that the recording leaves out, and with deadlines.
+/// [`replay()`] with the values that the recording leaves out, and with deadlines.
 ///
 /// # Errors
-/// As [`replay`].
+/// As [`replay()`].
 pub async fn replay_within(
     target: &dyn Target,
     exchanges: &[Exchange],
