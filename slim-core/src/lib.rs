@@ -18,24 +18,34 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "image")]
 pub mod build;
 pub mod cancel;
 pub mod digest;
+#[cfg(feature = "image")]
 pub mod engine;
+#[cfg(feature = "image")]
 pub mod image;
 pub mod owned;
 pub mod path;
+#[cfg(all(feature = "image", feature = "probe"))]
 pub mod pipeline;
+#[cfg(feature = "image")]
 pub mod plan;
+#[cfg(feature = "probe")]
 pub mod probe;
+#[cfg(feature = "image")]
 pub mod profile;
+#[cfg(feature = "image")]
 pub mod reach;
 pub mod recording;
+#[cfg(feature = "image")]
 pub mod report;
 pub mod spec;
 #[cfg(test)]
 mod test_tools;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(all(any(test, feature = "testing"), feature = "image", feature = "probe"))]
 pub mod testing;
 pub mod trace;
+#[cfg(feature = "image")]
 pub mod verify;

@@ -25,6 +25,7 @@ pub use error::Error;
 pub use launch::LaunchSpec;
 pub use options::{ContainerOptions, HEADING, REFUSED, refused};
 pub use parse::ParseContext;
+#[cfg(feature = "docker")]
 pub(crate) use parse::{csv, csv_field};
 pub(crate) use recorded::group;
 pub use shell::word as shell_word;

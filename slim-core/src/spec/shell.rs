@@ -12,6 +12,7 @@ pub fn word(text: &str) -> Cow<'_, str> {
 }
 
 /// `text` on one line, for a comment: control characters are escaped.
+#[cfg(feature = "image")]
 pub(crate) fn line(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
