@@ -9,7 +9,9 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-pub(crate) use mounts::{csv, csv_field};
+#[cfg(feature = "docker")]
+pub(crate) use mounts::csv;
+pub(crate) use mounts::csv_field;
 
 use super::{
     ContainerOptions, ContainerSpec, Dns, Error, HealthCheck, HostEntry, Limits, Network, NetworkMode,
