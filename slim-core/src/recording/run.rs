@@ -218,7 +218,7 @@ pub struct RuntimeFacts {
 /// What the container was given: the bounds within which it was observed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContainerFacts {
-    /// Entrypoint and command as they ran.
+    /// Entrypoint and command as they ran, without the engine's own init before them.
     pub command: Vec<String>,
     /// `USER` or `--user` as it ran; empty for root.
     pub user: String,

@@ -220,7 +220,7 @@ fn combine(
     match bundle {
         Some(bundle) => {
             if !bundle.process.args.is_empty() {
-                facts.command = bundle.process.args;
+                facts.command = without_init(bundle.process.args, &facts.mounts);
             }
             facts.workdir = bundle.process.cwd;
             facts.capabilities = bundle.process.capabilities.unwrap_or_default().bounding;
@@ -262,6 +262,15 @@ fn combine(
     facts.capabilities.sort();
     facts.capabilities.dedup();
     facts
+}
+
+/// Returns a container's own command: with `--init`, the engine mounts an init of its own and starts the command as
+/// `/sbin/docker-init -- COMMAND…`.
+fn without_init(mut args: Vec<String>, mounts: &[MountFact]) -> Vec<String> {
+    let is_init = matches!(&args[..], [init, dashes, ..] if dashes == "--" && mounts
+        .iter()
+        .any(|mount| mount.kind == MountKind::System && mount.target.as_bytes() == init.as_bytes()));
+    if is_init { args.split_off(2) } else { args }
 }
 
 /// What Docker mounts into every container (moby `oci/defaults.go` and `daemon/oci_linux.go`).
@@ -339,6 +348,20 @@ mod tests {
         assert_eq!(facts.seccomp.expect("a filter")["x"][0], 1);
         let facts = combine(&found(), serde_json::from_str("{}").ok(), true);
         assert!(facts.seccomp_unconfined && facts.seccomp.is_none());
+    }
+
+    #[test]
+    fn the_engines_init_is_no_part_of_the_command() {
+        let bundle = |mounts: serde_json::Value| {
+            let bundle = serde_json::json!({
+                "process": {"args": ["/sbin/docker-init", "--", "/bin/app", "--", "serve"]}, "mounts": mounts
+            });
+            combine(&found(), serde_json::from_value(bundle).ok(), true).command
+        };
+        let init = serde_json::json!([{"destination": "/sbin/docker-init", "type": "bind"}]);
+        assert_eq!(bundle(init), ["/bin/app", "--", "serve"]);
+        // An image's own of that name is what the user runs.
+        assert_eq!(bundle(serde_json::json!([])).len(), 5);
     }
 
     #[test]
