@@ -20,9 +20,11 @@
 
 pub mod build;
 pub mod cancel;
+mod cgroup;
 pub mod digest;
 pub mod engine;
 pub mod image;
+mod mountinfo;
 pub mod owned;
 pub mod path;
 pub mod pipeline;

@@ -5,11 +5,24 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, actor, event, mark};
 
-use super::attached::Existing;
-use super::table::{self, Row};
-use super::{CallKey, arch, cgroup, raw, row_of, sockets};
+use super::attached::{self, Existing};
+use super::table::{self, SyscallSpec};
+use super::{arch, raw, sockets};
 use crate::path::{RawPath, RootPath, encode};
 use crate::recording::{Abi, Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
+
+/// A call of one program in one phase: ABI, number, phase, actor and program.
+pub(super) type CallKey = (Abi, u32, Phase, Actor, Option<RootPath>);
+
+/// Returns the position of a call's row in the program's tables.
+pub(super) fn row_of(abi: u32, number: u32) -> usize {
+    number as usize
+        + if abi == slim_ebpf::abi::COMPAT {
+            slim_ebpf::NUMBERS
+        } else {
+            0
+        }
+}
 
 /// Everything told through the ring so far.
 #[derive(Default)]
@@ -30,7 +43,7 @@ pub(super) struct Gathered {
     before: BTreeSet<FileUse>,
     open_before: BTreeSet<SocketUse>,
     /// Records that could not be understood: program and user side differ.
-    pub(super) strange: u64,
+    pub(super) unknown: u64,
 }
 
 #[derive(Default)]
@@ -144,20 +157,18 @@ impl Gathered {
 
     /// Reads what is mounted in a process's root, if it is still there.
     fn learn_mounts(&mut self, pid: u32) {
-        let points = cgroup::mount_points(pid);
-        if !points.is_empty() {
-            self.mounts = Some(points.iter().map(RootPath::new).collect());
-        }
+        let points = attached::mount_points(pid).filter(|points| !points.is_empty());
+        self.mounts = points.or(self.mounts.take());
     }
 
     /// Takes one record in. `rows` is the table by number.
-    pub(super) fn take(&mut self, record: &[u8], rows: &[Option<&'static Row>]) {
+    pub(super) fn take(&mut self, record: &[u8], rows: &[Option<&'static SyscallSpec>]) {
         if self.understand(record, rows).is_none() {
-            self.strange += 1;
+            self.unknown += 1;
         }
     }
 
-    fn understand(&mut self, record: &[u8], rows: &[Option<&'static Row>]) -> Option<()> {
+    fn understand(&mut self, record: &[u8], rows: &[Option<&'static SyscallSpec>]) -> Option<()> {
         let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
         if word(4)? == HEADED {
             let at = 8usize.checked_add(word(0)? as usize)?;
@@ -250,7 +261,7 @@ impl Gathered {
         }
     }
 
-    fn file(&mut self, parts: &Parts<'_, FileEvent>, rows: &[Option<&'static Row>]) -> Option<()> {
+    fn file(&mut self, parts: &Parts<'_, FileEvent>, rows: &[Option<&'static SyscallSpec>]) -> Option<()> {
         let head = &parts.head;
         if head.number == LOADER {
             if head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0 {
@@ -409,18 +420,7 @@ impl Gathered {
 
     /// What is mounted in the container; what every container has mounted if it ended before it could be asked.
     pub(super) fn mounts(&self) -> Vec<RootPath> {
-        const USUAL: [&str; 6] = [
-            "/proc",
-            "/sys",
-            "/dev",
-            "/etc/resolv.conf",
-            "/etc/hostname",
-            "/etc/hosts",
-        ];
-        match &self.mounts {
-            Some(mounts) => mounts.clone(),
-            None => USUAL.iter().map(RootPath::new).collect(),
-        }
+        self.mounts.clone().unwrap_or_else(attached::usual_mount_points)
     }
 
     /// The first path of each call that names one.
