@@ -183,7 +183,7 @@ impl Tracer {
                 == 0;
             let values: Vec<ArgumentValue> = deciding_arguments(row.name)
                 .iter()
-                .zip([key.value, key.second])
+                .zip([key.value, key.value2])
                 .filter(|_| all_kept)
                 .map(|(&(index, mask), value)| ArgumentValue { index, mask, value })
                 .collect();

@@ -114,13 +114,13 @@ trait Head: zerocopy::FromBytes {
 
 impl Head for FileEvent {
     fn lengths(&self) -> (usize, usize, usize) {
-        (self.base as usize, self.truth as usize, self.asked as usize)
+        (self.base as usize, self.kernel_path as usize, self.requested as usize)
     }
 }
 
 impl Head for ExecEvent {
     fn lengths(&self) -> (usize, usize, usize) {
-        (self.base as usize, self.truth as usize, self.asked as usize)
+        (self.base as usize, self.kernel_path as usize, self.requested as usize)
     }
 }
 
@@ -199,7 +199,7 @@ impl Gathered {
 
     fn exec(&mut self, parts: &Parts<'_, ExecEvent>) {
         let head = &parts.head;
-        let inside = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
+        let inside = head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0;
         // Until the container's root is known, a path ends at the task's own, which is the host's still.
         if !inside || head.actor == actor::RUNTIME {
             // The runtime executes itself: from memory or from the host.
@@ -209,7 +209,7 @@ impl Gathered {
         let truth = RootPath::new(parts.truth);
         let base = base_of(head.marks, parts.base);
         let script = head.marks & mark::SCRIPT != 0;
-        let asked = (head.marks & mark::ASKED != 0).then(|| RawPath::from(parts.asked));
+        let asked = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.asked));
         let phase = phase_of(head.phase);
         let actor = actor_of(head.actor);
         let path = match &asked {
@@ -264,7 +264,7 @@ impl Gathered {
     fn file(&mut self, parts: &Parts<'_, FileEvent>, rows: &[Option<&'static SyscallSpec>]) -> Option<()> {
         let head = &parts.head;
         if head.number == LOADER {
-            if head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0 {
+            if head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0 {
                 self.files.insert((
                     head.slot,
                     FileUse {
@@ -286,8 +286,8 @@ impl Gathered {
         }
         let row = (*rows.get(row_of(head.abi.into(), head.number))?)?;
         let base = base_of(head.marks, parts.base);
-        let asked = (head.marks & mark::ASKED != 0).then(|| RawPath::from(parts.asked));
-        let truth = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
+        let asked = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.asked));
+        let truth = head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0;
         let path = if truth {
             RootPath::new(parts.truth)
         } else if let Some(asked) = &asked {
@@ -648,8 +648,8 @@ mod tests {
                 (offset_of!(ExecEvent, pid), 7),
                 (offset_of!(ExecEvent, program), 1),
                 (offset_of!(ExecEvent, actor), by),
-                (offset_of!(ExecEvent, marks), mark::TRUTH | mark::ON_ROOT),
-                (offset_of!(ExecEvent, truth), path.len() as u32),
+                (offset_of!(ExecEvent, marks), mark::RESOLVED | mark::ON_ROOT),
+                (offset_of!(ExecEvent, kernel_path), path.len() as u32),
             ] {
                 head[at..at + 4].copy_from_slice(&value.to_ne_bytes());
             }

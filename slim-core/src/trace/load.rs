@@ -128,7 +128,7 @@ fn load(options: Options, mount: PathBuf) -> Result<(Loaded, aya::Btf), Error> {
         config: Config {
             secureexec,
             shards: shards - 1,
-            alone: u32::from(cpus <= shards as usize),
+            single_writer: u32::from(cpus <= shards as usize),
             slots,
             sigreturn: native("rt_sigreturn"),
             sigreturn32: compat("rt_sigreturn"),
@@ -160,7 +160,7 @@ fn load(options: Options, mount: PathBuf) -> Result<(Loaded, aya::Btf), Error> {
         .map_max_entries("RARE", (entries / 8).max(64))
         .map_max_entries("ARGUMENTS", (entries / 16).max(64))
         .map_max_entries("CAPABILITIES", (entries / 16).max(64))
-        .map_max_entries("TOLD", entries)
+        .map_max_entries("SEEN", entries)
         .map_max_entries("RING", ring);
     let ebpf = loader.load(&object).map_err(|error| rejected("maps", &error))?;
     drop(loader);

@@ -1,7 +1,7 @@
 //! A container's resource peaks, from its cgroup's files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -148,6 +148,8 @@ fn milli(used: u64, passed: Duration) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn locate(id: &str, mounts: &str, memberships: &str) -> Files {
