@@ -21,11 +21,13 @@
 #[cfg(feature = "image")]
 pub mod build;
 pub mod cancel;
+mod cgroup;
 pub mod digest;
 #[cfg(feature = "image")]
 pub mod engine;
 #[cfg(feature = "image")]
 pub mod image;
+mod mountinfo;
 pub mod owned;
 pub mod path;
 #[cfg(all(feature = "image", feature = "probe"))]

@@ -1,10 +1,10 @@
-//! What slim's eBPF program and its user side agree on: the layout of maps and of the records in the ring buffer.
+//! The layout of maps and of the records in the ring buffer, which slim's eBPF program and its user side share.
 //!
 //! Everything is `repr(C)` and in the machine's byte order. On the user side the compiler refuses a structure with
 //! padding: `zerocopy::IntoBytes` cannot be derived for one.
 #![no_std]
 
-/// How many system call numbers one row of [`COUNTS`](Counts) holds; higher ones are counted in the map of rare calls.
+/// Number of system call numbers that one row of [`COUNTS`](Counts) holds; higher ones are counted in the map of rare calls.
 pub const NUMBERS: usize = 512;
 
 /// Call counts of one slot, by native system call number.
@@ -19,8 +19,8 @@ pub const PATH_MAX: usize = 4096;
 /// Size of a buffer that a record is built in: the greatest value that a per-CPU array takes.
 pub const BUFFER: usize = 32768;
 
-/// Where the head of a record stands in its buffer. Walked paths grow downwards from here, the asked string upwards
-/// behind the head. Such a record starts with two words: how far behind them its head stands, and [`HEADED`].
+/// The position of a record's head in its buffer. Walked paths grow downwards from here, the requested string upwards
+/// behind the head. Such a record starts with two words: the distance from behind them to its head, and [`HEADED`].
 pub const HEAD: usize = 8704;
 
 /// The second word of a record whose head does not stand at its beginning.
@@ -56,22 +56,22 @@ pub mod event {
     pub const SOCKET: u32 = 4;
 }
 
-/// What a record's head says about the paths around it.
+/// Flags of a record's head about the paths around it.
 pub mod mark {
-    /// There is a walked path of the file itself.
-    pub const TRUTH: u32 = 1;
+    /// There is a walked path of the file itself: the kernel's, with all links followed.
+    pub const RESOLVED: u32 = 1;
     /// The file lies on the container's root file system.
     pub const ON_ROOT: u32 = 2;
     /// The file's path does not end at the container's root (a pipe, a memfd, a file of the host).
     pub const OUTSIDE: u32 = 4;
-    /// There is a walked path of the directory that the asked path starts at.
+    /// There is a walked path of the directory that the requested path starts at.
     pub const BASE: u32 = 8;
     /// That directory does not lie below the container's root.
     pub const BASE_OUTSIDE: u32 = 16;
-    /// A walked path was too deep; it is not given.
+    /// A walked path was too deep, and is left out.
     pub const DEEP: u32 = 32;
-    /// There is an asked path.
-    pub const ASKED: u32 = 64;
+    /// There is a requested path.
+    pub const REQUESTED: u32 = 64;
     /// The file was created by this call.
     pub const CREATED: u32 = 128;
     /// An executed file was a script: the walked path is its interpreter's.
@@ -83,7 +83,7 @@ pub mod mark {
 /// The number of a [`FileEvent`] that is no call's: the kernel loaded the ELF loader of an executed file.
 pub const LOADER: u32 = u32::MAX;
 
-/// How a call names its files: a row of the table that the user side writes and the program follows.
+/// The arguments by which a call names its files: a row of the table that the user side writes and the program follows.
 ///
 /// Argument positions count from 1; 0 is none.
 #[cfg_attr(
@@ -98,7 +98,7 @@ pub const LOADER: u32 = u32::MAX;
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What the program does with it: [`call`].
+    /// The program's treatment of it: [`call`].
     pub kind: u8,
     /// Argument with the path.
     pub path: u8,
@@ -112,14 +112,14 @@ pub struct Call {
     pub fd: u8,
     /// Argument with flags.
     pub flags: u8,
-    /// What it means if the path is empty or NULL: [`call::ITSELF`], [`call::KNOWN`] or neither.
+    /// The meaning of an empty or NULL path: [`call::ITSELF`], [`call::KNOWN`] or neither.
     pub empty: u8,
-    /// Which bits of the flags matter.
+    /// Mask of the bits of the flags that matter.
     pub mask: u32,
 }
 
 impl Call {
-    /// That of a call that is only counted.
+    /// The row of a call that is only counted.
     pub const fn nothing() -> Self {
         Self {
             kind: call::NONE,
@@ -142,13 +142,13 @@ pub type Calls = [Call; 2 * NUMBERS];
 pub mod call {
     /// An empty path means the descriptor in [`Call::dir`](super::Call::dir).
     pub const ITSELF: u8 = 1;
-    /// It does, and that was told when it was opened.
+    /// As [`ITSELF`], and the file was reported when it was opened.
     pub const KNOWN: u8 = 2;
     /// The result is the descriptor.
     pub const RESULT: u8 = 7;
-    /// Not looked at beyond counting.
+    /// Counted only.
     pub const NONE: u8 = 0;
-    /// Paths and descriptors as the row says.
+    /// Paths and descriptors in the arguments of the row.
     pub const FILE: u8 = 1;
     /// The flags are the first word behind the pointer in the flags argument (`openat2`).
     pub const HOW: u8 = 2;
@@ -156,7 +156,7 @@ pub mod call {
     pub const MAP: u8 = 3;
     /// `fcntl`: only the commands that lock.
     pub const LOCK: u8 = 4;
-    /// `execve`: as [`FILE`], where it failed. One that did not is counted when it happens, for the program that asked.
+    /// `execve`: as [`FILE`], where it failed. One that did not is counted when it happens, for the program that called it.
     pub const EXECUTE: u8 = 5;
     /// `socket`.
     pub const SOCKET: u8 = 6;
@@ -168,7 +168,7 @@ pub mod call {
     pub const ARGUMENT: u8 = 9;
 }
 
-/// What the user side tells the program while it runs.
+/// The settings that the user side changes while the program runs.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -185,9 +185,9 @@ pub struct Control {
     pub phase: u32,
     /// Counts up when what was remembered of tasks is stale: with the phase, and when tasks were entered from outside.
     pub epoch: u32,
-    /// Whether a container is waited for.
+    /// 1 while the container's cgroup is waited for.
     pub wanted: u32,
-    /// Nothing: the id begins at a multiple of eight.
+    /// Padding: the id begins at a multiple of eight.
     pub unused: u32,
     /// The id that its cgroup is named after.
     pub id: [u8; ID],
@@ -196,7 +196,7 @@ pub struct Control {
 /// The length of an engine's container id.
 pub const ID: usize = 64;
 
-/// What the program knows, and the user side reads.
+/// The program's state, which the user side reads.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -211,9 +211,9 @@ pub const ID: usize = 64;
 pub struct State {
     /// The container's cgroup; 0 as long as it was not seen.
     pub cgroup: u64,
-    /// How deep it lies.
+    /// The depth of the cgroup.
     pub level: u32,
-    /// Whether an application's program was executed.
+    /// 1 once a program of the application was executed.
     pub app: u32,
     /// The dentry of the container's root directory; 0 as long as it is not known.
     pub root: u64,
@@ -227,14 +227,14 @@ pub struct State {
     pub unprivileged_port_start: u32,
     /// Counts up when a task executes a program or ends: what was remembered of tasks is stale.
     pub generation: u32,
-    /// What was lost.
+    /// Numbers of losses.
     pub lost: Lost,
     /// The cgroup's path as `cgroup_mkdir` named it, NUL-terminated.
     pub path: [u8; 512],
 }
 
 impl State {
-    /// Nothing found out yet. Program and slot 0 stand for none.
+    /// The state at the beginning. Program and slot 0 stand for none.
     pub const fn nothing() -> Self {
         Self {
             cgroup: 0,
@@ -257,7 +257,7 @@ impl State {
     }
 }
 
-/// What was lost, by cause.
+/// Numbers of losses, by cause.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -293,7 +293,7 @@ pub struct Lost {
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Where its calls are counted in [`Task::phase`].
+    /// The slot that its calls are counted in during [`Task::phase`].
     pub slot: u32,
     /// The phase that the slot belongs to; [`NO_PHASE`] before the first call.
     pub phase: u32,
@@ -306,7 +306,7 @@ pub struct Task {
 /// No phase yet.
 pub const NO_PHASE: u32 = u32::MAX;
 
-/// What a slot stands for.
+/// The program, phase and actor that a slot stands for.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -361,9 +361,9 @@ pub struct RareKey {
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Rare {
-    /// How often, where it is not counted by slot (another ABI, a high number).
+    /// Number of calls, where it is not counted by slot (another ABI, a high number).
     pub count: u64,
-    /// How often it failed.
+    /// Number of failures.
     pub failed: u64,
     /// The first error number.
     pub errno: u64,
@@ -371,7 +371,7 @@ pub struct Rare {
     pub args: [u64; 6],
 }
 
-/// Key of the map of arguments: what a call was asked for that can do very different things (`socket`, `ioctl`,
+/// Key of the map of arguments: the values that decide what a call does that can do very different things (`socket`, `ioctl`,
 /// `prctl`, `mmap` and the like; other calls are not in it).
 #[cfg_attr(
     feature = "user",
@@ -395,10 +395,10 @@ pub struct ArgumentKey {
     /// ([`PROTECTION`]), that in [`Call::flags`] of [`call::ARGUMENT`].
     pub value: u32,
     /// The type of `socket` ([`SOCKET_TYPE`]); 0 for the others.
-    pub second: u32,
+    pub value2: u32,
 }
 
-/// The bits of a protection that tell reading, writing and executing.
+/// The bits of a protection for reading, writing and executing.
 pub const PROTECTION: u32 = 7;
 
 /// The bits of a socket's type without `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
@@ -421,7 +421,7 @@ pub struct CapabilityKey {
     pub slot: u32,
     /// The capability's number.
     pub capability: u32,
-    /// Whether it was granted.
+    /// 1 if it was granted.
     pub granted: u32,
     /// The ABI of the call.
     pub abi: u32,
@@ -429,7 +429,7 @@ pub struct CapabilityKey {
     pub number: u32,
 }
 
-/// The key that makes a record unique: a keyed hash of all that it says.
+/// The key that makes a record unique: a keyed hash of its identity.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -442,14 +442,14 @@ pub struct CapabilityKey {
 #[repr(C)]
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Unique {
-    /// One half.
+    /// The first half.
     pub a: u64,
-    /// The other.
+    /// The second half.
     pub b: u64,
 }
 
-/// A file was used. Before the head: the path of the directory the asked one starts at, then the file's own; behind
-/// it: the asked path, NUL-terminated.
+/// A file was used. Before the head: the path of the directory that the requested one starts at, then the kernel's
+/// path of the file; behind it: the requested path, NUL-terminated.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -476,22 +476,22 @@ pub struct FileEvent {
     pub abi: u8,
     /// 0 for the call's first path, 1 for its second.
     pub side: u8,
-    /// Length of the asked path.
-    pub asked: u32,
+    /// Length of the requested path.
+    pub requested: u32,
     /// The flags that matter.
     pub flags: u64,
-    /// Identity of the directory that the asked path starts at.
+    /// Identity of the directory that the requested path starts at.
     pub start: [u64; 2],
-    /// Identity of the file: parent, and hash of its name. What makes the record unique ends here.
+    /// Identity of the file: parent, and hash of its name. The record's identity ends here.
     pub file: [u64; 2],
     /// Length of the walked path of the file.
-    pub truth: u32,
+    pub kernel_path: u32,
     /// Length of the walked path of the directory.
     pub base: u32,
 }
 
 /// A program was executed. Before the head: the working directory, then the executed file (for a script its
-/// interpreter); behind it: the path as asked, NUL-terminated.
+/// interpreter); behind it: the requested path, NUL-terminated.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -506,7 +506,7 @@ pub struct FileEvent {
 pub struct ExecEvent {
     /// [`event::EXEC`].
     pub kind: u32,
-    /// Whether it is a script.
+    /// 1 for a script.
     pub script: u32,
     /// Identity of the working directory, for a script.
     pub start: [u64; 2],
@@ -522,17 +522,17 @@ pub struct ExecEvent {
     pub actor: u32,
     /// [`mark`].
     pub marks: u32,
-    /// Length of the asked path.
-    pub asked: u32,
+    /// Length of the requested path.
+    pub requested: u32,
     /// Length of the walked path of the file.
-    pub truth: u32,
+    pub kernel_path: u32,
     /// Length of the walked path of the directory.
     pub base: u32,
     /// The phase.
     pub phase: u32,
     /// The interpreter as the script names it, NUL-terminated.
     pub interpreter: [u8; 256],
-    /// Nothing: the size is a multiple of eight.
+    /// Padding: the size is a multiple of eight.
     pub unused: u32,
 }
 
@@ -590,19 +590,19 @@ pub struct SocketEvent {
     pub protocol: u32,
     /// The local port.
     pub port: u32,
-    /// How many bytes of [`SocketEvent::address`] the application gave.
+    /// Number of bytes of [`SocketEvent::address`] that the application passed.
     pub length: u32,
     /// The local address, IPv4 in the first word.
     pub local: [u32; 4],
-    /// Nothing.
+    /// Padding.
     pub unused: [u32; 2],
-    /// The address as the application gave it (`struct sockaddr`).
+    /// The address as the application passed it (`struct sockaddr`).
     pub address: [u8; 112],
 }
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $field:ident: $structure:literal $path:literal,)*) => {
-        /// Where members lie in the running kernel's structures, in bytes.
+        /// The offsets of members in the running kernel's structures, in bytes.
         #[cfg_attr(feature = "user", derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout))]
         #[repr(C)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -669,7 +669,7 @@ offsets! {
     file_mount: "file" "f_path.mnt",
     /// A file's dentry.
     file_dentry: "file" "f_path.dentry",
-    /// How it is open.
+    /// The mode that it is open in.
     file_mode: "file" "f_mode",
     /// A socket's file holds the socket here.
     file_private: "file" "private_data",
@@ -703,15 +703,15 @@ offsets! {
     mount_inner: "mount" "mnt",
     /// The mount it is mounted on.
     mount_parent: "mount" "mnt_parent",
-    /// Where there.
+    /// The dentry of the mount point.
     mount_point: "mount" "mnt_mountpoint",
     /// The executed file.
     exec_file: "linux_binprm" "file",
-    /// The asked path.
+    /// The requested path.
     exec_name: "linux_binprm" "filename",
     /// The interpreter's path.
     exec_interpreter: "linux_binprm" "interp",
-    /// What a mapping maps.
+    /// The file of a mapping.
     vma_file: "vm_area_struct" "vm_file",
     /// The capabilities in effect.
     cred_effective: "cred" "cap_effective",
@@ -727,7 +727,7 @@ offsets! {
     node_id: "kernfs_node" "id",
     /// A node's name.
     node_name: "kernfs_node" "name",
-    /// Registers: where execution goes on.
+    /// Registers: the instruction pointer.
     regs_ip: "pt_regs" "ip",
     /// Registers: the system call's number.
     regs_number: "pt_regs" "orig_ax",
@@ -765,13 +765,14 @@ offsets! {
     sock_protocol: "sock" "sk_protocol",
 }
 
-/// The upper half of a number in an instruction of the object that stands for a word of [`Fixed`]: the lower half is which.
+/// The upper half of a number in an instruction of the object that stands for a word of [`Fixed`]: the lower half is the word's
+/// position.
 pub const FIXED: u32 = 0x5eb7_0000;
 
-/// The offset in a load of the object that stands for a member's: plus which word of [`Fixed`] tells it.
+/// The offset in a load of the object that stands for a member's: plus the position of its word in [`Fixed`].
 pub const MEMBER: i16 = i16::MIN;
 
-/// What the user side fixes before the program is loaded, by replacing such numbers in its instructions.
+/// The words that the user side puts into the program's instructions before it is loaded, in the place of such numbers.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -784,13 +785,13 @@ pub const MEMBER: i16 = i16::MIN;
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed {
-    /// Where members lie.
+    /// The offsets of members.
     pub offsets: Offsets,
     /// The rest.
     pub config: Config,
 }
 
-/// What is fixed beside the offsets. [`u32::MAX`] stands for the number of a call that does not exist.
+/// The words beside the offsets. [`u32::MAX`] stands for the number of a call that does not exist.
 #[cfg_attr(
     feature = "user",
     derive(
@@ -807,9 +808,9 @@ pub struct Config {
     pub secureexec: u32,
     /// Rows of [`Counts`] per slot, less one; a power of two less one.
     pub shards: u32,
-    /// Whether each CPU has a row of its own.
-    pub alone: u32,
-    /// How many slots there are.
+    /// 1 if each CPU has a row of its own, so that no other one writes there.
+    pub single_writer: u32,
+    /// Number of slots.
     pub slots: u32,
     /// `rt_sigreturn`.
     pub sigreturn: u32,
@@ -823,7 +824,7 @@ pub struct Config {
     pub exit32: u32,
     /// `exit_group` of the compat ABI.
     pub exit_group32: u32,
-    /// The process that loads the program.
+    /// The id of the process that loads the program, in the initial pid namespace.
     pub loader: u32,
 }
 

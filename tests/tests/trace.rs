@@ -178,6 +178,28 @@ fn this_machine_traces() {
     }
 }
 
+/// Runs itself once more in a pid namespace, where nothing can be traced.
+#[test]
+fn a_pid_namespace_is_refused_with_the_remedy() {
+    const INSIDE: &str = "SLIM_TEST_IN_PID_NAMESPACE";
+    if std::env::var_os(INSIDE).is_some() {
+        let scope = Scope::Container("0".repeat(64));
+        let error = Tracer::start(scope, Options::default()).err().expect("it is refused");
+        assert!(matches!(error, trace::Error::PidNamespace), "{error}");
+        assert!(error.cannot_trace() && error.to_string().contains("--pid=host"), "{error}");
+        assert!(trace::check().iter().any(|check| check.name == "pid namespace" && !check.ok));
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc"])
+        .arg(std::env::current_exe().expect("it has a path"))
+        .args(["--exact", "a_pid_namespace_is_refused_with_the_remedy"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("there is unshare");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// A cgroup of the name of a container, made by hand.
 struct Cgroup(PathBuf);
 

@@ -61,7 +61,7 @@ pub trait ActiveTracer: Send + Sync {
     /// Detaches, drains everything, and adds it up; blocks for a while. Call it after the container has ended.
     ///
     /// # Errors
-    /// [`Error::Map`], [`Error::Reader`], [`Error::Strange`].
+    /// [`Error::Map`], [`Error::Reader`], [`Error::UnknownRecords`].
     fn finish(self: Box<Self>) -> Result<Observed, Error>;
 }
 
@@ -78,11 +78,11 @@ impl Tracer for KernelTracer {
     }
 
     fn cgroup_of(&self, container: &str, pid: u32) -> Option<PathBuf> {
-        trace::of_container(container, pid)
+        trace::cgroup_of(container, pid)
     }
 
     fn container_facts(&self, cgroup: &Path) -> Option<ContainerFacts> {
-        trace::given(cgroup)
+        trace::container_facts(cgroup)
     }
 
     fn programs(&self, cgroup: &Path) -> BTreeSet<RootPath> {

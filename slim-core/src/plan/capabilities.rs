@@ -6,6 +6,7 @@ use super::{AllowedCapability, Privileged, Reason};
 use crate::image::{Entry, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::recording::{Actor, CapabilityUse, Measured, Purpose, Recording, Run, SocketAction};
+use crate::spec::CAPABILITIES;
 
 /// The capability that binding to a low port may need.
 const BIND: &str = "CAP_NET_BIND_SERVICE";
@@ -236,63 +237,12 @@ fn permitted(attribute: &[u8]) -> Vec<String> {
         _ => None,
     };
     let bits = bits.unwrap_or(0);
-    NAMES
+    CAPABILITIES
         .iter()
         .enumerate()
         .filter(|(bit, _)| bits >> bit & 1 == 1)
-        .map(|(_, name)| format!("CAP_{name}"))
+        .map(|(_, &name)| name.to_owned())
         .collect()
-}
-
-/// Names by number, from `include/uapi/linux/capability.h`.
-const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
-
-/// Whether `name` is a capability that this code knows (`CAP_CHOWN`).
-pub fn is_known(name: &str) -> bool {
-    name.strip_prefix("CAP_")
-        .is_some_and(|name| NAMES.contains(&name))
 }
 
 #[cfg(test)]

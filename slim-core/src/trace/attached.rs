@@ -6,12 +6,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::sockets;
+use crate::cgroup;
+use crate::mountinfo::{self, Mount};
 use crate::path::RootPath;
 use crate::recording::{Access, Actor, ContainerFacts, FileUse, MountFact, MountKind, Phase, SocketUse};
+use crate::spec::capability_name;
 
 /// What the processes in a cgroup2 directory run.
 pub fn programs(cgroup: &Path) -> BTreeSet<RootPath> {
-    let running = super::cgroup::processes(cgroup).into_iter();
+    let running = cgroup::processes(cgroup).into_iter();
     running.filter_map(|pid| link(pid, "exe")).collect()
 }
 
@@ -19,8 +22,8 @@ pub fn programs(cgroup: &Path) -> BTreeSet<RootPath> {
 ///
 /// Which options made it so, which variables the user added, and what a seccomp filter says, it does not tell; the
 /// command line is what the process calls itself by now, and not taken for the command.
-pub fn given(cgroup: &Path) -> Option<ContainerFacts> {
-    let processes = super::cgroup::processes(cgroup);
+pub fn container_facts(cgroup: &Path) -> Option<ContainerFacts> {
+    let processes = cgroup::processes(cgroup);
     let read = |pid: u32, name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
     processes.iter().find_map(|&pid| {
         let status = String::from_utf8_lossy(&read(pid, "status")?).into_owned();
@@ -34,8 +37,7 @@ pub fn given(cgroup: &Path) -> Option<ContainerFacts> {
             ids.split_whitespace().next().unwrap_or_default().to_owned()
         };
         let bounding = u64::from_str_radix(field(&status, "CapBnd")?, 16).ok()?;
-        let mounts = read(pid, "mountinfo")?;
-        let (mounts, read_only) = mounted(&String::from_utf8_lossy(&mounts));
+        let (mounts, read_only) = mount_facts(&mountinfo::of_process(pid)?);
         Some(ContainerFacts {
             user: match (own("Uid"), own("Gid")) {
                 (user, group) if user == "0" && group == "0" => String::new(),
@@ -45,7 +47,7 @@ pub fn given(cgroup: &Path) -> Option<ContainerFacts> {
             mounts,
             capabilities: (0..u64::BITS)
                 .filter(|bit| bounding >> bit & 1 == 1)
-                .map(super::table::capability)
+                .map(|bit| capability_name(bit).into_owned())
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect(),
@@ -64,40 +66,49 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
-/// The mounts in a process's root, from its mountinfo (proc_pid_mountinfo(5)), and whether the root itself is read-only.
-fn mounted(mountinfo: &str) -> (Vec<MountFact>, bool) {
-    /// What a runtime mounts into every container, and file systems that are the kernel's own.
-    const SYSTEM: [&str; 6] = [
-        "/dev",
-        "/proc",
-        "/sys",
-        "/etc/hostname",
-        "/etc/hosts",
-        "/etc/resolv.conf",
-    ];
+/// What a runtime mounts into every container, file systems of the kernel's own among it.
+const SYSTEM_MOUNTS: [&str; 6] = [
+    "/dev",
+    "/proc",
+    "/sys",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+];
+
+/// Returns the mounts in a process's root directory, and whether the root itself is read-only.
+fn mount_facts(all: &[Mount]) -> (Vec<MountFact>, bool) {
     let mut read_only = false;
     let mut mounts = BTreeSet::new();
-    for line in mountinfo.lines() {
-        let mut fields = line.split(' ').skip(4);
-        let (Some(target), Some(options)) = (fields.next(), fields.next()) else {
-            continue;
-        };
-        let target = RootPath::new(super::cgroup::unescape(target.as_bytes()));
+    for mount in all {
+        let target = RootPath::new(mount.point.as_os_str().as_bytes());
         if target == RootPath::new("/") {
-            read_only = options.split(',').any(|option| option == "ro");
+            read_only = mount.has_option("ro");
             continue;
         }
-        let kind = match line
-            .split_once(" - ")
-            .and_then(|(_, behind)| behind.split(' ').next())
-        {
-            _ if SYSTEM.iter().any(|path| target.starts_with(&RootPath::new(path))) => MountKind::System,
-            Some("tmpfs") => MountKind::Tmpfs,
+        let is_system = SYSTEM_MOUNTS
+            .iter()
+            .any(|path| target.starts_with(&RootPath::new(path)));
+        let kind = match mount.kind.as_str() {
+            _ if is_system => MountKind::System,
+            "tmpfs" => MountKind::Tmpfs,
             _ => MountKind::Bind,
         };
         mounts.insert(MountFact { target, kind });
     }
     (mounts.into_iter().collect(), read_only)
+}
+
+/// Returns the mount points inside a process's root directory, without `/`; none if it has ended.
+pub(super) fn mount_points(pid: u32) -> Option<Vec<RootPath>> {
+    let mounts = mountinfo::of_process(pid)?.into_iter();
+    let points = mounts.map(|mount| RootPath::new(mount.point.as_os_str().as_bytes()));
+    Some(points.filter(|point| *point != RootPath::new("/")).collect())
+}
+
+/// Returns the mount points that every container has.
+pub(super) fn usual_mount_points() -> Vec<RootPath> {
+    SYSTEM_MOUNTS.iter().map(RootPath::new).collect()
 }
 
 /// One process.
@@ -117,7 +128,7 @@ pub(super) struct Existing {
 /// The processes in a cgroup.
 pub(super) fn existing(cgroup: &Path) -> Vec<Existing> {
     let mut processes = BTreeMap::<u32, Vec<u32>>::new();
-    for (pid, thread) in super::cgroup::threads(cgroup) {
+    for (pid, thread) in cgroup::threads(cgroup) {
         processes.entry(pid).or_default().push(thread);
     }
     processes
@@ -152,10 +163,7 @@ fn files(pid: u32, program: Option<&RootPath>) -> Vec<FileUse> {
         let name = entry.file_name();
         used(link(pid, &format!("fd/{}", name.to_string_lossy())), Access::Read);
     }
-    let mounts: Vec<RootPath> = super::cgroup::mount_points(pid)
-        .iter()
-        .map(RootPath::new)
-        .collect();
+    let mounts = mount_points(pid).unwrap_or_default();
     uses.into_iter()
         .map(|(path, access)| FileUse {
             truth: true,
@@ -240,7 +248,7 @@ mod tests {
 5 1 8:1 /x/hosts /etc/hosts rw - ext4 /dev/sda1 rw
 6 1 8:1 /data /a\\040b rw shared:1 - ext4 /dev/sda1 rw
 ";
-        let (mounts, read_only) = mounted(text);
+        let (mounts, read_only) = mount_facts(&mountinfo::parse(text.as_bytes()));
         assert!(read_only);
         let told: Vec<_> = mounts.iter().map(|m| (m.target.to_string(), m.kind)).collect();
         assert_eq!(
@@ -264,7 +272,7 @@ mod tests {
             format!("{}\n", std::process::id()),
         )
         .expect("a file");
-        let facts = given(cgroup.path()).expect("it runs");
+        let facts = container_facts(cgroup.path()).expect("it runs");
         let here = std::env::current_dir().expect("a directory");
         assert_eq!(facts.workdir, here.to_string_lossy());
         assert!(!facts.mounts.is_empty() && facts.capabilities.is_sorted());

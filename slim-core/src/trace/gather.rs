@@ -5,11 +5,24 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use slim_ebpf::{ExecEvent, FileEvent, ForkEvent, HEADED, LOADER, SlotKey, SocketEvent, actor, event, mark};
 
-use super::attached::Existing;
-use super::table::{self, Row};
-use super::{CallKey, arch, cgroup, raw, row_of, sockets};
+use super::attached::{self, Existing};
+use super::table::{self, SyscallSpec};
+use super::{arch, raw, sockets};
 use crate::path::{RawPath, RootPath, encode};
 use crate::recording::{Abi, Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
+
+/// A call of one program in one phase: ABI, number, phase, actor and program.
+pub(super) type CallKey = (Abi, u32, Phase, Actor, Option<RootPath>);
+
+/// Returns the position of a call's row in the program's tables.
+pub(super) fn row_of(abi: u32, number: u32) -> usize {
+    number as usize
+        + if abi == slim_ebpf::abi::COMPAT {
+            slim_ebpf::NUMBERS
+        } else {
+            0
+        }
+}
 
 /// Everything told through the ring so far.
 #[derive(Default)]
@@ -30,7 +43,7 @@ pub(super) struct Gathered {
     before: BTreeSet<FileUse>,
     open_before: BTreeSet<SocketUse>,
     /// Records that could not be understood: program and user side differ.
-    pub(super) strange: u64,
+    pub(super) unknown: u64,
 }
 
 #[derive(Default)]
@@ -101,13 +114,13 @@ trait Head: zerocopy::FromBytes {
 
 impl Head for FileEvent {
     fn lengths(&self) -> (usize, usize, usize) {
-        (self.base as usize, self.truth as usize, self.asked as usize)
+        (self.base as usize, self.kernel_path as usize, self.requested as usize)
     }
 }
 
 impl Head for ExecEvent {
     fn lengths(&self) -> (usize, usize, usize) {
-        (self.base as usize, self.truth as usize, self.asked as usize)
+        (self.base as usize, self.kernel_path as usize, self.requested as usize)
     }
 }
 
@@ -144,20 +157,18 @@ impl Gathered {
 
     /// Reads what is mounted in a process's root, if it is still there.
     fn learn_mounts(&mut self, pid: u32) {
-        let points = cgroup::mount_points(pid);
-        if !points.is_empty() {
-            self.mounts = Some(points.iter().map(RootPath::new).collect());
-        }
+        let points = attached::mount_points(pid).filter(|points| !points.is_empty());
+        self.mounts = points.or(self.mounts.take());
     }
 
     /// Takes one record in. `rows` is the table by number.
-    pub(super) fn take(&mut self, record: &[u8], rows: &[Option<&'static Row>]) {
+    pub(super) fn take(&mut self, record: &[u8], rows: &[Option<&'static SyscallSpec>]) {
         if self.understand(record, rows).is_none() {
-            self.strange += 1;
+            self.unknown += 1;
         }
     }
 
-    fn understand(&mut self, record: &[u8], rows: &[Option<&'static Row>]) -> Option<()> {
+    fn understand(&mut self, record: &[u8], rows: &[Option<&'static SyscallSpec>]) -> Option<()> {
         let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
         if word(4)? == HEADED {
             let at = 8usize.checked_add(word(0)? as usize)?;
@@ -188,7 +199,7 @@ impl Gathered {
 
     fn exec(&mut self, parts: &Parts<'_, ExecEvent>) {
         let head = &parts.head;
-        let inside = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
+        let inside = head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0;
         // Until the container's root is known, a path ends at the task's own, which is the host's still.
         if !inside || head.actor == actor::RUNTIME {
             // The runtime executes itself: from memory or from the host.
@@ -198,7 +209,7 @@ impl Gathered {
         let truth = RootPath::new(parts.truth);
         let base = base_of(head.marks, parts.base);
         let script = head.marks & mark::SCRIPT != 0;
-        let asked = (head.marks & mark::ASKED != 0).then(|| RawPath::from(parts.asked));
+        let asked = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.asked));
         let phase = phase_of(head.phase);
         let actor = actor_of(head.actor);
         let path = match &asked {
@@ -250,10 +261,10 @@ impl Gathered {
         }
     }
 
-    fn file(&mut self, parts: &Parts<'_, FileEvent>, rows: &[Option<&'static Row>]) -> Option<()> {
+    fn file(&mut self, parts: &Parts<'_, FileEvent>, rows: &[Option<&'static SyscallSpec>]) -> Option<()> {
         let head = &parts.head;
         if head.number == LOADER {
-            if head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0 {
+            if head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0 {
                 self.files.insert((
                     head.slot,
                     FileUse {
@@ -275,8 +286,8 @@ impl Gathered {
         }
         let row = (*rows.get(row_of(head.abi.into(), head.number))?)?;
         let base = base_of(head.marks, parts.base);
-        let asked = (head.marks & mark::ASKED != 0).then(|| RawPath::from(parts.asked));
-        let truth = head.marks & mark::TRUTH != 0 && head.marks & mark::OUTSIDE == 0;
+        let asked = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.asked));
+        let truth = head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0;
         let path = if truth {
             RootPath::new(parts.truth)
         } else if let Some(asked) = &asked {
@@ -409,18 +420,7 @@ impl Gathered {
 
     /// What is mounted in the container; what every container has mounted if it ended before it could be asked.
     pub(super) fn mounts(&self) -> Vec<RootPath> {
-        const USUAL: [&str; 6] = [
-            "/proc",
-            "/sys",
-            "/dev",
-            "/etc/resolv.conf",
-            "/etc/hostname",
-            "/etc/hosts",
-        ];
-        match &self.mounts {
-            Some(mounts) => mounts.clone(),
-            None => USUAL.iter().map(RootPath::new).collect(),
-        }
+        self.mounts.clone().unwrap_or_else(attached::usual_mount_points)
     }
 
     /// The first path of each call that names one.
@@ -648,8 +648,8 @@ mod tests {
                 (offset_of!(ExecEvent, pid), 7),
                 (offset_of!(ExecEvent, program), 1),
                 (offset_of!(ExecEvent, actor), by),
-                (offset_of!(ExecEvent, marks), mark::TRUTH | mark::ON_ROOT),
-                (offset_of!(ExecEvent, truth), path.len() as u32),
+                (offset_of!(ExecEvent, marks), mark::RESOLVED | mark::ON_ROOT),
+                (offset_of!(ExecEvent, kernel_path), path.len() as u32),
             ] {
                 head[at..at + 4].copy_from_slice(&value.to_ne_bytes());
             }

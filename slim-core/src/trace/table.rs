@@ -10,11 +10,11 @@ use crate::recording::{Abi, Access};
 
 /// What a call does to the file it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Does {
+pub(super) enum Effect {
     /// The open family: the flags say it.
     Open,
     /// Always this.
-    This(Access),
+    Fixed(Access),
 }
 
 /// Whether a final symbolic link is followed.
@@ -32,15 +32,15 @@ pub(super) enum Follow {
 
 /// One system call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
+pub(super) struct SyscallSpec {
     /// Its name, as libseccomp has it.
     pub(super) name: &'static str,
     /// What the program is told.
     pub(super) call: Call,
     /// What it does to its first path (or descriptor).
-    pub(super) does: Does,
+    pub(super) effect: Effect,
     /// What it does to its second path.
-    pub(super) second: Option<Access>,
+    pub(super) effect2: Option<Access>,
     /// For its first path; a second one's final link is never followed.
     pub(super) follow: Follow,
 }
@@ -60,23 +60,23 @@ const OPEN: u32 =
 const SYMLINK_NOFOLLOW: u64 = 0x100;
 const SYMLINK_FOLLOW: u64 = 0x400;
 
-impl Row {
-    const fn new(name: &'static str, does: Does) -> Self {
+impl SyscallSpec {
+    const fn new(name: &'static str, effect: Effect) -> Self {
         Self {
             name,
             call: Call {
                 kind: call::FILE,
                 ..Call::nothing()
             },
-            does,
-            second: None,
+            effect,
+            effect2: None,
             follow: Follow::Always,
         }
     }
 
     /// A path argument.
     const fn path(name: &'static str, path: u8, access: Access) -> Self {
-        let mut row = Self::new(name, Does::This(access));
+        let mut row = Self::new(name, Effect::Fixed(access));
         row.call.path = path;
         row
     }
@@ -90,7 +90,7 @@ impl Row {
 
     /// A descriptor argument.
     const fn fd(name: &'static str, fd: u8, access: Access) -> Self {
-        let mut row = Self::new(name, Does::This(access));
+        let mut row = Self::new(name, Effect::Fixed(access));
         row.call.fd = fd;
         row
     }
@@ -98,7 +98,7 @@ impl Row {
     /// A call that opens: the result is the descriptor.
     const fn open(name: &'static str, dir: u8, path: u8, flags: u8, kind: u8) -> Self {
         let mut row = Self::at(name, dir, path, Access::Read);
-        row.does = Does::Open;
+        row.effect = Effect::Open;
         row.follow = Follow::Unless(O_NOFOLLOW);
         row.call.kind = kind;
         row.call.fd = call::RESULT;
@@ -134,10 +134,10 @@ impl Row {
         self
     }
 
-    const fn second(mut self, dir: u8, path: u8, access: Access) -> Self {
+    const fn path2(mut self, dir: u8, path: u8, access: Access) -> Self {
         self.call.dir2 = dir;
         self.call.path2 = path;
-        self.second = Some(access);
+        self.effect2 = Some(access);
         self
     }
 
@@ -156,7 +156,7 @@ impl Row {
 
     /// A call of which the argument at `at`, as far as `mask` goes, decides what it does.
     const fn argument(name: &'static str, at: u8, mask: u32) -> Self {
-        let mut row = Self::new(name, Does::This(Access::Stat));
+        let mut row = Self::new(name, Effect::Fixed(Access::Stat));
         row.call.kind = call::ARGUMENT;
         row.call.flags = at;
         row.call.mask = mask;
@@ -165,7 +165,7 @@ impl Row {
 
     /// A socket call: the address's argument and that of its length; `local` to have the local address told.
     const fn socket(name: &'static str, kind: u8, address: u8, length: u8, local: u8) -> Self {
-        let mut row = Self::new(name, Does::This(Access::ConnectSocket));
+        let mut row = Self::new(name, Effect::Fixed(Access::ConnectSocket));
         row.call.kind = kind;
         row.call.path = address;
         row.call.dir = length;
@@ -179,131 +179,135 @@ use Access::{
 };
 
 /// The calls, of all ABIs.
-pub(super) const ROWS: &[Row] = &[
-    Row::open("open", 0, 1, 2, call::FILE),
-    Row::open("openat", 1, 2, 3, call::FILE),
-    Row::open("openat2", 1, 2, 3, call::HOW),
+pub(super) const ROWS: &[SyscallSpec] = &[
+    SyscallSpec::open("open", 0, 1, 2, call::FILE),
+    SyscallSpec::open("openat", 1, 2, 3, call::FILE),
+    SyscallSpec::open("openat2", 1, 2, 3, call::HOW),
     {
-        let mut row = Row::open("creat", 0, 1, 0, call::FILE);
-        row.does = Does::This(Write);
+        let mut row = SyscallSpec::open("creat", 0, 1, 0, call::FILE);
+        row.effect = Effect::Fixed(Write);
         row.follow = Follow::Always;
         row
     },
-    Row::at("open_tree", 1, 2, Access::OpenPath).flags(3),
-    Row::path("stat", 1, Stat),
-    Row::path("stat64", 1, Stat),
-    Row::path("lstat", 1, Stat).no_follow(),
-    Row::path("lstat64", 1, Stat).no_follow(),
-    Row::at("newfstatat", 1, 2, Stat).flags(4).known(),
-    Row::at("fstatat64", 1, 2, Stat).flags(4).known(),
-    Row::at("statx", 1, 2, Stat).flags(3).known(),
-    Row::path("statfs", 1, Stat),
-    Row::path("statfs64", 1, Stat),
-    Row::path("access", 1, Permission),
-    Row::at("faccessat", 1, 2, Permission),
-    Row::at("faccessat2", 1, 2, Permission).flags(4),
-    Row::path("readlink", 1, ReadLink).no_follow(),
-    Row::at("readlinkat", 1, 2, ReadLink).no_follow().empty(),
-    Row::path("chdir", 1, ChangeDirectory),
-    Row::fd("fchdir", 1, ChangeDirectory),
-    Row::path("chroot", 1, ChangeDirectory),
-    Row::fd("getdents", 1, List),
-    Row::fd("getdents64", 1, List),
-    Row::path("execve", 1, Execute).executes(),
-    Row::at("execveat", 1, 2, Execute).flags(5).executes(),
-    Row::path("mkdir", 1, Create).no_follow(),
-    Row::at("mkdirat", 1, 2, Create).no_follow(),
-    Row::path("mknod", 1, Create).no_follow(),
-    Row::at("mknodat", 1, 2, Create).no_follow(),
-    Row::path("rename", 1, Remove).no_follow().second(0, 2, Create),
-    Row::at("renameat", 1, 2, Remove).no_follow().second(3, 4, Create),
-    Row::at("renameat2", 1, 2, Remove)
+    SyscallSpec::at("open_tree", 1, 2, Access::OpenPath).flags(3),
+    SyscallSpec::path("stat", 1, Stat),
+    SyscallSpec::path("stat64", 1, Stat),
+    SyscallSpec::path("lstat", 1, Stat).no_follow(),
+    SyscallSpec::path("lstat64", 1, Stat).no_follow(),
+    SyscallSpec::at("newfstatat", 1, 2, Stat).flags(4).known(),
+    SyscallSpec::at("fstatat64", 1, 2, Stat).flags(4).known(),
+    SyscallSpec::at("statx", 1, 2, Stat).flags(3).known(),
+    SyscallSpec::path("statfs", 1, Stat),
+    SyscallSpec::path("statfs64", 1, Stat),
+    SyscallSpec::path("access", 1, Permission),
+    SyscallSpec::at("faccessat", 1, 2, Permission),
+    SyscallSpec::at("faccessat2", 1, 2, Permission).flags(4),
+    SyscallSpec::path("readlink", 1, ReadLink).no_follow(),
+    SyscallSpec::at("readlinkat", 1, 2, ReadLink).no_follow().empty(),
+    SyscallSpec::path("chdir", 1, ChangeDirectory),
+    SyscallSpec::fd("fchdir", 1, ChangeDirectory),
+    SyscallSpec::path("chroot", 1, ChangeDirectory),
+    SyscallSpec::fd("getdents", 1, List),
+    SyscallSpec::fd("getdents64", 1, List),
+    SyscallSpec::path("execve", 1, Execute).executes(),
+    SyscallSpec::at("execveat", 1, 2, Execute).flags(5).executes(),
+    SyscallSpec::path("mkdir", 1, Create).no_follow(),
+    SyscallSpec::at("mkdirat", 1, 2, Create).no_follow(),
+    SyscallSpec::path("mknod", 1, Create).no_follow(),
+    SyscallSpec::at("mknodat", 1, 2, Create).no_follow(),
+    SyscallSpec::path("rename", 1, Remove)
         .no_follow()
-        .second(3, 4, Create),
-    Row::path("link", 1, Stat).no_follow().second(0, 2, Create),
+        .path2(0, 2, Create),
+    SyscallSpec::at("renameat", 1, 2, Remove)
+        .no_follow()
+        .path2(3, 4, Create),
+    SyscallSpec::at("renameat2", 1, 2, Remove)
+        .no_follow()
+        .path2(3, 4, Create),
+    SyscallSpec::path("link", 1, Stat).no_follow().path2(0, 2, Create),
     {
-        let mut row = Row::at("linkat", 1, 2, Stat).flags(5).second(3, 4, Create);
+        let mut row = SyscallSpec::at("linkat", 1, 2, Stat).flags(5).path2(3, 4, Create);
         row.follow = Follow::If(SYMLINK_FOLLOW);
         row
     },
-    Row::path("symlink", 2, Create).no_follow(),
-    Row::at("symlinkat", 2, 3, Create).no_follow(),
-    Row::path("unlink", 1, Remove).no_follow(),
-    Row::path("rmdir", 1, Remove).no_follow(),
-    Row::at("unlinkat", 1, 2, Remove).no_follow(),
-    Row::path("chmod", 1, Attributes),
-    Row::fd("fchmod", 1, Attributes),
-    Row::at("fchmodat", 1, 2, Attributes),
-    Row::at("fchmodat2", 1, 2, Attributes).flags(4),
-    Row::path("chown", 1, Attributes),
-    Row::path("chown32", 1, Attributes),
-    Row::path("lchown", 1, Attributes).no_follow(),
-    Row::path("lchown32", 1, Attributes).no_follow(),
-    Row::fd("fchown", 1, Attributes),
-    Row::fd("fchown32", 1, Attributes),
-    Row::at("fchownat", 1, 2, Attributes).flags(5),
-    Row::path("utime", 1, Attributes),
-    Row::path("utimes", 1, Attributes),
-    Row::at("futimesat", 1, 2, Attributes).empty(),
-    Row::at("utimensat", 1, 2, Attributes).flags(4),
-    Row::at("utimensat_time64", 1, 2, Attributes).flags(4),
-    Row::path("setxattr", 1, Attributes),
-    Row::path("lsetxattr", 1, Attributes).no_follow(),
-    Row::fd("fsetxattr", 1, Attributes),
-    Row::path("removexattr", 1, Attributes),
-    Row::path("lremovexattr", 1, Attributes).no_follow(),
-    Row::fd("fremovexattr", 1, Attributes),
-    Row::path("getxattr", 1, Stat),
-    Row::path("lgetxattr", 1, Stat).no_follow(),
-    Row::path("listxattr", 1, Stat),
-    Row::path("llistxattr", 1, Stat).no_follow(),
-    Row::path("truncate", 1, Write),
-    Row::path("truncate64", 1, Write),
-    Row::fd("ftruncate", 1, Write),
-    Row::fd("ftruncate64", 1, Write),
-    Row::fd("fallocate", 1, Write),
-    Row::fd("flock", 1, Lock),
-    Row::fcntl("fcntl"),
-    Row::fcntl("fcntl64"),
-    Row::path("inotify_add_watch", 2, Stat),
-    Row::at("name_to_handle_at", 1, 2, Stat).flags(5),
-    Row::path("acct", 1, Write),
-    Row::path("swapon", 1, Write),
+    SyscallSpec::path("symlink", 2, Create).no_follow(),
+    SyscallSpec::at("symlinkat", 2, 3, Create).no_follow(),
+    SyscallSpec::path("unlink", 1, Remove).no_follow(),
+    SyscallSpec::path("rmdir", 1, Remove).no_follow(),
+    SyscallSpec::at("unlinkat", 1, 2, Remove).no_follow(),
+    SyscallSpec::path("chmod", 1, Attributes),
+    SyscallSpec::fd("fchmod", 1, Attributes),
+    SyscallSpec::at("fchmodat", 1, 2, Attributes),
+    SyscallSpec::at("fchmodat2", 1, 2, Attributes).flags(4),
+    SyscallSpec::path("chown", 1, Attributes),
+    SyscallSpec::path("chown32", 1, Attributes),
+    SyscallSpec::path("lchown", 1, Attributes).no_follow(),
+    SyscallSpec::path("lchown32", 1, Attributes).no_follow(),
+    SyscallSpec::fd("fchown", 1, Attributes),
+    SyscallSpec::fd("fchown32", 1, Attributes),
+    SyscallSpec::at("fchownat", 1, 2, Attributes).flags(5),
+    SyscallSpec::path("utime", 1, Attributes),
+    SyscallSpec::path("utimes", 1, Attributes),
+    SyscallSpec::at("futimesat", 1, 2, Attributes).empty(),
+    SyscallSpec::at("utimensat", 1, 2, Attributes).flags(4),
+    SyscallSpec::at("utimensat_time64", 1, 2, Attributes).flags(4),
+    SyscallSpec::path("setxattr", 1, Attributes),
+    SyscallSpec::path("lsetxattr", 1, Attributes).no_follow(),
+    SyscallSpec::fd("fsetxattr", 1, Attributes),
+    SyscallSpec::path("removexattr", 1, Attributes),
+    SyscallSpec::path("lremovexattr", 1, Attributes).no_follow(),
+    SyscallSpec::fd("fremovexattr", 1, Attributes),
+    SyscallSpec::path("getxattr", 1, Stat),
+    SyscallSpec::path("lgetxattr", 1, Stat).no_follow(),
+    SyscallSpec::path("listxattr", 1, Stat),
+    SyscallSpec::path("llistxattr", 1, Stat).no_follow(),
+    SyscallSpec::path("truncate", 1, Write),
+    SyscallSpec::path("truncate64", 1, Write),
+    SyscallSpec::fd("ftruncate", 1, Write),
+    SyscallSpec::fd("ftruncate64", 1, Write),
+    SyscallSpec::fd("fallocate", 1, Write),
+    SyscallSpec::fd("flock", 1, Lock),
+    SyscallSpec::fcntl("fcntl"),
+    SyscallSpec::fcntl("fcntl64"),
+    SyscallSpec::path("inotify_add_watch", 2, Stat),
+    SyscallSpec::at("name_to_handle_at", 1, 2, Stat).flags(5),
+    SyscallSpec::path("acct", 1, Write),
+    SyscallSpec::path("swapon", 1, Write),
     {
-        let mut row = Row::fd("mmap", 5, Map);
+        let mut row = SyscallSpec::fd("mmap", 5, Map);
         row.call.kind = call::MAP;
         row.call.flags = 3;
         row.call.mask = 4;
         row
     },
     {
-        let mut row = Row::fd("mmap2", 5, Map);
+        let mut row = SyscallSpec::fd("mmap2", 5, Map);
         row.call.kind = call::MAP;
         row.call.flags = 3;
         row.call.mask = 4;
         row
     },
-    Row::socket("socket", call::SOCKET, 0, 0, 0),
+    SyscallSpec::socket("socket", call::SOCKET, 0, 0, 0),
     {
-        let mut row = Row::socket("bind", call::ADDRESS, 2, 3, 0).no_follow();
-        row.does = Does::This(Access::BindSocket);
+        let mut row = SyscallSpec::socket("bind", call::ADDRESS, 2, 3, 0).no_follow();
+        row.effect = Effect::Fixed(Access::BindSocket);
         row
     },
-    Row::socket("listen", call::ADDRESS, 0, 0, 1),
-    Row::socket("connect", call::ADDRESS, 2, 3, 0),
-    Row::socket("sendto", call::ADDRESS, 5, 6, 0),
-    Row::socket("sendmsg", call::MESSAGE, 2, 0, 0),
-    Row::socket("sendmmsg", call::MESSAGE, 2, 0, 0),
-    Row::argument("clone", 1, u32::MAX),
-    Row::argument("ioctl", 2, u32::MAX),
-    Row::argument("mprotect", 3, PROTECTION),
-    Row::argument("personality", 1, u32::MAX),
-    Row::argument("pkey_mprotect", 3, PROTECTION),
-    Row::argument("prctl", 1, u32::MAX),
+    SyscallSpec::socket("listen", call::ADDRESS, 0, 0, 1),
+    SyscallSpec::socket("connect", call::ADDRESS, 2, 3, 0),
+    SyscallSpec::socket("sendto", call::ADDRESS, 5, 6, 0),
+    SyscallSpec::socket("sendmsg", call::MESSAGE, 2, 0, 0),
+    SyscallSpec::socket("sendmmsg", call::MESSAGE, 2, 0, 0),
+    SyscallSpec::argument("clone", 1, u32::MAX),
+    SyscallSpec::argument("ioctl", 2, u32::MAX),
+    SyscallSpec::argument("mprotect", 3, PROTECTION),
+    SyscallSpec::argument("personality", 1, u32::MAX),
+    SyscallSpec::argument("pkey_mprotect", 3, PROTECTION),
+    SyscallSpec::argument("prctl", 1, u32::MAX),
 ];
 
 /// The rows by native and compat number, as the program looks them up.
-pub(super) fn by_number() -> Vec<Option<&'static Row>> {
+pub(super) fn by_number() -> Vec<Option<&'static SyscallSpec>> {
     let mut rows = vec![None; 2 * NUMBERS];
     for row in ROWS {
         for (base, architecture) in [(0, arch::NATIVE), (NUMBERS, arch::COMPAT)] {
@@ -354,25 +358,25 @@ pub(super) fn known() -> u32 {
         .count() as u32
 }
 
-impl Row {
+impl SyscallSpec {
     /// What was done to the path of this side.
     pub(super) fn access(&self, side: u32, flags: u64, created: bool) -> BTreeSet<Access> {
         let mut set = BTreeSet::new();
         if side == 1 {
-            set.extend(self.second);
+            set.extend(self.effect2);
             return set;
         }
-        match self.does {
-            Does::This(access) => {
+        match self.effect {
+            Effect::Fixed(access) => {
                 set.insert(access);
             }
-            Does::Open if flags & O_PATH != 0 => {
+            Effect::Open if flags & O_PATH != 0 => {
                 set.insert(Access::OpenPath);
             }
-            Does::Open if flags & TMPFILE != 0 => {
+            Effect::Open if flags & TMPFILE != 0 => {
                 set.insert(Write);
             }
-            Does::Open => {
+            Effect::Open => {
                 if flags & O_ACCMODE != 1 {
                     set.insert(Access::Read);
                 }
@@ -404,63 +408,11 @@ impl Row {
             // O_CREAT | O_EXCL does not follow either.
             Follow::Unless(flag) => {
                 flags & flag != 0
-                    || (self.does == Does::Open && flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL)
+                    || (self.effect == Effect::Open && flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL)
             }
             Follow::If(flag) => flags & flag == 0,
         }
     }
-}
-
-/// Names of capabilities by number (include/uapi/linux/capability.h).
-const CAPABILITIES: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
-
-/// A capability's name, `#N` if it has none.
-pub(super) fn capability(number: u32) -> String {
-    CAPABILITIES
-        .get(number as usize)
-        .map_or_else(|| format!("#{number}"), |&name| name.to_owned())
 }
 
 #[cfg(test)]

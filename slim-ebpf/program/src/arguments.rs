@@ -2,40 +2,40 @@
 
 use crate::maps::{ARGUMENTS, UNBOUNDED};
 use crate::shared::{ArgumentKey, NUMBERS, abi};
+use crate::tasks::{EEXIST, NOEXIST};
+use crate::value::Lookup;
 use crate::{buffer, counters};
 
-/// The call at hand was asked for this. More different values than there is room for are no loss: the call counts as
-/// one that may be asked for anything.
+/// Counts the call at hand by its deciding arguments. More different values than fit are no loss: the call then counts as
+/// one that may be called with any.
 ///
 /// Not static, so that the verifier looks at it once and on its own.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn asked(value: u32, second: u32) -> u32 {
-    u32::from(note(value, second).is_some())
+pub(crate) extern "C" fn count_argument(value: u32, value2: u32) -> u32 {
+    u32::from(count(value, value2).is_some())
 }
 
 #[inline(always)]
-fn note(value: u32, second: u32) -> Option<()> {
-    let call = unsafe { &*buffer::at_hand()? };
+fn count(value: u32, value2: u32) -> Option<()> {
+    let call = buffer::call_at_hand()?;
     let key = ArgumentKey {
         slot: call.slot(),
         abi: call.abi(),
         number: call.number(),
         value,
-        second,
+        value2,
     };
-    if let Some(count) = ARGUMENTS.get_ptr_mut(key) {
+    if let Some(count) = ARGUMENTS.value(key) {
         counters::add(count);
         return Some(());
     }
-    const NOEXIST: u64 = 1;
-    const EEXIST: i32 = -17;
     match ARGUMENTS.insert(key, 1, NOEXIST) {
         Ok(()) => {}
-        Err(EEXIST) => counters::add(ARGUMENTS.get_ptr_mut(key)?),
+        Err(EEXIST) => counters::add(ARGUMENTS.value(key)?),
         Err(_) => {
             let row = call.number() + if call.abi() == abi::COMPAT { NUMBERS as u32 } else { 0 };
-            unsafe { *UNBOUNDED.get_ptr_mut(row)? = 1 };
+            UNBOUNDED.value(row)?.set(1);
         }
     }
     Some(())

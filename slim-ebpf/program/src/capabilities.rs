@@ -6,20 +6,22 @@ use aya_ebpf::programs::{ProbeContext, RawTracePointContext};
 use crate::kernel::{current, load, off, read};
 use crate::maps::CAPABILITIES;
 use crate::shared::CapabilityKey;
+use crate::tasks::{EEXIST, NOEXIST};
+use crate::value::{Lookup, field};
 use crate::{calls, counters, scope, tasks};
 
-/// The kernel asked whether somebody has a capability: `(cred, target_ns, capable_ns, cap, ret)`.
+/// The kernel checks a capability: `(cred, target_ns, capable_ns, cap, ret)`.
 #[raw_tracepoint(tracepoint = "cap_capable")]
-pub fn cap_capable(ctx: RawTracePointContext) -> i32 {
+pub(crate) fn cap_capable(ctx: RawTracePointContext) -> i32 {
     let result: i32 = ctx.arg(4);
-    let _ = asked(ctx.arg(0), ctx.arg(3), result == 0);
+    let _ = checked(ctx.arg(0), ctx.arg(3), result == 0);
     0
 }
 
 /// The same where that tracepoint is missing, on the function's entry: `(cred, targ_ns, cap, opts)`. The verdict is not
-/// known there: it is what the capabilities in effect say.
+/// known there, and taken from the capabilities in effect.
 #[kprobe(function = "cap_capable")]
-pub fn cap_capable_entry(ctx: ProbeContext) -> u32 {
+pub(crate) fn cap_capable_entry(ctx: ProbeContext) -> u32 {
     let _ = entered(&ctx);
     0
 }
@@ -32,14 +34,14 @@ fn entered(ctx: &ProbeContext) -> Option<()> {
     }
     // Two words before 6.3, one from then on: the same bits.
     let effective = read::<u64>(cred + off!(cred_effective))?;
-    asked(cred, capability as i32, effective >> (capability & 63) & 1 == 1)
+    checked(cred, capability as i32, effective >> (capability & 63) & 1 == 1)
 }
 
-/// `CAP_OPT_NOAUDIT` (include/linux/security.h): the kernel only wants to know.
+/// `CAP_OPT_NOAUDIT` (include/linux/security.h): the check is not for the audit log.
 const CAP_OPT_NOAUDIT: u32 = 2;
 
 #[inline(always)]
-fn asked(cred: u64, capability: i32, granted: bool) -> Option<()> {
+fn checked(cred: u64, capability: i32, granted: bool) -> Option<()> {
     let current = current();
     scope::inside(current)?;
     // Not under the credentials that a stacked file system acts with in the task's place.
@@ -55,16 +57,14 @@ fn asked(cred: u64, capability: i32, granted: bool) -> Option<()> {
         abi,
         number,
     };
-    if let Some(count) = CAPABILITIES.get_ptr_mut(key) {
+    if let Some(count) = CAPABILITIES.value(key) {
         counters::add(count);
         return Some(());
     }
-    const NOEXIST: u64 = 1;
-    const EEXIST: i32 = -17;
     match CAPABILITIES.insert(key, 1, NOEXIST) {
         Ok(()) => {}
-        Err(EEXIST) => counters::add(CAPABILITIES.get_ptr_mut(key)?),
-        Err(_) => counters::lost(|lost| &raw mut lost.map),
+        Err(EEXIST) => counters::add(CAPABILITIES.value(key)?),
+        Err(_) => counters::lost(|lost| field!(lost, map)),
     }
     Some(())
 }

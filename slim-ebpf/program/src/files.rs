@@ -1,18 +1,20 @@
-//! Files that calls name: the path as asked, where it starts, and where a descriptor remains the file itself.
+//! Files that calls name: the requested path, the directory that it starts at, and where a descriptor remains the file
+//! itself.
 
 use core::ffi::c_void;
 use core::hint::cold_path;
 use core::mem::offset_of;
 
-use aya_ebpf::helpers::{bpf_probe_read_user, generated};
+use aya_ebpf::helpers::generated;
 
 use crate::kernel::{
-    Place, current, directory_identity, file_identity, file_place, load, loaded_identity, masked, off, opened, read,
-    registers, task_file, task_pwd, task_root,
+    Place, current, directory_identity, file_identity, file_place, load, loaded_identity, off, opened, read,
+    read_user, registers, task_file, task_pwd, task_root,
 };
 use crate::record::Record;
 use crate::shared::{ABSENT, FileEvent, LOADER, PROTECTION, call, event, mark};
-use crate::types::{Returned, Says};
+use crate::types::{Identity, Returned};
+use crate::value::{Value, field};
 use crate::{arch, arguments, buffer, counters, maps, scope, walk};
 
 /// No descriptor.
@@ -38,16 +40,16 @@ const EINVAL: u32 = 22;
 const ENAMETOOLONG: u32 = 36;
 const ENOSYS: u32 = 38;
 
-/// A call that names files has returned: whether they are looked at.
+/// Returns whether the files that a returned call names are recorded, and keeps the flags that matter.
 #[inline(always)]
-pub fn used(call: &mut Returned) -> bool {
-    let row = call.row;
-    let mut flags = argument(call, row.flags);
+pub(crate) fn is_recorded(call: Value<Returned>) -> bool {
+    let row = field!(call, row).get();
+    let mut flags = call.argument(row.flags);
     match row.kind {
         call::FILE | call::EXECUTE => {}
         call::MAP => {
-            arguments::asked(flags as u32 & PROTECTION, 0);
-            if flags & PROT_EXEC == 0 || call.args[4] & MAP_ANONYMOUS != 0 || call.errno() != 0 {
+            arguments::count_argument(flags as u32 & PROTECTION, 0);
+            if flags & PROT_EXEC == 0 || field!(call, args).element(4).get() & MAP_ANONYMOUS != 0 || call.errno() != 0 {
                 return false;
             }
         }
@@ -56,84 +58,84 @@ pub fn used(call: &mut Returned) -> bool {
                 return false;
             }
         }
-        call::HOW => flags = unsafe { bpf_probe_read_user(flags as *const u64) }.unwrap_or(0),
+        call::HOW => flags = read_user(flags).unwrap_or(0),
         _ => return false,
     }
-    call.flags = flags & u64::from(row.mask);
+    field!(call, flags).set(flags & u64::from(row.mask));
     call.errno() != ENAMETOOLONG
 }
 
-/// Argument number `at`, from 1; 0 for none, and the result for [`call::RESULT`].
-#[inline(always)]
-pub fn argument(call: &Returned, at: u8) -> u64 {
-    unsafe { *call.args.as_ptr().add(masked::<7>(u32::from(at))) }
-}
-
-/// The first (0) or second (1) path of the call at hand, or its descriptor.
+/// Records the first (0) or second (1) path of the call at hand, or its descriptor.
 ///
 /// Not static, so that the verifier looks at it once and on its own.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn one(side: u32) -> u32 {
+pub(crate) extern "C" fn record_file(side: u32) -> u32 {
     let Some(mut record) = Record::new::<FileEvent>() else {
         return 0;
     };
-    let call = unsafe { &*record.call() };
-    let from = argument(call, if side == 0 { call.row.path } else { call.row.path2 });
-    u32::from(look(record, current(), side, from).is_some())
+    let call = record.call();
+    let row = field!(call, row);
+    let path = if side == 0 { field!(row, path) } else { field!(row, path2) };
+    let from = call.argument(path.get());
+    u32::from(record_path(record, current(), side, from).is_some())
 }
 
-/// The same for the first path, which stands at `from`, where the buffer and the task are known.
+/// Records the first path, which stands at `from`, where the buffer and the task are known.
 #[inline(always)]
-pub fn first(call: *mut Returned, current: u64, from: u64) {
-    let _ = look(Record::around::<FileEvent>(call), current, 0, from);
+pub(crate) fn record_first_file(call: Value<Returned>, current: u64, from: u64) {
+    let _ = record_path(Record::around::<FileEvent>(call), current, 0, from);
 }
 
 #[inline(always)]
-fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
-    let call = unsafe { &*record.call() };
-    let row = &call.row;
+fn record_path(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
+    let call = record.call();
+    let row = field!(call, row);
     let state = maps::state();
-    let (path, dir) = if side == 0 { (row.path, row.dir) } else { (row.path2, row.dir2) };
+    let (path, dir) = if side == 0 {
+        (field!(row, path).get(), field!(row, dir).get())
+    } else {
+        (field!(row, path2).get(), field!(row, dir2).get())
+    };
     // An Option's other half would be left undefined, which the verifier does not like to see copied.
     let mut descriptor = NONE;
-    if side == 0 && row.fd != 0 {
-        descriptor = argument(call, row.fd) as u32;
+    if side == 0 && field!(row, fd).get() != 0 {
+        descriptor = call.argument(field!(row, fd).get()) as u32;
     }
-    let flags = call.flags;
-    if flags & TMPFILE != 0 && row.fd == call::RESULT {
-        // It has no name: its directory, which was asked for, is what counts.
+    let flags = field!(call, flags).get();
+    if flags & TMPFILE != 0 && field!(row, fd).get() == call::RESULT {
+        // It has no name: its directory, which was requested, is recorded.
         descriptor = NONE;
     }
     let mut marks = 0;
-    let mut asked = 0;
+    let mut requested = 0;
     let directory = match dir {
         0 => AT_FDCWD,
-        at => argument(call, at) as u32,
+        at => call.argument(at) as u32,
     };
     let mut relative = false;
     if path != 0 {
-        match record.ask(from) {
-            Ok(0) | Err(()) if row.empty != 0 && directory != AT_FDCWD => {
+        match record.read_requested(from) {
+            Ok(0) | Err(()) if field!(row, empty).get() != 0 && directory != AT_FDCWD => {
                 cold_path();
-                if row.empty == call::KNOWN {
+                if field!(row, empty).get() == call::KNOWN {
                     return None;
                 }
                 // The descriptor itself is meant.
                 descriptor = directory;
             }
             // An abstract address.
-            Ok(0) if row.kind == call::ADDRESS => return None,
+            Ok(0) if field!(row, kind).get() == call::ADDRESS => return None,
             Ok(length) => {
-                marks |= mark::ASKED;
-                asked = length;
+                marks |= mark::REQUESTED;
+                requested = length;
                 relative = length == 0 || record.first() != b'/';
             }
             Err(()) => {
                 // The kernel read it if it looked the path up; these say that it may not have come so far.
                 cold_path();
                 if !matches!(call.errno(), EFAULT | EPERM | EINVAL | ENOSYS | EBADF) {
-                    counters::lost(|lost| &raw mut lost.string);
+                    counters::lost(|lost| field!(lost, string));
                 }
                 return None;
             }
@@ -153,20 +155,20 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
         }
         file = open;
     }
-    if marks & mark::ASKED == 0 && file == 0 {
+    if marks & mark::REQUESTED == 0 && file == 0 {
         return None;
     }
 
-    // Where the asked path starts.
+    // The directory that the requested path starts at.
     let root = task_root(current).dentry;
-    if root == unsafe { (*state).host } {
+    if root == field!(state, host).get() {
         // The runtime, before it enters the container.
         return None;
     }
     let end = scope::container_root(state, root);
     let mut start = NOWHERE;
     let mut identity_start = [0; 2];
-    if marks & mark::ASKED != 0 {
+    if marks & mark::REQUESTED != 0 {
         if !relative {
             if root != end {
                 cold_path();
@@ -182,18 +184,19 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
         }
     }
 
-    let says = says(marks, call.what, call.how | u64::from(side) << 24, asked, flags, identity_start, identity);
-    if !record.reserve(&says, asked) {
+    let (what, how) = (field!(call, what).get(), field!(call, how).get() | u64::from(side) << 24);
+    let identity = identity_of(marks, what, how, requested, flags, identity_start, identity);
+    if !record.reserve(&identity, requested) {
         return None;
     }
     let head = record.head::<FileEvent>();
-    let mut truth = 0;
+    let mut kernel_path = 0;
     if file != 0
         && let Some(place) = file_place(file)
     {
         let walked = record.walk(place, end);
-        marks |= walk::truth_marks(&walked);
-        truth = walked.length;
+        marks |= walk::file_marks(&walked);
+        kernel_path = walked.length;
     }
     let mut base = 0;
     if start.dentry != 0 {
@@ -201,24 +204,22 @@ fn look(mut record: Record, current: u64, side: u32, from: u64) -> Option<()> {
         marks |= walk::base_marks(&walked);
         base = walked.length;
     }
-    unsafe {
-        (*head).marks = marks;
-        (*head).truth = truth;
-        (*head).base = base;
-    }
-    if !record.send(asked) {
+    field!(head, marks).set(marks);
+    field!(head, kernel_path).set(kernel_path);
+    field!(head, base).set(base);
+    if !record.send(requested) {
         record.release();
     }
     Some(())
 }
 
-/// A [`FileEvent`] in words, up to where it ends to be what makes it unique: beside the asked path.
+/// Returns the identity of a [`FileEvent`] beside the requested path: its beginning, in words.
 #[inline(always)]
-fn says(marks: u32, what: u64, how: u64, asked: u32, flags: u64, start: [u64; 2], file: [u64; 2]) -> Says {
+fn identity_of(marks: u32, what: u64, how: u64, requested: u32, flags: u64, start: [u64; 2], file: [u64; 2]) -> Identity {
     [
         u64::from(event::FILE) | u64::from(marks) << 32,
         what,
-        how | u64::from(asked) << 32,
+        how | u64::from(requested) << 32,
         flags,
         if start[0] == 0 { 0 } else { buffer::number(start[0]) },
         start[1],
@@ -227,16 +228,17 @@ fn says(marks: u32, what: u64, how: u64, asked: u32, flags: u64, start: [u64; 2]
     ]
 }
 
-const _: () = assert!(size_of::<Says>() == offset_of!(FileEvent, truth));
+const _: () = assert!(size_of::<Identity>() == offset_of!(FileEvent, kernel_path));
 
-/// The running task has executed `binary`, which runs in `slot` from now on: tells the loader that the kernel mapped
-/// with it. Execution goes on there, and not in the binary itself, if it has one.
+/// The running task has executed `binary`, which runs in `slot` from now on: records the loader that the kernel
+/// mapped with it. Execution goes on there, and not in the binary itself, if it has one.
 #[inline(always)]
-pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
+pub(crate) fn record_loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
     let mut record = Record::new::<FileEvent>()?;
     buffer::set_place(0, 0);
     let ip = arch::instruction_pointer(registers(current));
     let mut unused = 0u64;
+    // SAFETY: the verifier takes a task of a type that it knows alone; the callback leaves its context alone.
     unsafe {
         generated::bpf_find_vma(
             current as *mut _,
@@ -260,12 +262,12 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
         return None;
     }
     let what = u64::from(LOADER) | u64::from(slot) << 32;
-    let says = says(0, what, 0, 0, 0, [0; 2], file_identity(place.dentry));
-    if !record.reserve(&says, 0) {
+    let identity = identity_of(0, what, 0, 0, 0, [0; 2], file_identity(place.dentry));
+    if !record.reserve(&identity, 0) {
         return None;
     }
     let head = record.head::<FileEvent>();
-    unsafe { (*head).base = 0 };
+    field!(head, base).set(0);
     let mut walked = record.walk(place, end);
     if !walked.inside {
         // Of any other file it is not a path, and does not lead here.
@@ -273,10 +275,8 @@ pub fn loader(current: u64, binary: u64, slot: u32, end: u64) -> Option<()> {
         walked = record.walk(seen, end);
     }
     if walked.inside {
-        unsafe {
-            (*head).marks = walk::truth_marks(&walked);
-            (*head).truth = walked.length;
-        }
+        field!(head, marks).set(walk::file_marks(&walked));
+        field!(head, kernel_path).set(walked.length);
         if !record.send(0) {
             record.release();
         }

@@ -1,4 +1,4 @@
-//! Tasks are made, execute programs and end: who is runtime and who is application, and which program runs.
+//! The lives of tasks: forks, executions and ends, by which a task is the runtime's or the application's and runs a program.
 
 use aya_ebpf::helpers::generated;
 use aya_ebpf::macros::raw_tracepoint;
@@ -12,11 +12,12 @@ use crate::record::{self, Record};
 use crate::shared::{ABSENT, ExecEvent, ForkEvent, NO_PHASE, State, Unique, actor, event, mark};
 use crate::siphash::Hash;
 use crate::tasks::{NOEXIST, entry, slot};
+use crate::value::{Lookup, Value, field};
 use crate::{buffer, calls, counters, files, scope, walk};
 
-/// A task makes another: the new one is what its maker is.
+/// A task makes another, which belongs to whom its maker belongs to.
 #[raw_tracepoint(tracepoint = "sched_process_fork")]
-pub fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
+pub(crate) fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
     let _ = forked(ctx.arg(1));
     0
 }
@@ -24,11 +25,11 @@ pub fn sched_process_fork(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn forked(child: u64) -> Option<()> {
     scope::inside(current())?;
-    let parent = unsafe { *entry(scope::thread())? };
+    let parent = entry(scope::thread())?.get();
     let thread: u32 = read(child + off!(task_pid))?;
     let process: u32 = read(child + off!(task_tgid))?;
     if TASKS.insert(thread, parent, 0).is_err() {
-        counters::lost(|lost| &raw mut lost.map);
+        counters::lost(|lost| field!(lost, map));
     }
     if process != scope::process() {
         record::send_plain(&ForkEvent {
@@ -43,7 +44,7 @@ fn forked(child: u64) -> Option<()> {
 
 /// A task ends: it may be inside `exit`, which never returns.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
-pub fn sched_process_exit(_: RawTracePointContext) -> i32 {
+pub(crate) fn sched_process_exit(_: RawTracePointContext) -> i32 {
     let _ = exited();
     0
 }
@@ -61,15 +62,15 @@ fn exited() -> Option<()> {
     Some(())
 }
 
-/// Makes what [`calls`] remembers of tasks stale.
+/// Makes the tasks that [`calls`] remembers stale.
 #[inline(always)]
 fn forget() {
-    counters::fetch_add(unsafe { &raw mut (*maps::state()).generation });
+    counters::fetch_add(maps::generation());
 }
 
 /// A program was executed.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
-pub fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
+pub(crate) fn sched_process_exec(ctx: RawTracePointContext) -> i32 {
     let _ = executed(ctx.arg(1), ctx.arg(2));
     0
 }
@@ -81,9 +82,8 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     let thread = scope::thread();
     // The executing thread takes the process's id over.
     if old != thread {
-        if let Some(task) = TASKS.get_ptr(old) {
-            let task = unsafe { *task };
-            let _ = TASKS.insert(thread, task, 0);
+        if let Some(task) = TASKS.value(old) {
+            let _ = TASKS.insert(thread, task.get(), 0);
             let _ = TASKS.remove(old);
         }
     }
@@ -94,9 +94,9 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     let root = task_root(current).dentry;
     let place = file_place(follow(binary + off!(exec_file))?)?;
     let inside = enters(state, root);
-    if inside && unsafe { (*state).root } == 0 {
-        unsafe { (*state).root = root };
-        ports(state, current);
+    if inside && field!(state, root).get() == 0 {
+        field!(state, root).set(root);
+        read_unprivileged_ports(state, current);
     }
 
     let name = read::<u64>(binary + off!(exec_name))?;
@@ -108,13 +108,13 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     let pwd = task_pwd(current);
     let start = loaded_identity(pwd.dentry);
     let mut marks = 0;
-    let asked = match record.ask_kernel(name) {
+    let requested = match record.read_kernel(name) {
         Ok(length) => {
-            marks |= mark::ASKED;
+            marks |= mark::REQUESTED;
             length
         }
         Err(()) => {
-            counters::lost(|lost| &raw mut lost.string);
+            counters::lost(|lost| field!(lost, string));
             0
         }
     };
@@ -122,80 +122,75 @@ fn executed(old: u32, binary: u64) -> Option<()> {
         marks |= mark::GAIN;
     }
     let file = file_identity(place.dentry);
-    unsafe {
-        (*head).kind = event::EXEC;
-        (*head).script = u32::from(script);
-        (*head).file = file;
-        (*head).start = [0; 2];
-        (*head).interpreter[0] = 0;
-        if script {
-            marks |= mark::SCRIPT;
-            (*head).start = start;
-            generated::bpf_probe_read_kernel_str(
-                (&raw mut (*head).interpreter).cast(),
-                256,
-                interpreter as *const _,
-            );
-        }
+    field!(head, kind).set(event::EXEC);
+    field!(head, script).set(u32::from(script));
+    field!(head, file).set(file);
+    field!(head, start).set([0; 2]);
+    let to = field!(head, interpreter);
+    to.element(0).set(0);
+    if script {
+        marks |= mark::SCRIPT;
+        field!(head, start).set(start);
+        // SAFETY: the field has 256 bytes; the helper fails where nothing is mapped at `interpreter`.
+        unsafe { generated::bpf_probe_read_kernel_str(to.pointer().cast(), 256, interpreter as *const _) };
     }
-    // What tells it from other programs: for a script, whose own file is not known any more, the path to it.
+    // The identity of a program: for a script, whose own file is not known any more, the path to it.
     let mut hash = Hash::new();
     hash.add(u64::from(event::EXEC) | u64::from(script) << 8);
     hash.add(file[0]);
     hash.add(file[1]);
     if script {
-        hash.add(u64::from(asked));
+        hash.add(u64::from(requested));
         hash.add(buffer::number(start[0]));
         hash.add(start[1]);
-        hash.add_bytes(size_of::<ExecEvent>() as u32, asked);
+        hash.add_bytes(size_of::<ExecEvent>() as u32, requested);
     }
     let program = program_of(state, &hash.finish());
 
     let end = scope::container_root(state, root);
-    let truth = record.walk(place, end);
-    marks |= walk::truth_marks(&truth);
+    let walked = record.walk(place, end);
+    marks |= walk::file_marks(&walked);
     // A memfd, or a file of the host: still the runtime.
-    let application = inside && truth.inside;
+    let application = inside && walked.inside;
+    let kernel_path = walked.length;
     let mut base = 0;
-    if asked == 0 || record.first() != b'/' {
+    if requested == 0 || record.first() != b'/' {
         let walked = record.walk(pwd, end);
         marks |= walk::base_marks(&walked);
         base = walked.length;
     }
 
-    unsafe {
-        if application {
-            (*task).actor = actor::APP;
-            (*state).app = 1;
-        }
-        (*task).program = program;
-        (*task).phase = NO_PHASE;
-        forget();
-        (*head).pid = scope::process();
-        (*head).program = program;
-        (*head).slot = before;
-        (*head).actor = (*task).actor;
-        (*head).marks = marks;
-        (*head).asked = asked;
-        (*head).truth = truth.length;
-        (*head).base = base;
-        (*head).phase = control!(phase);
-    }
-    record.send(asked);
     if application {
-        files::loader(current, place.dentry, slot(task), end);
+        field!(task, actor).set(actor::APP);
+        field!(state, app).set(1);
+    }
+    field!(task, program).set(program);
+    field!(task, phase).set(NO_PHASE);
+    forget();
+    field!(head, pid).set(scope::process());
+    field!(head, program).set(program);
+    field!(head, slot).set(before);
+    field!(head, actor).set(field!(task, actor).get());
+    field!(head, marks).set(marks);
+    field!(head, requested).set(requested);
+    field!(head, kernel_path).set(kernel_path);
+    field!(head, base).set(base);
+    field!(head, phase).set(control!(phase));
+    record.send(requested);
+    if application {
+        files::record_loader(current, place.dentry, slot(task), end);
     }
     Some(())
 }
 
-/// Whether a task with this root is in the container: its root is not the host's.
+/// Returns whether a task with this root is in the container: its root is not the host's.
 #[inline(always)]
-fn enters(state: *mut State, root: u64) -> bool {
-    let host = unsafe { (*state).host };
+fn enters(state: Value<State>, root: u64) -> bool {
+    let host = field!(state, host).get();
     host != 0 && root != host
 }
 
-/// Whether the execution gained privilege.
+/// Returns whether the execution gained privilege.
 #[inline(always)]
 fn gained(binary: u64) -> bool {
     let bit = config!(secureexec);
@@ -208,9 +203,9 @@ fn gained(binary: u64) -> bool {
     }
 }
 
-/// The first port that every user may bind, in the task's network.
+/// Reads the first port that every user may bind, in the task's network.
 #[inline(always)]
-fn ports(state: *mut State, task: u64) {
+fn read_unprivileged_ports(state: Value<State>, task: u64) {
     if off!(net_ports) == u64::from(ABSENT) {
         return;
     }
@@ -218,24 +213,24 @@ fn ports(state: *mut State, task: u64) {
         .and_then(|proxy| follow(proxy + off!(nsproxy_net)))
         .and_then(|net| read::<u32>(net + off!(net_ports)));
     if let Some(first) = port {
-        unsafe { (*state).unprivileged_port_start = first.wrapping_add(1) };
+        field!(state, unprivileged_port_start).set(first.wrapping_add(1));
     }
 }
 
-/// The id of a program: the one it has, or a new one.
+/// Returns the id of a program: the one it has, or a new one.
 #[inline(always)]
-fn program_of(state: *mut State, key: &Unique) -> u32 {
-    if let Some(program) = PROGRAMS.get_ptr(key) {
-        return unsafe { *program };
+fn program_of(state: Value<State>, key: &Unique) -> u32 {
+    if let Some(program) = PROGRAMS.value(key) {
+        return program.get();
     }
-    let next = counters::fetch_add(unsafe { &raw mut (*state).programs });
+    let next = counters::fetch_add(field!(state, programs));
     if PROGRAMS.insert(key, next, NOEXIST) == Ok(()) {
         return next;
     }
-    match PROGRAMS.get_ptr(key) {
-        Some(program) => unsafe { *program },
+    match PROGRAMS.value(key) {
+        Some(program) => program.get(),
         None => {
-            counters::lost(|lost| &raw mut lost.map);
+            counters::lost(|lost| field!(lost, map));
             0
         }
     }

@@ -1,12 +1,11 @@
-//! slim's eBPF program: what a container's tasks do, gathered and de-duplicated in the kernel.
+//! slim's eBPF program, which gathers what a container's tasks do, and sends each thing once.
 //!
-//! Raw tracepoints only (`sys_exit` in its typed form), since those work on every supported kernel. Where members of the
-//! kernel's structures lie is told by the user side ([`crate::shared::Offsets`]), which reads the running kernel's BTF.
+//! Raw tracepoints only (`sys_exit` in its typed form), since those work on every supported kernel. The offsets of
+//! members of the kernel's structures come from the user side ([`crate::shared::Offsets`]), which reads the running kernel's BTF.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics, asm_experimental_arch)]
 #![allow(internal_features, reason = "the one atomic addition that BPF has is no method of its atomic types")]
-#![allow(unused_unsafe, reason = "the macros that read offsets are used inside unsafe blocks too")]
 
 mod arch;
 mod arguments;
@@ -25,11 +24,12 @@ mod siphash;
 mod sockets;
 mod tasks;
 mod types;
+mod value;
 mod walk;
 
 // By path and not as a dependency: a package outside of this workspace would bring its place on the disk into the bytes.
 #[path = "../../src/lib.rs"]
-#[allow(unused_attributes, dead_code, reason = "it is the root of a crate of its own, and serves the user side too")]
+#[allow(unused_attributes, dead_code, unreachable_pub, reason = "it is the root of a crate of its own, and serves the user side too")]
 mod shared;
 
 #[panic_handler]

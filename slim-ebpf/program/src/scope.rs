@@ -1,22 +1,23 @@
-//! Which tasks are looked at: those in the container's cgroup and below it.
+//! The scope: tasks in the container's cgroup and below it.
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 
-use crate::kernel::{config, copy, current, follow, load, off, read, task_root};
-use crate::maps::{CONTROL, control, state};
+use crate::kernel::{config, current, follow, load, off, read, task_root};
+use crate::maps::{self, control, state};
 use crate::shared::{ID, State};
+use crate::value::{Value, field};
 
-/// The state, if the running task belongs to the container.
+/// Returns the state, if the running task belongs to the container.
 #[inline(always)]
-pub fn inside(current: u64) -> Option<*mut State> {
+pub(crate) fn inside(current: u64) -> Option<Value<State>> {
     let state = state();
-    let wanted = unsafe { (*state).cgroup };
+    let wanted = field!(state, cgroup).get();
     if wanted == 0 {
         return None;
     }
-    let level = unsafe { (*state).level };
+    let level = field!(state, level).get();
     let cgroup = load!(load!(current, task_cgroups), cgroups_default);
     let depth = load!(cgroup, cgroup_level: u32);
     let here = if depth < level {
@@ -24,27 +25,28 @@ pub fn inside(current: u64) -> Option<*mut State> {
     } else if depth == level {
         load!(load!(cgroup, cgroup_node), node_id)
     } else {
+        // SAFETY: the helper takes a number.
         unsafe { generated::bpf_get_current_ancestor_cgroup_id(level as i32) }
     };
     (here == wanted).then_some(state)
 }
 
-/// The thread id of the running task.
+/// Returns the thread id of the running task.
 #[inline(always)]
-pub fn thread() -> u32 {
+pub(crate) fn thread() -> u32 {
     bpf_get_current_pid_tgid() as u32
 }
 
-/// The process id of the running task.
+/// Returns the process id of the running task.
 #[inline(always)]
-pub fn process() -> u32 {
+pub(crate) fn process() -> u32 {
     (bpf_get_current_pid_tgid() >> 32) as u32
 }
 
 /// The container's cgroup is made: it is named after the container's id (`ID`, `docker-ID.scope`, `libpod-ID.scope`;
 /// `libpod-conmon-ID.scope` is podman's monitor). Fires once per hierarchy; cgroup2's is number 0.
 #[raw_tracepoint(tracepoint = "cgroup_mkdir")]
-pub fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
+pub(crate) fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
     let _ = made(ctx.arg(0), ctx.arg(1));
     0
 }
@@ -60,22 +62,23 @@ fn made(cgroup: u64, path: u64) -> Option<()> {
     }
     let node = follow(cgroup + off!(cgroup_node))?;
     let name = follow(node + off!(node_name))?;
-    if !named(name, unsafe { &raw const CONTROL.id }) {
+    if !is_named_after(name, field!(maps::settings(), id)) {
         return None;
     }
     let state = state();
-    unsafe {
-        generated::bpf_probe_read_kernel_str((&raw mut (*state).path).cast(), 512, path as *const _);
-        (*state).level = read(cgroup + off!(cgroup_level))?;
-        (*state).cgroup = read(node + off!(node_id))?;
-    }
+    let to = field!(state, path).pointer();
+    // SAFETY: the field has 512 bytes; the helper fails where nothing is mapped at `path`.
+    unsafe { generated::bpf_probe_read_kernel_str(to.cast(), 512, path as *const _) };
+    field!(state, level).set(read(cgroup + off!(cgroup_level))?);
+    field!(state, cgroup).set(read(node + off!(node_id))?);
     Some(())
 }
 
-/// Whether a cgroup's name ends with the container's `id`, perhaps with `.scope`.
+/// Returns whether a cgroup's name ends with the container's `id`, perhaps with `.scope`.
 #[inline(always)]
-fn named(name: u64, id: *const [u8; ID]) -> bool {
+fn is_named_after(name: u64, id: Value<[u8; ID]>) -> bool {
     let mut text = [0u8; 128];
+    // SAFETY: the text has as many bytes; the helper fails where nothing is mapped at `name`.
     let length = unsafe {
         generated::bpf_probe_read_kernel_str(text.as_mut_ptr().cast(), text.len() as u32, name as *const _)
     };
@@ -85,10 +88,9 @@ fn named(name: u64, id: *const [u8; ID]) -> bool {
         return false;
     }
     let mut end = length - 1;
-    let mut tail = [0u8; 6];
-    if !copy(tail.as_mut_ptr(), 6, name + end - 6) {
+    let Some(tail) = read::<[u8; 6]>(name + end - 6) else {
         return false;
-    }
+    };
     if tail == *b".scope" {
         end -= 6;
     }
@@ -97,9 +99,10 @@ fn named(name: u64, id: *const [u8; ID]) -> bool {
     }
     let begin = end - ID as u64;
     if begin >= 7 {
-        let mut before = [0u8; 7];
-        if !copy(before.as_mut_ptr(), 7, name + begin - 7) || before == *b"conmon-" {
-            return false;
+        match read::<[u8; 7]>(name + begin - 7) {
+            None => return false,
+            Some(before) if before == *b"conmon-" => return false,
+            Some(_) => {}
         }
     }
     let mut i = 0;
@@ -107,7 +110,8 @@ fn named(name: u64, id: *const [u8; ID]) -> bool {
         let Some(word) = read::<u64>(name + begin + i as u64 * 8) else {
             return false;
         };
-        let wanted = unsafe { core::ptr::read_volatile(id.cast::<u64>().add(i)) };
+        // SAFETY: the id has as many words, and begins at a multiple of eight.
+        let wanted = unsafe { core::ptr::read_volatile(id.pointer().cast::<u64>().add(i)) };
         if word != wanted {
             return false;
         }
@@ -119,15 +123,15 @@ fn named(name: u64, id: *const [u8; ID]) -> bool {
 /// Run once by the user side in its own process, before anything is watched: finds the host's root directory, which
 /// is that of process 1.
 #[raw_tracepoint(tracepoint = "sys_exit")]
-pub fn find_host(_: RawTracePointContext) -> i32 {
-    let _ = find();
+pub(crate) fn find_host(_: RawTracePointContext) -> i32 {
+    let _ = find_root();
     0
 }
 
 #[inline(always)]
-fn find() -> Option<()> {
+fn find_root() -> Option<()> {
     let state = state();
-    if unsafe { (*state).host } != 0 || process() != config!(loader) {
+    if field!(state, host).get() != 0 || process() != config!(loader) {
         return None;
     }
     let mut task = current();
@@ -139,14 +143,14 @@ fn find() -> Option<()> {
         task = load!(task, task_parent);
         i += 1;
     }
-    unsafe { (*state).host = task_root(task).dentry };
+    field!(state, host).set(task_root(task).dentry);
     Some(())
 }
 
-/// Where walks end: at the container's root, and before that is known at the task's own.
+/// Returns the dentry where walks end: at the container's root, and before that is known at the task's own.
 #[inline(always)]
-pub fn container_root(state: *mut State, root: u64) -> u64 {
-    match unsafe { (*state).root } {
+pub(crate) fn container_root(state: Value<State>, root: u64) -> u64 {
+    match field!(state, root).get() {
         0 => root,
         known => known,
     }

@@ -3,24 +3,25 @@
 use aya_ebpf::helpers::generated;
 use core::ffi::c_void;
 
-use crate::buffer::MASK;
+use crate::buffer::Buffer;
 use crate::kernel::{SEED, bound};
-use crate::maps::BUFFERS;
 use crate::shared::{HEAD, PATH_MAX, Unique};
 
-/// Words of the longest string.
-pub const WORDS: u32 = PATH_MAX as u32 / 8;
+/// Number of words of the longest string.
+pub(crate) const WORDS: u32 = PATH_MAX as u32 / 8;
 
 /// SipHash-1-3 with 128 bits (<https://www.aumasson.jp/siphash/siphash.pdf>): nobody who does not know the key can make two
-/// records look alike. Of whole words, and without their number: each kind of record says how many there are.
+/// records look alike. Of whole words, and without their number, which each kind of record has in its identity.
 #[repr(C)]
-pub struct Hash {
+pub(crate) struct Hash {
     v: [u64; 4],
 }
 
 impl Hash {
+    /// Returns the hash of nothing.
     #[inline(always)]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        // SAFETY: a reference is valid; volatile, since the compiler sees nobody write it.
         let [first, second] = unsafe { (&raw const SEED).read_volatile() };
         Self {
             v: [
@@ -49,7 +50,7 @@ impl Hash {
 
     /// Adds a word.
     #[inline(always)]
-    pub fn add(&mut self, word: u64) {
+    pub(crate) fn add(&mut self, word: u64) {
         self.v[3] ^= word;
         self.round();
         self.v[0] ^= word;
@@ -57,12 +58,13 @@ impl Hash {
 
     /// Adds so many bytes of the record in the buffer, from `at` behind the beginning of its head on.
     #[inline(always)]
-    pub fn add_bytes(&mut self, at: u32, length: u32) {
+    pub(crate) fn add_bytes(&mut self, at: u32, length: u32) {
         let mut words = Words {
             hash: Self { v: self.v },
             at: bound(at, 511) + HEAD as u32,
             left: length,
         };
+        // SAFETY: the callback takes the words on this stack, which are there until the helper returns.
         unsafe {
             generated::bpf_loop(
                 WORDS + 1,
@@ -74,8 +76,9 @@ impl Hash {
         self.v = words.hash.v;
     }
 
+    /// Returns the hash.
     #[inline(always)]
-    pub fn finish(mut self) -> Unique {
+    pub(crate) fn finish(mut self) -> Unique {
         self.v[2] ^= 0xee;
         let a = self.end();
         self.v[1] ^= 0xdd;
@@ -96,24 +99,24 @@ impl Hash {
 #[repr(C)]
 struct Words {
     hash: Hash,
-    /// Where the next word stands in the buffer.
+    /// The position of the next word in the buffer.
     at: u32,
-    /// How many bytes are left.
+    /// Number of bytes left.
     left: u32,
 }
 
 /// Adds one word; 1 ends.
 #[inline(never)]
 extern "C" fn add_word(_: u64, words: *mut Words) -> u64 {
+    // SAFETY: `add_bytes` passes its own words, and touches them only when the helper has returned.
     let words = unsafe { &mut *words };
-    let Some(buffer) = BUFFERS.get_ptr(0) else {
+    let Some(buffer) = Buffer::get() else {
         return 1;
     };
     if words.left == 0 {
         return 1;
     }
-    let text = unsafe { buffer.cast::<u8>().add(bound(words.at, MASK & !7) as usize).cast::<u64>() };
-    let mut word = unsafe { *text };
+    let mut word = buffer.word(words.at).get();
     if words.left < 8 {
         word &= (1 << (words.left * 8)) - 1;
     }

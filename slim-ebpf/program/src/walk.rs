@@ -3,24 +3,24 @@
 use aya_ebpf::helpers::generated;
 use core::ffi::c_void;
 
-use crate::buffer::{FRONT, MASK, PLACE};
+use crate::buffer::{Buffer, FRONT, MASK, PLACE};
 use crate::counters;
 use crate::kernel::{Address, bound, copy, follow, off, read};
-use crate::maps::BUFFERS;
 use crate::shared::{PATH_MAX, mark};
+use crate::value::field;
 
 /// The most steps of a walk: names and mounts.
 const STEPS: u32 = 4200;
 
-/// What a walk found.
-pub struct Walked {
+/// The result of a walk.
+pub(crate) struct Walked {
     /// Length of the path, 0 if there is none.
     pub length: u32,
-    /// Whether it ended at the container's root.
+    /// True if it ended at the container's root.
     pub inside: bool,
-    /// Whether it never left the root's file system.
+    /// True if it never left the root's file system.
     pub on_root: bool,
-    /// Whether it was too deep.
+    /// True if it was too deep.
     pub deep: bool,
 }
 
@@ -44,7 +44,7 @@ const DEEP: u32 = 3;
 
 /// Walks from the place in the buffer to its root, and writes the path so that it ends at `begin`.
 #[inline(always)]
-pub fn walk_to(begin: u32) -> Walked {
+pub(crate) fn walk_to(begin: u32) -> Walked {
     let result = walk_path(begin);
     Walked {
         length: result & MASK,
@@ -59,16 +59,18 @@ const WALKED_INSIDE: u32 = 1 << 16;
 const WALKED_ON_ROOT: u32 = 1 << 17;
 const WALKED_DEEP: u32 = 1 << 18;
 
-/// Walks from the place in the buffer to its root, and writes the path so that it ends at `begin`; its length and marks.
+/// Walks from the place in the buffer to its root, and writes the path so that it ends at `begin`. Returns its length and
+/// marks.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn walk_path(begin: u32) -> u32 {
-    let Some(buffer) = BUFFERS.get_ptr(0) else {
+    let Some(buffer) = Buffer::get() else {
         return 0;
     };
     let begin = bound(begin, MASK);
-    let place = unsafe { buffer.cast::<u8>().add(PLACE).cast::<u64>() };
-    let (mount, dentry, root) = unsafe { (*place, *place.add(1), *place.add(2)) };
+    let mount = buffer.value::<u64, PLACE>().get();
+    let dentry = buffer.value::<u64, { PLACE + 8 }>().get();
+    let root = buffer.value::<u64, { PLACE + 16 }>().get();
     // Within its file system first: what was bound elsewhere is still a file of the root.
     let mut walk = Walk {
         dentry,
@@ -105,6 +107,7 @@ extern "C" fn walk_path(begin: u32) -> u32 {
 
 #[inline(always)]
 fn run(walk: &mut Walk) {
+    // SAFETY: the callback takes the walk on the caller's stack, which is there until the helper returns.
     unsafe {
         generated::bpf_loop(
             STEPS,
@@ -118,6 +121,7 @@ fn run(walk: &mut Walk) {
 /// One step upwards; 1 ends the walk.
 #[inline(never)]
 extern "C" fn step(_: u64, walk: *mut Walk) -> u64 {
+    // SAFETY: `run` passes its own walk, and touches it only when the helper has returned.
     let walk = unsafe { &mut *walk };
     let end = climb(walk);
     walk.end = end;
@@ -164,29 +168,28 @@ fn climb(walk: &mut Walk) -> u32 {
     if walk.at < walk.floor + length + 1 {
         return DEEP;
     }
-    let Some(buffer) = BUFFERS.get_ptr_mut(0) else {
+    let Some(buffer) = Buffer::get() else {
         return TOP;
     };
-    let buffer = buffer.cast::<u8>();
     let at = walk.at.wrapping_sub(length) & MASK;
-    if !copy(unsafe { buffer.add(at as usize) }, length, bytes) {
+    if !copy(buffer.byte(at), length, bytes) {
         return TOP;
     }
     let at = at.wrapping_sub(1) & MASK;
-    unsafe { *buffer.add(at as usize) = b'/' };
+    buffer.byte(at).set(b'/');
     walk.at = at;
     walk.dentry = parent;
     GOING
 }
 
-/// What a walk says about the file itself.
+/// Returns the marks of a walk from the file itself.
 #[inline(always)]
-pub fn truth_marks(walked: &Walked) -> u32 {
+pub(crate) fn file_marks(walked: &Walked) -> u32 {
     if walked.deep {
-        counters::lost(|lost| &raw mut lost.deep);
+        counters::lost(|lost| field!(lost, deep));
         return mark::DEEP;
     }
-    let mut marks = mark::TRUTH;
+    let mut marks = mark::RESOLVED;
     if !walked.inside {
         marks |= mark::OUTSIDE;
     }
@@ -196,11 +199,11 @@ pub fn truth_marks(walked: &Walked) -> u32 {
     marks
 }
 
-/// What a walk says about the directory that the asked path starts at.
+/// Returns the marks of a walk from the directory that the requested path starts at.
 #[inline(always)]
-pub fn base_marks(walked: &Walked) -> u32 {
+pub(crate) fn base_marks(walked: &Walked) -> u32 {
     if walked.deep {
-        counters::lost(|lost| &raw mut lost.deep);
+        counters::lost(|lost| field!(lost, deep));
         return mark::DEEP;
     }
     if walked.inside { mark::BASE } else { mark::BASE | mark::BASE_OUTSIDE }

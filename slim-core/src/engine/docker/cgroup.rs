@@ -1,10 +1,12 @@
 //! A container's resource peaks, from its cgroup's files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::cgroup;
+use crate::mountinfo::{self, Mount};
 use crate::recording::Peaks;
 
 /// How often the files are read while the container runs.
@@ -26,44 +28,20 @@ pub(super) struct Files {
 impl Files {
     /// Returns the files of the container `id` whose PID 1 is `pid`, if that is known.
     pub(super) fn find(id: &str, pid: Option<u32>) -> Option<Self> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let mounts = mountinfo::of_self()?;
         let memberships = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/cgroup")).ok());
         let memberships = memberships.unwrap_or_default();
         let files = Self::locate(id, &mounts, &memberships);
         (files != Self::default()).then_some(files)
     }
 
-    fn locate(id: &str, mounts: &str, memberships: &str) -> Self {
+    fn locate(id: &str, mounts: &[Mount], memberships: &str) -> Self {
         let mut files = Self::default();
-        for mount in mounts.lines().filter_map(parse_mount) {
-            let controllers: Vec<&str> = mount.options.split(',').collect();
-            let unified = mount.kind == "cgroup2";
-            // `ID:CONTROLLERS:PATH`; the unified hierarchy is `0::PATH`.
-            let member = memberships.lines().find_map(|line| {
-                let mut fields = line.splitn(3, ':');
-                let (_, names, path) = (fields.next()?, fields.next()?, fields.next()?);
-                let this = if unified {
-                    names.is_empty()
-                } else {
-                    !names.is_empty() && names.split(',').all(|n| controllers.contains(&n))
-                };
-                (this && path.contains(id)).then(|| path.trim_start_matches('/').to_owned())
-            });
-            let guesses = [
-                format!("docker/{id}"),
-                format!("system.slice/docker-{id}.scope"),
-                format!("machine.slice/libpod-{id}.scope"),
-            ];
-            let Some(directory) = member
-                .into_iter()
-                .chain(guesses)
-                .map(|path| Path::new(mount.point).join(path))
-                .find(|d| d.is_dir())
-            else {
-                continue;
-            };
+        for membership in cgroup::memberships(id, mounts, memberships) {
+            let unified = membership.unified;
+            let directory = &membership.directory;
             let file = |name: &str| Some(directory.join(name)).filter(|f| f.exists());
-            let has = |name: &str| unified || controllers.contains(&name);
+            let has = |name: &str| membership.has(name);
             if has("memory") {
                 files.memory_peak = files
                     .memory_peak
@@ -112,23 +90,6 @@ impl Files {
             Some(text.trim().parse::<u64>().ok()? / 1000)
         }
     }
-}
-
-struct MountLine<'a> {
-    point: &'a str,
-    kind: &'a str,
-    options: &'a str,
-}
-
-/// A line of mountinfo (proc_pid_mountinfo(5)) that is a cgroup hierarchy: field 5 is the mount point, and behind ` - `
-/// come type, source and the file system's options.
-fn parse_mount(line: &str) -> Option<MountLine<'_>> {
-    let (before, behind) = line.split_once(" - ")?;
-    let mut fields = behind.split(' ');
-    let kind = fields.next()?;
-    let options = fields.nth(1)?;
-    let point = before.split(' ').nth(4)?;
-    matches!(kind, "cgroup" | "cgroup2").then_some(MountLine { point, kind, options })
 }
 
 /// Reads the files every so often until they are gone, as they go with the container.
@@ -187,7 +148,13 @@ fn milli(used: u64, passed: Duration) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    fn locate(id: &str, mounts: &str, memberships: &str) -> Files {
+        Files::locate(id, &mountinfo::parse(mounts.as_bytes()), memberships)
+    }
 
     fn hierarchy(root: &Path, path: &str, files: &[(&str, &str)]) {
         let directory = root.join(path);
@@ -211,7 +178,7 @@ mod tests {
             "1 2 0:3 / {} rw - cgroup2 cgroup2 rw,nsdelegate\n",
             root.path().display()
         );
-        let found = Files::locate("abc", &mounts, "0::/system.slice/docker-abc.scope\n");
+        let found = locate("abc", &mounts, "0::/system.slice/docker-abc.scope\n");
         assert_eq!(
             found.peaks(),
             Peaks {
@@ -222,8 +189,8 @@ mod tests {
         );
         assert_eq!(found.cpu_time(), Some(1500));
         // The path is found without a process too, and nothing is found of another container.
-        assert_eq!(Files::locate("abc", &mounts, ""), found);
-        assert_eq!(Files::locate("xyz", &mounts, ""), Files::default());
+        assert_eq!(locate("abc", &mounts, ""), found);
+        assert_eq!(locate("xyz", &mounts, ""), Files::default());
     }
 
     #[test]
@@ -247,7 +214,7 @@ mod tests {
         };
         let v2 = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw\n", at("unified").display());
         let mounts = v2 + &line("cgroup", "memory") + &line("cgroup", "pids") + &line("cgroup", "cpuacct");
-        let found = Files::locate(
+        let found = locate(
             "abc",
             &mounts,
             "3:memory:/docker/abc\n2:pids:/docker/abc\n0::/docker/abc\n",

@@ -19,8 +19,8 @@ mod rule;
 use std::collections::BTreeSet;
 
 use super::{Artifact, Calls, Context, Error};
-use crate::plan::capabilities::is_known;
 use crate::recording::{Actor, Recording, SocketAction, SocketUse};
+use crate::spec::CAPABILITIES;
 use crate::spec::shell::line;
 
 pub use own::{NotOwn, renamed};
@@ -55,7 +55,11 @@ pub(super) fn rules(context: &Context<'_>) -> Rules {
 
 /// The names of the granted capabilities as AppArmor has them (`chown`).
 pub(super) fn capabilities(context: &Context<'_>) -> Vec<String> {
-    let known = context.plan.capabilities.iter().filter(|c| is_known(&c.name));
+    let known = context
+        .plan
+        .capabilities
+        .iter()
+        .filter(|c| CAPABILITIES.contains(&c.name.as_str()));
     known
         .map(|c| c.name.trim_start_matches("CAP_").to_lowercase())
         .collect()

@@ -13,9 +13,9 @@ mod port;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Artifact, Calls, Context, Error};
-use crate::plan::capabilities::is_known;
 use crate::plan::recorded_path;
 use crate::recording::{Access, Actor, FileUse, SocketAction, SocketUse};
+use crate::spec::CAPABILITIES;
 use crate::spec::shell::line;
 
 /// The artifact `selinux.cil`.
@@ -504,7 +504,12 @@ fn capabilities(allowed: &mut Allowed, context: &Context<'_>) -> Vec<String> {
         "wake_alarm",
     ];
     let mut refused = Vec::new();
-    for capability in context.plan.capabilities.iter().filter(|c| is_known(&c.name)) {
+    for capability in context
+        .plan
+        .capabilities
+        .iter()
+        .filter(|c| CAPABILITIES.contains(&c.name.as_str()))
+    {
         let name = capability.name.trim_start_matches("CAP_").to_lowercase();
         if name == "mac_override" {
             refused.push(capability.name.clone());

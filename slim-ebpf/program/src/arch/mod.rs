@@ -4,7 +4,7 @@
 #[cfg(bpf_target_arch = "x86_64")]
 mod x86_64;
 #[cfg(bpf_target_arch = "x86_64")]
-pub use x86_64::{arguments, foreign_call, instruction_pointer, is_compat, system_call_number};
+pub(crate) use x86_64::{arguments, foreign_call, instruction_pointer, is_compat, system_call_number};
 
 #[cfg(not(bpf_target_arch = "x86_64"))]
 compile_error!(

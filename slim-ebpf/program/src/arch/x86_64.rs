@@ -8,25 +8,25 @@ const TS_COMPAT: u32 = 2;
 
 /// Returns whether the running task entered the kernel through the 32-bit ABI.
 #[inline(always)]
-pub fn is_compat(current: Address) -> bool {
+pub(crate) fn is_compat(current: Address) -> bool {
     load!(current, task_status: u32) & TS_COMPAT != 0
 }
 
 /// Returns the number of the system call, as the task passed it.
 #[inline(always)]
-pub fn system_call_number(regs: Address) -> u64 {
+pub(crate) fn system_call_number(regs: Address) -> u64 {
     load!(regs, regs_number)
 }
 
 /// Returns the address at which the task goes on.
 #[inline(always)]
-pub fn instruction_pointer(regs: Address) -> Address {
+pub(crate) fn instruction_pointer(regs: Address) -> Address {
     load!(regs, regs_ip)
 }
 
 /// Returns the six arguments, from the registers that the ABI passes them in.
 #[inline(always)]
-pub fn arguments(regs: Address, abi: u32) -> [u64; 6] {
+pub(crate) fn arguments(regs: Address, abi: u32) -> [u64; 6] {
     if abi == abi::COMPAT {
         [
             u64::from(load!(regs, regs_bx: u32)),
@@ -50,7 +50,7 @@ pub fn arguments(regs: Address, abi: u32) -> [u64; 6] {
 
 /// Returns the ABI and number of a call that did not come in as a native one of a usual number.
 #[inline(always)]
-pub fn foreign_call(number: u64, compat: bool) -> (u32, u32) {
+pub(crate) fn foreign_call(number: u64, compat: bool) -> (u32, u32) {
     if (number as i64) < 0 {
         // A signal handler's return restores the registers, this one to -1.
         if compat { (abi::COMPAT, config!(sigreturn32)) } else { (abi::NATIVE, config!(sigreturn)) }
