@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::Needs;
-use super::programs::Environment;
-use super::tables::Tables;
 use crate::image::{Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, LeftOut};
+use crate::reach::environment::Environment;
+use crate::reach::resolver::Needs;
+use crate::reach::tables::Tables;
 
 /// Shells and package managers of an image.
 pub(super) struct Guard {
@@ -110,7 +110,8 @@ impl Guard {
         })
     }
 
-    /// Whether the kernel or a link leads there from something that was seen, or that the config or the user named.
+    /// Returns whether the kernel or a link leads there from something that was seen, or that the config or the user
+    /// named.
     fn asked_for(&self, kept: &BTreeMap<RootPath, Kept>, edge: EdgeKind, from: &RootPath) -> bool {
         let structural = |edge: EdgeKind| matches!(edge, EdgeKind::Interpreter | EdgeKind::Target);
         if !structural(edge) {
@@ -135,7 +136,7 @@ impl Guard {
     }
 }
 
-/// Whether `file` is `name`, perhaps with a version behind it (`pip3.11`, `bash-5.2`).
+/// Returns whether `file` is `name`, perhaps with a version behind it (`pip3.11`, `bash-5.2`).
 fn is_version_of(file: &[u8], name: &str) -> bool {
     let version = |rest: &[u8]| {
         rest.iter()
