@@ -11,7 +11,7 @@ use super::resolver::Needs;
 use super::tables::Tables;
 use crate::image::PATH_MAX;
 use crate::path::{RootPath, encode};
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::{Cause, EdgeKind, LeftOut, LeftOutKind};
 
 /// The most paths of one file that are looked up where its words are all that is known.
 const MAX_WORDS: usize = 2000;
@@ -95,12 +95,19 @@ fn keep_matches(context: &Context<'_>, needs: &mut Needs<'_>, pattern: &[u8], ca
     let found = context.matching(pattern);
     if found.len() as u64 > context.limits.own_files {
         let words = encode(pattern);
-        let why = format!(
-            "{} of its entries are named by {words}, more than --own-files allows",
-            found.len()
-        );
         if context.rootfs.get(&directory).is_some() {
-            needs.leave_out(&directory, why, format!("--include {words}"));
+            let why = format!(
+                "{} of its entries are named by {words}, more than --own-files allows",
+                found.len()
+            );
+            needs.left_out.push(LeftOut {
+                path: directory,
+                kind: LeftOutKind::TooLarge,
+                from: None,
+                line: None,
+                why,
+                remedy: format!("--include {words}"),
+            });
         }
         return;
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::tables::LeftOutNames;
 use crate::path::RootPath;
 
 /// The content of one directory, as far as that is the application's own.
@@ -15,7 +16,7 @@ pub(super) struct Content {
     /// Number of bytes in them.
     pub(super) bytes: u64,
     /// Entries that are left out, with the row of the table that says why.
-    pub(super) left_out: Vec<(RootPath, &'static str)>,
+    pub(super) left_out: Vec<(RootPath, &'static LeftOutNames)>,
     /// Number of files that a package owns.
     pub(super) owned: u64,
 }

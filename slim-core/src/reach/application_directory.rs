@@ -14,25 +14,25 @@ use super::application_content::Content;
 use super::context::Context;
 use super::pattern::{as_path, name_set};
 use super::resolver::Needs;
-use super::tables::Tables;
+use super::tables::{LeftOutNames, Tables};
 use super::walk::walk;
 use crate::image::{Entry, Kind};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::{Cause, EdgeKind, LeftOutKind};
 
 /// The names that are left out, in the order of the table.
-static LEFT_OUT: LazyLock<Vec<(&str, GlobSet)>> = LazyLock::new(|| {
+static LEFT_OUT: LazyLock<Vec<(&LeftOutNames, GlobSet)>> = LazyLock::new(|| {
     let groups = &Tables::built_in().own.left_out;
     groups
         .iter()
-        .map(|group| (group.why.as_str(), name_set(&group.names)))
+        .map(|group| (group, name_set(&group.names)))
         .collect()
 });
 
-/// Returns why an entry of this name is left out of an application's own directory; none if it is not.
-pub(super) fn left_out(name: &[u8]) -> Option<&'static str> {
+/// Returns the row of the table by which an entry of this name is left out of an application's own directory.
+pub(super) fn left_out(name: &[u8]) -> Option<&'static LeftOutNames> {
     let found = LEFT_OUT.iter().find(|(_, names)| names.is_match(as_path(name)));
-    found.map(|(why, _)| *why)
+    found.map(|(names, _)| *names)
 }
 
 /// Returns whether `directory` may be an application's own, by its path.
@@ -67,8 +67,8 @@ fn content(context: &Context<'_>, directory: &RootPath) -> Content {
     let packages = context.package_directories;
     let (left_out_here, owned) = (&mut content.left_out, &mut content.owned);
     let entries = walk(context.rootfs, directory, usize::MAX, |path, entry| {
-        if let Some(why) = left_out(path.name().unwrap_or_default()) {
-            left_out_here.push((path.clone(), why));
+        if let Some(names) = left_out(path.name().unwrap_or_default()) {
+            left_out_here.push((path.clone(), names));
             return false;
         }
         if entry.is_dir() {
@@ -109,26 +109,34 @@ pub(super) fn keep(context: &Context<'_>, needs: &mut Needs<'_>, directory: &Roo
             limits.own_files,
             limits.own_bytes,
         );
-        needs.leave_out(directory, why, format!("--include {directory}"));
+        needs.leave_out(directory, LeftOutKind::TooLarge, why);
         return;
     }
-    for (path, why) in &content.left_out {
-        let why = format!("left out of the application's own directory: {why}");
-        needs.leave_out(path, why, format!("--include {path}"));
+    for (path, names) in &content.left_out {
+        let why = format!("left out of the application's own directory: {}", names.why);
+        needs.leave_out(path, names.kind, why);
     }
     if content.owned > 0 {
         let why = format!("kept without {} files that packages put there", content.owned);
-        needs.leave_out(directory, why, format!("--include {directory}"));
+        needs.leave_out(directory, LeftOutKind::Packaged, why);
     }
-    let (from, detail) = match cause {
-        Cause::Edge { from, detail, .. } => (from, detail.clone()),
-        Cause::Config { instruction } => (directory, Some(instruction.clone())),
-        Cause::Option { flag } => (directory, Some(flag.clone())),
-        Cause::Observed { .. } | Cause::Always { .. } => (directory, None),
+    let (from, line, quote) = match cause {
+        Cause::Edge {
+            from, line, quote, ..
+        } => (from, *line, quote.clone()),
+        Cause::Config { instruction } => (directory, None, Some(instruction.clone())),
+        Cause::Option { flag } => (directory, None, Some(flag.clone())),
+        Cause::Observed { .. } | Cause::Always { .. } => (directory, None, None),
+    };
+    let own = Cause::Edge {
+        edge: EdgeKind::Own,
+        from: from.clone(),
+        line,
+        quote,
     };
     needs.mark(directory, cause.clone());
-    for path in &content.entries {
-        needs.edge(path, EdgeKind::Own, from, detail.clone());
+    for path in content.entries.iter().filter(|path| *path != from) {
+        needs.mark(path, own.clone());
     }
 }
 
@@ -330,7 +338,10 @@ mod tests {
     #[test]
     fn every_pattern_of_the_table_is_well_formed() {
         // Reading the table panics at a malformed one.
-        assert_eq!(left_out(b".env"), Some("may hold a secret"));
-        assert_eq!(left_out(b"env.js"), None);
+        assert_eq!(
+            left_out(b".env").map(|names| names.kind),
+            Some(LeftOutKind::Secret)
+        );
+        assert!(left_out(b"env.js").is_none());
     }
 }

@@ -10,7 +10,7 @@ use crate::cancel::Cancel;
 use crate::image::packages::Packages;
 use crate::image::{Config, Entry, Outcome, PATH_MAX, Rootfs};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::{Cause, EdgeKind, LeftOutKind};
 
 /// The image as resolvers see it.
 pub(super) struct Context<'a> {
@@ -59,14 +59,11 @@ impl<'a> Place<'a> {
 
     /// The cause for what `words` name here (`line 12: import yaml`).
     pub(super) fn cause(&self, edge: EdgeKind, words: &str) -> Cause {
-        let detail = match self.line {
-            Some(line) => format!("line {line}: {words}"),
-            None => words.to_owned(),
-        };
         Cause::Edge {
             edge,
             from: self.file.clone(),
-            detail: Some(detail),
+            line: self.line.and_then(|line| u32::try_from(line).ok()),
+            quote: Some(words.to_owned()),
         }
     }
 }
@@ -116,16 +113,17 @@ impl<'a> Context<'a> {
     ) {
         let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
         if files.len() as u64 > self.limits.own_files || bytes > self.limits.own_bytes {
-            let (from, words) = match cause {
-                Cause::Edge { from, detail, .. } => (from, detail.as_deref().unwrap_or_default()),
-                _ => (directory, ""),
+            let from = match cause {
+                Cause::Edge { from, .. } => from,
+                _ => directory,
             };
+            let words = cause.detail().unwrap_or_default();
             let why = format!(
                 "{from} names something in it that is known only when it runs ({words}), and {} files with {bytes} \
                  bytes are more than --own-files and --own-bytes allow",
                 files.len()
             );
-            needs.leave_out(directory, why, format!("--include {directory}"));
+            needs.leave_out(directory, LeftOutKind::TooLarge, why);
             return;
         }
         for (path, _) in files {
@@ -228,6 +226,23 @@ mod tests {
         );
         let found = context.matching(pattern.as_bytes());
         found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_cause_keeps_line_and_words_apart() {
+        let file = RootPath::new("/app/main.py");
+        let cause = Place::at(&file, 12).cause(EdgeKind::Import, "import yaml");
+        let json = serde_json::json!({
+            "because": "edge", "edge": "import", "from": "/app/main.py", "line": 12, "quote": "import yaml",
+        });
+        assert_eq!(serde_json::to_value(&cause).unwrap(), json);
+        assert_eq!(cause.detail().as_deref(), Some("line 12: import yaml"));
+        // Plans of earlier versions had both in one text.
+        let old = serde_json::json!({
+            "because": "edge", "edge": "import", "from": "/app/main.py", "detail": "line 12: import yaml",
+        });
+        let old: Cause = serde_json::from_value(old).unwrap();
+        assert_eq!(old.detail(), cause.detail());
     }
 
     #[test]

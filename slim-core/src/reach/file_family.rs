@@ -127,7 +127,8 @@ impl Resolver for Families<'_> {
                     let cause = Cause::Edge {
                         edge: EdgeKind::Family,
                         from: node.path.clone(),
-                        detail: Some(family.why.to_owned()),
+                        line: None,
+                        quote: Some(family.why.to_owned()),
                     };
                     needs.follow(resolved, &cause);
                 }

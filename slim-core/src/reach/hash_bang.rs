@@ -32,7 +32,8 @@ impl Resolver for Interpreters<'_> {
         let cause = Cause::Edge {
             edge: EdgeKind::Interpreter,
             from: node.path.clone(),
-            detail: Some(detail.clone()),
+            line: None,
+            quote: Some(detail.clone()),
         };
         let rootfs = needs.rootfs();
         let interpreter = rootfs.resolve_from(&self.environment.workdir, line.interpreter, true);

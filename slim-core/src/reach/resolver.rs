@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::walk::with_ancestors;
 use crate::image::{Entry, Outcome, Resolved, Rootfs};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind, Kept, LeftOut};
+use crate::plan::{Cause, EdgeKind, Kept, LeftOut, LeftOutKind};
 
 /// The size of the largest file that is read whole: larger ones are generated or data.
 pub(super) const MAX_SOURCE: u64 = 4 << 20;
@@ -190,10 +190,15 @@ impl<'a> Needs<'a> {
     }
 
     /// `path`, an entry of the image, is needed by `from`.
-    pub(super) fn edge(&mut self, path: &RootPath, edge: EdgeKind, from: &RootPath, detail: Option<String>) {
+    pub(super) fn edge(&mut self, path: &RootPath, edge: EdgeKind, from: &RootPath, quote: Option<String>) {
         if path != from {
-            let from = from.clone();
-            self.mark(path, Cause::Edge { edge, from, detail });
+            let cause = Cause::Edge {
+                edge,
+                from: from.clone(),
+                line: None,
+                quote,
+            };
+            self.mark(path, cause);
         }
     }
 
@@ -225,10 +230,16 @@ impl<'a> Needs<'a> {
             .filter(|path| !path.is_root())
     }
 
-    /// `path` is named, and left out: `why` follows the path in a sentence, `remedy` is the flag that keeps it.
-    pub(super) fn leave_out(&mut self, path: &RootPath, why: String, remedy: String) {
-        let path = path.clone();
-        self.left_out.push(LeftOut { path, why, remedy });
+    /// Leaves out `path`, which something names, for a reason of that kind: `why` follows the path in a sentence.
+    pub(super) fn leave_out(&mut self, path: &RootPath, kind: LeftOutKind, why: String) {
+        self.left_out.push(LeftOut {
+            path: path.clone(),
+            kind,
+            from: None,
+            line: None,
+            why,
+            remedy: format!("--include {path}"),
+        });
     }
 
     /// Something that the user should know.

@@ -21,7 +21,8 @@ impl Resolver for SymbolicLinks {
                 &Cause::Edge {
                     edge: EdgeKind::Target,
                     from: node.path.clone(),
-                    detail: Some(target.to_string()),
+                    line: None,
+                    quote: Some(target.to_string()),
                 },
             );
         }

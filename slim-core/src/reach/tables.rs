@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::plan::LeftOutKind;
+
 /// All tables.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
@@ -157,6 +159,8 @@ pub(super) struct Own {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LeftOutNames {
+    /// The kind of the reason.
+    pub(super) kind: LeftOutKind,
     /// The reason, for the report.
     pub(super) why: String,
     /// The names.

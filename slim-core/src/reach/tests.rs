@@ -203,8 +203,8 @@ fn the_evidence_leads_back_to_an_observation() {
         .chain(&"/usr/lib/libb.so".into())
         .into_iter()
         .map(|(path, cause)| match cause {
-            Cause::Edge { edge, detail, .. } => {
-                format!("{path}: {edge:?} {}", detail.as_deref().unwrap_or(""))
+            cause @ Cause::Edge { edge, .. } => {
+                format!("{path}: {edge:?} {}", cause.detail().unwrap_or_default())
             }
             Cause::Observed { .. } => format!("{path}: observed"),
             other => format!("{path}: {other:?}"),

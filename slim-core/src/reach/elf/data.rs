@@ -202,7 +202,8 @@ impl Resolver for Data<'_> {
             let cause = Cause::Edge {
                 edge: EdgeKind::Dlopen,
                 from: node.path.clone(),
-                detail: Some(encode(library).into_owned()),
+                line: None,
+                quote: Some(encode(library).into_owned()),
             };
             self.libraries.named(node.path, library, &cause, needs)?;
         }

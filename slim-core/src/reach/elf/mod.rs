@@ -122,7 +122,8 @@ impl<'a> Libraries<'a> {
                         &Cause::Edge {
                             edge: EdgeKind::Library,
                             from: objects[next].path.clone(),
-                            detail: Some(format!("NEEDED {}", encode(name))),
+                            line: None,
+                            quote: Some(format!("NEEDED {}", encode(name))),
                         },
                     );
                     let Some(elf) = self.elf(&hit.path)? else { continue };
@@ -333,7 +334,8 @@ impl Resolver for Libraries<'_> {
                     &Cause::Edge {
                         edge: EdgeKind::Loader,
                         from: node.path.clone(),
-                        detail: Some(format!("PT_INTERP {}", encode(loader))),
+                        line: None,
+                        quote: Some(format!("PT_INTERP {}", encode(loader))),
                     },
                 );
             } else if node.entry.mode & 0o111 != 0 {

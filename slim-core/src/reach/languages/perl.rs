@@ -22,7 +22,7 @@ use std::io;
 use tree_sitter::Node as Syntax;
 
 use crate::path::{RootPath, encode};
-use crate::plan::EdgeKind;
+use crate::plan::{EdgeKind, LeftOutKind};
 use crate::reach::absolute_path;
 use crate::reach::bytes::contains;
 use crate::reach::context::{Context, Place};
@@ -150,7 +150,7 @@ impl<'a> Perl<'a> {
                     "any of its {} modules may be loaded by name, more than --own-files and --own-bytes allow",
                     modules.len()
                 );
-                needs.leave_out(&found.path, why, format!("--include {}", found.path));
+                needs.leave_out(&found.path, LeftOutKind::TooLarge, why);
                 continue;
             }
             for (path, _) in modules {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::image::Entry;
 use crate::path::RootPath;
-use crate::plan::EdgeKind;
+use crate::plan::{EdgeKind, LeftOutKind};
 use crate::reach::application_directory;
 use crate::reach::context::Context;
 use crate::reach::resolver::Needs;
@@ -49,29 +49,23 @@ fn entries(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPath) {
     } else {
         (limits.listed_files, "--listed-files")
     };
-    let leave_out = |needs: &mut Needs<'_>, why: String| {
-        needs.leave_out(directory, why, format!("--include {directory}"));
-    };
     if table.system.iter().any(|path| *directory == RootPath::new(path)) {
-        return leave_out(needs, "was listed, and is a directory of the system".to_owned());
+        let why = "was listed, and is a directory of the system".to_owned();
+        return needs.leave_out(directory, LeftOutKind::System, why);
     }
     if count > bound {
-        return leave_out(
-            needs,
-            format!("was listed, and has {count} entries, more than {flag} {bound}"),
-        );
+        let why = format!("was listed, and has {count} entries, more than {flag} {bound}");
+        return needs.leave_out(directory, LeftOutKind::TooLarge, why);
     }
     if bytes > limits.own_bytes {
         let bound = limits.own_bytes;
-        return leave_out(
-            needs,
-            format!("was listed, and has {bytes} bytes, more than --own-bytes {bound}"),
-        );
+        let why = format!("was listed, and has {bytes} bytes, more than --own-bytes {bound}");
+        return needs.leave_out(directory, LeftOutKind::TooLarge, why);
     }
     for (path, entry) in found {
-        if let Some(why) = application_directory::left_out(path.name().unwrap_or_default()) {
-            let why = format!("left out of a listed directory: {why}");
-            needs.leave_out(path, why, format!("--include {path}"));
+        if let Some(names) = application_directory::left_out(path.name().unwrap_or_default()) {
+            let why = format!("left out of a listed directory: {}", names.why);
+            needs.leave_out(path, names.kind, why);
         } else if application_directory::may_be_kept(entry)
             && !(entry.is_dir() && context.package_directories.is_named(path))
         {

@@ -180,8 +180,8 @@ impl<'a> NodeJs<'a> {
         self.dependencies(needs, node.path, &manifest.dependencies);
         for (path, entry) in self.walk(&root, &[]) {
             if path.extension() == Some(b"node") && entry.is_file() && self.loads_here(path) {
-                let detail = Some("a native add-on of the package".to_owned());
-                needs.edge(path, EdgeKind::Distribution, node.path, detail);
+                let quote = Some("a native add-on of the package".to_owned());
+                needs.edge(path, EdgeKind::Distribution, node.path, quote);
             }
         }
     }

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use crate::image::memory::tree;
+use crate::plan::LeftOutKind;
 use crate::reach::graph::Reached;
 use crate::reach::options::{Limits, Options};
 use crate::reach::tests::{image, kept, names, reached, reached_with, used};
@@ -415,6 +416,11 @@ fn programs_are_kept_and_shells_reported() {
     assert!(
         left_out[0].why.starts_with("/app/a.js:5 would run a shell ("),
         "{left_out:?}"
+    );
+    assert_eq!(left_out[0].kind, LeftOutKind::Shell);
+    assert_eq!(
+        (left_out[0].from.clone(), left_out[0].line),
+        (Some("/app/a.js".into()), Some(5))
     );
 }
 

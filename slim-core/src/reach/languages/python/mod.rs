@@ -357,8 +357,8 @@ impl<'a> Python<'a> {
         for compiled in self.search.compiled(path) {
             let plain = !contains(compiled.as_bytes(), b".opt-");
             if plain || optimised {
-                let detail = Some("compiled".to_owned());
-                needs.edge(compiled, EdgeKind::Distribution, path, detail);
+                let quote = Some("compiled".to_owned());
+                needs.edge(compiled, EdgeKind::Distribution, path, quote);
             }
         }
         let Some(directory) = path.parent() else { return };
