@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: every fuzz target for a while, from the seeds in `fuzz/seeds/` and what earlier runs found.
+//! `cargo xtask fuzz`: every fuzz target for a while (`language` for each language), from the seeds in `fuzz/seeds/` and what
+//! earlier runs found.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -67,9 +68,15 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
             scope.spawn(|| {
                 while let Some(target) = lock(&left) {
                     let found = corpus.join(&target);
+                    // A folder of seeds in a target's own is a language's.
+                    let (binary, language) = match target.split_once('/') {
+                        Some((binary, language)) => (binary, Some(language)),
+                        None => (target.as_str(), None),
+                    };
                     let mut command = fuzz("run");
                     command
-                        .arg(&target)
+                        .envs(language.map(|language| ("SLIM_FUZZ_LANGUAGE", language)))
+                        .arg(binary)
                         .arg(&found)
                         .arg(directory.join("seeds").join(&target))
                         .arg("--")
@@ -99,16 +106,24 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
     Ok(())
 }
 
-/// The names of the targets, sorted.
+/// Returns the names of the targets, sorted; `language/NAME` for each language that has a folder of seeds.
 fn targets(directory: &Path) -> Result<Vec<String>> {
-    let folder = directory.join("fuzz_targets");
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))? {
-        let path: PathBuf = entry.context("could not read fuzz_targets/")?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-        }
+    let mut names = stems(&directory.join("fuzz_targets"))?;
+    names.retain(|name| name != "language");
+    for language in stems(&directory.join("seeds/language"))? {
+        names.push(format!("language/{language}"));
     }
     names.sort();
+    Ok(names)
+}
+
+/// Returns the names in a directory, without extensions.
+fn stems(directory: &Path) -> Result<Vec<String>> {
+    let unread = || format!("could not read {}", directory.display());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).with_context(unread)? {
+        let path: PathBuf = entry.with_context(unread)?.path();
+        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+    }
     Ok(names)
 }

@@ -184,8 +184,12 @@ pub enum Cause {
         edge: EdgeKind,
         /// What needs it.
         from: RootPath,
-        /// The words that name it there (`NEEDED libc.so.6`, `#!/bin/sh`).
-        detail: Option<String>,
+        /// The line of the file that names it, counted from 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<u32>,
+        /// The words that name it there (`NEEDED libc.so.6`, `#!/bin/sh`); in older plans with the line before them.
+        #[serde(default, alias = "detail", skip_serializing_if = "Option::is_none")]
+        quote: Option<String>,
     },
     /// The image's config names it.
     Config {
@@ -249,10 +253,47 @@ pub enum EdgeKind {
 pub struct LeftOut {
     /// The path; a directory stands for what is in it.
     pub path: RootPath,
-    /// Why it is left out, in words that follow the path.
+    /// The reason.
+    #[serde(default)]
+    pub kind: LeftOutKind,
+    /// The kept file that names it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RootPath>,
+    /// The line of that file, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The reason, in words that follow the path.
     pub why: String,
     /// The flag and value that keep it (`--include /app/.env`).
     pub remedy: String,
+}
+
+/// Reasons to leave something out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LeftOutKind {
+    /// A shell that is only named.
+    Shell,
+    /// A package manager that is only named.
+    PackageManager,
+    /// Version control in an application's own directory.
+    VersionControl,
+    /// A cache in one.
+    Cache,
+    /// A file in one that may hold a secret.
+    Secret,
+    /// An editor's file in one.
+    Editor,
+    /// More files or bytes than `--own-files`, `--own-bytes` or `--listed-files` allow.
+    TooLarge,
+    /// Files of an application's own directory that packages put there.
+    Packaged,
+    /// The entries of a directory of the system.
+    System,
+    /// The reason of a plan from before reasons were recorded.
+    #[default]
+    Unspecified,
 }
 
 /// An allowed system call.
@@ -342,6 +383,16 @@ pub struct AllowedCapability {
 }
 
 impl Cause {
+    /// Returns the line and the words of an edge as one text (`line 12: import yaml`).
+    pub fn detail(&self) -> Option<String> {
+        let Self::Edge { line, quote, .. } = self else {
+            return None;
+        };
+        let line = line.map(|line| format!("line {line}"));
+        let parts: Vec<String> = line.into_iter().chain(quote.clone()).collect();
+        (!parts.is_empty()).then(|| parts.join(": "))
+    }
+
     /// Its kind in a word or two, as the report counts by it.
     pub fn kind(&self) -> &'static str {
         match self {

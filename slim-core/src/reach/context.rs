@@ -1,13 +1,16 @@
-//! What every resolver may ask about the image, and the needs that several of them name in the same way.
+//! The image as resolvers see it, and the places in its files that name something.
 
-use super::graph::Needs;
-use super::programs::Environment;
-use super::{Limits, Options, literal, own};
+use super::application_content::ContentCache;
+use super::environment::Environment;
+use super::options::{Limits, Options};
+use super::package_directories::PackageDirectories;
+use super::pattern::{as_path, glob, is_pattern};
+use super::resolver::Needs;
 use crate::cancel::Cancel;
 use crate::image::packages::Packages;
-use crate::image::{Config, Outcome, PATH_MAX, Rootfs};
+use crate::image::{Config, Entry, Outcome, PATH_MAX, Rootfs};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::{Cause, EdgeKind, LeftOutKind};
 
 /// The image as resolvers see it.
 pub(super) struct Context<'a> {
@@ -15,25 +18,25 @@ pub(super) struct Context<'a> {
     pub(super) rootfs: &'a Rootfs,
     /// Its config.
     pub(super) config: &'a Config,
-    /// What its first process is given.
+    /// The environment of its first process.
     pub(super) environment: &'a Environment,
     /// Which package owns a file.
     pub(super) packages: &'a Packages,
     /// Bounds for what is kept whole.
     pub(super) limits: &'a Limits,
-    /// What is in directories that something asked for.
-    pub(super) contents: own::Contents,
+    /// Directories in which languages keep packages.
+    pub(super) package_directories: &'a PackageDirectories,
+    /// The contents of directories that are kept whole.
+    pub(super) contents: ContentCache,
     /// Says when planning is to end.
     pub(super) cancel: &'a Cancel,
 }
 
-/// A pattern of paths that is longer is no pattern (`PATH_MAX`).
-const MAX_PATTERN: usize = 4096;
-/// As many paths as one pattern may match, and as many names as are looked at for it.
+/// The largest number of paths that one pattern may match, and as many names as are looked at for it.
 const MAX_MATCHES: usize = 10_000;
 const MAX_LOOKS: usize = 500_000;
 
-/// Where something is named: a kept file, and its line if that is known.
+/// A place where something is named: a kept file, and its line if that is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     /// The file.
@@ -56,14 +59,11 @@ impl<'a> Place<'a> {
 
     /// The cause for what `words` name here (`line 12: import yaml`).
     pub(super) fn cause(&self, edge: EdgeKind, words: &str) -> Cause {
-        let detail = match self.line {
-            Some(line) => format!("line {line}: {words}"),
-            None => words.to_owned(),
-        };
         Cause::Edge {
             edge,
             from: self.file.clone(),
-            detail: Some(detail),
+            line: self.line.and_then(|line| u32::try_from(line).ok()),
+            quote: Some(words.to_owned()),
         }
     }
 }
@@ -76,6 +76,7 @@ impl<'a> Context<'a> {
         environment: &'a Environment,
         packages: &'a Packages,
         options: &'a Options,
+        package_directories: &'a PackageDirectories,
         cancel: &'a Cancel,
     ) -> Self {
         Self {
@@ -84,21 +85,10 @@ impl<'a> Context<'a> {
             environment,
             packages,
             limits: &options.limits,
-            contents: own::Contents::default(),
+            package_directories,
+            contents: ContentCache::default(),
             cancel,
         }
-    }
-
-    /// A source or configuration names the absolute path `path`: what stands there is needed, if it is in the image.
-    ///
-    /// A file is kept; a directory only if it is the application's own ([`Context::own_directory`]).
-    pub(super) fn literal(&self, needs: &mut Needs<'_>, path: &[u8], place: Place<'_>) {
-        literal::named(self, needs, path, place);
-    }
-
-    /// `directory` is named as the application's own: what is in it is kept, within bounds.
-    pub(super) fn own_directory(&self, needs: &mut Needs<'_>, directory: &RootPath, cause: &Cause) {
-        own::directory(self, needs, directory, cause);
     }
 
     /// A source names the program `name` (a name to be found along PATH, or a path) to run it.
@@ -112,14 +102,43 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What `path` leads to if it is a regular file, seen from `base`.
+    /// Keeps `files` of `directory`, which `cause` needs in part; leaves them out where they are more than an
+    /// application's own directory may hold.
+    pub(super) fn keep_files(
+        &self,
+        needs: &mut Needs<'_>,
+        directory: &RootPath,
+        files: &[(&RootPath, &Entry)],
+        cause: &Cause,
+    ) {
+        let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
+        if files.len() as u64 > self.limits.own_files || bytes > self.limits.own_bytes {
+            let from = match cause {
+                Cause::Edge { from, .. } => from,
+                _ => directory,
+            };
+            let words = cause.detail().unwrap_or_default();
+            let why = format!(
+                "{from} names something in it that is known only when it runs ({words}), and {} files with {bytes} \
+                 bytes are more than --own-files and --own-bytes allow",
+                files.len()
+            );
+            needs.leave_out(directory, LeftOutKind::TooLarge, why);
+            return;
+        }
+        for (path, _) in files {
+            needs.mark(path, cause.clone());
+        }
+    }
+
+    /// Returns what `path` leads to if it is a regular file, seen from `base`.
     pub(super) fn file(&self, base: &RootPath, path: impl AsRef<[u8]>) -> Option<crate::image::Resolved> {
         let found = self.rootfs.resolve_from(base, path.as_ref(), true);
         let file = self.rootfs.get(&found.path).is_some_and(|entry| entry.is_file());
         (found.outcome == Outcome::Found && file).then_some(found)
     }
 
-    /// What `path` leads to if it is a directory, seen from `base`.
+    /// Returns what `path` leads to if it is a directory, seen from `base`.
     pub(super) fn directory(
         &self,
         base: &RootPath,
@@ -134,7 +153,7 @@ impl<'a> Context<'a> {
     /// stand for a part of one name, and only for a leading dot where the pattern has it. Links on the way are in the
     /// paths as they were followed. A pattern with `..` matches nothing.
     pub(super) fn matching(&self, pattern: &[u8]) -> Vec<RootPath> {
-        if !pattern.starts_with(b"/") || pattern.len() > MAX_PATTERN {
+        if !pattern.starts_with(b"/") || pattern.len() > PATH_MAX {
             return Vec::new();
         }
         let mut found = vec![RootPath::root()];
@@ -172,7 +191,7 @@ impl<'a> Context<'a> {
                         break;
                     }
                     let hidden = |name: &[u8]| name.starts_with(b".");
-                    let matches = |n: &&[u8]| (hidden(name) || !hidden(n)) && glob.is_match(os(n));
+                    let matches = |n: &&[u8]| (hidden(name) || !hidden(n)) && glob.is_match(as_path(n));
                     next.extend(path.name().filter(matches).map(|name| directory.child(name)));
                 }
             }
@@ -181,36 +200,6 @@ impl<'a> Context<'a> {
         found.sort();
         found
     }
-}
-
-/// Whether `path` has a character that stands for others.
-pub(super) fn is_pattern(path: &[u8]) -> bool {
-    path.iter().any(|b| b"*?[".contains(b))
-}
-
-/// A matcher of one name; none if the pattern is malformed or not text.
-pub(super) fn glob(name: &[u8]) -> Option<globset::GlobMatcher> {
-    // Braces are ordinary characters to glob(3).
-    let name = std::str::from_utf8(name)
-        .ok()?
-        .replace('{', "[{]")
-        .replace('}', "[}]");
-    Some(globset::GlobBuilder::new(&name).build().ok()?.compile_matcher())
-}
-
-/// A set of names, as patterns of a table have them.
-pub(super) fn names(patterns: &[String]) -> globset::GlobSet {
-    let mut set = globset::GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(globset::Glob::new(pattern).expect("the tables' patterns are read by their modules' tests"));
-    }
-    set.build().unwrap_or_else(|_| globset::GlobSet::empty())
-}
-
-/// A name as the matcher takes it.
-pub(super) fn os(name: &[u8]) -> &std::path::Path {
-    use std::os::unix::ffi::OsStrExt;
-    std::path::Path::new(std::ffi::OsStr::from_bytes(name))
 }
 
 #[cfg(test)]
@@ -225,9 +214,35 @@ mod tests {
         let environment = Environment::of(&rootfs, &config);
         let packages = Packages::default();
         let (options, cancel) = (Options::default(), Cancel::default());
-        let context = Context::new(&rootfs, &config, &environment, &packages, &options, &cancel);
+        let directories = PackageDirectories::new([], []);
+        let context = Context::new(
+            &rootfs,
+            &config,
+            &environment,
+            &packages,
+            &options,
+            &directories,
+            &cancel,
+        );
         let found = context.matching(pattern.as_bytes());
         found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_cause_keeps_line_and_words_apart() {
+        let file = RootPath::new("/app/main.py");
+        let cause = Place::at(&file, 12).cause(EdgeKind::Import, "import yaml");
+        let json = serde_json::json!({
+            "because": "edge", "edge": "import", "from": "/app/main.py", "line": 12, "quote": "import yaml",
+        });
+        assert_eq!(serde_json::to_value(&cause).unwrap(), json);
+        assert_eq!(cause.detail().as_deref(), Some("line 12: import yaml"));
+        // Plans of earlier versions had both in one text.
+        let old = serde_json::json!({
+            "because": "edge", "edge": "import", "from": "/app/main.py", "detail": "line 12: import yaml",
+        });
+        let old: Cause = serde_json::from_value(old).unwrap();
+        assert_eq!(old.detail(), cause.detail());
     }
 
     #[test]

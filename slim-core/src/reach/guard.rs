@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::Needs;
-use super::programs::Environment;
-use super::tables::Tables;
 use crate::image::{Outcome, Rootfs};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind, Kept, LeftOut};
+use crate::plan::{Cause, EdgeKind, Kept, LeftOut, LeftOutKind};
+use crate::reach::environment::Environment;
+use crate::reach::resolver::Needs;
+use crate::reach::tables::Tables;
 
 /// Shells and package managers of an image.
 pub(super) struct Guard {
@@ -77,7 +77,13 @@ impl Guard {
         path: &RootPath,
         cause: &Cause,
     ) -> Option<LeftOut> {
-        let Cause::Edge { edge, from, detail } = cause else {
+        let Cause::Edge {
+            edge,
+            from,
+            line,
+            quote,
+        } = cause
+        else {
             return None;
         };
         // A link to a shell is as good as the shell.
@@ -89,28 +95,33 @@ impl Guard {
             return None;
         }
         let shell = self.shells.contains(end);
-        // Where a line is known, it stands behind the file's name, as compilers write it.
-        let line = detail
+        // A line stands behind the file's name, as compilers write it.
+        let place = line.map_or_else(|| from.to_string(), |line| format!("{from}:{line}"));
+        let named = quote
             .as_ref()
-            .and_then(|detail| detail.strip_prefix("line ")?.split_once(": "));
-        let (place, named) = match (line, detail) {
-            (Some((line, words)), _) => (format!("{from}:{line}"), format!(" ({words})")),
-            (None, Some(words)) => (from.to_string(), format!(" ({words})")),
-            (None, None) => (from.to_string(), String::new()),
+            .map(|words| format!(" ({words})"))
+            .unwrap_or_default();
+        let (kind, what, remedy) = if shell {
+            (LeftOutKind::Shell, "a shell", "--include-shell".to_owned())
+        } else {
+            (
+                LeftOutKind::PackageManager,
+                "a package manager",
+                format!("--include {path}"),
+            )
         };
-        let what = if shell { "a shell" } else { "a package manager" };
         Some(LeftOut {
             path: path.clone(),
+            kind,
+            from: Some(from.clone()),
+            line: *line,
             why: format!("{place} would run {what}{named}"),
-            remedy: if shell {
-                "--include-shell".to_owned()
-            } else {
-                format!("--include {path}")
-            },
+            remedy,
         })
     }
 
-    /// Whether the kernel or a link leads there from something that was seen, or that the config or the user named.
+    /// Returns whether the kernel or a link leads there from something that was seen, or that the config or the user
+    /// named.
     fn asked_for(&self, kept: &BTreeMap<RootPath, Kept>, edge: EdgeKind, from: &RootPath) -> bool {
         let structural = |edge: EdgeKind| matches!(edge, EdgeKind::Interpreter | EdgeKind::Target);
         if !structural(edge) {
@@ -135,7 +146,7 @@ impl Guard {
     }
 }
 
-/// Whether `file` is `name`, perhaps with a version behind it (`pip3.11`, `bash-5.2`).
+/// Returns whether `file` is `name`, perhaps with a version behind it (`pip3.11`, `bash-5.2`).
 fn is_version_of(file: &[u8], name: &str) -> bool {
     let version = |rest: &[u8]| {
         rest.iter()

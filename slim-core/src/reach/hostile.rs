@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::tests::{image, names, reached, recording, run, used};
 use super::*;
 use crate::image::memory::tree;
+use crate::reach::tests::{image, names, reached, recording, run, used};
 
 /// The longest that one source may take in a build without optimisation, on a machine with other work.
 const LONG: Duration = Duration::from_secs(40);
@@ -43,7 +43,7 @@ fn survives(path: &str, source: &[u8], what: &str) -> Vec<String> {
     reached.notes
 }
 
-/// What opens something in each language, and what closes it; where nothing does, a chain of such beginnings.
+/// The beginnings and ends of what nests in each language; without an end, a chain of beginnings.
 const NESTS: &[(&str, &[(&str, &str)])] = &[
     (
         "/app/run.sh",

@@ -5,22 +5,24 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::plan::LeftOutKind;
+
 /// All tables.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     /// Shells and package managers.
     pub(super) programs: Programs,
-    /// What an application's own directory does not bring.
+    /// The directories of the system, and names that are left out of an application's own.
     pub(super) own: Own,
-    /// What Java runtimes load by name.
+    /// Files that Java runtimes load by name.
     pub(super) java: Java,
     /// Files that are loaded by name when something is used.
     pub(super) families: FamilyTable,
-    /// What Python's modules need beside modules.
+    /// Files that Python's modules need beside modules.
     pub(super) python: Python,
-    /// What configuration files name.
+    /// Directives of configuration files that name paths.
     pub(super) configuration: Configuration,
-    /// How the constants of machine code are read.
+    /// Marks of machine code by which its constants are read.
     pub(super) constants: Constants,
 }
 
@@ -28,7 +30,7 @@ pub(super) struct Tables {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Constants {
-    /// Where the facts are from.
+    /// The source of the facts.
     #[serde(rename = "source")]
     _source: String,
     /// Texts that tell a file whose constants stand one behind the other, without an end.
@@ -41,20 +43,20 @@ pub(super) struct Constants {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Python {
-    /// Where the facts are from.
+    /// The source of the facts.
     #[serde(rename = "source")]
     _source: String,
     /// Standard modules for developers at work: other standard modules' functions don't bring them.
     pub(super) tools: Vec<String>,
-    /// What installs and builds distributions: no library's function and no entry point of theirs brings it.
+    /// Packages that install and build distributions: no library's function and no entry point of theirs brings it.
     pub(super) build_tools: Vec<String>,
-    /// What modules look for at run time.
+    /// Files that modules look for at run time.
     pub(super) data: Vec<ModuleData>,
     /// Packages that load their modules and data by name, kept whole.
     pub(super) whole: Vec<String>,
 }
 
-/// What some modules look for at run time.
+/// Files that some modules look for at run time.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ModuleData {
@@ -100,7 +102,7 @@ pub(super) struct Configuration {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FamilyTable {
-    /// Where the facts are from.
+    /// The source of the facts.
     #[serde(rename = "source")]
     _source: String,
     /// The families.
@@ -121,7 +123,7 @@ pub(super) struct FamilyFiles {
     /// Texts one of which a file in machine code holds that brings them.
     #[serde(default)]
     pub(super) contains: Vec<String>,
-    /// Whether static programs bring them.
+    /// True if static programs bring them.
     #[serde(default, rename = "static")]
     pub(super) is_static: bool,
     /// Patterns of their absolute paths; `/**` at the end is everything below.
@@ -151,15 +153,14 @@ pub(super) struct Own {
     pub(super) not_named: Vec<String>,
     /// Names and patterns (`*`, `?`) that are left out, by why.
     pub(super) left_out: Vec<LeftOutNames>,
-    /// Names and patterns of directories that belong to a language's resolver; one with a slash is the path's last
-    /// two names.
-    pub(super) languages: Vec<String>,
 }
 
 /// Names that are left out for one reason.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LeftOutNames {
+    /// The kind of the reason.
+    pub(super) kind: LeftOutKind,
     /// The reason, for the report.
     pub(super) why: String,
     /// The names.
@@ -170,9 +171,9 @@ pub(super) struct LeftOutNames {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Java {
-    /// What any program may come to need.
+    /// Files that any program may need.
     pub(super) runtime: Vec<JavaFiles>,
-    /// What images and fonts need.
+    /// Files that images and fonts need.
     pub(super) desktop: JavaDesktop,
 }
 
@@ -182,7 +183,7 @@ pub(super) struct Java {
 pub(super) struct JavaDesktop {
     /// Names of libraries; one may have a `*`.
     pub(super) libraries: Vec<String>,
-    /// What they read.
+    /// The data that they read.
     pub(super) data: Vec<JavaFiles>,
 }
 

@@ -1,22 +1,22 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::elf::parse::{
-    Elf,
-    tests::{write, write_with},
-};
 use super::*;
 use crate::cancel::Cancel;
 use crate::digest::Digest;
 use crate::image::memory::tree;
 use crate::image::{Config, Kind, Outcome, Rootfs, packages};
-use crate::path::RawPath;
+use crate::path::{RawPath, RootPath};
 use crate::plan::{Cause, EdgeKind, Plan, Totals};
+use crate::reach::elf::parse::{
+    Elf,
+    tests::{write, write_with},
+};
 use crate::recording::{Access, Actor, FileUse, MountFact, MountKind, Phase, Program, Run};
 
-/// What happened to one file; the rest as for an application that reads it through a descriptor.
+/// One file's use; the rest as for an application that reads it through a descriptor.
 pub(super) fn used(path: &str) -> FileUse {
     FileUse {
         path: RootPath::new(path),
@@ -203,8 +203,8 @@ fn the_evidence_leads_back_to_an_observation() {
         .chain(&"/usr/lib/libb.so".into())
         .into_iter()
         .map(|(path, cause)| match cause {
-            Cause::Edge { edge, detail, .. } => {
-                format!("{path}: {edge:?} {}", detail.as_deref().unwrap_or(""))
+            cause @ Cause::Edge { edge, .. } => {
+                format!("{path}: {edge:?} {}", cause.detail().unwrap_or_default())
             }
             Cause::Observed { .. } => format!("{path}: observed"),
             other => format!("{path}: {other:?}"),

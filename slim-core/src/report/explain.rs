@@ -82,7 +82,11 @@ fn what_would_keep(plan: &Plan, path: &RootPath) -> Vec<String> {
         .left_out
         .iter()
         .filter(|left_out| path.starts_with(&left_out.path))
-        .map(|LeftOut { path, why, remedy }| format!("left out, {path}: {why}; {remedy} keeps it"))
+        .map(
+            |LeftOut {
+                 path, why, remedy, ..
+             }| format!("left out, {path}: {why}; {remedy} keeps it"),
+        )
         .collect();
     let owner = plan
         .removed
@@ -161,7 +165,10 @@ impl Overview<'_> {
         if !self.left_out.is_empty() {
             let _ = writeln!(out, "\nnamed, and left out:");
         }
-        for LeftOut { path, why, remedy } in self.left_out {
+        for LeftOut {
+            path, why, remedy, ..
+        } in self.left_out
+        {
             let _ = writeln!(
                 out,
                 "  {}",
@@ -268,10 +275,10 @@ fn describe_cause(plan: &Plan, cause: &Cause) -> String {
                 .unwrap_or_default();
             format!("{how} by {who}{asked} {}", describe_phase(*phase))
         }
-        Cause::Edge { edge, from, detail } => {
+        Cause::Edge { edge, from, .. } => {
             let edge = describe_edge(*edge);
-            let detail = detail
-                .as_ref()
+            let detail = cause
+                .detail()
                 .map(|detail| format!(" ({detail})"))
                 .unwrap_or_default();
             format!("{edge} {from}{detail}")
@@ -448,7 +455,8 @@ pub(super) mod tests {
         let linked = Cause::Edge {
             edge: EdgeKind::Link,
             from: RootPath::new("/usr/lib/libz.so.1.2"),
-            detail: None,
+            line: None,
+            quote: None,
         };
         let reason = Reason::Observed {
             run: run.clone(),
@@ -526,6 +534,9 @@ pub(super) mod tests {
         let mut plan = plan();
         plan.left_out = vec![LeftOut {
             path: RootPath::new("/app/.git"),
+            kind: crate::plan::LeftOutKind::VersionControl,
+            from: None,
+            line: None,
             why: "version control in /app".into(),
             remedy: "--include /app/.git".into(),
         }];

@@ -271,7 +271,9 @@ fn time(table: &mut Table, report: &Report) {
 
 fn left_out(table: &mut Table, report: &Report) {
     for left_out in report.left_out.iter().take(LEFT_OUT_LINES) {
-        let LeftOut { path, why, remedy } = left_out;
+        let LeftOut {
+            path, why, remedy, ..
+        } = left_out;
         table.row("left out", format!("{path}: {why} ({remedy} keeps it)"));
     }
     if let more @ 1.. = report.left_out.len().saturating_sub(LEFT_OUT_LINES) {
@@ -356,6 +358,9 @@ mod tests {
             left_out: (0..7)
                 .map(|number| LeftOut {
                     path: RootPath::new(format!("/left/{number}")),
+                    kind: crate::plan::LeftOutKind::Unspecified,
+                    from: None,
+                    line: None,
                     why: "a test says so".into(),
                     remedy: format!("--include /left/{number}"),
                 })

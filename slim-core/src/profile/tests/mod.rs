@@ -841,7 +841,8 @@ mod apparmor_profile {
         let library = Cause::Edge {
             edge: EdgeKind::Library,
             from: "/usr/bin/dash".into(),
-            detail: None,
+            line: None,
+            quote: None,
         };
         let always = Cause::Always { why: "a test".into() };
         for (path, cause) in [

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{MAX_DIRECTIVES, MAX_FILE, below, included, named, served};
+use super::directive::{MAX_DIRECTIVES, MAX_FILE, below, included, named, served};
 use crate::path::RootPath;
 use crate::reach::context::{Context, Place};
-use crate::reach::graph::Needs;
+use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
 
-/// As many pages of one file as are looked for, in as many document roots.
+/// The largest number of pages of one file that are looked for, in as many document roots.
 const MAX_PAGES: usize = 128;
 
-/// Whether `path` is Apache's by its name.
+/// Returns whether `path` is Apache's by its name.
 pub(super) fn is(path: &RootPath) -> bool {
     let server = below(path, b"apache2") || below(path, b"httpd");
     let name = matches!(path.name(), Some(b".htaccess" | b"httpd.conf" | b"apache2.conf"));

@@ -1,11 +1,12 @@
 //! Any other configuration: the absolute paths that it names.
 
-use super::{application, listed};
+use super::directive::listed;
 use crate::path::RootPath;
+use crate::reach::application_directory;
 use crate::reach::context::Context;
 use crate::reach::tables::Tables;
 
-/// Whether `path` is read for absolute paths: by its extension below `/etc` or where an application stands, and
+/// Returns whether `path` is read for absolute paths: by its extension below `/etc` or where an application stands, and
 /// without one below `/etc`.
 pub(super) fn is(context: &Context<'_>, path: &RootPath) -> bool {
     let table = &Tables::built_in().configuration;
@@ -14,5 +15,5 @@ pub(super) fn is(context: &Context<'_>, path: &RootPath) -> bool {
         Some(extension) => table.extensions.iter().any(|known| known.as_bytes() == extension),
         None => etc || path.name() == Some(b".env"),
     };
-    known && !listed(&table.ignored, path) && (etc || application(context, path))
+    known && !listed(&table.ignored, path) && (etc || application_directory::may_be_own_file(context, path))
 }

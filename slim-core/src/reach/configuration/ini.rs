@@ -1,17 +1,19 @@
 //! `KEY = VALUE` files: `php.ini` and what it scans, PHP-FPM's pools, supervisord.
 
-use super::{MAX_DIRECTIVES, included, named, served};
+use super::directive::{MAX_DIRECTIVES, included, named, served};
+use super::php_settings::{Settings, setting};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
+use crate::reach::absolute_path;
+use crate::reach::bytes::contains;
 use crate::reach::context::{Context, Place};
-use crate::reach::graph::Needs;
-use crate::reach::php::{Settings, setting};
+use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
 
-/// As many directories of extensions as are looked in.
+/// The largest number of directories of extensions that are looked in.
 const MAX_DIRECTORIES: usize = 64;
 
-/// Whether one of the names of `path` begins with `php`.
+/// Returns whether one of the names of `path` begins with `php`.
 fn of_php(path: &RootPath) -> bool {
     path.components().any(|name| name.starts_with(b"php"))
 }
@@ -33,8 +35,7 @@ pub(super) fn follow(
 ) {
     let table = &Tables::built_in().configuration;
     let php = of_php(path);
-    let contains = |words: &[u8]| source.windows(words.len()).any(|window| window == words);
-    let supervisord = contains(b"[supervisord]") || contains(b"[program:");
+    let supervisord = contains(source, b"[supervisord]") || contains(source, b"[program:");
     if !php && !supervisord {
         return;
     }
@@ -80,7 +81,7 @@ pub(super) fn follow(
                     context.command(needs, program, place);
                 }
                 for word in words.filter(|word| word.starts_with(b"/")) {
-                    context.literal(needs, word, place);
+                    absolute_path::keep(context, needs, word, place);
                 }
             }
             b"directory" if supervisord => served(context, needs, &bases, value, place),
@@ -105,7 +106,7 @@ fn extension(
 ) {
     let root = RootPath::root();
     if name.starts_with(b"/") {
-        context.literal(needs, name, place);
+        absolute_path::keep(context, needs, name, place);
         return;
     }
     if name.is_empty() || name.contains(&b'/') {

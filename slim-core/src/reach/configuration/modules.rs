@@ -1,13 +1,14 @@
 //! Configuration that names libraries by a word: name services (`nsswitch.conf(5)`) and PAM (`pam.d(5)`).
 
-use super::MAX_DIRECTIVES;
+use super::directive::MAX_DIRECTIVES;
 use crate::image::Outcome;
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
+use crate::reach::absolute_path;
 use crate::reach::context::{Context, Place};
-use crate::reach::graph::Needs;
+use crate::reach::resolver::Needs;
 
-/// Where the C library's loader looks without being told, and where PAM's directory of modules is.
+/// The default directories of the C library's loader, in which PAM's directory of modules is too.
 const LIBRARIES: [&str; 7] = [
     "/usr/lib/*-linux-*",
     "/lib/*-linux-*",
@@ -18,7 +19,7 @@ const LIBRARIES: [&str; 7] = [
     "/usr/local/lib",
 ];
 
-/// Whether `path` is the configuration of name services, or of PAM.
+/// Returns whether `path` is the configuration of name services, or of PAM.
 pub(super) fn is(path: &RootPath) -> bool {
     path.as_bytes() == b"/etc/nsswitch.conf" || is_pam(path)
 }
@@ -66,7 +67,7 @@ fn stack(context: &Context<'_>, needs: &mut Needs<'_>, words: Vec<&[u8]>, place:
     }
     // What is behind the module is its own.
     match words.iter().find(|word| word.ends_with(b".so")) {
-        Some(module) if module.starts_with(b"/") => context.literal(needs, module, place),
+        Some(module) if module.starts_with(b"/") => absolute_path::keep(context, needs, module, place),
         Some(module) if is_name(&module[..module.len() - 3]) => {
             library(context, needs, b"/security", module, place);
         }
@@ -86,7 +87,7 @@ fn library(context: &Context<'_>, needs: &mut Needs<'_>, below: &[u8], name: &[u
     }
 }
 
-/// Whether `word` is a name, and no pattern, path or action.
+/// Returns whether `word` is a name, and no pattern, path or action.
 fn is_name(word: &[u8]) -> bool {
     word.iter()
         .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))

@@ -1,24 +1,24 @@
 //! nginx: its configuration's syntax and the directives that name files, after the documentation of its modules.
 
-use super::{MAX_DIRECTIVES, below, included, named, served};
+use super::directive::{MAX_DIRECTIVES, below, included, named, served};
 use crate::path::RootPath;
 use crate::reach::context::{Context, Place};
-use crate::reach::graph::Needs;
+use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
 
-/// As many document roots of one file as its pages are looked for in.
+/// The largest number of document roots of one file that its pages are looked for in.
 const MAX_ROOTS: usize = 64;
-/// As many pages of one file as are looked for.
+/// The largest number of pages of one file that are looked for.
 const MAX_PAGES: usize = 256;
 
-/// Whether `path` is nginx's by its name.
+/// Returns whether `path` is nginx's by its name.
 pub(super) fn is(path: &RootPath) -> bool {
     let server = below(path, b"nginx") || below(path, b"openresty");
     let place = path.starts_with(&RootPath::new("/etc")) || below(path, b"conf") || below(path, b"conf.d");
     path.name() == Some(b"nginx.conf") || (server && (place || path.extension() == Some(b"conf")))
 }
 
-/// Whether `source` looks like nginx's: a block of a server or of what is in one.
+/// Returns whether `source` looks like nginx's: a block of a server or of what is in one.
 pub(super) fn shaped(source: &[u8]) -> bool {
     let blocks = [
         &b"server"[..],

@@ -1,8 +1,8 @@
-use super::MAX_MATCHES;
+use super::directive::MAX_MATCHES;
 use crate::path::RootPath;
 use crate::reach::tests::{kept, used};
 
-/// What is kept beside `path` when that was used, without directories of other kept things.
+/// Returns what is kept beside `path` when that was used, without directories of other kept things.
 fn needed(items: &[(&str, &[u8])], path: &str) -> Vec<String> {
     let kept = kept(items, vec![used(path)]);
     let mut last = kept.clone();

@@ -2,6 +2,7 @@
 //!
 //! Source: glibc's `sysdeps/generic/dl-cache.h` (`struct cache_file_new`), with or without the old format before it.
 
+use crate::reach::bytes::{self, ByteOrder};
 use std::collections::BTreeMap;
 
 use crate::path::RootPath;
@@ -9,9 +10,9 @@ use crate::path::RootPath;
 /// One entry of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cached {
-    /// Where the library is.
+    /// The path of the library.
     pub(super) path: RootPath,
-    /// Whether it is for any CPU of its architecture.
+    /// True if it is for any CPU of its architecture.
     pub(super) any_cpu: bool,
 }
 
@@ -51,12 +52,9 @@ pub(super) fn parse(bytes: &[u8]) -> BTreeMap<Vec<u8>, Vec<Cached>> {
     all
 }
 
+/// Returns the number of `width` bytes at `at`, 0 beyond the end.
 fn number(bytes: &[u8], at: usize, width: usize) -> usize {
-    let field = bytes.get(at..at + width).unwrap_or(&[]);
-    let number = field
-        .iter()
-        .rev()
-        .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+    let number = bytes::number(bytes, at, width, ByteOrder::Little).unwrap_or(0);
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 

@@ -10,41 +10,54 @@ use std::ops::{ControlFlow, Range};
 
 use memchr::memmem;
 
-use super::parse::{self, ReadAt};
+use crate::reach::elf::parse::{self, ReadAt};
+use crate::reach::resolver::Node;
 
 /// Bytes that are shown before the first place of a window: a name (`NAME_MAX`) and what ends it.
-pub(in crate::reach) const BEHIND: usize = 256;
+pub(crate) const BEHIND: usize = 256;
 /// Bytes that are shown after the last place of a window: a path (`PATH_MAX`).
-pub(in crate::reach) const AHEAD: usize = 4096;
+pub(crate) const AHEAD: usize = 4096;
 
-/// As much of a file's constants as is looked at, in bytes.
+/// The largest number of bytes of a file's constants that are looked at.
 const MAX_CONSTANTS: usize = 64 << 20;
-/// As many places as one window has.
+/// The largest number of places that one window has.
 const WINDOW: usize = 256 << 10;
 
-/// What is read-only of an ELF file: names, literals and other constants.
-pub(in crate::reach) struct Constants<'a> {
+/// The read-only bytes of an ELF file: names, literals and other constants.
+pub(crate) struct Constants<'a> {
     read: Box<ReadAt<'a>>,
-    /// Where they are in the file: offsets and lengths.
+    /// Their offsets and lengths in the file.
     parts: Vec<(u64, u64)>,
     limit: usize,
     window: usize,
 }
 
 /// A part of a file's constants.
-pub(in crate::reach) struct Window<'w> {
+pub(crate) struct Window<'w> {
     /// The places of this window, with what stands before and after them.
-    pub(in crate::reach) bytes: &'w [u8],
-    /// Where in the bytes its places are.
-    pub(in crate::reach) own: Range<usize>,
+    pub(crate) bytes: &'w [u8],
+    /// The range of its places in the bytes.
+    pub(crate) own: Range<usize>,
 }
 
 impl<'a> Constants<'a> {
+    /// Returns the constants of `node`; none if it is no ELF file.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    pub(crate) fn of(node: &'a Node<'_>) -> io::Result<Option<Self>> {
+        if !node.entry.is_file() || !node.head()?.starts_with(b"\x7fELF") {
+            return Ok(None);
+        }
+        let read = |offset: u64, length: usize| node.rootfs.read_at(node.path, offset, length);
+        Self::read(Box::new(read), node.entry.size())
+    }
+
     /// Finds the constants of a file of `size` bytes that `read` gives; none if it is no ELF file that can be loaded.
     ///
     /// # Errors
     /// Those of `read`.
-    pub(in crate::reach) fn of(read: Box<ReadAt<'a>>, size: u64) -> io::Result<Option<Self>> {
+    pub(crate) fn read(read: Box<ReadAt<'a>>, size: u64) -> io::Result<Option<Self>> {
         let parts = parse::read_only(&*read)?;
         // Segments that lie over each other tell nothing new.
         let limit = usize::try_from(size).unwrap_or(usize::MAX).min(MAX_CONSTANTS);
@@ -60,10 +73,7 @@ impl<'a> Constants<'a> {
     ///
     /// # Errors
     /// Those of reading the file.
-    pub(in crate::reach) fn windows(
-        &self,
-        mut look: impl FnMut(&Window<'_>) -> ControlFlow<()>,
-    ) -> io::Result<()> {
+    pub(crate) fn windows(&self, mut look: impl FnMut(&Window<'_>) -> ControlFlow<()>) -> io::Result<()> {
         let mut rest = self.parts.iter().copied();
         let mut part = rest.next();
         let mut left = self.limit;
@@ -108,7 +118,7 @@ impl<'a> Constants<'a> {
     ///
     /// # Errors
     /// As [`Constants::windows`].
-    pub(in crate::reach) fn hold<'t>(
+    pub(crate) fn hold<'t>(
         &self,
         texts: impl IntoIterator<Item = &'t [u8]>,
     ) -> io::Result<BTreeSet<&'t [u8]>> {
@@ -127,16 +137,16 @@ impl<'a> Constants<'a> {
 }
 
 #[cfg(test)]
-pub(in crate::reach) mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
-    use super::super::parse::tests::{slice, write_with};
-    use super::super::parse::{Elf, ReadAt};
     use super::*;
+    use crate::reach::elf::parse::tests::{slice, write_with};
+    use crate::reach::elf::parse::{Elf, ReadAt};
 
     /// The constants of a program, in windows of so many places.
-    pub(in crate::reach) fn constants(program: &[u8], window: usize) -> Constants<'_> {
-        let found = Constants::of(Box::new(slice(program)), program.len() as u64).unwrap();
+    pub(crate) fn constants(program: &[u8], window: usize) -> Constants<'_> {
+        let found = Constants::read(Box::new(slice(program)), program.len() as u64).unwrap();
         Constants {
             window,
             ..found.expect("an ELF file")
@@ -251,6 +261,6 @@ pub(in crate::reach) mod tests {
     #[test]
     fn other_files_have_none() {
         let read: Box<ReadAt<'_>> = Box::new(slice(b"#!/bin/sh\n"));
-        assert!(Constants::of(read, 10).unwrap().is_none());
+        assert!(Constants::read(read, 10).unwrap().is_none());
     }
 }

@@ -18,20 +18,21 @@ use std::sync::LazyLock;
 use globset::GlobSet;
 use memchr::{memchr_iter, memmem};
 
-use super::super::context::{Context, Place, names, os};
-use super::super::graph::{Needs, Node, Resolver};
-use super::super::own;
-use super::super::tables::Tables;
 use super::Libraries;
-use super::constants::Window;
+use crate::image::PATH_MAX;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
+use crate::reach::absolute_path;
+use crate::reach::application_directory;
+use crate::reach::context::{Context, Place};
+use crate::reach::elf::constants::{Constants, Window};
+use crate::reach::pattern::{as_path, name_set};
+use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::tables::Tables;
 
-/// As many different names as are looked for from one file.
+/// The largest number of different names that are looked for from one file.
 const MAX_NAMES: usize = 10_000;
-/// The longest path, with what ends it, and the longest name (`PATH_MAX` and `NAME_MAX` in
-/// `include/uapi/linux/limits.h`).
-const MAX_PATH: usize = 4096;
+/// The longest name (`NAME_MAX` in `include/uapi/linux/limits.h`).
 const MAX_NAME: usize = 255;
 
 /// The function that loads a library by its name, and those that run a shell, as they are imported.
@@ -39,10 +40,10 @@ const LOADS: &[u8] = b"dlopen\0";
 const RUNS: [&[u8]; 2] = [b"\0system\0", b"\0popen\0"];
 
 /// Names of files whose constants are not followed.
-static SILENT: LazyLock<GlobSet> = LazyLock::new(|| names(&Tables::built_in().constants.silent));
+static SILENT: LazyLock<GlobSet> = LazyLock::new(|| name_set(&Tables::built_in().constants.silent));
 
 /// Keeps what constants name.
-pub(in crate::reach) struct Data<'a> {
+pub(crate) struct Data<'a> {
     context: &'a Context<'a>,
     libraries: &'a Libraries<'a>,
     /// Directories of programs.
@@ -53,7 +54,7 @@ pub(in crate::reach) struct Data<'a> {
 
 impl<'a> Data<'a> {
     /// Resolves in `context`, and looks for libraries as `libraries` does.
-    pub(in crate::reach) fn new(context: &'a Context<'a>, libraries: &'a Libraries<'a>) -> Self {
+    pub(crate) fn new(context: &'a Context<'a>, libraries: &'a Libraries<'a>) -> Self {
         let table = Tables::built_in();
         let hidden = |path: &RootPath| table.own.not_named.iter().any(|p| *path == RootPath::new(p));
         let root = RootPath::root();
@@ -79,7 +80,7 @@ impl Data<'_> {
             let at = window.own.start + at;
             let before = at.checked_sub(1).and_then(|before| bytes.get(before));
             let goes_on = |b: &u8| *b == b'/' || (!joined && (is_word(*b) || b"~})".contains(b)));
-            let rest = &bytes[at..bytes.len().min(at + MAX_PATH)];
+            let rest = &bytes[at..bytes.len().min(at + PATH_MAX)];
             if before.is_some_and(goes_on) || !self.tops.iter().any(|top| rest[1..].starts_with(top)) {
                 continue;
             }
@@ -87,7 +88,7 @@ impl Data<'_> {
         }
     }
 
-    /// What the path that `rest` begins with names.
+    /// Returns what the path that `rest` begins with names.
     fn walk<'s>(&self, rest: &'s [u8], joined: bool) -> Option<&'s [u8]> {
         let rootfs = self.context.rootfs;
         let mut directory = RootPath::root();
@@ -122,7 +123,9 @@ impl Data<'_> {
                     return Some(&rest[..=known + longest]);
                 }
                 let named = joined || name.is_empty() || is_computed(next);
-                let own = named && own::may_be_own(&directory) && !self.context.packages.made(&directory);
+                let own = named
+                    && application_directory::may_be_own(self.context, &directory)
+                    && !self.context.packages.made(&directory);
                 return own.then_some(&rest[..known]);
             }
         }
@@ -130,8 +133,8 @@ impl Data<'_> {
 }
 
 impl Data<'_> {
-    /// How much of `text` names an entry of `directory`, at most; what is one of the system's, or of programs with
-    /// another version behind it (`python3` of `python3.12`), is not meant.
+    /// Returns the length of the longest beginning of `text` that names an entry of `directory`; what is one of the
+    /// system's, or of programs with another version behind it (`python3` of `python3.12`), is not meant.
     fn longest(&self, directory: &RootPath, text: &[u8]) -> Option<usize> {
         let rootfs = self.context.rootfs;
         let entry = |end: &usize| rootfs.get(&directory.child(&text[..*end]));
@@ -147,10 +150,10 @@ impl Data<'_> {
 
 impl Resolver for Data<'_> {
     fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
-        let Some(constants) = node.constants()? else {
+        let Some(constants) = Constants::of(node)? else {
             return Ok(());
         };
-        if SILENT.is_match(os(node.path.name().unwrap_or_default())) {
+        if SILENT.is_match(as_path(node.path.name().unwrap_or_default())) {
             return Ok(());
         }
         let marks = Tables::built_in().constants.joined.iter().map(String::as_bytes);
@@ -188,7 +191,7 @@ impl Resolver for Data<'_> {
                 Some(found) if self.context.packages.made(&found.path) => {
                     needs.follow(&found, &place.cause(EdgeKind::Literal, &encode(path)));
                 }
-                _ => self.context.literal(needs, path, place),
+                _ => absolute_path::keep(self.context, needs, path, place),
             }
         }
         // They run `/bin/sh` (system(3), popen(3)); that an interpreter can, its sources tell.
@@ -199,7 +202,8 @@ impl Resolver for Data<'_> {
             let cause = Cause::Edge {
                 edge: EdgeKind::Dlopen,
                 from: node.path.clone(),
-                detail: Some(encode(library).into_owned()),
+                line: None,
+                quote: Some(encode(library).into_owned()),
             };
             self.libraries.named(node.path, library, &cause, needs)?;
         }
@@ -242,39 +246,39 @@ fn library_names(window: &Window<'_>, joined: bool, found: &mut BTreeSet<Vec<u8>
     }
 }
 
-/// Whether a directory is one of the system, which every text may seem to name.
+/// Returns whether a directory is one of the system, which every text may seem to name.
 fn is_system(directory: &RootPath) -> bool {
     let system = &Tables::built_in().own.system;
     system.iter().any(|path| *directory == RootPath::new(path))
 }
 
-/// Whether a byte is of a word, as names of files are written.
+/// Returns whether a byte is of a word, as names of files are written.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
 }
 
-/// Whether no path that is written as a constant has this byte, or it begins what is computed.
+/// Returns whether no path that is written as a constant has this byte, or it begins what is computed.
 fn is_end(byte: u8) -> bool {
     byte <= b' ' || byte == 0x7f || b"\"'`:;,()<>|&=".contains(&byte) || is_computed(byte)
 }
 
-/// Whether a byte begins what a program puts in: of a format, a template, a pattern.
+/// Returns whether a byte begins what a program puts in: of a format, a template, a pattern.
 fn is_computed(byte: u8) -> bool {
     b"%*?{$".contains(&byte)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Options;
-    use super::super::super::programs::Environment;
-    use super::super::super::source::tests::{beside, reached};
+    use crate::reach::environment::Environment;
+    use crate::reach::languages::source_file::tests::{beside, reached};
+    use crate::reach::options::Options;
     use proptest::prelude::*;
 
-    use super::super::constants::tests::constants;
-    use super::super::parse::{Elf, tests::write_with};
     use super::*;
     use crate::cancel::Cancel;
     use crate::image::{Config, memory::tree, packages};
+    use crate::reach::elf::constants::tests::constants;
+    use crate::reach::elf::parse::{Elf, tests::write_with};
 
     const ELF: Elf = Elf {
         is_64: true,
@@ -302,7 +306,7 @@ mod tests {
         found
     }
 
-    /// What a program with these constants keeps in a tree with these files.
+    /// Returns what a program with these constants keeps in a tree with these files.
     fn kept(files: &[&str], constants: &[u8]) -> Vec<String> {
         let program = write_with(&ELF, constants);
         let library = write_with(&ELF, b"");
@@ -493,7 +497,7 @@ mod tests {
             let environment = Environment::of(&tree, &config);
             let (packages, options) = (packages::owners(&tree), Options::default());
             let cancel = Cancel::default();
-            let context = Context::new(&tree, &config, &environment, &packages, &options, &cancel);
+            let context = Context::new(&tree, &config, &environment, &packages, &options, crate::reach::languages::package_directories(), &cancel);
             let libraries = Libraries::new(&tree, &environment);
             let data = Data::new(&context, &libraries);
             let paths = |window: usize| {

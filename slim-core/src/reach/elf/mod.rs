@@ -13,15 +13,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::graph::{Needs, Node, Resolver};
-use super::programs::Environment;
 use crate::image::{Outcome, Resolved, Rootfs};
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind, Kept};
+use crate::reach::bytes::contains;
+use crate::reach::environment::Environment;
+use crate::reach::resolver::{Needs, Node, Resolver};
 use parse::Elf;
 use search::System;
 
-/// As many objects as one inherited search path is followed through.
+/// The largest number of objects that one inherited search path is followed through.
 const MAX_OBJECTS: usize = 4096;
 
 /// Keeps loaders and libraries.
@@ -31,7 +32,7 @@ pub(super) struct Libraries<'a> {
     library_path: &'a [u8],
     system: System,
     files: Mutex<HashMap<RootPath, Option<Arc<Elf>>>>,
-    /// What the search behind an object's own paths found.
+    /// The results of the search behind an object's own paths.
     common: Mutex<HashMap<Wanted, Vec<Resolved>>>,
     found: Mutex<BTreeSet<(RootPath, Vec<u8>)>>,
     missing: Mutex<BTreeSet<(RootPath, Vec<u8>)>>,
@@ -121,7 +122,8 @@ impl<'a> Libraries<'a> {
                         &Cause::Edge {
                             edge: EdgeKind::Library,
                             from: objects[next].path.clone(),
-                            detail: Some(format!("NEEDED {}", encode(name))),
+                            line: None,
+                            quote: Some(format!("NEEDED {}", encode(name))),
                         },
                     );
                     let Some(elf) = self.elf(&hit.path)? else { continue };
@@ -163,7 +165,7 @@ impl<'a> Libraries<'a> {
         Ok(())
     }
 
-    /// Whether the libraries of an object are also looked for where it, or who needed it, says.
+    /// Returns whether the libraries of an object are also looked for where it, or who needed it, says.
     fn hands_down(&self, objects: &[Object], index: usize) -> bool {
         chain(objects, index).any(|object| self.inherited(&object.elf).is_some())
     }
@@ -176,8 +178,8 @@ impl<'a> Libraries<'a> {
         }
     }
 
-    /// Where the loader finds `name` for an object: the file, its variants for newer CPUs, and the directory that each
-    /// was found in.
+    /// Returns where the loader finds `name` for an object: the file, its variants for newer CPUs, and the directory
+    /// that each was found in.
     fn find(&self, objects: &[Object], index: usize, name: &[u8]) -> io::Result<Vec<(Resolved, RootPath)>> {
         let Object { elf, origin, .. } = &objects[index];
         let mut hits = Vec::new();
@@ -227,7 +229,7 @@ impl<'a> Libraries<'a> {
         Ok(hits)
     }
 
-    /// What the loader finds where it looks for everybody: its cache, configured and default directories.
+    /// Returns what the loader finds for any object: its cache, configured and default directories.
     fn common(&self, name: &[u8], elf: &Elf) -> io::Result<Vec<Resolved>> {
         let wanted = Wanted {
             name: name.to_vec(),
@@ -292,7 +294,7 @@ impl<'a> Libraries<'a> {
         Ok((hits, base))
     }
 
-    /// Whether a loader would take this file for `elf`: it goes on looking where class or machine differ.
+    /// Returns whether a loader would take this file for `elf`: it goes on looking where class or machine differ.
     fn fits(&self, hit: &Resolved, elf: &Elf) -> io::Result<bool> {
         if hit.outcome != Outcome::Found {
             return Ok(false);
@@ -308,12 +310,12 @@ fn chain(objects: &[Object], index: usize) -> impl Iterator<Item = &Object> {
     std::iter::successors(objects.get(index), |object| objects.get(object.loader?))
 }
 
-/// Whether where an object was found says where its libraries are.
+/// Returns whether the place of an object says where its libraries are.
 fn uses_origin(elf: &Elf) -> bool {
     let paths = elf.rpath.iter().chain(&elf.runpath).chain(&elf.needed);
     paths
         .into_iter()
-        .any(|path| path.windows(7).any(|w| w == b"$ORIGIN") || path.windows(8).any(|w| w == b"${ORIGIN"))
+        .any(|path| contains(path, b"$ORIGIN") || contains(path, b"${ORIGIN"))
 }
 
 impl Resolver for Libraries<'_> {
@@ -332,7 +334,8 @@ impl Resolver for Libraries<'_> {
                     &Cause::Edge {
                         edge: EdgeKind::Loader,
                         from: node.path.clone(),
-                        detail: Some(format!("PT_INTERP {}", encode(loader))),
+                        line: None,
+                        quote: Some(format!("PT_INTERP {}", encode(loader))),
                     },
                 );
             } else if node.entry.mode & 0o111 != 0 {

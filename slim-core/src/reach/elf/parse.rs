@@ -4,6 +4,7 @@
 //! Only headers, the dynamic section and the strings it names are read, each within a bound, by offset: section
 //! headers are neither needed by a loader nor trusted here.
 
+use crate::reach::bytes::{self, ByteOrder};
 use std::io;
 
 /// Program headers beyond this are no real file's (the kernel takes at most 64 KiB of them).
@@ -18,12 +19,12 @@ const MAX_STRINGS: u64 = 1024 * 1024;
 /// Reads up to so many bytes (second) at an offset (first): fewer where the file ends.
 pub type ReadAt<'a> = dyn Fn(u64, usize) -> io::Result<Vec<u8>> + 'a;
 
-/// What the loader and the linker need of an ELF file.
+/// The fields of an ELF file that the loader and the linker read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elf {
-    /// Whether it is for a 64-bit machine.
+    /// True if it is for a 64-bit machine.
     pub is_64: bool,
-    /// Whether it is big-endian.
+    /// True if it is big-endian.
     pub big_endian: bool,
     /// `e_machine`: 62 is x86-64, 183 AArch64.
     pub machine: u16,
@@ -53,16 +54,12 @@ struct Layout {
 impl Layout {
     /// The unsigned number of `width` bytes at `at`, 0 beyond the end.
     fn number(self, bytes: &[u8], at: usize, width: usize) -> u64 {
-        let field = at
-            .checked_add(width)
-            .and_then(|end| bytes.get(at..end))
-            .unwrap_or(&[]);
-        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        if self.big_endian {
-            field.iter().fold(0, add)
+        let order = if self.big_endian {
+            ByteOrder::Big
         } else {
-            field.iter().rev().fold(0, add)
-        }
+            ByteOrder::Little
+        };
+        bytes::number(bytes, at, width, order).unwrap_or(0)
     }
 
     /// The word (address, offset) at one of two places: in a 64-bit or in a 32-bit structure.
@@ -105,7 +102,7 @@ struct Header {
     kind: u64,
     flags: u64,
     address: u64,
-    /// Where its bytes are in the file, and how many.
+    /// Its bytes in the file: offset and length.
     offset: u64,
     size: u64,
 }
@@ -208,9 +205,9 @@ pub fn parse(read: &ReadAt<'_>) -> io::Result<Option<Elf>> {
     Ok(Some(elf))
 }
 
-/// Where what is loaded so that nobody can write it is in the file: names, literals and other constants, as offsets and
-/// lengths, which may lie beyond its end. Machine code is left out where constants have segments of their own, which
-/// older linkers did not give them. Empty if `read` gives no ELF file.
+/// Returns where the segments that are loaded without write permission are in the file: names, literals and other
+/// constants, as offsets and lengths, which may lie beyond its end. Machine code is left out where constants have
+/// segments of their own, which older linkers did not give them. Empty if `read` gives no ELF file.
 ///
 /// # Errors
 /// Those of `read`.
@@ -297,7 +294,7 @@ fn read_dynamic(
     Ok(())
 }
 
-/// Where in the file the byte at `address` is.
+/// Returns the offset in the file of the byte at `address`.
 fn file_offset(segments: &[Segment], address: u64) -> Option<u64> {
     segments.iter().find_map(|segment| {
         let inner = address.checked_sub(segment.address)?;

@@ -1,13 +1,14 @@
 //! Where loaders look for libraries.
 
+use crate::reach::bytes::contains;
 use std::collections::{BTreeMap, BTreeSet};
 
 use globset::Glob;
 
 use super::cache::{self, Cached};
-use super::parse::Elf;
 use crate::image::Rootfs;
 use crate::path::RootPath;
+use crate::reach::elf::parse::Elf;
 
 /// Bounds for what an image's own configuration can make this do.
 const MAX_CONFIG: u64 = 1024 * 1024;
@@ -15,7 +16,7 @@ const MAX_CACHE: u64 = 16 * 1024 * 1024;
 const MAX_CONFIG_FILES: usize = 1000;
 const MAX_DIRECTORIES: usize = 1000;
 
-/// What is the same for every object of an image.
+/// The part of a search that is the same for every object of an image.
 #[derive(Default)]
 pub(super) struct System {
     cache: BTreeMap<Vec<u8>, Vec<Cached>>,
@@ -62,7 +63,7 @@ impl System {
         system
     }
 
-    /// What the loader's cache has for a name, best first.
+    /// Returns what the loader's cache has for a name, best first.
     pub(super) fn cached(&self, name: &[u8]) -> &[Cached] {
         self.cache.get(name).map_or(&[], Vec::as_slice)
     }
@@ -72,12 +73,12 @@ impl System {
         self.configured.iter().map(Vec::as_slice)
     }
 
-    /// Whether the image has musl's loader.
+    /// Returns whether the image has musl's loader.
     pub(super) fn is_musl(&self) -> bool {
         self.musl
     }
 
-    /// Whether the loader itself is that library (musl's `load_library` knows these by their beginnings).
+    /// Returns whether the loader itself is that library (musl's `load_library` knows these by their beginnings).
     pub(super) fn is_built_in(&self, name: &[u8]) -> bool {
         const RESERVED: [&[u8]; 7] = [
             b"libc.",
@@ -244,9 +245,7 @@ fn tokens(name: &str) -> [Vec<u8>; 2] {
 }
 
 fn mentions(bytes: &[u8], name: &str) -> bool {
-    tokens(name)
-        .iter()
-        .any(|token| bytes.windows(token.len()).any(|window| window == token))
+    tokens(name).iter().any(|token| contains(bytes, token))
 }
 
 fn replace(bytes: &[u8], name: &str, value: &[u8]) -> Vec<u8> {

@@ -1,0 +1,139 @@
+//! Values of directives: the files, directories and includes that they name.
+
+use globset::GlobBuilder;
+
+use crate::image::{Outcome, PATH_MAX, Rootfs};
+use crate::path::{RootPath, encode};
+use crate::plan::EdgeKind;
+use crate::reach::application_directory;
+use crate::reach::context::{Context, Place};
+use crate::reach::resolver::Needs;
+
+/// The largest number of bytes of a configuration file that are read: more is data.
+pub(super) const MAX_FILE: u64 = 1 << 20;
+/// The largest number of files that one wildcard brings.
+pub(super) const MAX_MATCHES: usize = 1000;
+/// The largest number of directives of one file that are followed.
+pub(super) const MAX_DIRECTIVES: usize = 5000;
+
+/// Returns whether `name` is one of the path's names.
+pub(super) fn below(path: &RootPath, name: &[u8]) -> bool {
+    path.components().any(|component| component == name)
+}
+
+/// Returns whether one of `paths` is `path` or stands above it.
+pub(super) fn listed(paths: &[String], path: &RootPath) -> bool {
+    paths.iter().any(|above| path.starts_with(&RootPath::new(above)))
+}
+
+/// A directive names `value`: the file or directory there is needed as an entry, seen from the first of `bases` that
+/// has it. What is missing everywhere keeps the directory that it would come to stand in below the first.
+pub(super) fn named(needs: &mut Needs<'_>, bases: &[RootPath], value: &[u8], place: Place<'_>) {
+    if value.is_empty() || value.len() > PATH_MAX || value.contains(&b'$') {
+        return;
+    }
+    let cause = place.cause(EdgeKind::Literal, &encode(value));
+    let rootfs = needs.rootfs();
+    let mut resolved = bases.iter().map(|base| rootfs.resolve_from(base, value, true));
+    let found = resolved.find(|resolved| resolved.outcome == Outcome::Found);
+    if let Some(found) = found {
+        needs.follow(&found, &cause);
+    } else if value.starts_with(b"/") {
+        let missing = rootfs.resolve(&RootPath::new(value), true);
+        needs.follow(&missing, &cause);
+    }
+}
+
+/// A directive names `value` as a directory of the application's own. Of one with variables it is what stands before.
+pub(super) fn served(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    bases: &[RootPath],
+    value: &[u8],
+    place: Place<'_>,
+) {
+    let literal = match value.iter().position(|&b| b == b'$') {
+        Some(at) => {
+            let slash = value[..at].iter().rposition(|&b| b == b'/').unwrap_or(0);
+            &value[..slash]
+        }
+        None => value,
+    };
+    if literal.is_empty() || literal.len() > PATH_MAX {
+        return;
+    }
+    named(needs, bases, literal, place);
+    let mut found = bases.iter().filter_map(|base| context.directory(base, literal));
+    if let Some(directory) = found.next() {
+        let cause = place.cause(EdgeKind::Literal, &encode(value));
+        application_directory::keep(context, needs, &directory.path, &cause);
+    }
+}
+
+/// An include of `pattern`, with the wildcards of `glob(3)`, seen from `base`.
+pub(super) fn included(needs: &mut Needs<'_>, base: &RootPath, pattern: &[u8], place: Place<'_>) {
+    let cause = place.cause(EdgeKind::Literal, &encode(pattern));
+    let rootfs = needs.rootfs();
+    let matches = expand(rootfs, base, pattern);
+    for path in matches {
+        let resolved = rootfs.resolve(&path, true);
+        if resolved.outcome == Outcome::Found {
+            needs.follow(&resolved, &cause);
+        }
+    }
+    // A directory without a match goes on being there and empty.
+    let wild = pattern
+        .iter()
+        .position(|b| b"*?[".contains(b))
+        .unwrap_or(pattern.len());
+    if let Some(slash) = pattern[..wild].iter().rposition(|&b| b == b'/') {
+        named(needs, std::slice::from_ref(base), &pattern[..=slash], place);
+    }
+}
+
+/// The paths that `pattern` matches from `base`: sorted, at most [`MAX_MATCHES`], hidden ones only where asked for.
+fn expand(rootfs: &Rootfs, base: &RootPath, pattern: &[u8]) -> Vec<RootPath> {
+    if pattern.len() > PATH_MAX {
+        return Vec::new();
+    }
+    let start = if pattern.starts_with(b"/") {
+        RootPath::root()
+    } else {
+        base.clone()
+    };
+    let mut paths = vec![start];
+    for name in pattern.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
+        if !name.iter().any(|b| b"*?[".contains(b)) {
+            paths = paths.iter().map(|path| path.child(name)).collect();
+            continue;
+        }
+        let Some(glob) = std::str::from_utf8(name)
+            .ok()
+            .and_then(|name| GlobBuilder::new(name).literal_separator(true).build().ok())
+        else {
+            return Vec::new();
+        };
+        let matcher = glob.compile_matcher();
+        let hidden = name.starts_with(b".");
+        let mut next = Vec::new();
+        for path in &paths {
+            let directory = rootfs.resolve(path, true);
+            let names = rootfs
+                .children(&directory.path)
+                .filter_map(|(child, _)| child.name());
+            let matching = names
+                .filter(|name| hidden || !name.starts_with(b"."))
+                .filter(|name| std::str::from_utf8(name).is_ok_and(|name| matcher.is_match(name)));
+            next.extend(
+                matching
+                    .take(MAX_MATCHES - next.len())
+                    .map(|name| path.child(name)),
+            );
+            if next.len() == MAX_MATCHES {
+                break;
+            }
+        }
+        paths = next;
+    }
+    paths
+}

@@ -1,0 +1,614 @@
+//! Java: the class path, and what a kept runtime loads by name.
+//!
+//! Followed: `Class-Path` in the manifest of a kept jar; the class path, module path and `-jar` that the image's config
+//! names, with wildcards; the directory of an application's jar, and the root of the class path that a kept `.class`
+//! stands below, where they are the application's own; the libraries in directories of `java.library.path` that the
+//! config names (those of the system's directory for them are a family of `libjvm.so`); of a kept runtime its time zones, security data,
+//! configuration and the libraries that its modules load by name (`profiles/reach/java.json`); the libraries for
+//! images and fonts only from each other. Not followed: what classes name, since jars and the runtime's `modules` are
+//! kept whole.
+//!
+//! Sources: Oracle's "JAR File Specification" (`Class-Path`), the manual page of `java`, chapter 4 of the Java Virtual
+//! Machine Specification (the layout of class files).
+
+use std::collections::BTreeSet;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use crate::image::Rootfs;
+use crate::path::{RootPath, encode};
+use crate::plan::{Cause, EdgeKind};
+use crate::reach::application_directory;
+use crate::reach::bytes::{ByteOrder, number};
+use crate::reach::context::{Context, Place};
+use crate::reach::languages::language::{Language, Sample};
+use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::tables::{JavaFiles, Tables};
+
+/// Size of the largest jar whose manifest is read.
+const MAX_JAR: u64 = 1 << 30;
+/// The largest number of bytes of a manifest that are read.
+const MAX_MANIFEST: u64 = 1 << 20;
+/// The largest number of entries of a class path that are followed.
+const MAX_CLASS_PATH: usize = 4096;
+/// The largest number of entries of a runtime's directory that are looked at.
+const MAX_ENTRIES: usize = 4096;
+/// The largest number of directories between a runtime's home and its files.
+const MAX_HOME: usize = 5;
+
+/// Java, as the closure follows it.
+pub(super) const LANGUAGE: Language = Language {
+    name: "Java",
+    sample: Sample {
+        hostile: &["/app/app.jar", "/app/lib/b.jar"],
+        fixed: &[
+            ("/usr/lib/jvm/j/lib/server/libjvm.so", "elf"),
+            ("/usr/lib/jvm/j/lib/modules", ""),
+            ("/usr/lib/jvm/j/bin/java", "elf"),
+        ],
+    },
+    resolver: |context| Box::new(Java::new(context)),
+    package_directories: &[],
+    package_markers: &[],
+};
+
+/// Keeps class paths and runtimes.
+pub(super) struct Java<'a> {
+    context: &'a Context<'a>,
+}
+
+impl<'a> Java<'a> {
+    /// Resolves in `context`.
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self { context }
+    }
+
+    /// The runtime that `path` is a part of: its directory with `lib/modules`, or `lib/rt.jar` before Java 9.
+    fn home(&self, path: &RootPath) -> Option<RootPath> {
+        path.ancestors().take(MAX_HOME).find(|directory| {
+            ["lib/modules", "lib/rt.jar"]
+                .iter()
+                .any(|file| self.context.file(directory, file).is_some())
+        })
+    }
+
+    /// The files of a runtime at `home` that `groups` name.
+    fn files(
+        &self,
+        needs: &mut Needs<'_>,
+        home: &RootPath,
+        groups: &[JavaFiles],
+        from: &RootPath,
+        why: &str,
+    ) {
+        let cause = Place::of(from).cause(EdgeKind::Family, why);
+        for group in groups {
+            let Some(directory) = self.context.directory(home, &group.directory) else {
+                continue;
+            };
+            let deep = group.names.iter().any(|name| name == "**");
+            let mut seen = BTreeSet::new();
+            let mut todo = vec![directory];
+            let mut entries = 0;
+            while let Some(directory) = todo.pop() {
+                needs.follow(&directory, &cause);
+                if !seen.insert(directory.path.clone()) {
+                    continue;
+                }
+                for (path, entry) in self.context.rootfs.children(&directory.path) {
+                    entries += 1;
+                    if entries > MAX_ENTRIES {
+                        break;
+                    }
+                    // Distributions link directories of configuration to /etc.
+                    if let Some(inner) = self.context.directory(&directory.path, path.as_bytes()) {
+                        todo.extend(deep.then_some(inner));
+                    } else if !entry.is_dir() && (deep || listed(&group.names, path)) && path != from {
+                        needs.mark(path, cause.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The entries of the class path that the image's config gives to a program.
+    fn configured(&self, needs: &mut Needs<'_>) {
+        let config = self.context.config;
+        let environment = self.context.environment;
+        let variable = |name: &str| environment.get(name).map(str::to_owned).into_iter().collect();
+        let commands: [(&str, Vec<String>); 4] = [
+            ("ENTRYPOINT", [config.entrypoint(), config.cmd()].concat()),
+            ("CMD", config.cmd()),
+            ("ENV", variable("JAVA_TOOL_OPTIONS")),
+            ("ENV", variable("JDK_JAVA_OPTIONS")),
+        ];
+        for (instruction, words) in commands {
+            let words: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
+            let instruction = instruction.to_owned();
+            for (number, word) in words.iter().enumerate() {
+                let (flag, value) = match word.split_once('=') {
+                    Some((flag, value)) if flag.starts_with("--") => (flag, Some(value)),
+                    _ => (*word, words.get(number + 1).copied()),
+                };
+                let path = matches!(
+                    flag,
+                    "-cp" | "-classpath" | "--class-path" | "-p" | "--module-path" | "-jar"
+                );
+                if let Some(value) = word.strip_prefix("-Djava.library.path=") {
+                    for directory in value.split(':').filter(|directory| !directory.is_empty()) {
+                        self.libraries(needs, directory, &instruction);
+                    }
+                } else if let Some(value) = value.filter(|_| path) {
+                    let modules = matches!(flag, "-p" | "--module-path");
+                    let cause = Cause::Config {
+                        instruction: instruction.clone(),
+                    };
+                    self.class_path(needs, value.trim_matches(['"', '\'']), modules, &cause);
+                }
+            }
+        }
+        if let Some(value) = environment.get("CLASSPATH") {
+            let instruction = "ENV".to_owned();
+            self.class_path(needs, value, false, &Cause::Config { instruction });
+        }
+    }
+
+    /// Keeps the libraries in a directory of `java.library.path`, which classes load by name.
+    fn libraries(&self, needs: &mut Needs<'_>, directory: &str, instruction: &str) {
+        let workdir = &self.context.environment.workdir;
+        let Some(found) = self.context.directory(workdir, directory) else {
+            return;
+        };
+        let cause = Cause::Config {
+            instruction: instruction.to_owned(),
+        };
+        needs.follow(&found, &cause);
+        // Where the system's libraries are, they are found by those that need them.
+        if application_directory::may_be_own(self.context, &found.path) {
+            for (path, entry) in self.context.rootfs.children(&found.path).take(MAX_ENTRIES) {
+                let name = path.name().unwrap_or_default();
+                if !entry.is_dir() && memchr::memmem::find(name, b".so").is_some() {
+                    needs.mark(path, cause.clone());
+                }
+            }
+        }
+    }
+
+    fn class_path(&self, needs: &mut Needs<'_>, value: &str, modules: bool, cause: &Cause) {
+        let workdir = &self.context.environment.workdir;
+        for entry in value
+            .split(':')
+            .filter(|entry| !entry.is_empty())
+            .take(MAX_CLASS_PATH)
+        {
+            let (directory, jars) = match entry.strip_suffix('*') {
+                Some(directory) => (if directory.is_empty() { "." } else { directory }, true),
+                None => (entry, modules),
+            };
+            if let Some(file) = self.context.file(workdir, entry) {
+                needs.follow(&file, cause);
+            } else if let Some(found) = self.context.directory(workdir, directory) {
+                if jars {
+                    let entries = self.context.rootfs.children(&found.path).take(MAX_CLASS_PATH);
+                    for (path, _) in entries.filter(|(path, entry)| !entry.is_dir() && is_jar(path)) {
+                        needs.mark(path, cause.clone());
+                    }
+                    needs.follow(&found, cause);
+                } else {
+                    application_directory::keep(self.context, needs, &found.path, cause);
+                }
+            }
+        }
+    }
+
+    /// Keeps what the manifest of the jar `node` names, and its directory.
+    fn jar(&self, node: &Node<'_>, needs: &mut Needs<'_>) {
+        let Some(directory) = node.path.parent() else {
+            return;
+        };
+        if self.home(node.path).is_some() {
+            return;
+        }
+        let place = Place::of(node.path);
+        let cause = place.cause(EdgeKind::Own, "the directory of a jar");
+        application_directory::keep(self.context, needs, &directory, &cause);
+        let manifest = manifest(self.context.rootfs, node.path, node.entry.size());
+        for entry in manifest.as_deref().map(class_path_of).unwrap_or_default() {
+            let cause = place.cause(EdgeKind::Import, &format!("Class-Path: {}", encode(&entry)));
+            if let Some(file) = self.context.file(&directory, &entry) {
+                needs.follow(&file, &cause);
+            } else if entry.ends_with(b"/")
+                && let Some(found) = self.context.directory(&directory, &entry)
+            {
+                application_directory::keep(self.context, needs, &found.path, &cause);
+            }
+        }
+    }
+
+    /// The root of the class path below which the class file `node` stands.
+    fn class(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let Some(mut name) = class_name(node.source()?) else {
+            return Ok(());
+        };
+        name.extend_from_slice(b".class");
+        let names: Vec<&[u8]> = name.split(|&b| b == b'/').collect();
+        let stands = node
+            .path
+            .components()
+            .rev()
+            .zip(names.iter().rev())
+            .all(|(a, b)| a == *b);
+        let root = node.path.ancestors().nth(names.len() - 1);
+        if let Some(root) = root.filter(|_| stands) {
+            let cause = Place::of(node.path).cause(EdgeKind::Own, "the class path it stands on");
+            application_directory::keep(self.context, needs, &root, &cause);
+        }
+        Ok(())
+    }
+}
+
+impl Resolver for Java<'_> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        if !node.entry.is_file() {
+            return Ok(());
+        }
+        let tables = &Tables::built_in().java;
+        let name = node.path.name().unwrap_or_default();
+        if matches!(name, b"libjvm.so" | b"java" | b"modules" | b"rt.jar") {
+            if let Some(home) = self.home(node.path) {
+                self.files(
+                    needs,
+                    &home,
+                    &tables.runtime,
+                    node.path,
+                    "the Java runtime reads it by name",
+                );
+                self.configured(needs);
+            }
+        } else if listed(&tables.desktop.libraries, node.path) {
+            if let (Some(home), Some(directory)) = (self.home(node.path), node.path.parent()) {
+                let why = "Java's libraries for images and fonts load each other";
+                for (path, _) in self.context.rootfs.children(&directory).take(MAX_ENTRIES) {
+                    if listed(&tables.desktop.libraries, path) {
+                        needs.edge(path, EdgeKind::Family, node.path, Some(why.to_owned()));
+                    }
+                }
+                self.files(needs, &home, &tables.desktop.data, node.path, why);
+            }
+        } else if is_jar(node.path) {
+            self.jar(node, needs);
+        } else if node.path.extension() == Some(b"class") {
+            self.class(node, needs)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_jar(path: &RootPath) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case(b"jar") || extension == b"war")
+}
+
+/// Returns whether the name of `path` is one of `names`, of which each may have a `*`.
+fn listed(names: &[String], path: &RootPath) -> bool {
+    let name = path.name().unwrap_or_default();
+    names.iter().any(|pattern| match pattern.split_once('*') {
+        Some((start, end)) => {
+            name.len() >= start.len() + end.len()
+                && name.starts_with(start.as_bytes())
+                && name.ends_with(end.as_bytes())
+        }
+        None => name == pattern.as_bytes(),
+    })
+}
+
+/// A file of the image that is read where a zip archive's directory says.
+struct Bytes<'a> {
+    rootfs: &'a Rootfs,
+    path: &'a RootPath,
+    size: u64,
+    at: u64,
+}
+
+impl Read for Bytes<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.rootfs.read_at(self.path, self.at, buffer.len())?;
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+impl Seek for Bytes<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.size.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+/// The manifest of the jar at `path`; none if that is no archive or has none.
+fn manifest(rootfs: &Rootfs, path: &RootPath, size: u64) -> Option<Vec<u8>> {
+    if size > MAX_JAR {
+        return None;
+    }
+    let bytes = Bytes {
+        rootfs,
+        path,
+        size,
+        at: 0,
+    };
+    let mut archive = zip::ZipArchive::new(BufReader::with_capacity(1 << 16, bytes)).ok()?;
+    let mut manifest = Vec::new();
+    let file = archive.by_name("META-INF/MANIFEST.MF").ok()?;
+    file.take(MAX_MANIFEST).read_to_end(&mut manifest).ok()?;
+    Some(manifest)
+}
+
+/// The entries of `Class-Path` in the main section: relative URLs, separated by blanks, in lines of 72 bytes that go
+/// on behind one blank.
+fn class_path_of(manifest: &[u8]) -> Vec<Vec<u8>> {
+    let mut value: Option<Vec<u8>> = None;
+    for line in manifest.split(|&b| b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match (&mut value, line.strip_prefix(b" ")) {
+            (Some(value), Some(more)) => value.extend_from_slice(more),
+            (Some(_), None) => break,
+            (None, _) if line.is_empty() => break,
+            (None, _) => {
+                let named = line
+                    .split_at_checked(11)
+                    .filter(|(key, _)| key.eq_ignore_ascii_case(b"class-path:"));
+                value = named.map(|(_, rest)| rest.to_vec());
+            }
+        }
+    }
+    let value = value.unwrap_or_default();
+    let entries = value
+        .split(u8::is_ascii_whitespace)
+        .filter(|entry| !entry.is_empty());
+    entries
+        .take(MAX_CLASS_PATH)
+        .map(|entry| unescape(entry.strip_prefix(b"file:").unwrap_or(entry)))
+        .collect()
+}
+
+/// A URL's path with its `%` escapes taken off.
+fn unescape(url: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(url.len());
+    let mut rest = url;
+    while let [first, after @ ..] = rest {
+        let hex = (*first == b'%').then(|| after.get(..2)).flatten();
+        let byte = hex
+            .filter(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        out.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    out
+}
+
+/// The name that a class file gives itself (`com/example/Main`), out of its constant pool.
+fn class_name(bytes: &[u8]) -> Option<Vec<u8>> {
+    let u16_at = |at: usize| usize::try_from(number(bytes, at, 2, ByteOrder::Big)?).ok();
+    if !bytes.starts_with(b"\xca\xfe\xba\xbe") {
+        return None;
+    }
+    let count = u16_at(8)?;
+    let mut at = 10;
+    // Where each constant is; numbers count from 1, and the wide ones take two.
+    let mut constants = vec![0];
+    while constants.len() < count {
+        constants.push(at);
+        at += match bytes.get(at)? {
+            1 => 3 + u16_at(at + 1)?,
+            7 | 8 | 16 | 19 | 20 => 3,
+            15 => 4,
+            3 | 4 | 9..=12 | 17 | 18 => 5,
+            5 | 6 => {
+                constants.push(0);
+                9
+            }
+            _ => return None,
+        };
+    }
+    let class = *constants.get(u16_at(at + 2)?).filter(|at| **at > 0)?;
+    let name = *constants.get(u16_at(class + 1)?).filter(|at| **at > 0)?;
+    if bytes.get(class) != Some(&7) || bytes.get(name) != Some(&1) {
+        return None;
+    }
+    let length = u16_at(name + 1)?;
+    Some(bytes.get(name + 3..name + 3 + length)?.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::image::memory::tree;
+    use crate::reach::options::{Limits, Options};
+    use crate::reach::tests::{image, kept, names, reached_with, used};
+
+    fn jar(manifest: &str) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file("META-INF/MANIFEST.MF", options).unwrap();
+        writer.write_all(manifest.as_bytes()).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn the_class_path_of_a_manifest_is_kept() {
+        let app = jar(
+            "Manifest-Version: 1.0\r\nclass-path: lib/one.jar lib/tw\r\n o%20two.jar file:/opt/three.jar\r\nX: y\r\n",
+        );
+        let items: &[(&str, &[u8])] = &[
+            ("/srv/app.jar", &app),
+            ("/srv/lib/one.jar", b"no zip"),
+            (
+                "/srv/lib/two two.jar",
+                &jar("Class-Path: ../../srv/app.jar ../../../../../etc/x ./\n"),
+            ),
+            ("/opt/three.jar", b""),
+            ("/opt/four.jar", b""),
+            ("/etc/x", b""),
+        ];
+        assert_eq!(
+            kept(items, vec![used("/srv/app.jar")]),
+            [
+                "/etc",
+                "/etc/x",
+                "/opt",
+                "/opt/three.jar",
+                "/srv",
+                "/srv/app.jar",
+                "/srv/lib",
+                "/srv/lib/one.jar",
+                "/srv/lib/two two.jar"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_runtime_keeps_its_data_and_no_desktop() {
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/lib/jvm/17/bin/java", b"x"),
+            ("/usr/lib/jvm/17/bin/keytool", b"x"),
+            (
+                "/usr/lib/jvm/17/conf/security/java.security",
+                b"-> /etc/java/java.security",
+            ),
+            ("/usr/lib/jvm/17/conf/management", b"-> /etc/java/management"),
+            ("/usr/lib/jvm/17/conf/loop", b"-> ../conf"),
+            ("/usr/lib/jvm/17/lib/modules", b"x"),
+            ("/usr/lib/jvm/17/lib/ct.sym", b"x"),
+            ("/usr/lib/jvm/17/lib/tzdb.dat", b"x"),
+            ("/usr/lib/jvm/17/lib/libnet.so", b"x"),
+            ("/usr/lib/jvm/17/lib/libawt.so", b"x"),
+            ("/usr/lib/jvm/17/lib/liblcms.so", b"x"),
+            ("/usr/lib/jvm/17/lib/fontconfig.bfc", b"x"),
+            (
+                "/usr/lib/jvm/17/lib/security/cacerts",
+                b"-> /etc/ssl/java/cacerts",
+            ),
+            ("/usr/lib/jvm/17/lib/server/libjvm.so", b"x"),
+            ("/usr/lib/jvm/17/release", b"x"),
+            ("/usr/lib/jvm/17/src.zip", b"x"),
+            ("/etc/java/java.security", b"x"),
+            ("/etc/java/management/x.properties", b"x"),
+            ("/etc/ssl/java/cacerts", b"x"),
+        ];
+        let files = |used_path: &str| -> Vec<String> {
+            let found = kept(items, vec![used(used_path)]);
+            let written = |path: &String| items.iter().any(|(name, _)| name == path);
+            found.into_iter().filter(written).collect()
+        };
+        let desktop = ["libawt.so", "liblcms.so", "fontconfig.bfc"];
+        let aside = |path: &str| {
+            path.ends_with("keytool")
+                || path.ends_with("ct.sym")
+                || path.ends_with("src.zip")
+                || desktop.iter().any(|name| path.ends_with(name))
+        };
+        let mut expected: Vec<&str> = items
+            .iter()
+            .map(|(path, _)| *path)
+            .filter(|path| !aside(path))
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(files("/usr/lib/jvm/17/bin/java"), expected);
+        // A program may load the machine without its launcher.
+        expected.retain(|path| !path.ends_with("bin/java"));
+        assert_eq!(files("/usr/lib/jvm/17/lib/server/libjvm.so"), expected);
+        let found = files("/usr/lib/jvm/17/lib/libawt.so");
+        assert_eq!(
+            found,
+            ["fontconfig.bfc", "libawt.so", "liblcms.so"].map(|name| format!("/usr/lib/jvm/17/lib/{name}"))
+        );
+    }
+
+    #[test]
+    fn the_class_path_of_the_config_is_kept() {
+        let items: &[(&str, &[u8])] = &[
+            ("/jre/bin/java", b"x"),
+            ("/jre/lib/modules", b"x"),
+            ("/srv/lib/one.jar", b"x"),
+            ("/srv/lib/two.JAR", b"x"),
+            ("/srv/lib/three.txt", b"x"),
+            ("/srv/main.jar", b"x"),
+            ("/mods/four.jar", b"x"),
+            ("/env.jar", b"x"),
+            ("/other.jar", b"x"),
+            ("/srv/native/libmine.so.1", b"x"),
+            ("/srv/native/notes.txt", b"x"),
+            ("/usr/lib/libother.so", b"x"),
+        ];
+        let config = json!({
+            "WorkingDir": "/srv",
+            "Entrypoint": ["java", "--module-path=/mods", "-Djava.library.path=native:/usr/lib", "-cp", "main.jar:lib/*"],
+            "Env": ["CLASSPATH=/env.jar"],
+        });
+        // The working directory is not kept whole here.
+        let options = Options {
+            limits: Limits {
+                own_files: 0,
+                ..Limits::default()
+            },
+            ..Options::default()
+        };
+        let image = image(tree(items), config);
+        let found = names(&reached_with(&image, vec![used("/jre/bin/java")], &options));
+        let jars: Vec<&String> = found
+            .iter()
+            .filter(|path| path.to_lowercase().ends_with(".jar"))
+            .collect();
+        assert_eq!(
+            jars,
+            [
+                "/env.jar",
+                "/mods/four.jar",
+                "/srv/lib/one.jar",
+                "/srv/lib/two.JAR",
+                "/srv/main.jar"
+            ]
+        );
+        assert!(found.contains(&"/srv/native/libmine.so.1".to_owned()));
+        for nothing in [
+            "/srv/lib/three.txt",
+            "/srv/native/notes.txt",
+            "/usr/lib/libother.so",
+        ] {
+            assert!(!found.contains(&nothing.to_owned()), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_class_file_tells_its_name() {
+        // A wide constant before the name takes two numbers.
+        let mut class =
+            b"\xca\xfe\xba\xbe\0\0\0\x3d\0\x05\x05\0\0\0\0\0\0\0\0\x01\0\x03a/B\x07\0\x03\0\x21\0\x04"
+                .to_vec();
+        assert_eq!(class_name(&class).as_deref(), Some(&b"a/B"[..]));
+        for length in 0..class.len() {
+            assert_eq!(class_name(&class[..length]), None, "{length}");
+        }
+        let last = class.len() - 1;
+        class[last] = 2;
+        assert_eq!(class_name(&class), None);
+    }
+
+    #[test]
+    fn malformed_manifests_give_nothing() {
+        assert!(class_path_of(b"").is_empty());
+        assert!(class_path_of(b" x\n\nClass-Path: in-a-section.jar").is_empty());
+        assert_eq!(class_path_of(b"Class-Path: %zz % %4"), [&b"%zz"[..], b"%", b"%4"]);
+    }
+}

@@ -1,0 +1,777 @@
+//! Node.js: what a kept source requires and imports, and what installed packages bring along.
+//!
+//! Followed in JavaScript (`.js`, `.cjs`, `.mjs`, `.jsx`, and programs whose first line names node), function bodies
+//! included:
+//! * `require`, `require.resolve`, `createRequire(…)`, `import`, `export … from`, `import()` of a known name, found as
+//!   Node does (`modules`); of a name whose beginning is a known directory, all modules below it; of an unknown name,
+//!   all modules of the package that asks, and from an application what its package.json depends on;
+//! * paths that start at `__dirname`, `import.meta` or `process.cwd()`; `new Worker`, `fork`;
+//! * programs started through `child_process`;
+//! * in the application's own source also absolute paths, files named from WORKDIR, directories that are served or
+//!   listed, and strings that are the name of a dependency (view engines and other plug-ins go by name).
+//!
+//! A kept package keeps its package.json, what that depends on in production, and its native add-ons for this
+//! machine. Not followed: TypeScript, `devDependencies`, names that only running the program would tell.
+//!
+//! Sources: the chapters "Modules" of Node's documentation and "Child process" and "Worker threads" of its API; npm's
+//! documentation of package.json; Express' of `app.set`.
+
+mod modules;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use tree_sitter::Node as Syntax;
+
+use crate::image::Entry;
+use crate::path::{RootPath, encode};
+use crate::plan::{Cause, EdgeKind};
+use crate::reach::absolute_path;
+use crate::reach::application_directory;
+use crate::reach::bytes::contains;
+use crate::reach::context::{Context, Place};
+use crate::reach::environment::shell_commands;
+use crate::reach::languages::language::{Language, Sample};
+use crate::reach::languages::source_file;
+use crate::reach::languages::syntax_tree::{self, line, text};
+use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::walk::{MAX_ENTRIES, walk};
+use modules::{Modules, is_path};
+use value::{Here, Words};
+
+/// The largest number of different names that are taken from one source.
+const MAX_NAMES: usize = 10_000;
+/// The longest name that a function or module of `child_process` goes by.
+const MAX_RUNNER: usize = 60;
+/// Extensions of modules.
+const MODULES: [&[u8]; 4] = [b"js", b"cjs", b"mjs", b"json"];
+/// Directories of a package that no program needs.
+const ASIDE: [&[u8]; 7] = [
+    b"test",
+    b"tests",
+    b"__tests__",
+    b"docs",
+    b"doc",
+    b"example",
+    b"examples",
+];
+/// Words of which every source that names something has one.
+const SIGNS: [&[u8]; 5] = [b"require", b"import", b"from", b"__dirname", b"__filename"];
+
+/// JavaScript, as the closure follows it.
+pub(super) const LANGUAGE: Language = Language {
+    name: "JavaScript",
+    sample: Sample {
+        hostile: &[
+            "/app/server.js",
+            "/app/package.json",
+            "/app/node_modules/m/package.json",
+            "/app/node_modules/m/index.js",
+        ],
+        fixed: &[
+            ("/usr/bin/node", "elf"),
+            ("/app/lib/a.js", "require(\"./b\")"),
+            ("/app/lib/b.js", "require(\"./a\")"),
+            ("/app/node_modules/m/lib/x.js", ""),
+            (
+                "/app/node_modules/@s/p/package.json",
+                "{\"exports\":{\"./*\":\"./*.js\"}}",
+            ),
+            ("/app/node_modules/@s/p/a.js", ""),
+        ],
+    },
+    resolver: |context| Box::new(NodeJs::new(context)),
+    package_directories: &["node_modules", "bower_components"],
+    package_markers: &[],
+};
+
+/// Keeps what JavaScript names.
+pub(super) struct NodeJs<'a> {
+    context: &'a Context<'a>,
+    modules: Modules<'a>,
+    /// What sources need as a whole, with the least of their causes, and whether it is kept already.
+    wholes: Mutex<BTreeMap<Whole, (Cause, bool)>>,
+}
+
+/// Something that many sources may ask for alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whole {
+    /// All modules of the package at this root.
+    Package(RootPath),
+    /// All modules below this directory whose paths in it begin like this.
+    Modules(RootPath, Vec<u8>),
+    /// All files below this directory of a package.
+    Data(RootPath),
+    /// The dependencies in the package.json above this application's source.
+    Dependencies(RootPath),
+}
+
+impl<'a> NodeJs<'a> {
+    /// Resolves in `context`.
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self {
+            context,
+            modules: Modules::new(context),
+            wholes: Mutex::default(),
+        }
+    }
+
+    fn source(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let Some(directory) = node.path.parent() else {
+            return Ok(());
+        };
+        let cause = Place::of(node.path).cause(EdgeKind::Distribution, "its package.json");
+        for manifest in self.modules.scopes(node.path) {
+            needs.follow(&manifest, &cause);
+        }
+        let source = node.source()?;
+        let installed = self.modules.installed(node.path);
+        if installed && !SIGNS.iter().any(|sign| contains(source, sign)) {
+            return Ok(());
+        }
+        let own = if installed {
+            None
+        } else {
+            self.modules.scope(node.path)
+        };
+        let plugins = own.map(|(_, manifest)| manifest.dependencies.iter().cloned().collect());
+        let mut reader = Reader {
+            js: self,
+            needs,
+            here: Here {
+                file: node.path,
+                directory: &directory,
+                workdir: &self.context.environment.workdir,
+                source,
+            },
+            installed,
+            plugins: plugins.unwrap_or_default(),
+            starts_programs: [&b"child_process"[..], b"execa", b"cross-spawn"]
+                .iter()
+                .any(|name| contains(source, name)),
+            runners: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            covered: 0,
+        };
+        let visit = |node: Syntax<'_>| reader.node(node);
+        let extent = syntax_tree::visit(
+            tree_sitter_javascript::LANGUAGE,
+            source,
+            self.context.cancel,
+            visit,
+        );
+        extent.settle(self.context, needs, node.path, source);
+        Ok(())
+    }
+
+    /// The package.json of an installed package: what it depends on, and its native add-ons.
+    fn manifest(&self, node: &Node<'_>, needs: &mut Needs<'_>) {
+        let Some(root) = self.modules.package(node.path) else {
+            return;
+        };
+        if node.path.parent().as_ref() != Some(&root) {
+            return;
+        }
+        let manifest = self.modules.manifest(node.path);
+        self.dependencies(needs, node.path, &manifest.dependencies);
+        for (path, entry) in self.walk(&root, &[]) {
+            if path.extension() == Some(b"node") && entry.is_file() && self.loads_here(path) {
+                let quote = Some("a native add-on of the package".to_owned());
+                needs.edge(path, EdgeKind::Distribution, node.path, quote);
+            }
+        }
+    }
+
+    /// The packages of these names, seen from `from`.
+    fn dependencies(&self, needs: &mut Needs<'_>, from: &RootPath, names: &[String]) {
+        // Type declarations are for compilers.
+        for name in names.iter().filter(|name| !name.starts_with("@types/")) {
+            let cause = Place::of(from).cause(
+                EdgeKind::Distribution,
+                &format!("depends on {}", encode(name.as_bytes())),
+            );
+            if is_path(name.as_bytes()) || name.starts_with('#') {
+                continue;
+            }
+            for found in self.modules.resolve(from, name.as_bytes()) {
+                needs.follow(&found, &cause);
+            }
+        }
+    }
+
+    /// Returns whether the add-on at `path` is for this image's processor and C library.
+    fn loads_here(&self, path: &RootPath) -> bool {
+        let (machine, musl) = match self.context.config.architecture() {
+            "arm64" => (183, "/lib/ld-musl-aarch64.so.1"),
+            _ => (62, "/lib/ld-musl-x86_64.so.1"),
+        };
+        if contains(path.as_bytes(), b"musl") && self.context.file(&RootPath::root(), musl).is_none() {
+            return false;
+        }
+        let head = self.context.rootfs.read(path, 20).unwrap_or_default();
+        head.starts_with(b"\x7fELF\x02\x01") && head.get(18..20) == Some(&u16::to_le_bytes(machine)[..])
+    }
+
+    /// Returns what is below `directory` in the same package, but for directories of the names `aside`; sorted within
+    /// each.
+    fn walk(&self, directory: &RootPath, aside: &[&[u8]]) -> Vec<(&'a RootPath, &'a Entry)> {
+        walk(self.context.rootfs, directory, MAX_ENTRIES, |path, entry| {
+            let name = path.name().unwrap_or_default();
+            let other = name == b"node_modules" || name.starts_with(b".git") || aside.contains(&name);
+            !entry.is_dir() || !other
+        })
+    }
+
+    /// Notes that a source asks for `whole`.
+    fn ask(&self, whole: Whole, cause: Cause) {
+        let mut wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (least, given) = wholes.entry(whole).or_insert_with(|| (cause.clone(), false));
+        if !*given && cause < *least {
+            *least = cause;
+        }
+    }
+}
+
+impl Resolver for NodeJs<'_> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        if !node.entry.is_file() {
+            return Ok(());
+        }
+        if node.path.name() == Some(b"package.json") {
+            self.manifest(node, needs);
+        } else if is_source(node)? {
+            self.source(node, needs)?;
+        }
+        Ok(())
+    }
+
+    fn settled(&self, needs: &mut Needs<'_>) {
+        let asked: Vec<(Whole, Cause)> = {
+            let mut wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = wholes.iter_mut().filter(|(_, (_, given))| !given);
+            new.map(|(whole, (cause, given))| {
+                *given = true;
+                (whole.clone(), cause.clone())
+            })
+            .collect()
+        };
+        for (whole, cause) in asked {
+            match &whole {
+                Whole::Package(root) => {
+                    let files = self.walk(root, &ASIDE).into_iter().filter(|(path, entry)| {
+                        entry.is_file() && path.extension().is_some_and(|e| MODULES.contains(&e))
+                    });
+                    let files: Vec<_> = files.collect();
+                    self.context.keep_files(needs, root, &files, &cause);
+                    // A package that requires what its user chose requires its peers.
+                    if let Some(manifest) = self.context.file(root, "package.json") {
+                        let peers = &self.modules.manifest(&manifest.path).peers;
+                        self.dependencies(needs, &manifest.path, peers);
+                        needs.follow(&manifest, &cause);
+                    }
+                }
+                Whole::Modules(directory, start) => {
+                    let start = [
+                        directory.as_bytes(),
+                        if directory.is_root() { b"" } else { b"/" },
+                        start,
+                    ]
+                    .concat();
+                    let files = self.walk(directory, &ASIDE).into_iter().filter(|(path, entry)| {
+                        let module = |e: &[u8]| MODULES.contains(&e) || e == b"node";
+                        entry.is_file()
+                            && path.as_bytes().starts_with(&start)
+                            && path.extension().is_some_and(module)
+                    });
+                    let files: Vec<_> = files.collect();
+                    self.context.keep_files(needs, directory, &files, &cause);
+                }
+                Whole::Data(directory) => {
+                    let files = self.walk(directory, &[]).into_iter().filter(|(path, entry)| {
+                        let aside = path.extension() == Some(b"map") || path.as_bytes().ends_with(b".d.ts");
+                        !entry.is_dir() && !aside
+                    });
+                    let files: Vec<_> = files.collect();
+                    self.context.keep_files(needs, directory, &files, &cause);
+                }
+                Whole::Dependencies(root) => {
+                    if let Some(manifest) = self.context.file(root, "package.json") {
+                        let names = &self.modules.manifest(&manifest.path).dependencies;
+                        needs.follow(&manifest, &cause);
+                        self.dependencies(needs, &manifest.path, names);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Returns whether this is JavaScript: by its name, or because node runs it.
+fn is_source(node: &Node<'_>) -> io::Result<bool> {
+    if let Some(extension) = node.path.extension() {
+        return Ok(matches!(extension, b"js" | b"cjs" | b"mjs" | b"jsx"));
+    }
+    if node.entry.mode & 0o111 == 0 {
+        return Ok(false);
+    }
+    let head = node.head()?;
+    let first = head.split(|&b| b == b'\n').next().unwrap_or_default();
+    Ok(first.starts_with(b"#!") && contains(first, b"node"))
+}
+
+/// The kind of a function's first argument in `child_process`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runner {
+    /// A line for a shell.
+    Shell,
+    /// A program.
+    Program,
+    /// A module.
+    Module,
+}
+
+impl Runner {
+    fn of(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"exec" | b"execSync" => Self::Shell,
+            b"spawn" | b"spawnSync" | b"execFile" | b"execFileSync" | b"execa" | b"execaSync" => {
+                Self::Program
+            }
+            b"fork" => Self::Module,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads one source.
+struct Reader<'r, 'a, 'n> {
+    js: &'r NodeJs<'a>,
+    needs: &'r mut Needs<'n>,
+    here: Here<'r>,
+    /// True if it belongs to a package, and not to the application.
+    installed: bool,
+    /// Names that are packages wherever the application says them.
+    plugins: BTreeSet<String>,
+    starts_programs: bool,
+    /// The names that the source gives to functions of `child_process`; none for the module itself.
+    runners: BTreeMap<Vec<u8>, Option<Runner>>,
+    seen: BTreeSet<Vec<u8>>,
+    /// Expressions before this byte were taken as a part of a larger one.
+    covered: usize,
+}
+
+impl Reader<'_, '_, '_> {
+    fn node(&mut self, node: Syntax<'_>) {
+        match node.kind() {
+            "import_statement" | "export_statement" => {
+                if let Some(source) = node.child_by_field_name("source") {
+                    let words = self.here.words(source);
+                    self.import_names(node, &words.text);
+                    self.required(&words, source);
+                    self.covered = source.end_byte().max(self.covered);
+                }
+            }
+            "import_specifier" | "pair_pattern" if self.starts_programs => self.renamed(node),
+            "variable_declarator" if self.starts_programs => self.declared(node),
+            "call_expression" => self.call(node),
+            "new_expression" => self.construct(node),
+            "pair" => {
+                let key = node.child_by_field_name("key").map(|key| self.text(key));
+                if let Some(value) = node.child_by_field_name("value")
+                    && matches!(
+                        key,
+                        Some(b"root" | b"dir" | b"directory" | b"views" | b"templates")
+                    )
+                {
+                    self.served(value);
+                }
+            }
+            "binary_expression" | "template_string" | "string" if node.start_byte() >= self.covered => {
+                self.expression(node);
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&self, node: Syntax<'_>) -> &[u8] {
+        text(node, self.here.source)
+    }
+
+    fn cause(&self, edge: EdgeKind, node: Syntax<'_>, words: &str) -> Cause {
+        Place::at(self.here.file, line(node)).cause(edge, words)
+    }
+
+    /// The beginning of what `node` says, for a reason.
+    fn quote(&self, node: Syntax<'_>) -> String {
+        source_file::quote(self.text(node))
+    }
+
+    /// Returns whether `kind` and `words` come for the first time, and not too many came before.
+    fn first(&mut self, kind: u8, words: &[u8]) -> bool {
+        self.seen.len() < MAX_NAMES && self.seen.insert([&[kind], words].concat())
+    }
+
+    fn call(&mut self, node: Syntax<'_>) {
+        let (Some(function), Some(arguments)) = (
+            node.child_by_field_name("function"),
+            node.child_by_field_name("arguments"),
+        ) else {
+            return;
+        };
+        let mut cursor = arguments.walk();
+        let mut arguments = arguments
+            .named_children(&mut cursor)
+            .filter(|argument| argument.kind() != "comment");
+        let Some(argument) = arguments.next() else {
+            return;
+        };
+        let second = arguments.next();
+        let name = self.text(function);
+        let last = name.rsplit(|&b| b == b'.').next().unwrap_or_default();
+        if self.requires(function) {
+            let words = self.here.words(argument);
+            self.required(&words, node);
+            self.covered = argument.end_byte().max(self.covered);
+            return;
+        }
+        match last {
+            b"join" | b"resolve" | b"dirname" | b"normalize" if node.start_byte() >= self.covered => {
+                self.expression(node);
+            }
+            b"set" if !self.installed => {
+                if let Some(value) = second {
+                    self.setting(argument, value);
+                }
+            }
+            b"static" | b"serveStatic" | b"readdir" | b"readdirSync" | b"opendir" | b"opendirSync" => {
+                self.served(argument);
+            }
+            _ => {}
+        }
+        if self.starts_programs
+            && let Some(runner) = self.runner(function)
+        {
+            self.run(runner, argument);
+        }
+    }
+
+    /// Returns whether calling `function` loads or finds the module that its argument names.
+    fn requires(&self, function: Syntax<'_>) -> bool {
+        let name = self.text(function);
+        match function.kind() {
+            "import" => true,
+            "identifier" => matches!(
+                name,
+                b"require" | b"__require" | b"nodeRequire" | b"__non_webpack_require__"
+            ),
+            "member_expression" => {
+                name == b"import.meta.resolve"
+                    || name.ends_with(b"require.resolve")
+                    || name.ends_with(b".require")
+            }
+            "call_expression" => function
+                .child_by_field_name("function")
+                .is_some_and(|inner| self.text(inner).ends_with(b"createRequire")),
+            _ => false,
+        }
+    }
+
+    /// A module of the name `words` is loaded.
+    fn required(&mut self, words: &Words, node: Syntax<'_>) {
+        let file = self.here.file;
+        if words.whole {
+            if self.first(b'm', &words.text) {
+                let cause = self.cause(EdgeKind::Import, node, &self.quote(node));
+                for found in self.js.modules.resolve(file, &words.text) {
+                    self.needs.follow(&found, &cause);
+                }
+            }
+            return;
+        }
+        let cause = |edge| self.cause(edge, node, &self.quote(node));
+        let slash = words.text.iter().rposition(|&b| b == b'/');
+        if let Some(slash) = slash
+            && is_path(&words.text)
+        {
+            let directory = self.here.directory.join(&words.text[..=slash]);
+            let start = words.text[slash + 1..].to_vec();
+            self.js
+                .ask(Whole::Modules(directory, start), cause(EdgeKind::Import));
+        } else if let Some(package) = self.js.modules.package(file) {
+            self.js
+                .ask(Whole::Package(package), cause(EdgeKind::Distribution));
+        } else if let Some((scope, _)) = self.js.modules.scope(file) {
+            let cause = cause(EdgeKind::Import);
+            application_directory::keep(self.js.context, self.needs, &scope, &cause);
+            self.js.ask(Whole::Dependencies(scope), cause);
+        }
+    }
+
+    fn construct(&mut self, node: Syntax<'_>) {
+        let (Some(constructor), Some(arguments)) = (
+            node.child_by_field_name("constructor"),
+            node.child_by_field_name("arguments"),
+        ) else {
+            return;
+        };
+        let Some(argument) = arguments.named_child(0) else {
+            return;
+        };
+        match self.text(constructor) {
+            b"URL" => {
+                let words = self.here.words(argument);
+                let base = arguments.named_child(1).map(|base| self.text(base));
+                if words.whole && base == Some(b"import.meta.url") {
+                    let path = self.here.directory.join(&words.text).as_bytes().to_vec();
+                    let placed = Words {
+                        text: path,
+                        whole: true,
+                        placed: true,
+                    };
+                    self.placed(&placed, node);
+                    self.covered = argument.end_byte().max(self.covered);
+                }
+            }
+            name if name.ends_with(b"Worker") => self.run(Runner::Module, argument),
+            _ => {}
+        }
+    }
+
+    /// An expression that may be a path from here, or a string of the application's.
+    fn expression(&mut self, node: Syntax<'_>) {
+        let words = self.here.words(node);
+        if words.placed {
+            self.placed(&words, node);
+            self.covered = node.end_byte().max(self.covered);
+        } else if words.whole && !self.installed && node.kind() != "call_expression" {
+            self.literal(&words.text, node);
+            if node.kind() == "binary_expression" {
+                self.covered = node.end_byte().max(self.covered);
+            }
+        }
+    }
+
+    /// The path `words`, which starts at the source's own place.
+    fn placed(&mut self, words: &Words, node: Syntax<'_>) {
+        if !self.first(b'p', &words.text) {
+            return;
+        }
+        let context = self.js.context;
+        let root = RootPath::root();
+        let cause = self.cause(EdgeKind::Literal, node, &self.quote(node));
+        if words.whole
+            && let Some(file) = context.file(&root, &words.text)
+        {
+            self.needs.follow(&file, &cause);
+            return;
+        }
+        let directory = match words.text.iter().rposition(|&b| b == b'/') {
+            Some(slash) if !words.whole => &words.text[..=slash],
+            _ => &words.text[..],
+        };
+        let Some(found) = context.directory(&root, directory) else {
+            return;
+        };
+        match self.js.modules.package(self.here.file) {
+            // That the package reads something beside its source tells nothing more.
+            Some(package) => {
+                let above = self.here.file.starts_with(&found.path);
+                if found.path.starts_with(&package) && !above {
+                    self.js.ask(Whole::Data(found.path), cause);
+                }
+            }
+            None => application_directory::keep(context, self.needs, &found.path, &cause),
+        }
+    }
+
+    /// A string of the application's own source.
+    fn literal(&mut self, text: &[u8], node: Syntax<'_>) {
+        if text.is_empty() || !self.first(b'l', text) {
+            return;
+        }
+        let context = self.js.context;
+        let place = Place::at(self.here.file, line(node));
+        if text.starts_with(b"/") {
+            absolute_path::keep(context, self.needs, text, place);
+        } else if std::str::from_utf8(text).is_ok_and(|text| self.plugins.contains(text)) {
+            let words = Words {
+                text: text.to_vec(),
+                whole: true,
+                placed: false,
+            };
+            self.required(&words, node);
+        } else if text.contains(&b'.') || text.contains(&b'/') {
+            // A name that begins with a dot is mostly a secret's or a tool's.
+            let hidden = text.starts_with(b".") && !is_path(text);
+            if !hidden && let Some(file) = context.file(self.here.workdir, text) {
+                let cause = place.cause(EdgeKind::Literal, &encode(text));
+                self.needs.follow(&file, &cause);
+            }
+        }
+    }
+
+    /// `app.set('view engine', …)` and `app.set('views', …)`.
+    fn setting(&mut self, name: Syntax<'_>, value: Syntax<'_>) {
+        match &self.here.words(name).text[..] {
+            b"view engine" => {
+                let words = self.here.words(value);
+                if words.whole {
+                    let text = words.text.strip_prefix(b".").unwrap_or(&words.text).to_vec();
+                    let cause =
+                        self.cause(EdgeKind::Import, value, &format!("view engine {}", encode(&text)));
+                    for found in self.js.modules.resolve(self.here.file, &text) {
+                        self.needs.follow(&found, &cause);
+                    }
+                }
+                self.directory(b"views", value);
+            }
+            b"views" => self.served(value),
+            _ => {}
+        }
+    }
+
+    /// A directory is served or listed: one named from WORKDIR, in the application's own source.
+    fn served(&mut self, value: Syntax<'_>) {
+        let words = self.here.words(value);
+        if words.whole && !words.placed && !words.text.starts_with(b"/") {
+            self.directory(&words.text, value);
+        }
+    }
+
+    fn directory(&mut self, path: &[u8], node: Syntax<'_>) {
+        if self.installed || path.is_empty() {
+            return;
+        }
+        if let Some(directory) = self.js.context.directory(self.here.workdir, path) {
+            let cause = self.cause(EdgeKind::Literal, node, &encode(path));
+            application_directory::keep(self.js.context, self.needs, &directory.path, &cause);
+        }
+    }
+
+    /// `import * as cp from 'child_process'`.
+    fn import_names(&mut self, node: Syntax<'_>, module: &[u8]) {
+        if !self.starts_programs || module.strip_prefix(b"node:").unwrap_or(module) != b"child_process" {
+            return;
+        }
+        let mut cursor = node.walk();
+        let clause = node
+            .named_children(&mut cursor)
+            .find(|child| child.kind() == "import_clause");
+        let name = clause
+            .and_then(|clause| clause.named_child(0))
+            .and_then(|child| match child.kind() {
+                "identifier" => Some(child),
+                "namespace_import" => child.named_child(0),
+                _ => None,
+            });
+        if let Some(name) = name {
+            self.call_it(self.text(name).to_vec(), None);
+        }
+    }
+
+    /// `{ exec: run }` and `{ exec as run }`.
+    fn renamed(&mut self, node: Syntax<'_>) {
+        let fields = if node.kind() == "pair_pattern" {
+            ["key", "value"]
+        } else {
+            ["name", "alias"]
+        };
+        if let [Some(name), Some(alias)] = fields.map(|field| node.child_by_field_name(field))
+            && let Some(runner) = Runner::of(self.text(name))
+        {
+            self.call_it(self.text(alias).to_vec(), Some(runner));
+        }
+    }
+
+    /// `const cp = require('child_process')` and `const run = promisify(exec)`.
+    fn declared(&mut self, node: Syntax<'_>) {
+        let (Some(name), Some(value)) = (
+            node.child_by_field_name("name"),
+            node.child_by_field_name("value"),
+        ) else {
+            return;
+        };
+        let (name, value) = (self.text(name).to_vec(), self.text(value));
+        let short = &value[..value.len().min(MAX_RUNNER)];
+        if short.starts_with(b"require") && contains(short, b"child_process") && !short.ends_with(b".") {
+            let property = short.rsplit(|&b| b == b'.').next().unwrap_or_default();
+            let runner = Runner::of(property);
+            self.call_it(name, runner);
+        } else if contains(short, b"promisify(") {
+            let inner = short.split(|&b| b == b'(').next_back().unwrap_or_default();
+            let inner = inner.split(|&b| b == b')').next().unwrap_or_default();
+            let function = inner
+                .rsplit(|&b| b == b'.')
+                .next()
+                .unwrap_or_default()
+                .trim_ascii();
+            if let Some(runner) = Runner::of(function) {
+                self.call_it(name, Some(runner));
+            }
+        }
+    }
+
+    fn call_it(&mut self, name: Vec<u8>, runner: Option<Runner>) {
+        if self.runners.len() < MAX_NAMES && name.len() <= MAX_RUNNER {
+            self.runners.insert(name, runner);
+        }
+    }
+
+    /// Returns what calling `function` runs, if it is one of `child_process`.
+    fn runner(&self, function: Syntax<'_>) -> Option<Runner> {
+        let name = self.text(function);
+        if function.kind() == "identifier" {
+            return self
+                .runners
+                .get(name)
+                .copied()
+                .flatten()
+                .or_else(|| Runner::of(name));
+        }
+        let property = function.child_by_field_name("property")?;
+        let object = self.text(function.child_by_field_name("object")?);
+        let runner = Runner::of(self.text(property))?;
+        // Regular expressions have an `exec` too.
+        let known = self.runners.contains_key(object)
+            || matches!(object, b"child_process" | b"childProcess" | b"cp")
+            || (object.starts_with(b"require(")
+                && object.len() < MAX_RUNNER
+                && contains(object, b"child_process"));
+        (known || runner == Runner::Program).then_some(runner)
+    }
+
+    /// `argument` is run.
+    fn run(&mut self, runner: Runner, argument: Syntax<'_>) {
+        let words = self.here.words(argument);
+        if words.text.is_empty()
+            || (!words.whole && runner != Runner::Shell)
+            || !self.first(b'r', &words.text)
+        {
+            return;
+        }
+        let context = self.js.context;
+        let place = Place::at(self.here.file, line(argument));
+        match runner {
+            Runner::Program => context.command(self.needs, &words.text, place),
+            Runner::Shell => {
+                context.command(self.needs, b"sh", place);
+                for command in shell_commands(&String::from_utf8_lossy(&words.text)) {
+                    context.command(self.needs, command.as_bytes(), place);
+                }
+            }
+            Runner::Module => {
+                let cause = self.cause(EdgeKind::Import, argument, &self.quote(argument));
+                // Seen from where the program runs; programs that mean their own directory mostly run there.
+                for base in [self.here.workdir, self.here.directory] {
+                    for found in self.js.modules.at(base, &words.text) {
+                        self.needs.follow(&found, &cause);
+                    }
+                }
+            }
+        }
+    }
+}

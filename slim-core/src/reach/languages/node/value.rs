@@ -1,0 +1,215 @@
+//! What an expression of JavaScript is, as far as it can be told without running it: strings and paths.
+
+use tree_sitter::Node;
+
+use crate::path::RootPath;
+use crate::reach::languages::syntax_tree::text;
+
+/// The depth up to which expressions are evaluated; deeper ones are generated.
+const MAX_DEPTH: usize = 16;
+/// Length of the longest string that names something.
+const MAX_LENGTH: usize = 4096;
+
+/// A string, or its beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Words {
+    /// The bytes.
+    pub(super) text: Vec<u8>,
+    /// True if that is all of it.
+    pub(super) whole: bool,
+    /// True if it starts at the place of the source itself.
+    pub(super) placed: bool,
+}
+
+impl Words {
+    fn literal(text: &[u8]) -> Self {
+        Self {
+            text: text.to_vec(),
+            whole: true,
+            placed: false,
+        }
+    }
+
+    fn path(path: &RootPath) -> Self {
+        Self {
+            placed: true,
+            ..Self::literal(path.as_bytes())
+        }
+    }
+
+    /// This with `other` behind it.
+    fn then(mut self, other: &Self) -> Self {
+        if self.whole {
+            self.text.extend_from_slice(&other.text);
+            self.whole = other.whole && self.text.len() <= MAX_LENGTH;
+            self.text.truncate(MAX_LENGTH);
+        }
+        self
+    }
+
+    /// The path that these words are or begin with; none if they are too little to tell.
+    fn below(&self) -> RootPath {
+        RootPath::new(&self.text)
+    }
+}
+
+/// The place of a source.
+pub(super) struct Here<'a> {
+    /// The file.
+    pub(super) file: &'a RootPath,
+    /// Its directory.
+    pub(super) directory: &'a RootPath,
+    /// The directory in which the program runs.
+    pub(super) workdir: &'a RootPath,
+    /// All of the source.
+    pub(super) source: &'a [u8],
+}
+
+impl Here<'_> {
+    /// Returns the value of `node`; nothing known is the empty beginning of a string.
+    pub(super) fn words(&self, node: Node<'_>) -> Words {
+        self.evaluate(node, MAX_DEPTH)
+    }
+
+    fn evaluate(&self, node: Node<'_>, depth: usize) -> Words {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Words::default();
+        };
+        let source = self.source;
+        match node.kind() {
+            "string" | "template_string" => self.string(node, depth),
+            "identifier" => match text(node, source) {
+                b"__dirname" => Words::path(self.directory),
+                b"__filename" => Words::path(self.file),
+                _ => Words::default(),
+            },
+            "member_expression" => match text(node, source) {
+                b"import.meta.dirname" => Words::path(self.directory),
+                b"import.meta.filename" => Words::path(self.file),
+                _ => Words::default(),
+            },
+            "parenthesized_expression" => node
+                .named_child(0)
+                .map_or_else(Words::default, |inner| self.evaluate(inner, depth)),
+            "binary_expression" => {
+                let side = |name| node.child_by_field_name(name);
+                let (Some(left), Some(right)) = (side("left"), side("right")) else {
+                    return Words::default();
+                };
+                if side("operator").is_none_or(|operator| text(operator, source) != b"+") {
+                    return Words::default();
+                }
+                self.evaluate(left, depth).then(&self.evaluate(right, depth))
+            }
+            "call_expression" => self.call(node, depth),
+            _ => Words::default(),
+        }
+    }
+
+    fn string(&self, node: Node<'_>, depth: usize) -> Words {
+        let mut words = Words::literal(b"");
+        let mut cursor = node.walk();
+        for (number, child) in node.named_children(&mut cursor).enumerate() {
+            let part = match child.kind() {
+                "string_fragment" => Words::literal(text(child, self.source)),
+                "escape_sequence" => match text(child, self.source) {
+                    [b'\\', same @ (b'\\' | b'\'' | b'"' | b'/' | b'`' | b'$')] => Words::literal(&[*same]),
+                    [b'\\', b'n'] => Words::literal(b"\n"),
+                    _ => Words::default(),
+                },
+                "template_substitution" => child
+                    .named_child(0)
+                    .map_or_else(Words::default, |inner| self.evaluate(inner, depth)),
+                _ => Words::default(),
+            };
+            words.placed |= number == 0 && part.placed;
+            words = words.then(&part);
+            if !words.whole {
+                break;
+            }
+        }
+        words
+    }
+
+    /// `path.join`, `path.resolve`, `path.dirname`, `fileURLToPath`, `process.cwd` and `require.resolve`'s relatives.
+    fn call(&self, node: Node<'_>, depth: usize) -> Words {
+        let Some(function) = node.child_by_field_name("function") else {
+            return Words::default();
+        };
+        let Some(arguments) = node.child_by_field_name("arguments") else {
+            return Words::default();
+        };
+        let name = text(function, self.source);
+        let last = name.rsplit(|&b| b == b'.').next().unwrap_or_default();
+        let first = || arguments.named_child(0);
+        match last {
+            b"cwd" if name == b"process.cwd" => Words::path(self.workdir),
+            b"dirname" => {
+                let inner = first().map_or_else(Words::default, |inner| self.evaluate(inner, depth));
+                match inner.below().parent() {
+                    Some(parent) if inner.whole && inner.placed => Words::path(&parent),
+                    _ => Words::default(),
+                }
+            }
+            b"fileURLToPath" | b"normalize" => first().map_or_else(Words::default, |inner| {
+                if text(inner, self.source) == b"import.meta.url" {
+                    Words::path(self.file)
+                } else {
+                    self.evaluate(inner, depth)
+                }
+            }),
+            b"join" | b"resolve" if name != b"require.resolve" => {
+                self.join(arguments, last == b"resolve", depth)
+            }
+            _ => Words::default(),
+        }
+    }
+
+    /// The arguments of `path.join`, or those of `path.resolve`, which starts at the working directory.
+    fn join(&self, arguments: Node<'_>, resolve: bool, depth: usize) -> Words {
+        let mut cursor = arguments.walk();
+        let mut path: Option<Words> = None;
+        for argument in arguments.named_children(&mut cursor).take(MAX_DEPTH) {
+            if argument.kind() == "comment" {
+                continue;
+            }
+            let part = self.evaluate(argument, depth);
+            let here = match path {
+                None if part.text.starts_with(b"/") => Words {
+                    placed: part.placed,
+                    ..Words::literal(b"/")
+                },
+                None if resolve => Words::path(self.workdir),
+                None => return Words::default(),
+                Some(here) => here,
+            };
+            if resolve && part.text.starts_with(b"/") {
+                path = Some(part);
+                continue;
+            }
+            if !part.whole {
+                // What follows is below this directory, unless it climbs.
+                let mut text = here.below().join(&part.text).as_bytes().to_vec();
+                if (part.text.is_empty() || part.text.ends_with(b"/")) && !text.ends_with(b"/") {
+                    text.push(b'/');
+                }
+                return Words {
+                    text,
+                    whole: false,
+                    placed: here.placed,
+                };
+            }
+            path = Some(Words {
+                placed: here.placed,
+                ..Words::literal(here.below().join(lexical(&part.text)).as_bytes())
+            });
+        }
+        path.unwrap_or_default()
+    }
+}
+
+/// A path as `path.join` takes it: one with a leading slash is relative too.
+fn lexical(path: &[u8]) -> &[u8] {
+    let start = path.iter().position(|&b| b != b'/').unwrap_or(path.len());
+    &path[start..]
+}

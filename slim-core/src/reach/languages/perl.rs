@@ -1,0 +1,745 @@
+//! Perl: modules that a kept source uses, what belongs to them, files that it runs, and commands.
+//!
+//! `use`, `no`, `require`, `do FILE`, `use parent`/`base`, `use lib`, and modules named in strings (for Module::Load,
+//! roles, plug-ins and `eval`) are looked for along `@INC` (perlvar, perlrun): `-I`, PERL5LIB, `use lib`, the directories
+//! above the source, and those that Debian, Fedora, Alpine and upstream's installation compile in. A kept module keeps
+//! its `auto` directory (XSLoader, DynaLoader, AutoLoader).
+//!
+//! What perl loads without being told is kept beside a source that is not perl's own: handles' methods (IO::File), in-memory
+//! files and layers (PerlIO, PerlIO::scalar), `%!` (Errno), `%+` (Tie::Hash::NamedCapture) and `glob` (File::Glob);
+//! PerlIO::encoding and `_charnames` where the source has a layer or a character's name. Character properties are compiled in since Perl 5.32;
+//! their tables (`unicore`) are kept for `utf8_heavy.pl` before that and for Unicode::UCD.
+//!
+//! A word in a string may be a module of the source's own namespace (`implementations => ['XS', 'PP']`), and is kept if
+//! there is one. A module's name that begins with a namespace and goes on with a variable (`"DateTime::TimeZone::$zone"`) may be any of
+//! that namespace: all its modules are kept, within the bounds of an application's own directory.
+//!
+//! Names that are computed otherwise, source filters' output and what perl's own modules would run in a corner are not
+//! followed.
+
+use std::io;
+
+use tree_sitter::Node as Syntax;
+
+use crate::path::{RootPath, encode};
+use crate::plan::{EdgeKind, LeftOutKind};
+use crate::reach::absolute_path;
+use crate::reach::bytes::contains;
+use crate::reach::context::{Context, Place};
+use crate::reach::languages::language::{Language, Sample};
+use crate::reach::languages::source_file::{self, SourceKind};
+use crate::reach::languages::syntax_tree;
+use crate::reach::resolver::{Needs, Node, Resolver};
+
+const PERL: SourceKind = SourceKind {
+    extensions: &[b"pl", b"pm", b"t", b"psgi", b"cgi", b"al"],
+    interpreters: &[b"perl"],
+};
+/// The largest number of directories that one source may add to the search.
+const MAX_LIB: usize = 16;
+/// The largest number of packages of one source that may have modules of their own.
+const MAX_PACKAGES: usize = 16;
+/// The largest number of files of one module's `auto` directory, or of the tables that are kept.
+const MAX_FILES: usize = 4000;
+/// Number of blanks between a word and its argument, at most.
+const MAX_BLANK: usize = 64;
+/// Modules that perl loads by itself for what any source may do.
+const IMPLICIT: [&[u8]; 6] = [
+    b"Errno",
+    b"File::Glob",
+    b"IO::File",
+    b"PerlIO",
+    b"PerlIO::scalar",
+    b"Tie::Hash::NamedCapture",
+];
+/// Functions that load the module they are given.
+const LOADERS: [&[u8]; 10] = [
+    b"autoload",
+    b"autouse",
+    b"base",
+    b"extends",
+    b"load",
+    b"load_class",
+    b"parent",
+    b"require_module",
+    b"use_module",
+    b"with",
+];
+
+/// Perl, as the closure follows it.
+pub(super) const LANGUAGE: Language = Language {
+    name: "Perl",
+    sample: Sample {
+        hostile: &["/app/main.pl", "/usr/share/perl5/A.pm"],
+        fixed: &[
+            ("/usr/bin/perl", "elf"),
+            ("/usr/share/perl5/B.pm", "package B; use A;"),
+            ("/usr/share/perl/5.36/strict.pm", "1"),
+            ("/usr/lib/x86_64-linux-gnu/perl/5.36/auto/A/A.so", "elf"),
+        ],
+    },
+    resolver: |context| Box::new(Perl::new(context)),
+    package_directories: &[],
+    package_markers: &[],
+};
+
+/// Perl: what a kept source uses.
+pub(super) struct Perl<'a> {
+    context: &'a Context<'a>,
+    /// `@INC` but for what a source adds.
+    inc: Vec<RootPath>,
+    /// Directories of the interpreter's own modules, links followed.
+    own: Vec<RootPath>,
+}
+
+/// The names in one source, each with its line.
+#[derive(Default)]
+struct Named<'s> {
+    modules: Vec<(usize, &'s [u8])>,
+    files: Vec<(usize, &'s [u8])>,
+    programs: Vec<(usize, &'s [u8])>,
+    command_lines: Vec<(usize, &'s [u8])>,
+    strings: Vec<(usize, &'s [u8])>,
+    namespaces: Vec<(usize, &'s [u8])>,
+    lib: Vec<&'s [u8]>,
+    packages: Vec<&'s [u8]>,
+    /// True if the string before was the mode of a pipe.
+    piped: bool,
+    /// The word before the list of words that is read.
+    list: &'s [u8],
+    /// The end of the `use parent` that is read.
+    parent_end: usize,
+    /// True if the grammar lost its way.
+    broken: bool,
+}
+
+impl<'a> Perl<'a> {
+    /// Resolves in `context`.
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        let own = own_directories(context);
+        let mut inc = source_file::search_path(context, "PERL5LIB");
+        inc.extend(site_directories(context));
+        inc.extend(own.iter().cloned());
+        let resolved = |directory: &RootPath| context.rootfs.resolve(directory, true).path;
+        let own = own.iter().map(resolved).collect();
+        Self { context, inc, own }
+    }
+
+    /// Keeps the module, by the first directory that has it.
+    fn module(&self, needs: &mut Needs<'_>, search: &[RootPath], module: &[u8], place: Place<'_>) {
+        let cause = place.cause(EdgeKind::Import, &format!("use {}", encode(module)));
+        let name = [&module_path(module)[..], b".pm"].concat();
+        source_file::first(self.context, needs, search, &[name], &cause);
+    }
+
+    /// Keeps all modules of a namespace, where a directory of the search has some.
+    fn namespace(&self, needs: &mut Needs<'_>, search: &[RootPath], namespace: &[u8], place: Place<'_>) {
+        let Context { rootfs, limits, .. } = self.context;
+        let cause = place.cause(EdgeKind::Import, &format!("use {}::…", encode(namespace)));
+        for directory in search {
+            let Some(found) = self.context.directory(directory, module_path(namespace)) else {
+                continue;
+            };
+            let below = rootfs.below(&found.path);
+            let modules: Vec<_> = below
+                .filter(|(path, _)| path.extension() == Some(b"pm"))
+                .collect();
+            let bytes: u64 = modules.iter().map(|(_, entry)| entry.size()).sum();
+            if modules.len() as u64 > limits.own_files || bytes > limits.own_bytes {
+                let why = format!(
+                    "any of its {} modules may be loaded by name, more than --own-files and --own-bytes allow",
+                    modules.len()
+                );
+                needs.leave_out(&found.path, LeftOutKind::TooLarge, why);
+                continue;
+            }
+            for (path, _) in modules {
+                needs.follow(&rootfs.resolve(path, true), &cause);
+            }
+        }
+    }
+
+    /// Keeps what stands in the module's `auto` directories: its library, and subroutines that load when called.
+    fn auto(&self, needs: &mut Needs<'_>, search: &[RootPath], file: &RootPath, package: &[u8]) {
+        let path = module_path(package);
+        if !file.as_bytes().ends_with(&[b"/", &path[..], b".pm"].concat()) {
+            return;
+        }
+        let cause = Place::of(file).cause(EdgeKind::Distribution, &format!("auto/{}", encode(&path)));
+        for directory in search {
+            let Some(auto) = self.context.directory(directory, [b"auto/", &path[..]].concat()) else {
+                continue;
+            };
+            let children = self.context.rootfs.children(&auto.path);
+            for (child, _) in children.filter(|(_, entry)| !entry.is_dir()).take(MAX_FILES) {
+                let name = child.name().unwrap_or_default();
+                let file = [b"auto/", &path[..], b"/", name].concat();
+                if let Some(found) = self.context.file(directory, file) {
+                    needs.follow(&found, &cause);
+                }
+            }
+        }
+    }
+
+    /// Keeps perl's tables of characters beside a kept file that reads them by name.
+    fn tables(&self, needs: &mut Needs<'_>, file: &RootPath) {
+        let cause = Place::of(file).cause(EdgeKind::Family, "unicore");
+        for directory in &self.inc {
+            if let Some(tables) = self.context.directory(directory, "unicore") {
+                let below = self.context.rootfs.below(&tables.path);
+                for (path, _) in below.filter(|(_, entry)| entry.is_file()).take(MAX_FILES) {
+                    needs.mark(path, cause.clone());
+                }
+            }
+        }
+    }
+}
+
+impl Resolver for Perl<'_> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let Some(source) = PERL.read(node)? else {
+            return Ok(());
+        };
+        let (context, file, bytes) = (self.context, node.path, source.bytes);
+        let mut named = Named::default();
+        let extent = syntax_tree::visit(tree_sitter_perl::LANGUAGE, bytes, context.cancel, |syntax| {
+            named.add(syntax, bytes)
+        });
+        extent.settle(context, needs, file, bytes);
+        if named.broken || extent != syntax_tree::Extent::Whole {
+            named.add_lines(bytes);
+        }
+        let workdir = &context.environment.workdir;
+        let lib = named.lib.iter().take(MAX_LIB).chain(&source.include);
+        let mut search: Vec<RootPath> = lib.map(|directory| workdir.join(directory)).collect();
+        let above = source_file::above(context, file);
+        search.extend(above.iter().cloned());
+        search.extend(above.iter().map(|directory| directory.join("lib/perl5")));
+        search.extend(above.iter().map(|directory| directory.join("local/lib/perl5")));
+        search.extend(self.inc.iter().cloned());
+        search.push(workdir.clone());
+        search.retain(|directory| context.directory(directory, ".").is_some());
+
+        let at = |line| Place::at(file, line);
+        let mut seen = source_file::Seen::default();
+        named.modules.retain(|(_, module)| seen.first(b"use", module));
+        named.files.retain(|(_, name)| seen.first(b"require", name));
+        named
+            .strings
+            .retain(|(_, string)| string.starts_with(b"/") || seen.first(b"", string));
+        for (line, module) in named.modules {
+            self.module(needs, &search, module, at(line));
+        }
+        for (line, namespace) in named.namespaces {
+            if seen.first(b"namespace", namespace) {
+                self.namespace(needs, &search, namespace, at(line));
+            }
+        }
+        for (line, name) in named.files {
+            let cause = at(line).cause(EdgeKind::Import, &format!("require {}", encode(name)));
+            source_file::first(context, needs, &search, &[name.to_vec()], &cause);
+        }
+        for package in named.packages.iter().take(MAX_PACKAGES) {
+            self.auto(needs, &search, file, package);
+            let words = named.strings.iter().filter(|(_, string)| is_identifier(string));
+            for (line, word) in words {
+                let module = [package, &b"::"[..], word].concat();
+                self.module(needs, &search, &module, at(*line));
+            }
+        }
+        if file.name() == Some(b"utf8_heavy.pl") || file.as_bytes().ends_with(b"/Unicode/UCD.pm") {
+            self.tables(needs, file);
+        }
+        if file.name() == Some(b"Encode.pm") {
+            for module in [
+                &b"Encode::Byte"[..],
+                b"Encode::Symbol",
+                b"Encode::Unicode",
+                b"Encode::MIME::Header",
+            ] {
+                self.module(needs, &search, module, Place::of(file));
+            }
+        }
+        if self.own.iter().any(|directory| file.starts_with(directory)) {
+            return Ok(());
+        }
+        for module in IMPLICIT {
+            self.module(needs, &search, module, Place::of(file));
+        }
+        if contains(bytes, b"encoding(") {
+            self.module(needs, &search, b"PerlIO::encoding", Place::of(file));
+            self.module(needs, &search, b"Encode", Place::of(file));
+        }
+        if contains(bytes, b"\\N{") {
+            self.module(needs, &search, b"_charnames", Place::of(file));
+        }
+        let application = source_file::application(context, file, self.inc.iter());
+        for (line, string) in named.strings {
+            if string.starts_with(b"/") {
+                if application {
+                    absolute_path::keep(context, needs, string, at(line));
+                }
+            } else if let Some(driver) = driver(string) {
+                self.module(needs, &search, &driver, at(line));
+            } else if contains(string, b"::") && is_module(string) {
+                self.module(needs, &search, string, at(line));
+            }
+        }
+        for (line, program) in named.programs {
+            context.command(needs, program, at(line));
+        }
+        for (line, command) in named.command_lines {
+            source_file::command_line(context, needs, command, at(line));
+        }
+        Ok(())
+    }
+}
+
+impl<'s> Named<'s> {
+    /// Takes what one node of the tree names.
+    fn add(&mut self, node: Syntax<'_>, bytes: &'s [u8]) {
+        let line = syntax_tree::line(node);
+        let text = syntax_tree::text(node, bytes);
+        let kind = node.kind();
+        if kind == "ERROR" {
+            self.broken = true;
+        } else if kind.starts_with("use_") || kind == "require_statement" {
+            self.modules.extend(loaded(text).map(|module| (line, module)));
+            if kind == "use_parent_statement" {
+                self.parent_end = node.end_byte();
+            }
+        } else if kind == "package_statement" {
+            let name = text
+                .strip_prefix(b"package")
+                .unwrap_or_default()
+                .trim_ascii_start();
+            self.packages.push(identifier(name));
+        } else if kind == "call_expression_with_bareword" {
+            if keyword(bytes, node.start_byte()) == b"require" && is_module(text) {
+                self.modules.push((line, text));
+            }
+        } else if matches!(kind, "backtick_quoted" | "command_qx_quoted") {
+            self.command_lines
+                .extend(quoted(node, bytes).map(|command| (line, command)));
+        } else if kind == "word_list_qw" {
+            self.list = keyword(bytes, node.start_byte());
+        } else if kind == "list_item" {
+            self.word(self.list, text, line, b"");
+        } else if kind.starts_with("string_")
+            && let Some(namespace) = namespace(node, bytes)
+        {
+            self.namespaces.push((line, namespace));
+        } else if kind.starts_with("string_")
+            && let Some(string) = quoted(node, bytes)
+        {
+            let mut word = keyword(bytes, node.start_byte());
+            if node.start_byte() < self.parent_end {
+                word = b"parent";
+            }
+            let rest = bytes.get(node.end_byte()..).unwrap_or_default();
+            self.word(word, string, line, rest);
+        }
+    }
+
+    /// Takes a string that stands behind `keyword` and before `rest`.
+    fn word(&mut self, keyword: &[u8], string: &'s [u8], line: usize, rest: &[u8]) {
+        let single = !rest
+            .get(..MAX_BLANK.min(rest.len()))
+            .unwrap_or_default()
+            .trim_ascii_start()
+            .starts_with(b",");
+        let piped = std::mem::replace(&mut self.piped, matches!(string, b"-|" | b"|-"));
+        let open = keyword == b"open" || contains(string, b" |") || string.starts_with(b"| ");
+        if piped || matches!(keyword, b"system" | b"exec" | b"readpipe") {
+            let to = if single {
+                &mut self.command_lines
+            } else {
+                &mut self.programs
+            };
+            to.push((line, string));
+        } else if open && single && (string.ends_with(b"|") || string.starts_with(b"|")) {
+            let command = string.strip_prefix(b"|").unwrap_or(string);
+            self.command_lines
+                .push((line, command.strip_suffix(b"|").unwrap_or(command)));
+        } else if matches!(keyword, b"require" | b"do") {
+            self.files.push((line, string));
+        } else if keyword == b"lib" {
+            self.lib.push(string);
+        } else if LOADERS.contains(&keyword) && is_module(string) {
+            self.modules.push((line, string));
+        } else if keyword == b"eval" {
+            self.modules.extend(loaded(string).map(|module| (line, module)));
+        } else {
+            self.strings.push((line, string));
+        }
+    }
+
+    /// Takes what lines begin with, where the grammar lost its way; not those of documentation, nor behind the end.
+    fn add_lines(&mut self, bytes: &'s [u8]) {
+        let mut documentation = false;
+        for (number, line) in bytes.split(|&b| b == b'\n').enumerate() {
+            if matches!(line.trim_ascii_end(), b"__END__" | b"__DATA__") {
+                return;
+            }
+            if line.first() == Some(&b'=') && line.get(1).is_some_and(u8::is_ascii_alphabetic) {
+                documentation = !line.starts_with(b"=cut");
+            } else if !documentation {
+                self.modules
+                    .extend(loaded(line.trim_ascii_start()).map(|module| (number + 1, module)));
+            }
+        }
+    }
+}
+
+/// The module that a statement loads (`use X::Y 1.2 qw(a)`).
+fn loaded(statement: &[u8]) -> Option<&[u8]> {
+    let rest = [&b"use"[..], b"no", b"require"]
+        .iter()
+        .find_map(|word| statement.strip_prefix(*word))?;
+    if !rest.first()?.is_ascii_whitespace() {
+        return None;
+    }
+    let rest = rest.trim_ascii_start();
+    let module = identifier(rest);
+    if module == b"if" || module == b"autouse" {
+        // `use if CONDITION, 'Module'`: the grammar has the name among the strings, or behind a comma.
+        let behind = rest.iter().position(|&b| b == b',')?;
+        let name = rest[behind + 1..].trim_ascii_start();
+        let name = name
+            .strip_prefix(b"'")
+            .or(name.strip_prefix(b"\""))
+            .unwrap_or(name);
+        return Some(identifier(name)).filter(|name| is_module(name));
+    }
+    is_module(module).then_some(module)
+}
+
+/// The identifier, with its packages, that `text` begins with.
+fn identifier(text: &[u8]) -> &[u8] {
+    let end = text
+        .iter()
+        .position(|&b| !(is_word(b) || b == b':'))
+        .unwrap_or(text.len());
+    &text[..end]
+}
+
+/// The word before `at`, at most a parenthesis between them.
+fn keyword(bytes: &[u8], at: usize) -> &[u8] {
+    let before = bytes.get(at.saturating_sub(MAX_BLANK)..at).unwrap_or_default();
+    let before = before.trim_ascii_end();
+    let before = before.strip_suffix(b"(").unwrap_or(before).trim_ascii_end();
+    let start = before
+        .iter()
+        .rposition(|&b| !is_word(b))
+        .map_or(0, |last| last + 1);
+    &before[start..]
+}
+
+/// Returns what stands between the quotes, up to the first thing that is computed; nothing of a string that begins with
+/// it.
+fn quoted<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+    let text = syntax_tree::text(node, bytes);
+    let mut start = 1;
+    if matches!(
+        node.kind(),
+        "string_q_quoted" | "string_qq_quoted" | "command_qx_quoted"
+    ) {
+        start = text.iter().position(|&b| !is_word(b))? + 1;
+    }
+    let command = matches!(node.kind(), "backtick_quoted" | "command_qx_quoted");
+    let computed = text.iter().position(|&b| matches!(b, b'$' | b'@' | b'\\'));
+    let raw = matches!(node.kind(), "string_single_quoted" | "string_q_quoted");
+    let end = match computed {
+        Some(at) if !raw && command => at,
+        Some(_) if !raw => return None,
+        _ => text.len().checked_sub(1)?,
+    };
+    text.get(start..end).filter(|string| !string.is_empty())
+}
+
+/// The namespace of a string that is a module's name with a computed part: `"A::B::$c"`, `'A::B::' . $c`.
+fn namespace<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+    let text = syntax_tree::text(node, bytes);
+    let inner = text.get(1..text.len().checked_sub(1)?)?;
+    let inner = match node.kind() {
+        "string_q_quoted" | "string_qq_quoted" => &inner[inner.iter().position(|&b| !is_word(b))? + 1..],
+        _ => inner,
+    };
+    let raw = matches!(node.kind(), "string_single_quoted" | "string_q_quoted");
+    let behind = bytes.get(node.end_byte()..).unwrap_or_default();
+    let behind = behind[..MAX_BLANK.min(behind.len())].trim_ascii_start();
+    let prefix = match inner.iter().position(|&b| b == b'$') {
+        Some(at) if !raw => {
+            let rest = inner[at + 1..].strip_prefix(b"{").unwrap_or(&inner[at + 1..]);
+            let rest = &rest[rest.iter().position(|&b| !is_word(b)).unwrap_or(rest.len())..];
+            let rest = rest.strip_prefix(b"}").unwrap_or(rest);
+            (rest.is_empty() || rest.starts_with(b"::")).then_some(&inner[..at])?
+        }
+        _ => (behind.starts_with(b".") && !behind.starts_with(b"..")).then_some(inner)?,
+    };
+    prefix.strip_suffix(b"::").filter(|name| is_module(name))
+}
+
+/// The database driver that DBI loads for a data source (`dbi:SQLite:dbname=x`).
+fn driver(string: &[u8]) -> Option<Vec<u8>> {
+    let rest = string.strip_prefix(b"dbi:").or(string.strip_prefix(b"DBI:"))?;
+    let name = identifier(rest).split(|&b| b == b':').next()?;
+    Some([b"DBD::", name].concat()).filter(|name| is_module(name))
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Returns whether `name` is one of a module: words with `::` between them.
+fn is_module(name: &[u8]) -> bool {
+    let starts = name
+        .first()
+        .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+    starts && name.len() < 256 && name.iter().all(|&b| is_word(b) || b == b':') && !name.ends_with(b":")
+}
+
+/// Returns whether `name` is one word of a module's name.
+fn is_identifier(name: &[u8]) -> bool {
+    is_module(name) && !name.contains(&b':')
+}
+
+/// `X::Y` as `X/Y`.
+fn module_path(module: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(module).replace("::", "/").into_bytes()
+}
+
+fn version(name: &[u8]) -> bool {
+    name.first() == Some(&b'5') && name.iter().all(|b| b.is_ascii_digit() || *b == b'.')
+}
+
+/// Directories for what is installed beside perl, in the order of Debian's `@INC`.
+fn site_directories(context: &Context<'_>) -> Vec<RootPath> {
+    let mut found = vec![RootPath::new("/etc/perl")];
+    let find = |parents: &[String]| {
+        let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
+        source_file::directories(context, &parents, version)
+    };
+    let within = |parent: &str, name: &str| -> Vec<String> {
+        let architectures = source_file::architectures(context, parent);
+        architectures
+            .iter()
+            .map(|directory| format!("{directory}/{name}"))
+            .collect()
+    };
+    found.extend(find(&within("/usr/local/lib", "perl")));
+    found.extend(find(&["/usr/local/share/perl".to_owned()]));
+    found.extend(find(&within("/usr/lib", "perl5")));
+    found.extend(within("/usr/lib", "perl5").iter().map(RootPath::new));
+    for lib in [
+        "/usr/local/lib/perl5",
+        "/usr/local/lib64/perl5",
+        "/usr/local/share/perl5",
+        "/usr/lib/perl5",
+        "/usr/lib64/perl5",
+        "/usr/share/perl5",
+    ] {
+        for kind in ["site_perl", "vendor_perl"] {
+            let parent = format!("{lib}/{kind}");
+            found.extend(versions(context, &parent));
+            found.push(RootPath::new(parent));
+        }
+    }
+    found.push(RootPath::new("/usr/share/perl5"));
+    found.push(RootPath::new("/usr/local/lib/site_perl"));
+    found
+}
+
+/// Directories of the modules that come with perl.
+fn own_directories(context: &Context<'_>) -> Vec<RootPath> {
+    let mut found = Vec::new();
+    let architectures = source_file::architectures(context, "/usr/lib");
+    found.extend(architectures.iter().map(|directory| directory.join("perl-base")));
+    for architecture in &architectures {
+        found.extend(source_file::directories(
+            context,
+            &[&format!("{architecture}/perl")],
+            version,
+        ));
+    }
+    found.extend(source_file::directories(context, &["/usr/share/perl"], version));
+    found.extend(versions(context, "/usr/local/lib/perl5"));
+    found.extend(
+        [
+            "/usr/lib/perl5/core_perl",
+            "/usr/share/perl5/core_perl",
+            "/usr/lib64/perl5",
+        ]
+        .map(RootPath::new),
+    );
+    found
+}
+
+/// The directories of versions in `parent`, each behind those of its architectures.
+fn versions(context: &Context<'_>, parent: &str) -> Vec<RootPath> {
+    let mut found = Vec::new();
+    for directory in source_file::directories(context, &[parent], version) {
+        found.extend(source_file::architectures(context, &directory.to_string()));
+        found.push(directory);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reach::languages::source_file::tests::{beside, reached};
+
+    fn kept(items: &[(&str, &[u8])], env: &[&str], from: &[&str]) -> Vec<String> {
+        let reached = reached(items, env, from, |context| Box::new(Perl::new(context)));
+        beside(&reached, from)
+    }
+
+    #[test]
+    fn modules_along_inc() {
+        let main = b"#!/usr/bin/perl -w -I/opt/inc\nuse strict; use parent -norequire, 'None';\nuse lib '/app/own';\n\
+            use Own; use base qw(Base One::Two);\nsub f { require Lazy::Mod; eval { require Other } || 1 }\n\
+            use if $] > 5, 'Cond::Mod';\nmy $dbh = DBI->connect('dbi:SQLite:x');\nmy %p = (a => 'My::Plugin');\n\
+            eval 'use Str::Mod; 1';\nrequire \"x.pl\"; do './y.pl';\n=head1 X\n\nuse Pod;\n\n=cut\n__END__\nuse After;\n";
+        let items: &[(&str, &[u8])] = &[
+            ("/app/main", main),
+            ("/app/own/Own.pm", b""),
+            ("/app/lib/Base.pm", b""),
+            ("/app/x.pl", b""),
+            ("/app/y.pl", b""),
+            ("/opt/inc/One/Two.pm", b""),
+            ("/opt/perl5lib/Other.pm", b""),
+            ("/usr/share/perl5/Other.pm", b""),
+            ("/usr/share/perl5/Lazy/Mod.pm", b""),
+            ("/usr/share/perl5/Cond/Mod.pm", b""),
+            ("/usr/share/perl5/DBD/SQLite.pm", b""),
+            ("/usr/share/perl5/My/Plugin.pm", b""),
+            ("/usr/share/perl5/Str/Mod.pm", b""),
+            ("/usr/share/perl5/Pod.pm", b""),
+            ("/usr/share/perl5/After.pm", b""),
+            ("/usr/share/perl/5.36", b"-> 5.36.0"),
+            ("/usr/share/perl/5.36.0/strict.pm", b""),
+        ];
+        assert_eq!(
+            kept(items, &["PERL5LIB=/opt/perl5lib"], &["/app/main"]),
+            [
+                "/app/lib/Base.pm",
+                "/app/own/Own.pm",
+                "/app/x.pl",
+                "/app/y.pl",
+                "/opt/inc/One/Two.pm",
+                "/opt/perl5lib/Other.pm",
+                "/usr/share/perl/5.36",
+                "/usr/share/perl/5.36.0/strict.pm",
+                "/usr/share/perl5/Cond/Mod.pm",
+                "/usr/share/perl5/DBD/SQLite.pm",
+                "/usr/share/perl5/Lazy/Mod.pm",
+                "/usr/share/perl5/My/Plugin.pm",
+                "/usr/share/perl5/Str/Mod.pm",
+            ]
+        );
+    }
+
+    #[test]
+    fn modules_of_a_namespace_that_is_chosen_from_by_name() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main.pl",
+                b"my $c = \"My::Zone::$name\"; eval { require_module($c) };\nmy $d = 'My::Driver::' . ucfirst $x;\n\
+                  die \"My::Other::$x went wrong\"; print \"$y\"; print 'a::$b'; my $l = qq{My::Qq::${z}};",
+            ),
+            ("/app/lib/My/Zone/Asia/Tokyo.pm", b"use My::Base;"),
+            ("/app/lib/My/Zone/notes.txt", b""),
+            ("/app/lib/My/Base.pm", b"package My::Base; load(implementations => ['XS', qw(PP)]);"),
+            ("/app/lib/My/Base/XS.pm", b""),
+            ("/app/lib/My/Base/PP.pm", b""),
+            ("/app/lib/My/Base/Other.pm", b""),
+            ("/usr/share/perl5/My/Driver/X.pm", b""),
+            ("/usr/share/perl5/My/Other/No.pm", b""),
+            ("/usr/share/perl5/My/Qq/Y.pm", b""),
+        ];
+        assert_eq!(
+            kept(items, &[], &["/app/main.pl"]),
+            [
+                "/app/lib/My/Base.pm",
+                "/app/lib/My/Base/PP.pm",
+                "/app/lib/My/Base/XS.pm",
+                "/app/lib/My/Zone/Asia/Tokyo.pm",
+                "/usr/share/perl5/My/Driver/X.pm",
+                "/usr/share/perl5/My/Qq/Y.pm",
+            ]
+        );
+    }
+
+    #[test]
+    fn libraries_and_tables_of_modules() {
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/share/perl5/X/Y.pm", b"package X::Y;\nrequire XSLoader;"),
+            ("/usr/lib/x86_64-linux-gnu/perl5/5.36/auto/X/Y/Y.so", b""),
+            ("/usr/lib/x86_64-linux-gnu/perl5/5.36/auto/X/Y/sub.al", b""),
+            ("/usr/lib/x86_64-linux-gnu/perl5/5.36/auto/X/Z/Z.so", b""),
+            ("/usr/share/perl/5.36.0/Unicode/UCD.pm", b"package Unicode::UCD;"),
+            ("/usr/share/perl/5.36.0/unicore/lib/Gc/L.pl", b""),
+            ("/usr/share/perl/5.36.0/Errno.pm", b""),
+        ];
+        let from = ["/usr/share/perl5/X/Y.pm", "/usr/share/perl/5.36.0/Unicode/UCD.pm"];
+        assert_eq!(
+            kept(items, &[], &from),
+            [
+                "/usr/lib/x86_64-linux-gnu/perl5/5.36/auto/X/Y/Y.so",
+                "/usr/lib/x86_64-linux-gnu/perl5/5.36/auto/X/Y/sub.al",
+                "/usr/share/perl/5.36.0/Errno.pm",
+                "/usr/share/perl/5.36.0/unicore/lib/Gc/L.pl",
+            ]
+        );
+    }
+
+    #[test]
+    fn literals_and_commands() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/a.pl",
+                b"my $c = '/etc/app.conf'; system('ls', '-l'); my $x = `date $y`;\nmy $q = qx{uptime};\n\
+                  open(my $p, '-|', 'gzip', '-dc') or die; exec 'wc | sort';\nif (open my $o, '-|', 'du') {}\n\
+                  open(F, \"df -h |\"); print 'id'; my $d = q{/etc/q.conf};",
+            ),
+            ("/etc/app.conf", b""),
+            ("/etc/q.conf", b""),
+            ("/usr/bin/ls", b""),
+            ("/usr/bin/date", b""),
+            ("/usr/bin/uptime", b""),
+            ("/usr/bin/gzip", b""),
+            ("/usr/bin/wc", b""),
+            ("/usr/bin/sort", b""),
+            ("/usr/bin/du", b""),
+            ("/usr/bin/df", b""),
+            ("/usr/bin/id", b""),
+            ("/bin/sh", b""),
+        ];
+        let from = ["/app/a.pl"];
+        let reached = reached(items, &[], &from, |context| Box::new(Perl::new(context)));
+        let names = ["date", "df", "du", "gzip", "ls", "sort", "uptime", "wc"];
+        let mut expected = vec!["/etc/app.conf".to_owned(), "/etc/q.conf".to_owned()];
+        expected.extend(names.map(|name| format!("/usr/bin/{name}")));
+        assert_eq!(beside(&reached, &from), expected);
+        assert_eq!(reached.left_out.len(), 1, "the shell, for a pipe");
+    }
+
+    #[test]
+    fn hostile_sources_end() {
+        let deep = b"((({{{ use A; ".repeat(5_000);
+        let blank = [&b"require"[..], &b" ".repeat(100_000), b"'x.pl'"].concat();
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/a/A.pm",
+                b"package A; use B; use A::; require '../../../etc/x'; q",
+            ),
+            ("/a/B.pm", b"package B; use A;"),
+            ("/a/deep.pl", &deep),
+            ("/a/blank.pl", &blank),
+            ("/a/bad.pl", b"\xff\0use B; qq"),
+        ];
+        let from = ["/a/deep.pl", "/a/blank.pl", "/a/bad.pl"];
+        assert_eq!(kept(items, &[], &from), ["/a/A.pm", "/a/B.pm"]);
+    }
+}

@@ -1,0 +1,578 @@
+//! Python: what a kept source imports, function bodies included, and what belongs to a kept module.
+//!
+//! Modules are looked for as the interpreter would, along a search path that the image tells ([`search_path`]): a module of
+//! a standard library or of a site directory looks in its own interpreter or virtual environment; an application's
+//! looks beside itself, in WORKDIR and PYTHONPATH, then in the virtual environments and in the interpreter of PATH.
+//! Beside modules these come along: `__pycache__`, the metadata and entry points of distributions ([`distribution`]),
+//! data files in packages, and what some modules look for at run time (`profiles/reach/python.json`).
+//!
+//! Not followed, since nearly nothing in production needs it and much hangs on it: imports for type checkers
+//! (`if TYPE_CHECKING:`), a library's blocks for running it as a program (`if __name__ == "__main__":`, and in the
+//! standard library functions such as `main` and `_test`), and developers' tools (`pydoc`, `unittest`, …) that the
+//! standard library's functions import: those come where an application or a distribution imports them. What installs
+//! and builds distributions (setuptools, pip) comes only where an application imports it, or a module at its top. Names
+//! that are computed, and `__all__` for `import *`, are not known.
+
+mod distribution;
+mod references;
+mod search_path;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use crate::path::{RootPath, encode};
+use crate::plan::EdgeKind;
+use crate::reach::absolute_path;
+use crate::reach::bytes::contains;
+use crate::reach::context::{Context, Place};
+use crate::reach::environment::shell_commands;
+use crate::reach::languages::language::{Language, Sample};
+use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::tables::Tables;
+use distribution::Distributions;
+use references::{Named, Origin, What, named};
+use search_path::{Environment, Search};
+
+/// The largest number of entries below a package or a data directory that are looked at.
+const MAX_BELOW: usize = 50_000;
+/// The largest number of files of a directory of data that are kept.
+const MAX_DATA: usize = 20_000;
+/// Extensions of files in a package that nothing reads at run time, or that are modules.
+const NO_DATA: [&[u8]; 12] = [
+    b"py", b"pyc", b"pyo", b"pyi", b"pyx", b"pxd", b"c", b"cc", b"cpp", b"h", b"hpp", b"pyw",
+];
+
+/// Python, as the closure follows it.
+pub(super) const LANGUAGE: Language = Language {
+    name: "Python",
+    sample: Sample {
+        hostile: &[
+            "/app/main.py",
+            "/usr/lib/python3/dist-packages/x.pth",
+            "/usr/lib/python3/dist-packages/d-1.dist-info/entry_points.txt",
+            "/usr/lib/python3/dist-packages/d-1.dist-info/RECORD",
+            "/app/pyvenv.cfg",
+        ],
+        fixed: &[
+            ("/usr/bin/python3", "-> python3.11"),
+            ("/usr/bin/python3.11", "elf"),
+            ("/usr/lib/python3.11/os.py", "import a"),
+            ("/usr/lib/python3.11/a/__init__.py", "from . import b"),
+            ("/usr/lib/python3.11/a/b.py", "import os, main"),
+            ("/usr/lib/python3/dist-packages/d.py", "import os"),
+        ],
+    },
+    resolver: |context| Box::new(Python::new(context)),
+    package_directories: &[
+        "site-packages",
+        "dist-packages",
+        "__pycache__",
+        "python2.*",
+        "python3.*",
+    ],
+    package_markers: &[],
+};
+
+/// Python: what a kept source imports.
+pub(super) struct Python<'a> {
+    context: &'a Context<'a>,
+    search: Search,
+    distributions: Distributions,
+    /// The interpreter that PATH leads to: its prefix.
+    first: Option<RootPath>,
+}
+
+/// The search path of a kept file: one path for each environment that it may run in.
+struct Paths<'e> {
+    own: Vec<RootPath>,
+    environments: Vec<(&'e Environment, bool)>,
+}
+
+impl<'a> Python<'a> {
+    /// Resolves in `context`.
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        let search = Search::of(context);
+        let distributions = Distributions::of(context, search.sites.iter());
+        let program = |name: &[u8]| context.environment.program(context.rootfs, name, None);
+        let first = program(b"python3").or_else(|| program(b"python"));
+        // A virtual environment's interpreter is a link in it; the nearest one is the environment that runs.
+        let first = first.and_then(|found| {
+            let ends = found.links.iter().chain([&found.path]);
+            let prefixes = ends.filter_map(|path| path.parent()?.parent());
+            let mut prefixes: Vec<RootPath> = prefixes.collect();
+            prefixes.retain(|prefix| {
+                let known = search.environments.iter();
+                known
+                    .clone()
+                    .any(|environment| environment.prefix.as_ref() == Some(prefix))
+            });
+            prefixes.into_iter().next()
+        });
+        Self {
+            context,
+            search,
+            distributions,
+            first,
+        }
+    }
+
+    /// Returns the owner of the source `path`.
+    fn origin(&self, path: &RootPath) -> Origin {
+        match self.search.library(path) {
+            Some(library) if self.search.standard.contains(&library) => Origin::Standard,
+            None if self.context.packages.owner(path).is_none()
+                && self.distributions.metadata(path).is_none() =>
+            {
+                Origin::Application
+            }
+            _ => Origin::Library,
+        }
+    }
+
+    /// Returns the directories in which the source at `path` looks for modules; `interpreter` is what its first line
+    /// names.
+    fn paths(&self, path: &RootPath, interpreter: Option<&[u8]>) -> Paths<'_> {
+        let all = &self.search.environments;
+        if let Some(library) = self.search.library(path) {
+            let standard = self.search.standard.contains(&library);
+            let holds = |e: &&Environment| {
+                let directories = if standard { &e.standard } else { &e.sites };
+                directories.contains(&library)
+            };
+            let mut environments: Vec<_> = all.iter().filter(holds).collect();
+            if standard {
+                environments.retain(|environment| !environment.is_virtual);
+            } else if environments.iter().any(|e| !e.is_virtual) {
+                environments.retain(|e| !e.is_virtual);
+            }
+            return Paths {
+                own: vec![library],
+                environments: environments.into_iter().map(|e| (e, !standard)).collect(),
+            };
+        }
+        let mut own = Vec::new();
+        let mut add = |directory: RootPath| {
+            if !own.contains(&directory) {
+                own.push(directory);
+            }
+        };
+        let package = |directory: &RootPath| {
+            let init = directory.child(b"__init__.py");
+            self.context.rootfs.get(&init).is_some()
+        };
+        // A module's own directory is on the path if it is a script's; a package's is the one that it stands in.
+        path.ancestors()
+            .find(|directory| !package(directory))
+            .into_iter()
+            .for_each(&mut add);
+        add(self.context.environment.workdir.clone());
+        let listed = self.context.environment.get("PYTHONPATH").unwrap_or_default();
+        for directory in listed
+            .split(':')
+            .filter(|directory| !directory.is_empty())
+            .take(100)
+        {
+            let workdir = &self.context.environment.workdir;
+            if let Some(found) = self.context.directory(workdir, directory) {
+                add(found.path);
+            }
+        }
+        let prefix = interpreter.and_then(|interpreter| RootPath::new(interpreter).parent()?.parent());
+        let named: Vec<_> = all
+            .iter()
+            .filter(|e| prefix.is_some() && e.prefix == prefix)
+            .collect();
+        let mut environments = named;
+        if environments.is_empty() {
+            let active = |e: &&Environment| e.is_virtual || (e.prefix.is_some() && e.prefix == self.first);
+            environments = all.iter().filter(active).collect();
+        }
+        if environments.is_empty() {
+            environments = all.iter().collect();
+        }
+        Paths {
+            own,
+            environments: environments.into_iter().map(|e| (e, true)).collect(),
+        }
+    }
+
+    /// Returns what `import NAMES` leads to in each environment of `paths`.
+    fn find(&self, paths: &Paths<'_>, names: &str) -> Vec<search_path::Found> {
+        let mut all: Vec<search_path::Found> = Vec::new();
+        let none = Environment::default();
+        let alone = [(&none, true)];
+        let environments = if paths.environments.is_empty() {
+            &alone[..]
+        } else {
+            &paths.environments
+        };
+        for (environment, sites) in environments {
+            let mut directories = paths.own.clone();
+            directories.extend(environment.standard.iter().cloned());
+            if *sites {
+                directories.extend(environment.sites.iter().cloned());
+            }
+            let found = self
+                .search
+                .find(self.context, &directories, &environment.version, names);
+            if found.names > 0 && !all.contains(&found) {
+                all.push(found);
+            }
+        }
+        all
+    }
+
+    /// Keeps what `import` (relative to `path` by `level` dots) leads to.
+    fn import(
+        &self,
+        needs: &mut Needs<'_>,
+        paths: &Paths<'_>,
+        place: Place<'_>,
+        import: (usize, &str, &[String]),
+    ) {
+        let (level, module, names) = import;
+        let dots = ".".repeat(level.min(20));
+        let words = if names.is_empty() {
+            format!("import {dots}{module}")
+        } else {
+            format!("from {dots}{module} import {}", names.join(", "))
+        };
+        let words: String = words.chars().take(120).collect();
+        let cause = place.cause(EdgeKind::Import, &words);
+        let relative;
+        let paths = if level > 0 {
+            let Some(directory) = place.file.ancestors().nth(level - 1) else {
+                return;
+            };
+            relative = Paths {
+                own: vec![directory],
+                environments: Vec::new(),
+            };
+            &relative
+        } else {
+            paths
+        };
+        let mut keep = |name: &str, whole: bool| {
+            for found in self.find(paths, name) {
+                if whole && !found.complete {
+                    continue;
+                }
+                for file in found.files.iter().filter(|file| *file != place.file) {
+                    needs.mark(file, cause.clone());
+                }
+            }
+        };
+        if !module.is_empty() {
+            keep(module, false);
+        }
+        for name in names.iter().filter(|name| !name.contains('*')) {
+            if module.is_empty() {
+                keep(name, true);
+            } else {
+                keep(&format!("{module}.{name}"), true);
+            }
+        }
+    }
+
+    /// Keeps what `source` names.
+    fn source(
+        &self,
+        needs: &mut Needs<'_>,
+        paths: &Paths<'_>,
+        path: &RootPath,
+        origin: Origin,
+        source: &[u8],
+    ) {
+        let (extent, found) = named(source, origin, self.context.cancel);
+        extent.settle(self.context, needs, path, source);
+        self.named(needs, paths, path, origin, &found);
+    }
+
+    /// Keeps what a source names.
+    fn named(
+        &self,
+        needs: &mut Needs<'_>,
+        paths: &Paths<'_>,
+        path: &RootPath,
+        origin: Origin,
+        named: &[Named],
+    ) {
+        let table = &Tables::built_in().python;
+        for Named { line, what, inner } in named {
+            let place = Place::at(path, *line);
+            match what {
+                What::Import { level, module, names } => {
+                    let top = module.split('.').next().unwrap_or_default();
+                    let is_in = |names: &[String]| *level == 0 && names.iter().any(|name| name == top);
+                    let tool = is_in(&table.tools) && origin == Origin::Standard;
+                    let build_tool = is_in(&table.build_tools) && origin != Origin::Application;
+                    if !(*inner && (tool || build_tool)) {
+                        self.import(needs, paths, place, (*level, module, names));
+                    }
+                }
+                What::Resource { package, file } => {
+                    self.import(needs, paths, place, (0, package, &[]));
+                    let cause = place.cause(EdgeKind::Distribution, file);
+                    for found in self.find(paths, package) {
+                        for directory in found.directories.iter().filter(|_| !file.is_empty()) {
+                            if let Some(file) = self.context.file(directory, file) {
+                                needs.follow(&file, &cause);
+                            }
+                        }
+                    }
+                }
+                What::Dotted(name) => {
+                    let cause = place.cause(EdgeKind::Import, name);
+                    for found in self
+                        .find(paths, name)
+                        .iter()
+                        .filter(|found| found.names > 1 || found.complete)
+                    {
+                        for file in found.files.iter().filter(|file| *file != path) {
+                            needs.mark(file, cause.clone());
+                        }
+                    }
+                }
+                What::Command(name) => self.context.command(needs, name, place),
+                What::Shell(line) => {
+                    self.context.command(needs, b"sh", place);
+                    for command in shell_commands(line) {
+                        self.context.command(needs, command.as_bytes(), place);
+                    }
+                }
+                What::Path(named) => absolute_path::keep(self.context, needs, named, place),
+            }
+        }
+    }
+
+    /// Keeps what belongs to the module at `path`: the package's own `__init__`, compiled forms, and what the table
+    /// says.
+    fn module(&self, needs: &mut Needs<'_>, path: &RootPath, origin: Origin) {
+        let optimised = self
+            .context
+            .environment
+            .get("PYTHONOPTIMIZE")
+            .is_some_and(|value| !value.is_empty());
+        for compiled in self.search.compiled(path) {
+            let plain = !contains(compiled.as_bytes(), b".opt-");
+            if plain || optimised {
+                let quote = Some("compiled".to_owned());
+                needs.edge(compiled, EdgeKind::Distribution, path, quote);
+            }
+        }
+        let Some(directory) = path.parent() else { return };
+        let is_init = path.name().is_some_and(|name| name.starts_with(b"__init__."));
+        let package = if is_init {
+            directory.parent()
+        } else {
+            Some(directory.clone())
+        };
+        if let Some(init) = package.map(|package| package.child(b"__init__.py"))
+            && needs.rootfs().get(&init).is_some()
+        {
+            needs.edge(&init, EdgeKind::Import, path, Some("its package".to_owned()));
+        }
+        if let Some(library) = self.search.library(path) {
+            self.data(needs, path, &library);
+        }
+        if is_init && origin != Origin::Standard && !self.search.sites.contains(&directory) {
+            self.package_data(needs, path, &directory);
+        }
+    }
+
+    /// Keeps what the table says of a library's module.
+    fn data(&self, needs: &mut Needs<'_>, path: &RootPath, library: &RootPath) {
+        let inside = path
+            .as_bytes()
+            .get(library.as_bytes().len() + 1..)
+            .unwrap_or_default();
+        let Ok(inside) = std::str::from_utf8(inside) else {
+            return;
+        };
+        let stem = inside.split('.').next().unwrap_or_default().replace('/', ".");
+        let name = stem.strip_suffix(".__init__").unwrap_or(&stem);
+        let table = &Tables::built_in().python;
+        if table.whole.iter().any(|whole| whole == name)
+            && let Some(directory) = path.parent().filter(|directory| directory != library)
+        {
+            self.below(needs, path, &directory, "loaded by name");
+        }
+        for rule in table
+            .data
+            .iter()
+            .filter(|rule| rule.modules.iter().any(|module| module == name))
+        {
+            let place = Place::of(path);
+            let cause = place.cause(EdgeKind::Family, name);
+            let root = RootPath::root();
+            for data in &rule.paths {
+                if let Some(file) = self.context.file(&root, data) {
+                    needs.follow(&file, &cause);
+                } else if let Some(directory) = self.context.directory(&root, data) {
+                    needs.follow(&directory, &cause);
+                    self.below(needs, path, &directory.path, name);
+                }
+            }
+            // Looked up as an application would: a standard library does not know who uses it.
+            let paths = self.paths(&RootPath::new("/-"), None);
+            for import in &rule.imports {
+                for found in self.find(&paths, import) {
+                    found
+                        .files
+                        .iter()
+                        .for_each(|file| needs.mark(file, cause.clone()));
+                }
+            }
+        }
+    }
+
+    /// Keeps all that is below `directory`, but for other versions' compiled modules.
+    fn below(&self, needs: &mut Needs<'_>, from: &RootPath, directory: &RootPath, why: &str) {
+        let rootfs = needs.rootfs();
+        for (path, entry) in rootfs.below(directory).take(MAX_DATA) {
+            if !entry.is_dir() && path.extension() != Some(b"pyc") {
+                needs.edge(path, EdgeKind::Family, from, Some(why.to_owned()));
+            }
+        }
+    }
+
+    /// Keeps the files beside a package's modules that are its data, unless they are too many.
+    fn package_data(&self, needs: &mut Needs<'_>, init: &RootPath, directory: &RootPath) {
+        let rootfs = needs.rootfs();
+        let mut data = Vec::new();
+        let mut bytes = 0_u64;
+        // What is below these is a package of its own, or nobody's data.
+        let mut other: Option<RootPath> = None;
+        for (looked, (path, entry)) in rootfs.below(directory).enumerate() {
+            if looked >= MAX_BELOW
+                || data.len() as u64 > self.context.limits.own_files
+                || bytes > self.context.limits.own_bytes
+            {
+                needs.note(format!(
+                    "{directory}: too much data in this package to keep all of it; --include what is needed"
+                ));
+                return;
+            }
+            if other.as_ref().is_some_and(|other| path.starts_with(other)) {
+                continue;
+            }
+            let name = path.name().unwrap_or_default();
+            if entry.is_dir() {
+                let package = rootfs.get(&path.child(b"__init__.py")).is_some();
+                let tests = matches!(name, b"tests" | b"test" | b"testing" | b"__pycache__");
+                let foreign = self.context.package_directories.is_named(path);
+                if package || tests || foreign || name.starts_with(b".") {
+                    other = Some(path.clone());
+                }
+                continue;
+            }
+            let no_data = path
+                .extension()
+                .is_some_and(|extension| NO_DATA.contains(&extension));
+            let module = contains(name, b".cpython-") || name.ends_with(b".abi3.so");
+            let hidden = name.starts_with(b".")
+                || Tables::built_in().own.left_out.iter().any(|left| {
+                    left.names.iter().any(|pattern| match pattern.strip_prefix('*') {
+                        Some(end) => name.ends_with(end.as_bytes()),
+                        None => name == pattern.as_bytes(),
+                    })
+                });
+            if !(no_data || module || hidden) {
+                bytes = bytes.saturating_add(entry.size());
+                data.push(path);
+            }
+        }
+        for path in data {
+            needs.edge(
+                path,
+                EdgeKind::Distribution,
+                init,
+                Some("data of the package".to_owned()),
+            );
+        }
+    }
+
+    /// Keeps the metadata of the distribution that `path` belongs to.
+    fn distribution(&self, needs: &mut Needs<'_>, path: &RootPath) {
+        let Some(metadata) = self.distributions.metadata(path) else {
+            return;
+        };
+        let name = metadata.name().map(encode).unwrap_or_default().into_owned();
+        let rootfs = needs.rootfs();
+        needs.edge(metadata, EdgeKind::Distribution, path, Some(name.clone()));
+        for (file, entry) in rootfs.children(metadata).take(200) {
+            if !entry.is_dir() {
+                needs.edge(file, EdgeKind::Distribution, path, Some(name.clone()));
+            }
+        }
+    }
+}
+
+impl Resolver for Python<'_> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        if !node.entry.is_file() {
+            return Ok(());
+        }
+        let path = node.path;
+        self.distribution(needs, path);
+        match path.extension() {
+            Some(b"py" | b"pyw") => {
+                let origin = self.origin(path);
+                self.module(needs, path, origin);
+                let source = node.source()?;
+                let paths = self.paths(path, interpreter(source));
+                self.source(needs, &paths, path, origin, source);
+            }
+            Some(b"pyc") if path.parent().is_some_and(|p| p.name() != Some(b"__pycache__")) => {
+                self.module(needs, path, self.origin(path));
+            }
+            Some(b"pth")
+                if path
+                    .parent()
+                    .is_some_and(|site| self.search.sites.contains(&site)) =>
+            {
+                let paths = self.paths(path, None);
+                for (number, line) in node.source()?.split(|&b| b == b'\n').take(1000).enumerate() {
+                    if line.starts_with(b"import ") || line.starts_with(b"import\t") {
+                        let (extent, mut found) = named(line, Origin::Library, self.context.cancel);
+                        extent.settle(self.context, needs, path, line);
+                        found.iter_mut().for_each(|named| named.line += number);
+                        self.named(needs, &paths, path, Origin::Library, &found);
+                    }
+                }
+            }
+            Some(b"txt") if path.name() == Some(b"entry_points.txt") => {
+                let paths = self.paths(path, None);
+                let build_tools = &Tables::built_in().python.build_tools;
+                for (line, module) in distribution::entry_points(node.source()?) {
+                    let top = module.split('.').next().unwrap_or_default();
+                    if build_tools.iter().any(|tool| tool == top) {
+                        continue;
+                    }
+                    self.import(needs, &paths, Place::at(path, line), (0, &module, &[]));
+                }
+            }
+            _ if node.entry.mode & 0o111 != 0 => {
+                if let Some(interpreter) = interpreter(node.head()?).map(<[u8]>::to_vec) {
+                    let origin = self.origin(path);
+                    let paths = self.paths(path, Some(&interpreter));
+                    self.source(needs, &paths, path, origin, node.source()?);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The Python that a script's first line names: its path, or its name behind `env`.
+fn interpreter(source: &[u8]) -> Option<&[u8]> {
+    let line = source.strip_prefix(b"#!")?;
+    let line = line.split(|&b| b == b'\n').next().unwrap_or_default();
+    let mut words = line.get(..line.len().min(256))?.split(u8::is_ascii_whitespace);
+    words.find(|word| {
+        let name = word.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        name.starts_with(b"python") || name.starts_with(b"pypy")
+    })
+}

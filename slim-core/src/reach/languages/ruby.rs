@@ -1,0 +1,758 @@
+//! Ruby: files that a kept source requires, gems with their specifications, Bundler, and commands.
+//!
+//! `require`, `require_relative`, `load`, `autoload` and `gem` with literals are looked for as Ruby's Kernel and
+//! RubyGems do: the source's own directories, RUBYLIB, `-I`, the interpreter's library, and the `require_paths` of every
+//! installed gem (GEM_HOME, GEM_PATH, and where Debian, upstream's images and Bundler install). Several versions of a
+//! gem are all kept: which one is activated is decided at run time. An extension that can call `rb_require` keeps the
+//! files that its constants name by a path (`psych/syntax_error`).
+//!
+//! A kept file of a gem keeps the gem's specification, and that keeps the specifications and entry files of the gems
+//! that it depends on at run time. A kept `Gemfile.lock` keeps the entry files of its gems, but for those that are
+//! not installed.
+//!
+//! Names that are computed are not followed (Zeitwerk's constants are files of the application's own directory), nor
+//! commands of the interpreter's own library.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+
+use tree_sitter::Node as Syntax;
+
+use crate::cancel::Cancel;
+use crate::path::{RootPath, encode};
+use crate::plan::EdgeKind;
+use crate::reach::absolute_path;
+use crate::reach::context::{Context, Place};
+use crate::reach::elf::constants::Constants;
+use crate::reach::languages::language::{Language, Sample};
+use crate::reach::languages::source_file::{self, SourceKind};
+use crate::reach::languages::syntax_tree;
+use crate::reach::resolver::{Needs, Node, Resolver};
+
+const RUBY: SourceKind = SourceKind {
+    extensions: &[b"rb", b"ru", b"rake", b"gemspec"],
+    interpreters: &[b"ruby", b"jruby", b"rackup"],
+};
+/// The longest name that an extension requires.
+const MAX_FEATURE: usize = 128;
+/// The largest number of gems that are looked at.
+const MAX_GEMS: usize = 2000;
+/// The largest number of files that one family has.
+const MAX_FILES: usize = 2000;
+/// The largest number of bytes of a specification that are read.
+const MAX_SPECIFICATION: u64 = 256 << 10;
+/// The largest number of levels of directories that an installation has above its gems (`ruby/3.1.0/gems`).
+const DEPTH: usize = 4;
+
+/// An installed gem.
+struct Gem {
+    name: Vec<u8>,
+    /// Its directory; none for a gem of which only the specification is there (Debian, default gems).
+    directory: Option<RootPath>,
+    specification: RootPath,
+    /// Directories of its built extensions.
+    extensions: Vec<RootPath>,
+    /// Directories from which its files are required, extensions included; read when something is required.
+    load_path: OnceLock<Vec<RootPath>>,
+}
+
+/// Ruby, as the closure follows it.
+pub(super) const LANGUAGE: Language = Language {
+    name: "Ruby",
+    sample: Sample {
+        hostile: &[
+            "/app/main.rb",
+            "/app/Gemfile",
+            "/app/Gemfile.lock",
+            "/var/lib/gems/3.1.0/specifications/g-1.0.gemspec",
+        ],
+        fixed: &[
+            ("/usr/bin/ruby", "elf"),
+            ("/usr/lib/ruby/3.1.0/set.rb", "require \"json\""),
+            ("/usr/lib/ruby/3.1.0/json.rb", "require \"set\""),
+            ("/var/lib/gems/3.1.0/gems/g-1.0/lib/g.rb", ""),
+        ],
+    },
+    resolver: |context| Box::new(Ruby::new(context)),
+    package_directories: &["gems", "vendor/bundle"],
+    package_markers: &[],
+};
+
+/// Ruby: what a kept source requires.
+pub(super) struct Ruby<'a> {
+    context: &'a Context<'a>,
+    /// The load path but for what a source adds.
+    load_path: Vec<RootPath>,
+    /// Directories of the interpreter's own library, links followed.
+    own: Vec<RootPath>,
+    gems: Vec<Gem>,
+}
+
+/// A call with the names in it.
+struct Call<'s> {
+    method: &'s [u8],
+    receiver: &'s [u8],
+    /// The literals among its arguments.
+    words: Vec<&'s [u8]>,
+    arguments: usize,
+    line: usize,
+}
+
+impl<'a> Ruby<'a> {
+    /// Resolves in `context`.
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        let own = library(context);
+        let mut load_path = source_file::search_path(context, "RUBYLIB");
+        load_path.extend(own.iter().cloned());
+        let resolved = |directory: &RootPath| context.rootfs.resolve(directory, true).path;
+        Self {
+            context,
+            load_path,
+            own: own
+                .iter()
+                .filter(|directory| !installed(directory))
+                .map(resolved)
+                .collect(),
+            gems: gems(context),
+        }
+    }
+
+    /// Keeps what `require` finds for `name`.
+    fn require(&self, needs: &mut Needs<'_>, search: &[RootPath], name: &[u8], place: Place<'_>) {
+        let cause = place.cause(EdgeKind::Import, &format!("require {}", encode(name)));
+        let names = features(name);
+        source_file::first(self.context, needs, search, &names, &cause);
+        for gem in &self.gems {
+            source_file::first(self.context, needs, self.load_path(gem), &names, &cause);
+        }
+    }
+
+    /// Returns the directories from which the files of `gem` are required; none if its directory is not there.
+    fn load_path<'g>(&self, gem: &'g Gem) -> &'g [RootPath] {
+        gem.load_path.get_or_init(|| {
+            let Some(directory) = &gem.directory else {
+                return Vec::new();
+            };
+            let found = self.context.rootfs.resolve(&gem.specification, true);
+            let specification = self.context.rootfs.read(&found.path, MAX_SPECIFICATION);
+            let paths = require_paths(&specification.unwrap_or_default(), self.context.cancel);
+            let paths = paths.iter().map(|path| directory.join(path));
+            paths.chain(gem.extensions.iter().cloned()).collect()
+        })
+    }
+
+    /// Keeps what an extension of the interpreter's library or of a gem may require.
+    fn extension(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
+        let file = node.path;
+        let mut gems = self
+            .gems
+            .iter()
+            .flat_map(|gem| gem.directory.iter().chain(&gem.extensions));
+        let installed = |directory: &RootPath| file.starts_with(directory);
+        if file.extension() != Some(b"so") || !(self.load_path.iter().any(installed) || gems.any(installed)) {
+            return Ok(());
+        }
+        let Some(constants) = Constants::of(node)? else {
+            return Ok(());
+        };
+        if constants.hold([b"rb_require".as_slice()])?.is_empty() {
+            return Ok(());
+        }
+        for name in named_features(&constants)? {
+            self.require(needs, &self.load_path, &name, Place::of(file));
+        }
+        Ok(())
+    }
+
+    /// Keeps the gems of that name: their specifications, and the files by which they are required.
+    fn gem(&self, needs: &mut Needs<'_>, search: &[RootPath], name: &[u8], place: Place<'_>) {
+        let cause = place.cause(EdgeKind::Distribution, &format!("gem {}", encode(name)));
+        let path: Vec<u8> = name.iter().map(|&b| if b == b'-' { b'/' } else { b }).collect();
+        let names: Vec<Vec<u8>> = [features(name), features(&path)].concat();
+        for gem in self.gems.iter().filter(|gem| gem.name == name) {
+            needs.mark(&gem.specification, cause.clone());
+            match &gem.directory {
+                Some(_) => source_file::first(self.context, needs, self.load_path(gem), &names, &cause),
+                None => source_file::first(self.context, needs, search, &names, &cause),
+            };
+        }
+    }
+
+    /// Keeps what belongs to the gem that `file` is of: its specification and its built extensions' marks.
+    fn belongs(&self, needs: &mut Needs<'_>, file: &RootPath) {
+        for gem in &self.gems {
+            let Some(directory) = &gem.directory else {
+                let path = String::from_utf8_lossy(&gem.name).replace('-', "/");
+                let entry = |path: &str| file.as_bytes().ends_with(format!("/{path}.rb").as_bytes());
+                let installed = self.load_path.iter().any(|directory| file.starts_with(directory));
+                if installed && (entry(&path) || entry(&String::from_utf8_lossy(&gem.name))) {
+                    needs.edge(&gem.specification, EdgeKind::Distribution, file, None);
+                }
+                continue;
+            };
+            if !std::iter::once(directory)
+                .chain(&gem.extensions)
+                .any(|directory| file.starts_with(directory))
+            {
+                continue;
+            }
+            needs.edge(&gem.specification, EdgeKind::Distribution, file, None);
+            for extensions in &gem.extensions {
+                let built = self.context.rootfs.below(extensions);
+                let wanted = built.filter(|(path, _)| {
+                    path.extension() == Some(b"so") || path.name() == Some(b"gem.build_complete")
+                });
+                for (path, _) in wanted.take(MAX_FILES) {
+                    needs.edge(path, EdgeKind::Distribution, file, None);
+                }
+            }
+        }
+    }
+
+    /// Keeps what the interpreter's library loads by name: encodings, and RubyGems with the default specifications.
+    fn families(&self, needs: &mut Needs<'_>, file: &RootPath) {
+        let rootfs = self.context.rootfs;
+        let mark =
+            |needs: &mut Needs<'_>, directory: &RootPath, name: &str, wanted: &dyn Fn(&RootPath) -> bool| {
+                let Some(found) = self.context.directory(directory, name) else {
+                    return;
+                };
+                let below = rootfs
+                    .below(&found.path)
+                    .filter(|(path, entry)| entry.is_file() && wanted(path));
+                for (path, _) in below.take(MAX_FILES) {
+                    needs.edge(path, EdgeKind::Family, file, Some(name.to_owned()));
+                }
+            };
+        if file.name() == Some(b"rubygems.rb") {
+            let parent = file.parent().unwrap_or_else(RootPath::root);
+            let code = |path: &RootPath| path.extension() == Some(b"rb");
+            mark(needs, &parent, "rubygems", &code);
+            for gem in &self.gems {
+                let parent = gem.specification.parent();
+                if parent.is_some_and(|parent| parent.name() == Some(b"default")) {
+                    needs.edge(
+                        &gem.specification,
+                        EdgeKind::Family,
+                        file,
+                        Some("default gems".to_owned()),
+                    );
+                }
+            }
+            for directory in &self.own {
+                mark(needs, directory, "enc", &|path| path.extension() == Some(b"so"));
+            }
+        }
+    }
+}
+
+impl Resolver for Ruby<'_> {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let (context, file) = (self.context, node.path);
+        if !node.entry.is_file() {
+            return Ok(());
+        }
+        self.belongs(needs, file);
+        self.extension(needs, node)?;
+        if file.name() == Some(b"Gemfile.lock") || file.name() == Some(b"gems.locked") {
+            for (line, name) in locked(node.source()?) {
+                self.gem(needs, &self.load_path, name, Place::at(file, line));
+            }
+            return Ok(());
+        }
+        let gemfile = matches!(file.name(), Some(b"Gemfile" | b"gems.rb" | b"Rakefile"));
+        let read = if gemfile { None } else { RUBY.read(node)? };
+        let (bytes, include) = match read {
+            Some(source) => (source.bytes, source.include),
+            None if gemfile => (node.source()?, Vec::new()),
+            None => return Ok(()),
+        };
+        self.families(needs, file);
+        let mut calls = Vec::new();
+        let mut absolute = Vec::new();
+        let mut command_lines = Vec::new();
+        let extent = syntax_tree::visit(tree_sitter_ruby::LANGUAGE, bytes, context.cancel, |syntax| {
+            calls.extend(called(syntax, bytes));
+            let line = syntax_tree::line(syntax);
+            if syntax.kind() == "subshell" {
+                let content = syntax
+                    .named_child(0)
+                    .filter(|child| child.kind() == "string_content");
+                command_lines.extend(content.map(|content| (line, syntax_tree::text(content, bytes))));
+            } else if let Some(word) = literal(syntax, bytes).filter(|word| word.starts_with(b"/")) {
+                absolute.push((line, word));
+            }
+        });
+        extent.settle(context, needs, file, bytes);
+        let workdir = &context.environment.workdir;
+        let from = file.parent().unwrap_or_else(RootPath::root);
+        let mut search: Vec<RootPath> = include.iter().map(|directory| workdir.join(directory)).collect();
+        search.extend(source_file::above(context, file));
+        search.extend(self.load_path.iter().cloned());
+        search.push(workdir.clone());
+        let own = self.own.iter().any(|directory| file.starts_with(directory));
+        let installed = self.gems.iter().filter_map(|gem| gem.directory.as_ref());
+        let application = source_file::application(context, file, self.own.iter().chain(installed));
+
+        if application {
+            for directory in [&from, workdir] {
+                for name in ["Gemfile", "Gemfile.lock", "gems.rb", "gems.locked"] {
+                    if let Some(found) = context.file(directory, name) {
+                        needs.follow(&found, &Place::of(file).cause(EdgeKind::Distribution, name));
+                    }
+                }
+            }
+            for (line, word) in absolute {
+                absolute_path::keep(context, needs, word, Place::at(file, line));
+            }
+        }
+        let mut seen = source_file::Seen::default();
+        for call in &calls {
+            let place = Place::at(file, call.line);
+            let Some(&word) = call.words.first() else { continue };
+            match call.method {
+                b"require" | b"require_dependency" if seen.first(b"require", word) => {
+                    self.require(needs, &search, word, place);
+                }
+                b"autoload" | b"load" => {
+                    let name = call.words.last().copied().unwrap_or(word);
+                    if seen.first(b"require", name) {
+                        self.require(needs, &search, name, place);
+                    }
+                }
+                b"require_relative" => {
+                    let cause = place.cause(EdgeKind::Import, &format!("require_relative {}", encode(word)));
+                    source_file::first(context, needs, [&from], &features(word), &cause);
+                }
+                b"gem" | b"add_runtime_dependency" | b"add_dependency" if seen.first(b"gem", word) => {
+                    self.gem(needs, &search, word, place);
+                }
+                b"join" | b"expand_path" if matches!(call.receiver, b"File") => {
+                    let path = call.words.join(&b'/');
+                    let cause = place.cause(EdgeKind::Import, &encode(&path));
+                    source_file::first(context, needs, [&from], &features(&path), &cause);
+                }
+                b"system" | b"exec" | b"spawn" | b"popen" | b"capture2" | b"capture2e" | b"capture3"
+                | b"popen2" | b"popen2e" | b"popen3" | b"pipeline"
+                    if !own =>
+                {
+                    if call.arguments == 1 {
+                        source_file::command_line(context, needs, word, place);
+                    } else {
+                        context.command(needs, word, place);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !own {
+            for (line, command) in command_lines {
+                source_file::command_line(context, needs, command, Place::at(file, line));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The call that `node` is, if it has a literal.
+fn called<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
+    if node.kind() != "call" {
+        return None;
+    }
+    let method = syntax_tree::text(node.child_by_field_name("method")?, bytes);
+    let receiver = node.child_by_field_name("receiver");
+    let mut list = node.child_by_field_name("arguments")?;
+    // `IO.popen(["a", "b"])`
+    if let Some(array) = list.named_child(0).filter(|child| child.kind() == "array") {
+        list = array;
+    }
+    let mut cursor = list.walk();
+    let mut words = Vec::new();
+    let mut arguments = 0;
+    for argument in list.named_children(&mut cursor) {
+        // Options and redirections are no arguments of the command.
+        arguments += usize::from(!matches!(argument.kind(), "pair" | "hash" | "comment"));
+        // `"json".freeze`
+        let value = argument.child_by_field_name("receiver").unwrap_or(argument);
+        words.extend(literal(value, bytes));
+    }
+    Some(Call {
+        method,
+        receiver: receiver
+            .map(|receiver| syntax_tree::text(receiver, bytes))
+            .unwrap_or_default(),
+        words,
+        arguments,
+        line: syntax_tree::line(node),
+    })
+}
+
+/// A string's content, if nothing in it is computed or escaped.
+fn literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+    if !matches!(node.kind(), "string" | "bare_string") || node.named_child_count() != 1 {
+        return None;
+    }
+    let content = node
+        .named_child(0)
+        .filter(|child| child.kind() == "string_content")?;
+    Some(syntax_tree::text(content, bytes))
+}
+
+/// The directories that a gem's files are required from, seen from the gem's: `lib` unless its specification names
+/// others.
+fn require_paths(specification: &[u8], cancel: &Cancel) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    // One that is not read to its end names what it names so far.
+    let _ = syntax_tree::visit(tree_sitter_ruby::LANGUAGE, specification, cancel, |node| {
+        if let Some(list) = assigned(node, b"require_paths", specification) {
+            let mut cursor = list.walk();
+            for path in list.named_children(&mut cursor) {
+                // `"lib".freeze`
+                let path = path.child_by_field_name("receiver").unwrap_or(path);
+                found.extend(literal(path, specification).map(<[u8]>::to_vec));
+            }
+        }
+    });
+    if found.is_empty() {
+        found.push(b"lib".to_vec());
+    }
+    found
+}
+
+/// Returns what is assigned to an attribute of that name, if `node` is an assignment to one.
+fn assigned<'t>(node: Syntax<'t>, name: &[u8], bytes: &[u8]) -> Option<Syntax<'t>> {
+    let left = node
+        .child_by_field_name("left")
+        .filter(|_| node.kind() == "assignment")?;
+    let method = left.child_by_field_name("method")?;
+    (syntax_tree::text(method, bytes) == name).then(|| node.child_by_field_name("right"))?
+}
+
+/// The words of an extension's constants that may be names to require: whole strings with a directory in them.
+fn named_features(constants: &Constants<'_>) -> io::Result<BTreeSet<Vec<u8>>> {
+    let feature = |word: &[u8]| {
+        let path = word
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
+        path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
+    };
+    let mut features = BTreeSet::new();
+    constants.windows(|window| {
+        let begins = |at: &usize| window.bytes[..*at].last().is_none_or(|&before| before == 0);
+        for start in window.own.clone().filter(begins) {
+            let word = window.bytes[start..]
+                .split(|&b| b == 0)
+                .next()
+                .unwrap_or_default();
+            if features.len() < MAX_FILES && feature(word) {
+                features.insert(word.to_vec());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(features)
+}
+
+/// The files that `require` of a name may mean.
+fn features(name: &[u8]) -> Vec<Vec<u8>> {
+    if name.ends_with(b".rb") || name.ends_with(b".so") {
+        return vec![name.to_vec()];
+    }
+    vec![[name, b".rb"].concat(), [name, b".so"].concat(), name.to_vec()]
+}
+
+/// The gems of a lock file with their lines: names under `specs:` that are indented by four (Bundler's lock file
+/// does not tell groups; those that were not installed are not in the image).
+fn locked(bytes: &[u8]) -> Vec<(usize, &[u8])> {
+    let lines = bytes.split(|&b| b == b'\n').enumerate();
+    lines
+        .filter_map(|(number, line)| {
+            let rest = line
+                .strip_prefix(b"    ")
+                .filter(|rest| rest.first() != Some(&b' '))?;
+            let name = rest.split(|&b| b == b' ').next()?;
+            rest.ends_with(b")").then_some((number + 1, name))
+        })
+        .take(MAX_GEMS)
+        .collect()
+}
+
+fn version(name: &[u8]) -> bool {
+    name.first().is_some_and(u8::is_ascii_digit)
+}
+
+/// The directories of the interpreter's own library, in the order of its load path.
+fn library(context: &Context<'_>) -> Vec<RootPath> {
+    let mut found = Vec::new();
+    let architectures = source_file::architectures(context, "/usr/lib");
+    let mut roots: Vec<String> = [
+        "/usr/local/lib/ruby",
+        "/usr/lib/ruby",
+        "/usr/lib64/ruby",
+        "/usr/share/ruby",
+    ]
+    .map(str::to_owned)
+    .into();
+    roots.extend(architectures.iter().map(|directory| format!("{directory}/ruby")));
+    for root in roots {
+        for kind in ["site_ruby", "vendor_ruby", "."] {
+            let parent = RootPath::new(&root).join(kind);
+            for directory in source_file::directories(context, &[&parent.to_string()], version) {
+                // The architecture's directory is the one with the interpreter's `rbconfig.rb` or libraries.
+                let platforms = source_file::directories(context, &[&directory.to_string()], |name| {
+                    name.windows(5).any(|part| part == b"linux")
+                });
+                found.push(directory);
+                found.extend(platforms);
+            }
+            if kind != "." {
+                found.push(parent);
+            }
+        }
+    }
+    found.push(RootPath::new("/usr/share/rubygems"));
+    found
+}
+
+/// Returns whether a directory of the load path is for what is installed beside the interpreter.
+fn installed(directory: &RootPath) -> bool {
+    directory
+        .components()
+        .any(|name| matches!(name, b"site_ruby" | b"vendor_ruby"))
+}
+
+/// All installed gems, found by directories `gems` and `specifications` beside each other.
+fn gems(context: &Context<'_>) -> Vec<Gem> {
+    let mut tops: Vec<RootPath> = [
+        "/usr/share/rubygems-integration",
+        "/var/lib/gems",
+        "/usr/local/lib/ruby/gems",
+        "/usr/lib/ruby/gems",
+        "/usr/share/gems",
+        "/usr/local/bundle",
+    ]
+    .map(RootPath::new)
+    .into();
+    for architecture in source_file::architectures(context, "/usr/lib") {
+        tops.push(architecture.join("ruby/gems"));
+        tops.push(architecture.join("rubygems-integration"));
+    }
+    for variable in ["GEM_HOME", "GEM_PATH", "BUNDLE_PATH"] {
+        tops.extend(source_file::search_path(context, variable));
+    }
+    tops.push(context.environment.workdir.join("vendor/bundle"));
+    let mut homes = BTreeSet::new();
+    for top in tops {
+        let Some(top) = context.directory(&RootPath::root(), top.as_bytes()) else {
+            continue;
+        };
+        let mut level = vec![top.path];
+        for _ in 0..DEPTH {
+            let mut next = Vec::new();
+            for directory in level {
+                if context.directory(&directory, "specifications").is_some() {
+                    homes.insert(directory);
+                } else {
+                    let children = context
+                        .rootfs
+                        .children(&directory)
+                        .filter(|(_, entry)| entry.is_dir());
+                    next.extend(children.take(64).map(|(path, _)| path.clone()));
+                }
+            }
+            next.truncate(256);
+            level = next;
+        }
+    }
+    let mut found = Vec::new();
+    for home in homes {
+        let platforms = source_file::directories(context, &[&home.join("extensions").to_string()], |_| true);
+        let extensions: Vec<RootPath> = platforms
+            .iter()
+            .flat_map(|platform| source_file::directories(context, &[&platform.to_string()], |_| true))
+            .collect();
+        for specifications in ["specifications", "specifications/default"] {
+            let directory = home.join(specifications);
+            for (path, entry) in context.rootfs.children(&directory) {
+                let name = path.name().and_then(|name| name.strip_suffix(b".gemspec"));
+                let Some(full) = name.filter(|_| !entry.is_dir() && found.len() < MAX_GEMS) else {
+                    continue;
+                };
+                let directory = context.directory(&home, [b"gems/", full].concat());
+                let built = extensions.iter().map(|directory| directory.join(full));
+                let built = built
+                    .filter(|directory| context.rootfs.get(directory).is_some())
+                    .collect();
+                found.push(Gem {
+                    name: gem_name(full).to_vec(),
+                    directory: directory.map(|directory| directory.path),
+                    specification: path.clone(),
+                    extensions: built,
+                    load_path: OnceLock::new(),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The name of a gem in `NAME-VERSION` or `NAME-VERSION-PLATFORM`: all before the first hyphen that a digit follows.
+fn gem_name(full: &[u8]) -> &[u8] {
+    let hyphen = full
+        .windows(2)
+        .position(|pair| pair[0] == b'-' && pair[1].is_ascii_digit());
+    &full[..hyphen.unwrap_or(full.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reach::elf::parse::{Elf, tests::write_with};
+    use crate::reach::languages::source_file::tests::{beside, reached};
+
+    fn kept(items: &[(&str, &[u8])], env: &[&str], from: &[&str]) -> Vec<String> {
+        let reached = reached(items, env, from, |context| Box::new(Ruby::new(context)));
+        beside(&reached, from)
+    }
+
+    #[test]
+    fn files_along_the_load_path() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main",
+                b"#!/usr/bin/env ruby\nrequire 'json'\nrequire_relative 'sub/x'\nautoload :Foo, 'foo/bar'\n\
+                  def f; require 'own'; end\nload 'y.rb'\nrequire \"a#{b}\"\n",
+            ),
+            ("/app/sub/x.rb", b""),
+            ("/app/lib/own.rb", b""),
+            ("/app/y.rb", b""),
+            ("/opt/rb/foo/bar.rb", b""),
+            ("/usr/lib/ruby/3.1.0/json.rb", b"require 'json/ext'; system('ls')"),
+            ("/usr/lib/x86_64-linux-gnu/ruby/3.1.0/json/ext.so", b""),
+            ("/usr/lib/ruby/3.1.0/unused.rb", b""),
+            ("/usr/bin/ls", b""),
+        ];
+        assert_eq!(
+            kept(items, &["RUBYLIB=/opt/rb"], &["/app/main"]),
+            [
+                "/app/lib/own.rb",
+                "/app/sub/x.rb",
+                "/app/y.rb",
+                "/opt/rb/foo/bar.rb",
+                "/usr/lib/ruby/3.1.0/json.rb",
+                "/usr/lib/x86_64-linux-gnu/ruby/3.1.0/json/ext.so",
+            ]
+        );
+    }
+
+    #[test]
+    fn gems_their_specifications_and_lock_files() {
+        let home = "/usr/local/bundle";
+        let path = |name: &str| format!("{home}/{name}");
+        let files: Vec<(String, &[u8])> = vec![
+            ("/app/app.rb".into(), b"require 'rack'"),
+            ("/app/Gemfile.lock".into(), b"GEM\n  specs:\n    puma-x (1.0)\n      rack (>= 1)\n    gone (2)\n"),
+            (path("gems/rack-2.0/lib/rack.rb"), b""),
+            (path("specifications/rack-2.0.gemspec"), b"s.add_runtime_dependency(%q<nio4r>.freeze, [\"~> 1\".freeze])\ns.add_development_dependency 'dev'"),
+            (path("gems/nio4r-2.5/lib/nio4r.rb"), b""),
+            (path("specifications/nio4r-2.5.gemspec"), b""),
+            (path("extensions/x86_64-linux/3.1.0/nio4r-2.5/nio4r_ext.so"), b""),
+            (path("gems/puma-x-1.0/lib/puma/x.rb"), b""),
+            (path("specifications/puma-x-1.0.gemspec"), b""),
+            (path("gems/dev-1/lib/dev.rb"), b""),
+            (path("specifications/dev-1.gemspec"), b""),
+        ];
+        let items: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|(path, bytes)| (path.as_str(), *bytes))
+            .collect();
+        let mut expected: Vec<&str> = files[1..9].iter().map(|(path, _)| path.as_str()).collect();
+        expected.sort_unstable();
+        assert_eq!(kept(&items, &[], &["/app/app.rb"]), expected);
+    }
+
+    #[test]
+    fn gems_say_where_their_files_are_and_extensions_what_they_require() {
+        let extension = write_with(
+            &Elf::default(),
+            b"\0rb_require\0psych/syntax_error\0set\0/etc/x\0",
+        );
+        let home = "/usr/local/bundle";
+        let path = |name: &str| format!("{home}/{name}");
+        let files: Vec<(String, &[u8])> = vec![
+            ("/app/app.rb".into(), b"require 'concurrent'; require 'psych'"),
+            (path("gems/concurrent-1.1/lib/concurrent-ruby/concurrent.rb"), b""),
+            (path("gems/concurrent-1.1/lib/concurrent.rb"), b""),
+            (
+                path("specifications/concurrent-1.1.gemspec"),
+                b"Gem::Specification.new do |s|\n s.require_paths = [\"lib/concurrent-ruby\".freeze]\nend",
+            ),
+            ("/usr/lib/ruby/3.1.0/psych/syntax_error.rb".into(), b""),
+            ("/usr/lib/ruby/3.1.0/set.rb".into(), b""),
+            ("/usr/lib/x86_64-linux-gnu/ruby/3.1.0/psych.so".into(), &extension),
+        ];
+        let items: Vec<(&str, &[u8])> = files
+            .iter()
+            .map(|(path, bytes)| (path.as_str(), *bytes))
+            .collect();
+        let expected = [1, 3, 4, 6].map(|at: usize| files[at].0.as_str());
+        let mut kept = kept(&items, &[], &["/app/app.rb"]);
+        kept.sort_by_key(|path| files.iter().position(|(file, _)| file == path));
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn literals_commands_and_families() {
+        let items: &[(&str, &[u8])] = &[
+            ("/app/a.rb", b"File.read('/etc/app.conf'); system('ls', '-l'); `date #{x}`; IO.popen(['du', 'x'])\nOpen3.capture2e('gzip -c | wc')"),
+            ("/etc/app.conf", b""),
+            ("/usr/bin/date", b""),
+            ("/usr/bin/du", b""),
+            ("/usr/bin/gzip", b""),
+            ("/usr/bin/ls", b""),
+            ("/usr/bin/wc", b""),
+            ("/bin/sh", b""),
+            ("/usr/local/lib/ruby/3.3.0/rubygems.rb", b""),
+            ("/usr/local/lib/ruby/3.3.0/rubygems/x.rb", b""),
+            ("/usr/local/lib/ruby/3.3.0/x86_64-linux/enc/trans/t.so", b""),
+            ("/usr/local/lib/ruby/gems/3.3.0/specifications/default/json-2.gemspec", b""),
+        ];
+        let from = ["/app/a.rb", "/usr/local/lib/ruby/3.3.0/rubygems.rb"];
+        let reached = reached(items, &[], &from, |context| Box::new(Ruby::new(context)));
+        assert_eq!(
+            beside(&reached, &from),
+            [
+                "/etc/app.conf",
+                "/usr/bin/date",
+                "/usr/bin/du",
+                "/usr/bin/gzip",
+                "/usr/bin/ls",
+                "/usr/bin/wc",
+                "/usr/local/lib/ruby/3.3.0/rubygems/x.rb",
+                "/usr/local/lib/ruby/3.3.0/x86_64-linux/enc/trans/t.so",
+                "/usr/local/lib/ruby/gems/3.3.0/specifications/default/json-2.gemspec",
+            ]
+        );
+        assert_eq!(reached.left_out.len(), 1, "the shell, for a pipe");
+    }
+
+    #[test]
+    fn hostile_sources_end() {
+        let deep = b"([{ require 'b' ".repeat(5_000);
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/a/a.rb",
+                b"require_relative 'b'; require '../../../etc/x'; require ''",
+            ),
+            ("/a/b.rb", b"require_relative 'a'"),
+            ("/a/deep.rb", &deep),
+            ("/a/bad.rb", b"\xff\0require 'b'\n%q("),
+        ];
+        assert_eq!(
+            kept(items, &[], &["/a/deep.rb", "/a/a.rb", "/a/bad.rb"]),
+            ["/a/b.rb"]
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! The options of the closure.
+
+/// The level up to which files are kept beyond the observed ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keep {
+    /// The observed files, and what they need to start: links, loaders, libraries, interpreters.
+    Observed,
+    /// That, and what the kept things may come to need: modules, plug-ins, data, the application's own directories.
+    #[default]
+    Closure,
+    /// That, and the whole of every package that something kept belongs to.
+    Package,
+}
+
+/// Bounds for what is kept whole because of where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `--own-files`: files in one directory of the application's own.
+    pub own_files: u64,
+    /// `--own-bytes`: bytes in it.
+    pub own_bytes: u64,
+    /// `--listed-files`: entries of a directory that was listed and is not the application's own.
+    pub listed_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            own_files: 2000,
+            own_bytes: 20_000_000,
+            listed_files: 50,
+        }
+    }
+}
+
+/// The user's options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `--keep`.
+    pub keep: Keep,
+    /// `--exclude`: absolute paths and patterns in the image; each stands for everything below it too, and wins over
+    /// every reason to keep.
+    pub exclude: Vec<String>,
+    /// `--include-shell`: shells are kept, also where they are only named.
+    pub include_shell: bool,
+    /// `--keep-package`: packages of the distribution that are kept whole.
+    pub keep_package: Vec<String>,
+    /// Bounds for what is kept whole.
+    pub limits: Limits,
+    /// `--include`: absolute paths in the image; a directory means everything below it, and `*`, `?`, `[…]`, `{…}`
+    /// match as in a shell (`**` over directories too).
+    pub include: Vec<String>,
+}

@@ -1,0 +1,33 @@
+//! Patterns of names and paths.
+
+/// Returns whether `path` has a character that stands for others.
+pub(super) fn is_pattern(path: &[u8]) -> bool {
+    path.iter().any(|b| b"*?[".contains(b))
+}
+
+/// Returns a matcher of one name; none if the pattern is malformed or not text.
+pub(super) fn glob(name: &[u8]) -> Option<globset::GlobMatcher> {
+    // Braces are ordinary characters to glob(3).
+    let name = std::str::from_utf8(name)
+        .ok()?
+        .replace('{', "[{]")
+        .replace('}', "[}]");
+    Some(globset::GlobBuilder::new(&name).build().ok()?.compile_matcher())
+}
+
+/// Returns a matcher of the names that a table's `patterns` stand for.
+pub(super) fn name_set(patterns: impl IntoIterator<Item = impl AsRef<str>>) -> globset::GlobSet {
+    let mut set = globset::GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(
+            globset::Glob::new(pattern.as_ref()).expect("a table's patterns are read by its module's tests"),
+        );
+    }
+    set.build().unwrap_or_else(|_| globset::GlobSet::empty())
+}
+
+/// Returns a name or path as matchers take it.
+pub(super) fn as_path(name: &[u8]) -> &std::path::Path {
+    use std::os::unix::ffi::OsStrExt;
+    std::path::Path::new(std::ffi::OsStr::from_bytes(name))
+}

@@ -1,0 +1,172 @@
+//! Roots: what the image's config names, and what engines expect of every image.
+
+use crate::image::{Config, Outcome, Rootfs};
+use crate::path::RootPath;
+use crate::plan::Cause;
+use crate::reach::environment::{Environment, shell_commands};
+use crate::reach::resolver::Needs;
+
+/// The largest number of bytes of a passwd file that are looked at.
+const MAX_PASSWD: u64 = 1024 * 1024;
+
+/// Paths that engines and programs expect of any image that has them.
+const ALWAYS: [(&str, &str); 17] = [
+    ("/tmp", "programs expect a temporary directory"),
+    ("/var/tmp", "programs expect a temporary directory"),
+    ("/proc", "the runtime mounts there"),
+    ("/sys", "the runtime mounts there"),
+    ("/dev", "the runtime mounts there"),
+    ("/dev/pts", "the runtime mounts there"),
+    ("/dev/shm", "the runtime mounts there"),
+    ("/dev/mqueue", "the runtime mounts there"),
+    ("/sys/fs/cgroup", "the runtime mounts there"),
+    ("/etc/hosts", "the engine mounts there"),
+    ("/etc/hostname", "the engine mounts there"),
+    ("/etc/resolv.conf", "the engine mounts there"),
+    ("/etc/mtab", "the engine makes it if it is not there"),
+    ("/run", "programs expect a directory for run-time state"),
+    ("/var/run", "programs expect a directory for run-time state"),
+    ("/etc/passwd", "engines look up users there"),
+    ("/etc/group", "engines look up groups there"),
+];
+
+/// Roots for what `config` names.
+pub(crate) fn roots<'a>(rootfs: &'a Rootfs, config: &Config, environment: &Environment) -> Needs<'a> {
+    let mut roots = Roots {
+        rootfs,
+        environment,
+        needs: Needs::new(rootfs),
+    };
+    if !config.workdir().is_empty() {
+        roots.entry("WORKDIR", &RootPath::new(config.workdir()));
+    }
+    for volume in config.volumes() {
+        roots.entry("VOLUME", &RootPath::new(volume));
+    }
+    if !config.user().is_empty() {
+        for file in ["/etc/passwd", "/etc/group", "/etc/nsswitch.conf"] {
+            roots.entry("USER", &RootPath::new(file));
+        }
+    }
+    if let Some(home) = home(rootfs, config, environment) {
+        roots.entry("USER", &home);
+    }
+    roots.command("ENTRYPOINT", &config.entrypoint());
+    roots.command("CMD", &config.cmd());
+    roots.healthcheck(config);
+    for (path, why) in ALWAYS {
+        let why = why.to_owned();
+        roots.follow(&RootPath::new(path), &Cause::Always { why });
+    }
+    roots.needs
+}
+
+struct Roots<'a, 'e> {
+    rootfs: &'a Rootfs,
+    environment: &'e Environment,
+    needs: Needs<'a>,
+}
+
+impl Roots<'_, '_> {
+    /// The entry at `path`, and the links on the way; nothing if it isn't there (engines make WORKDIR and VOLUME).
+    fn follow(&mut self, path: &RootPath, cause: &Cause) {
+        let resolved = self.rootfs.resolve(path, true);
+        if resolved.outcome == Outcome::Found {
+            self.needs.follow(&resolved, cause);
+        } else {
+            for link in &resolved.links {
+                self.needs.mark(link, cause.clone());
+            }
+        }
+    }
+
+    fn entry(&mut self, instruction: &str, path: &RootPath) {
+        self.follow(path, &because(instruction));
+    }
+
+    /// The program of an exec form, and those of the line in `["/bin/sh", "-c", LINE]`.
+    fn command(&mut self, instruction: &str, argv: &[String]) {
+        let mut programs: Vec<String> = argv.first().cloned().into_iter().collect();
+        if let [_, flag, line, ..] = argv
+            && flag.starts_with('-')
+            && flag.ends_with('c')
+        {
+            programs.extend(shell_commands(line));
+        }
+        for program in programs {
+            if let Some(found) = self.environment.program(self.rootfs, program.as_bytes(), None) {
+                self.needs.follow(&found, &because(instruction));
+            }
+        }
+    }
+
+    /// Keeps what HEALTHCHECK runs. It starts half a minute after the container by default, so a recording may not have
+    /// it; files that its words name are kept too.
+    fn healthcheck(&mut self, config: &Config) {
+        let test = config.healthcheck().map(|check| check.test).unwrap_or_default();
+        let argv = match test.split_first() {
+            Some((kind, argv)) if kind == "CMD" => argv.to_vec(),
+            Some((kind, line)) if kind == "CMD-SHELL" => {
+                let shell = config.shell();
+                let shell = if shell.is_empty() {
+                    vec!["/bin/sh".into(), "-c".into()]
+                } else {
+                    shell
+                };
+                [&shell, line].concat()
+            }
+            _ => return,
+        };
+        self.command("HEALTHCHECK", &argv);
+        for word in argv
+            .iter()
+            .flat_map(|word| word.split(|c: char| c.is_whitespace() || ";|&()<>'\"`".contains(c)))
+        {
+            if word.is_empty() || word.starts_with('-') {
+                continue;
+            }
+            let resolved = self
+                .rootfs
+                .resolve_from(&self.environment.workdir, word.as_bytes(), true);
+            let file = self
+                .rootfs
+                .get(&resolved.path)
+                .is_some_and(|entry| entry.is_file());
+            if resolved.outcome == Outcome::Found && file {
+                self.needs.follow(&resolved, &because("HEALTHCHECK"));
+            }
+        }
+    }
+}
+
+fn because(instruction: &str) -> Cause {
+    Cause::Config {
+        instruction: instruction.to_owned(),
+    }
+}
+
+/// The home directory of the image's user: HOME, or what passwd says of the user's name or number (0 if none).
+fn home(rootfs: &Rootfs, config: &Config, environment: &Environment) -> Option<RootPath> {
+    if let Some(home) = environment.get("HOME") {
+        return Some(RootPath::new(home));
+    }
+    let user = config
+        .user()
+        .split(':')
+        .next()
+        .filter(|user| !user.is_empty())
+        .unwrap_or("0");
+    let passwd = rootfs.resolve(&RootPath::new("/etc/passwd"), true).path;
+    let passwd = rootfs.read(&passwd, MAX_PASSWD).ok()?;
+    passwd.split(|&b| b == b'\n').find_map(|line| {
+        let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();
+        match fields.as_slice() {
+            [name, _, uid, _, _, home, ..]
+                if (*name == user.as_bytes() || *uid == user.as_bytes()) && home.starts_with(b"/") =>
+            {
+                Some(RootPath::new(home))
+            }
+            _ => None,
+        }
+    })
+}

@@ -1,0 +1,31 @@
+//! Symbolic links: what a kept one leads to, over all links on the way.
+//!
+//! The other names of a hard-linked file are not kept with it: each is an entry like any other, and those that are kept
+//! are links to one file again in the layer.
+
+use std::io;
+
+use crate::image::Kind;
+use crate::plan::{Cause, EdgeKind};
+use crate::reach::resolver::{Needs, Node, Resolver};
+
+/// Keeps targets; a dangling link stays dangling, next to the directory in which its target may come to be.
+pub(super) struct SymbolicLinks;
+
+impl Resolver for SymbolicLinks {
+    fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        if let Kind::Symlink { target } = &node.entry.kind {
+            let resolved = needs.rootfs().resolve(node.path, true);
+            needs.follow(
+                &resolved,
+                &Cause::Edge {
+                    edge: EdgeKind::Target,
+                    from: node.path.clone(),
+                    line: None,
+                    quote: Some(target.to_string()),
+                },
+            );
+        }
+        Ok(())
+    }
+}
