@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::Pull;
+use slim_core::image::Reference;
 use slim_core::pipeline::{AttachOptions, OutputMode, RecordOptions, VerifyOptions};
 use slim_core::plan::privileges::{Allowed, Words};
 use slim_core::plan::tables::RuntimeTable;
@@ -186,7 +187,7 @@ pub(crate) struct Build {
     pub(crate) profiles: Profiles,
     /// The slim image's tag; may be repeated [default: NAME-slim:TAG]
     #[arg(long, value_name = "NAME:TAG", env = "SLIM_TAG")]
-    pub(crate) tag: Vec<String>,
+    pub(crate) tag: Vec<Reference>,
     /// An earlier recording of the image (or a directory that holds a recording.json), united with the new one; may be
     /// repeated
     #[arg(long, value_name = "RECORDING", env = "SLIM_RECORDING")]
@@ -487,12 +488,13 @@ pub(crate) struct Generate {
     /// Recordings, or directories that hold a recording.json
     #[arg(value_name = "RECORDING", required = true)]
     pub(crate) recordings: Vec<PathBuf>,
-    /// The image, if it is not to be found under the name that was recorded
+    /// The image, if it is not to be found under the name that was recorded: its name in the engine, or
+    /// oci-archive:PATH or docker-archive:PATH, which need no engine unless --tag is given
     #[arg(long, value_name = "IMAGE", env = "SLIM_IMAGE")]
     pub(crate) image: Option<String>,
     /// Make the slim image too, with this tag; may be repeated
     #[arg(long, value_name = "NAME:TAG", env = "SLIM_TAG")]
-    pub(crate) tag: Vec<String>,
+    pub(crate) tag: Vec<Reference>,
     #[command(flatten)]
     pub(crate) product: Product,
     #[command(flatten)]
@@ -554,7 +556,8 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Subject {
-    /// The image
+    /// The image: its name in the engine, or a file as oci-archive:PATH (an OCI layout) or docker-archive:PATH (docker
+    /// save), which is loaded into the engine for as long as it is started from
     #[arg(value_name = "IMAGE", required = true)]
     image: Option<String>,
     /// The command in place of the image's own

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use slim_core::digest::Digest;
-use slim_core::engine::docker::{Docker, TOKEN_LABEL, describe_end};
+use slim_core::engine::describe_end;
+use slim_core::engine::docker::{Docker, TOKEN_LABEL};
 use slim_core::engine::{self, Container, Engine, Error, Pull};
 use slim_core::image::Image;
 use slim_core::owned::{Claim, Fate, Kind, Ledger, State, Thing};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use slim_core::image::Image;
+use slim_core::image::{Image, ImageName};
 use slim_core::pipeline::{
     self, Bodies, ProductBuilder, ProductOptions, RecordOptions, Recorded, Scenario, Session, VerifyOptions,
 };
@@ -11,14 +11,15 @@ use slim_core::recording::Recording;
 use slim_core::recording::signature::SigningKey;
 
 use super::{
-    check, check_recorded, connect, default_tag, finish, load_recordings, open_output, recorded,
-    source_date_epoch, stop_on_signals,
+    check, check_recorded, connect, finish, load_recordings, open_output, recorded, source_date_epoch,
+    stop_on_signals,
 };
 use crate::args::{Build, Global, Profile, ProfileCommand, Subject, record_options};
 use crate::progress::Progress;
 
 /// What a product is made from and how.
 struct Order<'a> {
+    image: ImageName,
     subject: &'a Subject,
     /// How to record; none to do without a new recording.
     record: Option<&'a RecordOptions>,
@@ -54,10 +55,10 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
             })
         }
     };
-    let tags = if args.tag.is_empty() {
-        vec![default_tag(args.observe.subject.image())]
-    } else {
-        args.tag
+    let image: ImageName = args.observe.subject.image().parse()?;
+    let tags = match args.tag.as_slice() {
+        [] => vec![image.reference().slim().to_string()],
+        tags => tags.iter().map(ToString::to_string).collect(),
     };
     let product = ProductOptions {
         reach: args.product.reach()?,
@@ -70,6 +71,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
     };
     let verify = args.verify.options(record.trace, args.tag_unverified);
     let order = Order {
+        image,
         subject: &args.observe.subject,
         record: (!args.no_record).then_some(&record),
         earlier,
@@ -93,6 +95,7 @@ pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()
     };
     let verify = args.verify.options(record.trace, false);
     let order = Order {
+        image: args.observe.subject.image().parse()?,
         subject: &args.observe.subject,
         record: Some(&record),
         earlier: None,
@@ -110,16 +113,26 @@ async fn run(global: &Global, mut order: Order<'_>) -> anyhow::Result<()> {
     let subject = order.subject;
     let engine = connect(global).await?;
     if let Some(earlier) = &order.earlier {
-        check_recorded(&earlier.recording, &engine, &earlier.words, earlier.signed)?;
+        check_recorded(
+            &earlier.recording,
+            engine.as_ref(),
+            &earlier.words,
+            earlier.signed,
+        )?;
     }
-    let output = open_output(global, subject.output.as_ref(), subject.image())?.signing(order.key.take());
+    let output = open_output(global, subject.output.as_ref(), &order.image)?.signing(order.key.take());
     // To load the tracer takes longer than to index an image.
     let record = order
         .record
         .map(|options| (options, pipeline::load(options.trace)));
-    let session = Session::new(&engine, &stop, &progress);
+    let session = Session::new(engine.as_ref(), &stop, &progress);
 
-    let image = pipeline::image(session, subject.image(), subject.pull.into()).await?;
+    let pull = subject.pull.into();
+    let image = if order.record.is_some() || order.verify.is_some() {
+        pipeline::image_to_start(session, &order.image, pull).await?
+    } else {
+        pipeline::image(session, &order.image, pull).await?
+    };
     let mut seen = Seen::before(&image, &order)?;
     if let Some((options, loading)) = record {
         let recorded = recorded(session, &image, options, loading, &output).await?;

@@ -1,9 +1,7 @@
 //! `slim doctor`.
 
 use serde_json::json;
-use slim_core::engine::Engine as _;
-use slim_core::engine::docker::Docker;
-use slim_core::trace;
+use slim_core::{engine, trace};
 
 use super::CannotTrace;
 use crate::args::{Global, Results};
@@ -33,7 +31,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
         })
         .collect();
     let can_trace = checks.iter().all(|check| check.ok || !check.needed);
-    checks.push(engine(global).await);
+    checks.push(check_engine(global).await);
     match global.results() {
         Results::Json => {
             let list: Vec<_> = checks
@@ -65,12 +63,12 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
     }
 }
 
-async fn engine(global: &Global) -> Check {
+async fn check_engine(global: &Global) -> Check {
     let name = "container engine".to_owned();
-    match Docker::connect(global.host.as_deref()).await {
-        Ok(docker) => {
-            let facts = docker.facts();
-            let same = docker.same_kernel();
+    match engine::connect(global.host.as_deref()).await {
+        Ok(engine) => {
+            let facts = engine.facts();
+            let same = engine.same_kernel();
             let what = match &same {
                 Ok(()) => format!("{} {}, API {}", facts.name, facts.version, facts.api),
                 Err(error) => error.to_string(),

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use slim_core::engine::{Engine as _, Pull};
+use slim_core::engine::Pull;
 use slim_core::pipeline::{self, ProductBuilder, ProductOptions, Progress as _, Session};
 use slim_core::plan::privileges;
 
-use super::{connect, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
+use super::{connect_for, finish, load_recordings, open_output, source_date_epoch, stop_on_signals};
 use crate::args::{Generate, Global};
 use crate::progress::Progress;
 
@@ -15,14 +15,14 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let began = Instant::now();
     let key = args.signed.key()?;
     let (recording, bodies) = load_recordings(&args.recordings, key.as_ref())?;
-    let reference = match args.image {
-        Some(reference) => reference,
-        None => pipeline::recorded_reference(&recording),
+    let name = match &args.image {
+        Some(image) => image.parse()?,
+        None => pipeline::recorded_name(&recording)?,
     };
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
-    let output = open_output(global, args.output.as_ref(), &reference)?;
-    let engine = connect(global).await?;
+    let output = open_output(global, args.output.as_ref(), &name)?;
+    let engine = connect_for(global, &name, !args.tag.is_empty()).await?;
     let asked = if key.is_some() {
         BTreeSet::new()
     } else {
@@ -37,13 +37,13 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
             asked.join(", ")
         ));
     }
-    let session = Session::new(&engine, &stop, &progress);
-    let image = pipeline::image(session, &reference, Pull::Never).await?;
+    let session = Session::new(engine.as_ref(), &stop, &progress);
+    let image = pipeline::image(session, &name, Pull::Never).await?;
     let options = ProductOptions {
         reach: args.product.reach()?,
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
-        tags: args.tag,
+        tags: args.tag.iter().map(ToString::to_string).collect(),
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,

@@ -6,8 +6,9 @@ use crate::args::{Global, Merge, Results};
 pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
     let (recording, bodies) = load_recordings(&args.recordings, args.signed.key()?.as_ref())?;
     let reference = slim_core::pipeline::recorded_reference(&recording);
+    let name = reference.parse()?;
     let key = args.sign.key()?;
-    let output = open_output(global, args.output.as_ref(), &reference)?.signing(key);
+    let output = open_output(global, args.output.as_ref(), &name)?.signing(key);
     let path = output.write_recording(&recording, &bodies)?;
     match global.results() {
         Results::Json => print!(

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use slim_core::engine::docker::Docker;
+use slim_core::engine::{self, Engine, NoEngine};
+use slim_core::image::ImageName;
 use slim_core::owned;
 use slim_core::pipeline::{self, Output, Product, Session, Stop};
 use slim_core::plan::privileges::{self, Words};
@@ -128,16 +129,24 @@ fn ignores_hang_up() -> bool {
     mask.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// The engine, with what dead runs left behind in it removed, and that said.
-async fn connect(global: &Global) -> anyhow::Result<Docker> {
-    let docker = Docker::connect(global.host.as_deref())
+/// Connects to the engine, if there is something for it to do: an image in a file needs none to be read.
+async fn connect_for(global: &Global, image: &ImageName, uses: bool) -> anyhow::Result<Box<dyn Engine>> {
+    match image {
+        ImageName::Archive(_) if !uses => Ok(Box::new(NoEngine::default())),
+        _ => connect(global).await,
+    }
+}
+
+/// Connects to the engine, removes what dead runs left behind in it, and says so.
+async fn connect(global: &Global) -> anyhow::Result<Box<dyn Engine>> {
+    let engine = engine::connect(global.host.as_deref())
         .await
         .map_err(pipeline::Error::from)?;
     let state = owned::State::default_path().and_then(|path| owned::State::existing(&path));
     match state {
         Ok(None) => {}
         Ok(Some(state)) => {
-            let cleaned = pipeline::clean_up(&state, &docker).await;
+            let cleaned = pipeline::clean_up(&state, engine.as_ref()).await;
             for removed in cleaned.removed {
                 progress::say(&report::printable(&removed.to_string()));
             }
@@ -148,32 +157,29 @@ async fn connect(global: &Global) -> anyhow::Result<Docker> {
         // To create something is refused then; what creates nothing goes on.
         Err(error) => tracing::warn!("{error}"),
     }
-    Ok(docker)
+    Ok(engine)
 }
 
 fn open_output(
     global: &Global,
     directory: Option<&PathBuf>,
-    reference: &str,
+    image: &ImageName,
 ) -> Result<Output, pipeline::Error> {
-    let default = || pipeline::default_directory(reference);
+    let default = || pipeline::default_directory(&image.reference().to_string());
     Output::open(&directory.cloned().unwrap_or_else(default), global.output_mode)
 }
 
 /// What in a recording from a file is not allowed, if it is not signed.
 fn check_recorded(
     recording: &Recording,
-    engine: &Docker,
+    engine: &dyn Engine,
     words: &Words,
     signed: bool,
 ) -> Result<(), pipeline::Error> {
     if signed {
         return Ok(());
     }
-    words.check(privileges::of_recording(
-        recording,
-        slim_core::engine::Engine::facts(engine),
-    ))?;
+    words.check(privileges::of_recording(recording, engine.facts()))?;
     Ok(())
 }
 
@@ -249,17 +255,6 @@ fn json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
-/// The default tag of an image's product: `NAME-slim:TAG`.
-fn default_tag(reference: &str) -> String {
-    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
-    // A colon before the last slash belongs to the registry's port.
-    let slash = name.rfind('/').map_or(0, |place| place + 1);
-    match name[slash..].rfind(':') {
-        Some(colon) => format!("{}-slim:{}", &name[..slash + colon], &name[slash + colon + 1..]),
-        None => format!("{name}-slim:latest"),
-    }
-}
-
 /// The time that `SOURCE_DATE_EPOCH` sets.
 fn source_date_epoch() -> anyhow::Result<Option<u64>> {
     match std::env::var("SOURCE_DATE_EPOCH") {
@@ -304,22 +299,4 @@ fn unite(
         });
     }
     united.context("no recording is named")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_tag_names_the_image_and_keeps_the_tag() {
-        assert_eq!(default_tag("nginx"), "nginx-slim:latest");
-        assert_eq!(default_tag("nginx:1.25"), "nginx-slim:1.25");
-        assert_eq!(
-            default_tag("host:5000/team/app"),
-            "host:5000/team/app-slim:latest"
-        );
-        assert_eq!(default_tag("host:5000/team/app:v1"), "host:5000/team/app-slim:v1");
-        let digest = format!("app@sha256:{}", "a".repeat(64));
-        assert_eq!(default_tag(&digest), "app-slim:latest");
-    }
 }

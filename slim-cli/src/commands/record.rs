@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use slim_core::engine::Pull;
-use slim_core::engine::docker::Docker;
+use slim_core::engine::{Engine, Pull};
+use slim_core::image::ImageName;
 use slim_core::pipeline::{self, Bodies, Running, Session};
 use slim_core::recording::signature::SigningKey;
 use slim_core::recording::{Purpose, Recording, Run};
@@ -25,12 +25,13 @@ async fn record(global: &Global, args: &Observe, key: Option<SigningKey>) -> any
     let options = record_options(args)?;
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
-    let output = open_output(global, args.subject.output.as_ref(), args.subject.image())?.signing(key);
+    let name = args.subject.image().parse()?;
+    let output = open_output(global, args.subject.output.as_ref(), &name)?.signing(key);
     let loading = pipeline::load(options.trace);
     let engine = connect(global).await?;
-    let session = Session::new(&engine, &stop, &progress);
+    let session = Session::new(engine.as_ref(), &stop, &progress);
 
-    let image = pipeline::image(session, args.subject.image(), args.subject.pull.into()).await?;
+    let image = pipeline::image_to_start(session, &name, args.subject.pull.into()).await?;
     let recorded = recorded(session, &image, &options, loading, &output).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
@@ -46,10 +47,10 @@ async fn attach(
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
-    let session = Session::new(&engine, &stop, &progress);
-    let (running, reference) = find(&engine, to).await?;
-    let output = open_output(global, args.subject.output.as_ref(), &reference)?.signing(key);
-    let image = pipeline::image(session, &reference, Pull::Never).await?;
+    let session = Session::new(engine.as_ref(), &stop, &progress);
+    let (running, name) = find(engine.as_ref(), to).await?;
+    let output = open_output(global, args.subject.output.as_ref(), &name)?.signing(key);
+    let image = pipeline::image(session, &name, Pull::Never).await?;
     let options = attach_options(args);
     let run = pipeline::attach(session, &image, &running, &options).await?;
     let mut recording = Recording::new(run.image.clone());
@@ -64,15 +65,19 @@ async fn attach(
 }
 
 /// What is to be attached to, and the name of its image.
-async fn find(engine: &Docker, to: Attachment<'_>) -> Result<(Running, String), pipeline::Error> {
+async fn find(engine: &dyn Engine, to: Attachment<'_>) -> anyhow::Result<(Running, ImageName)> {
     match to {
         Attachment::Container(name) => {
-            engine.same_kernel()?;
-            let container = engine.find(name).await?;
-            let reference = engine.image_of(&container).await?;
-            Ok((Running::Container(container), reference))
+            let found = async {
+                engine.same_kernel()?;
+                let container = engine.find(name).await?;
+                let image = engine.image_of(&container).await?;
+                Ok::<_, slim_core::engine::Error>((container, image))
+            };
+            let (container, image) = found.await.map_err(pipeline::Error::from)?;
+            Ok((Running::Container(container), image.parse()?))
         }
-        Attachment::Cgroup(path, image) => Ok((Running::Cgroup(path.to_owned()), image.to_owned())),
+        Attachment::Cgroup(path, image) => Ok((Running::Cgroup(path.to_owned()), image.parse()?)),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let engine = connect(global).await?;
-    let session = Session::new(&engine, &stop, &progress);
+    let session = Session::new(engine.as_ref(), &stop, &progress);
     let named = args.product.as_deref();
     let digest = report
         .product
@@ -42,7 +42,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     };
     let mut product = None;
     for reference in candidates {
-        match pipeline::image(session, reference, Pull::Never).await {
+        match pipeline::image_to_start(session, &reference.parse()?, Pull::Never).await {
             Ok(image) if named.is_some() || image.id == *digest => {
                 product = Some(image);
                 break;
@@ -60,14 +60,14 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
             directory.display()
         )
     })?;
-    let original = args
-        .image
-        .clone()
-        .unwrap_or_else(|| pipeline::recorded_reference(&recording));
-    let original = pipeline::image(session, &original, Pull::Never)
-        .await
-        .ok()
-        .filter(|image| image.id == recording.image);
+    let original = match &args.image {
+        Some(image) => Some(pipeline::image_to_start(session, &image.parse()?, Pull::Never).await?),
+        None => match pipeline::recorded_name(&recording) {
+            Ok(name) => pipeline::image(session, &name, Pull::Never).await.ok(),
+            Err(_) => None,
+        },
+    };
+    let original = original.filter(|image| image.id == recording.image);
     let tagged = tag.unwrap_or(&report.reference);
     let existing = ExistingProduct {
         plan: &plan,
@@ -79,7 +79,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         tagged,
     };
     words
-        .check(existing.privileges(&engine, key.is_some())?)
+        .check(existing.privileges(engine.as_ref(), key.is_some())?)
         .map_err(pipeline::Error::from)?;
     let options = args.checks.options(Some(args.tracer.sizes()));
     let (verification, unchecked) = existing.verify(session, &options).await?;

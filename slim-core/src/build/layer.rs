@@ -28,7 +28,7 @@ use crate::image::{Entry, Kind, Rootfs};
 use crate::path::RootPath;
 
 /// A tar's unit.
-pub(super) const BLOCK: usize = 512;
+const BLOCK: usize = 512;
 
 /// Length of a header's name and of its prefix.
 const MAX_NAME: usize = 100;
@@ -398,21 +398,4 @@ impl Pax {
         out.resize(out.len().next_multiple_of(BLOCK), 0);
         out
     }
-}
-
-/// The headers of a member of the archive around the layer: a root-owned file (0644) of `size` bytes.
-pub(super) fn member(name: &str, size: u64) -> Vec<u8> {
-    let mut pax = Pax::default();
-    let mut header = Header::new_ustar();
-    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-    header.set_entry_type(EntryType::Regular);
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(pax.fit(b"size", size, MAX_SIZE));
-    header.set_cksum();
-    let mut out = pax.blocks();
-    out.extend_from_slice(header.as_bytes());
-    out
 }

@@ -4,7 +4,6 @@
 //! Dockerfile that [`Built::dockerfile`] holds it is the context that rebuilds the image, and framed by a few headers
 //! it is the archive that engines load ([`Built::archive`]); its bytes are on the disk once.
 
-mod archive;
 mod change;
 mod config;
 mod context;
@@ -15,13 +14,13 @@ use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub use archive::Reader;
 pub use layer::Layer;
 pub use totals::totals;
 
 use crate::digest::Digest;
-use crate::image::Image;
+use crate::image::{ArchiveReader, Blobs, Image, LayerTar, Reference, ReferenceError};
 use crate::path::RootPath;
 use crate::plan::Plan;
 
@@ -54,7 +53,7 @@ pub struct Built {
     /// A Dockerfile that makes the same image from the layer's file.
     pub dockerfile: String,
     /// The names that the archive gives the image.
-    pub tags: Vec<String>,
+    pub tags: Vec<Reference>,
 }
 
 /// The reason why an image cannot be built.
@@ -99,6 +98,9 @@ pub enum BuildError {
         /// The reason.
         reason: String,
     },
+    /// A tag is no image's name.
+    #[error("the product cannot be tagged: {0}")]
+    Tag(#[from] ReferenceError),
     /// The work was told to end.
     #[error("interrupted")]
     Cancelled,
@@ -123,8 +125,13 @@ pub fn build(
     path: &Path,
     progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Built, BuildError> {
-    // A wrong --change is known before anything is written.
+    // A wrong --change or tag is known before anything is written.
     let config = config::edited(image, plan, options)?;
+    let tags = options
+        .tags
+        .iter()
+        .map(|tag| tag.parse())
+        .collect::<Result<_, _>>()?;
     let epoch = options
         .source_date_epoch
         .map(|epoch| i64::try_from(epoch).unwrap_or(i64::MAX));
@@ -146,7 +153,7 @@ pub fn build(
         layer,
         layer_file: path.to_owned(),
         dockerfile: context::dockerfile(&instructions),
-        tags: options.tags.iter().map(|tag| archive::tagged(tag)).collect(),
+        tags,
     })
 }
 
@@ -156,8 +163,28 @@ impl Built {
     ///
     /// # Errors
     /// The layer's file cannot be opened or is no longer what was written.
-    pub fn archive(&self) -> Result<Reader, BuildError> {
-        archive::reader(self).map_err(|source| BuildError::Write {
+    pub fn archive(&self) -> Result<ArchiveReader, BuildError> {
+        let open = || {
+            let file = File::open(&self.layer_file)?;
+            if file.metadata()?.len() != self.layer.size {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "it is no longer what was built; build again",
+                ));
+            }
+            let layer = LayerTar {
+                diff_id: self.layer.diff_id.clone(),
+                file: Arc::new(file),
+                offset: 0,
+                size: self.layer.size,
+            };
+            let blobs = Blobs {
+                config: self.config.clone(),
+                layers: vec![layer],
+            };
+            blobs.archive(&self.tags)
+        };
+        open().map_err(|source| BuildError::Write {
             path: self.layer_file.clone(),
             source,
         })

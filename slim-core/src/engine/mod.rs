@@ -3,18 +3,24 @@
 //! An [`Engine`] creates containers from an image's own configuration plus what the user asks for, by the names of
 //! `docker run`'s options, and touches nothing else: nothing is injected, nothing is privileged.
 
+mod absent;
 mod archive;
 #[cfg(feature = "docker")]
 pub mod docker;
+mod end;
+mod source;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+pub use absent::NoEngine;
 pub use archive::Archive;
+pub use end::{crash_loop, describe_end};
+pub use source::{ImageSource, load_from_file, source};
 
 use crate::digest::Digest;
-use crate::image::{Image, ImageRef};
+use crate::image::{Image, ImageError, ImageRef};
 use crate::owned::{self, Fate, Place, Thing};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
@@ -90,6 +96,31 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// The image is not there and cannot be pulled, is for another platform, or cannot be read.
     async fn image(&self, reference: &str, pull: Pull, progress: Option<ByteCounts>) -> Result<Image, Error>;
+
+    /// Returns true if the engine has the image whose config has the digest `id`.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    async fn has_image(&self, id: &Digest) -> Result<bool, Error>;
+
+    /// Checks that its containers run on this machine's kernel, as far as can be seen from outside. The tracer decides,
+    /// when it sees a container begin.
+    ///
+    /// # Errors
+    /// [`Error::OtherKernel`].
+    fn same_kernel(&self) -> Result<(), Error>;
+
+    /// Finds a container of anybody's by name or id.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`] if there is none.
+    async fn find(&self, name_or_id: &str) -> Result<Container, Error>;
+
+    /// Returns the name of the image that a container was made of, or its digest where the name means another one by now.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    async fn image_of(&self, container: &Container) -> Result<String, Error>;
 
     /// Creates (does not start) the container of `image` that `spec` describes, which is written down before as this
     /// process's own.
@@ -192,7 +223,16 @@ pub trait Engine: Send + Sync {
     async fn remove_left(&self, thing: &Thing) -> Result<Fate, Error>;
 }
 
-/// The engine that calls itself `place`; none if there is no such one, or it does not answer.
+/// Connects to the engine at `address`, or where docker's own command line would (`DOCKER_HOST`, the context, the default
+/// socket). The scheme of the address says which kind of engine it is; so far each means Docker's API.
+///
+/// # Errors
+/// The address cannot be used, nobody answers there, or the engine is too old.
+pub async fn connect(address: Option<&str>) -> Result<Box<dyn Engine>, Error> {
+    Ok(Box::new(docker::Docker::connect(address).await?))
+}
+
+/// Returns the engine that calls itself `place`; none if there is no such one, or it does not answer.
 pub async fn at(place: &Place) -> Option<Box<dyn Engine>> {
     #[cfg(feature = "docker")]
     if let Some(docker) = docker::Docker::at(place).await {
@@ -200,6 +240,23 @@ pub async fn at(place: &Place) -> Option<Box<dyn Engine>> {
     }
     let _ = place;
     None
+}
+
+/// Checks that an image is for this machine; `architecture` is Go's name of it.
+fn check_platform(reference: &str, os: &str, architecture: &str) -> Result<(), Error> {
+    let ours = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    if (os, architecture) == ("linux", ours) {
+        return Ok(());
+    }
+    Err(Error::Platform {
+        reference: reference.to_owned(),
+        theirs: format!("{os}/{architecture}"),
+        ours: format!("linux/{ours}"),
+    })
 }
 
 /// Why an engine could not do something.
@@ -286,6 +343,15 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// An image's file cannot be read.
+    #[error(transparent)]
+    ImageFile(#[from] ImageError),
+    /// There is no engine.
+    #[error("slim cannot {action} without a container engine")]
+    Absent {
+        /// The work.
+        action: &'static str,
+    },
     /// The container did not start.
     #[error("the container did not start: {what}; {advice} (the engine says: {message})")]
     Start {
@@ -349,5 +415,25 @@ impl Error {
     /// Whether it means that this machine cannot trace the engine's containers (exit code 5).
     pub fn cannot_trace(&self) -> bool {
         matches!(self, Self::OtherKernel { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_for_one_platform() {
+        let ours = if cfg!(target_arch = "x86_64") {
+            "amd64"
+        } else {
+            "arm64"
+        };
+        assert!(check_platform("x", "linux", ours).is_ok());
+        for (os, architecture) in [("windows", ours), ("linux", "s390x"), ("", "")] {
+            let error = check_platform("x", os, architecture).expect_err("another platform");
+            let platform = format!("{os}/{architecture}");
+            assert!(error.to_string().contains(&platform), "{error}");
+        }
     }
 }

@@ -24,7 +24,7 @@ use super::config::MAX_CONFIG;
 use super::merge::{Layer, Merged, directory, merge, remove_below};
 use super::rootfs::MAX_LINKS;
 use super::tar::{Content, ContentReader, Member, Members, Type};
-use super::{Config, Entry, ImageError, Kind, Rootfs, Store, config_from};
+use super::{ArchiveFormat, Blobs, Config, Entry, ImageError, Kind, LayerTar, Rootfs, Store, config_from};
 use crate::digest::Digest;
 use crate::path::{RawPath, RootPath};
 
@@ -60,15 +60,26 @@ impl Archive {
     /// The archive is malformed, holds another number of images than one, a layer's bytes are not those that the
     /// config promises, or the spool files (in `TMPDIR`, or `/var/tmp`) cannot be written.
     pub fn read(reader: impl Read) -> Result<Self, ImageError> {
+        Self::read_format(reader, None)
+    }
+
+    /// Reads the one image in an archive that must be of `format`, if there is one.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub fn read_format(reader: impl Read, format: Option<ArchiveFormat>) -> Result<Self, ImageError> {
         let spool = Arc::new(spool(reader)?);
         let size = spool
             .metadata()
             .map_err(ImageError::io("spooled image archive"))?
             .len();
         let outer = Outer::index(&spool, size)?;
-        let found = match outer.find(b"manifest.json") {
-            Ok(content) => outer.docker(&content)?,
-            Err(_) => outer.oci()?,
+        let docker = outer.members.contains_key(&RootPath::new(b"manifest.json"));
+        let found = match format {
+            Some(ArchiveFormat::Docker) => outer.docker()?,
+            Some(ArchiveFormat::Oci) => outer.oci()?,
+            None if docker => outer.docker()?,
+            None => outer.oci()?,
         };
         let config = config_from(&found.config)?;
         let promised = config.diff_ids()?;
@@ -87,22 +98,26 @@ impl Archive {
             .map(|(number, (content, diff_id))| read_layer(&spool, content, number, &diff_id))
             .collect::<Result<_, _>>()?;
         let mut contents = Vec::with_capacity(layers.len());
-        let mut files = Vec::with_capacity(layers.len());
+        let mut tars = Vec::with_capacity(layers.len());
         let mut parts = Vec::with_capacity(layers.len());
         for layer in layers {
             parts.push(layer.layer);
             contents.push(layer.contents);
-            files.push(layer.file);
+            tars.push(layer.tar);
         }
         let Merged { entries, origins } = merge(parts);
         let places = origins
             .into_iter()
             .map(|(layer, inode)| contents[layer].remove(&inode))
             .collect();
+        let blobs = Blobs {
+            config: found.config,
+            layers: tars,
+        };
         Ok(Self {
-            id: Digest::of(&found.config),
+            id: Digest::of(&blobs.config),
             config,
-            rootfs: Rootfs::new(entries, Arc::new(Spooled { files, places })),
+            rootfs: Rootfs::new(entries, Arc::new(Spooled { blobs, places })),
             tags: found.tags,
         })
     }
@@ -110,7 +125,7 @@ impl Archive {
 
 /// The bytes of a merged image, in its layers' tars.
 struct Spooled {
-    files: Vec<Arc<File>>,
+    blobs: Blobs,
     /// The locations by inode number.
     places: Vec<Option<Content>>,
 }
@@ -120,8 +135,8 @@ impl Spooled {
         let place = usize::try_from(entry.inode)
             .ok()
             .and_then(|inode| self.places.get(inode)?.as_ref());
-        match (place, self.files.get(entry.layer)) {
-            (Some(content), Some(file)) => Ok(content.open(file.clone())),
+        match (place, self.blobs.layers.get(entry.layer)) {
+            (Some(content), Some(layer)) => Ok(content.open(layer.file.clone())),
             _ => Err(io::Error::new(
                 io::ErrorKind::NotFound,
                 format!("{path}: its layer has no bytes for it"),
@@ -141,6 +156,10 @@ impl Store for Spooled {
         let mut bytes = Vec::new();
         content.take(length as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn blobs(&self) -> Option<&Blobs> {
+        Some(&self.blobs)
     }
 }
 
@@ -256,8 +275,9 @@ impl<'a> Outer<'a> {
         Ok(bytes)
     }
 
-    fn docker(&self, manifest: &Content) -> Result<Found, ImageError> {
-        let manifests: Vec<DockerManifest> = json("manifest.json", &self.bytes(manifest)?)?;
+    fn docker(&self) -> Result<Found, ImageError> {
+        let manifest = self.document("manifest.json", "docker save")?;
+        let manifests: Vec<DockerManifest> = json("manifest.json", &manifest)?;
         let [manifest] = manifests.as_slice() else {
             return Err(ImageError::Archive(format!(
                 "it holds {} images; save exactly one",
@@ -272,14 +292,19 @@ impl<'a> Outer<'a> {
         })
     }
 
+    /// Returns the document that tells an archive's format.
+    fn document(&self, name: &str, format: &str) -> Result<Vec<u8>, ImageError> {
+        if !self.members.contains_key(&RootPath::new(name.as_bytes())) {
+            return Err(ImageError::Archive(format!(
+                "it is not {format}, which has a {name} (docker save writes manifest.json, an OCI layout has index.json)"
+            )));
+        }
+        self.bytes(&self.find(name.as_bytes())?)
+    }
+
     /// Follows `index.json`, through nested indexes, to the manifest for this machine.
     fn oci(&self) -> Result<Found, ImageError> {
-        let Ok(index) = self.find(b"index.json") else {
-            return Err(ImageError::Archive(
-                "it holds neither manifest.json (docker save) nor index.json (OCI layout)".into(),
-            ));
-        };
-        let mut index: ImageIndex = json("index.json", &self.bytes(&index)?)?;
+        let mut index: ImageIndex = json("index.json", &self.document("index.json", "an OCI layout")?)?;
         // An index of indexes of indexes is as deep as any tool writes them.
         for _ in 0..4 {
             let one = pick(index.manifests())?;
@@ -356,7 +381,7 @@ struct ReadLayer {
     layer: Layer,
     /// The locations by the layer's inode numbers.
     contents: HashMap<u64, Content>,
-    file: Arc<File>,
+    tar: LayerTar,
 }
 
 fn read_layer(
@@ -409,7 +434,12 @@ fn read_layer(
     Ok(ReadLayer {
         layer: builder.layer,
         contents: builder.contents,
-        file,
+        tar: LayerTar {
+            diff_id: digest,
+            file,
+            offset,
+            size,
+        },
     })
 }
 

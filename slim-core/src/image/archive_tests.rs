@@ -1,5 +1,6 @@
 use std::io::Write as _;
 
+use super::super::ArchiveFile;
 use super::*;
 
 /// A tar of `(name, type, link or content, PAX records)`.
@@ -292,4 +293,71 @@ fn damage_is_an_error_and_never_a_panic() {
         damaged[at] ^= 0x55;
         let _ = Archive::read(damaged.as_slice());
     }
+}
+
+/// A file of `bytes`, named as an archive of `format`.
+fn on_disk(bytes: &[u8], format: ArchiveFormat) -> (tempfile::NamedTempFile, ArchiveFile) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let path = file.path().to_owned();
+    (file, ArchiveFile { format, path })
+}
+
+#[test]
+fn an_archive_that_is_written_reads_as_either_format() {
+    let layers = [
+        layer_tar(&[("a/b", b'0', b"content"), ("c", b'0', b"other")]),
+        layer_tar(&[("a/.wh.b", b'0', b"")]),
+        // Of no whole number of blocks.
+        layer_tar(&[("d", b'0', b"last")])[..1024 - 508].to_vec(),
+        layer_tar(&[("a/.wh.b", b'0', b"")]),
+    ];
+    let read = Archive::read(archive(&layers, gzip).as_slice()).unwrap();
+    let name = "host:5000/app".parse().unwrap();
+    let mut reader = read.rootfs.blobs().unwrap().archive(&[name]).unwrap();
+    let mut written = Vec::new();
+    reader.read_to_end(&mut written).unwrap();
+    assert_eq!(written.len() as u64, reader.size());
+    let entries = |archive: &Archive| {
+        let entries = archive.rootfs.iter();
+        entries
+            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .collect::<Vec<_>>()
+    };
+    for (format, tag) in [
+        (ArchiveFormat::Docker, "host:5000/app:latest"),
+        (ArchiveFormat::Oci, "host:5000/app:latest"),
+    ] {
+        let (_file, named) = on_disk(&written, format);
+        let again = named.read().unwrap();
+        assert_eq!(again.id, read.id);
+        assert_eq!(again.tags, [tag]);
+        assert_eq!(entries(&again), entries(&read));
+        assert_eq!(again.rootfs.read_at(&"/d".into(), 0, 9).unwrap(), b"last");
+    }
+}
+
+#[test]
+fn an_error_names_the_users_file() {
+    let docker = archive(&[layer_tar(&[("a", b'0', b"content")])], <[u8]>::to_vec);
+    for (bytes, format, reason) in [
+        (&docker[..], ArchiveFormat::Oci, "it is not an OCI layout"),
+        (&docker[..700], ArchiveFormat::Docker, ""),
+        (&gzip(&docker)[..60], ArchiveFormat::Docker, ""),
+        (b"no archive", ArchiveFormat::Docker, ""),
+        (b"", ArchiveFormat::Docker, "it is not docker save"),
+    ] {
+        let (file, named) = on_disk(bytes, format);
+        let error = named.read().unwrap_err();
+        assert!(
+            matches!(&error, ImageError::File { path, .. } if path == file.path()),
+            "{error}"
+        );
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+    let (file, named) = on_disk(&docker, ArchiveFormat::Docker);
+    assert!(named.read().is_ok());
+    drop(file);
+    let error = named.read().unwrap_err().to_string();
+    assert!(error.contains(&named.path.display().to_string()), "{error}");
 }

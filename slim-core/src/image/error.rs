@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 
 use crate::path::RootPath;
 
@@ -28,6 +29,14 @@ pub enum ImageError {
     /// An archive or a layer in it breaks its format, or a bound that no real image comes near.
     #[error("the image archive is malformed: {0}")]
     Archive(String),
+    /// An image archive of the user's cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: Box<ImageError>,
+    },
     /// The image's config is not what the OCI image specification describes.
     #[error("the image's config is malformed: {0}")]
     Config(String),

@@ -7,18 +7,24 @@ pub mod archive;
 mod config;
 mod error;
 mod merge;
+mod name;
 pub mod overlay;
 pub mod packages;
+mod reference;
 mod rootfs;
+mod save;
 mod tar;
 
 pub use archive::Archive;
 pub use config::{Config, Healthcheck, config_from};
 pub use error::ImageError;
+pub use name::{ArchiveFile, ArchiveFormat, ImageName, ImageNameError};
+pub use reference::{Reference, ReferenceError};
 pub(crate) use rootfs::PATH_MAX;
 #[cfg(test)]
 pub(crate) use rootfs::memory;
 pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};
+pub use save::{ArchiveReader, Blobs, LayerTar};
 
 use crate::digest::Digest;
 

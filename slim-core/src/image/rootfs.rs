@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::Blobs;
 use crate::path::{RawPath, RootPath};
 
 /// Number of symbolic links that Linux follows in one look-up (`MAXSYMLINKS` in `include/linux/namei.h`).
@@ -115,6 +116,11 @@ pub trait Store: Send + Sync {
         }
         Ok(bytes)
     }
+
+    /// Returns the image's blobs as they came, if the storage has them.
+    fn blobs(&self) -> Option<&Blobs> {
+        None
+    }
 }
 
 /// The merged file system of an image: path to entry, and a store for the bytes. Clones share both.
@@ -193,6 +199,11 @@ impl Rootfs {
         }
         let entries = Arc::new(entries);
         Self { entries, store }
+    }
+
+    /// Returns the image's blobs as they came, if the storage has them: that of an archive does.
+    pub fn blobs(&self) -> Option<&Blobs> {
+        self.store.blobs()
     }
 
     /// Returns the entry at exactly `path`; links are not followed.

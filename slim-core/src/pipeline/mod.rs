@@ -31,7 +31,7 @@ pub use attach::{AttachOptions, Running, attach};
 pub use cleanup::{Cleaned, Removed, clean_up, clean_up_after};
 pub use output::{Bodies, Output, OutputMode, PartialFile, REPORT_FILE, default_directory, load_bodies};
 pub use produce::{Product, ProductBuilder, ProductOptions, plan};
-pub use record::{RecordOptions, Recorded, image, record, recorded_reference};
+pub use record::{RecordOptions, Recorded, image, image_to_start, record, recorded_name, recorded_reference};
 pub use tracer::{ActiveTracer, KernelTracer, LoadedTracer, Loading, Tracer, load};
 pub use verify::{ARBITRARY_USER, ExistingProduct, Scenario, VerifyOptions};
 
@@ -258,6 +258,12 @@ pub enum Error {
         reference: String,
         /// What it is now.
         found: String,
+    },
+    /// A recording says that its image was a file.
+    #[error("the recording was made of {recorded:?}, which no engine knows: name the image with --image")]
+    RecordedName {
+        /// The recorded name.
+        recorded: String,
     },
     /// The user ended it.
     #[error("interrupted; what was created is removed")]

@@ -12,9 +12,8 @@ use super::target::ProbeTarget;
 use super::tracer::Loading;
 use super::{Error, Progress, Scenario, Session, Stage};
 use crate::digest::Digest;
-use crate::engine::docker::describe_end;
-use crate::engine::{Container, Pull};
-use crate::image::{Image, ImageRef};
+use crate::engine::{self, Container, Pull, describe_end};
+use crate::image::{Image, ImageName, ImageRef};
 use crate::probe::{self, ExecOutput, Probed, Timeouts, Unrecorded};
 use crate::reach;
 use crate::recording::{Exchange, HostFacts, Outcome, Phase, Purpose, Recording, Run};
@@ -81,22 +80,44 @@ impl Recorded {
     }
 }
 
-/// Finds the image, pulling it if asked, and indexes its file system.
+/// Finds the image in the engine, which may pull it, or in a file, and indexes its file system.
 ///
 /// # Errors
 /// [`Error::Engine`]; [`Error::Interrupted`] when the user ended it.
-pub async fn image(session: Session<'_>, reference: &str, pull: Pull) -> Result<Image, Error> {
-    let progress = session.progress;
-    progress.begin(Stage::Image, reference);
+pub async fn image(session: Session<'_>, name: &ImageName, pull: Pull) -> Result<Image, Error> {
+    let Session {
+        engine,
+        stop,
+        progress,
+        ..
+    } = session;
+    progress.begin(Stage::Image, &name.to_string());
     let (sender, receiver) = mpsc::unbounded_channel();
-    let found = cancellable(
-        session.stop,
-        1,
-        session.engine.image(reference, pull, Some(sender)),
-    );
+    let source = engine::source(name, engine, pull);
+    let found = cancellable(stop, 1, source.image(Some(sender)));
     let (image, ()) = tokio::join!(found, show_bytes(receiver, progress));
     let image = image?;
     progress.end(Stage::Image, &format!("{} {}", image.reference, image.id.short()));
+    Ok(image)
+}
+
+/// Does as [`image`], and loads an image from a file into the engine, so that it can be started. It is removed with the
+/// engine object.
+///
+/// # Errors
+/// As [`image`].
+pub async fn image_to_start(session: Session<'_>, name: &ImageName, pull: Pull) -> Result<Image, Error> {
+    let image = image(session, name, pull).await?;
+    if let ImageName::Archive(_) = name {
+        let progress = session.progress;
+        progress.begin(Stage::Load, &image.reference);
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let loading = engine::load_from_file(session.engine, &image, Some(sender));
+        let loading = cancellable(session.stop, 1, loading);
+        let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, progress));
+        loaded?;
+        progress.end(Stage::Load, image.id.short());
+    }
     Ok(image)
 }
 
@@ -340,10 +361,23 @@ pub(super) fn in_short(run: &Run) -> String {
     format!("{} files, {} kinds of call", run.files.len(), run.syscalls.len())
 }
 
-/// The name under which the recording's image was recorded; the digest if it holds no run.
+/// Returns the name under which the recording's image was recorded; the digest if it holds no run.
 pub fn recorded_reference(recording: &Recording) -> String {
     let first = recording.runs.values().next();
     first.map_or_else(|| recording.image.to_string(), |run| run.reference.clone())
+}
+
+/// Returns the name by which an engine may know the recording's image. A recording names no file: its word is not enough
+/// to read one.
+///
+/// # Errors
+/// [`Error::RecordedName`] if the image was a file, or its name is none.
+pub fn recorded_name(recording: &Recording) -> Result<ImageName, Error> {
+    let recorded = recorded_reference(recording);
+    match recorded.parse() {
+        Ok(name @ ImageName::Engine(_)) => Ok(name),
+        _ => Err(Error::RecordedName { recorded }),
+    }
 }
 
 fn host_facts(unprivileged_port_start: Option<u16>) -> HostFacts {

@@ -194,6 +194,26 @@ impl Engine for FakeEngine {
         })
     }
 
+    async fn has_image(&self, id: &Digest) -> Result<bool, Error> {
+        Ok(self.inner().loaded.contains(id))
+    }
+
+    fn same_kernel(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn find(&self, name_or_id: &str) -> Result<Container, Error> {
+        let id = name_or_id.to_owned();
+        match self.inner().containers.contains_key(name_or_id) {
+            true => Ok(Container { name: id.clone(), id }),
+            false => Err(Error::NoContainer { name: id }),
+        }
+    }
+
+    async fn image_of(&self, container: &Container) -> Result<String, Error> {
+        self.with(container, |fake| fake.image.to_string())
+    }
+
     async fn create(&self, image: &ImageRef, spec: &ContainerSpec) -> Result<Container, Error> {
         self.call(Call::Create).await?;
         let mut inner = self.inner();

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::address::read_json;
 use crate::engine::Error;
+use crate::image::Reference;
 
 /// The name under which the command line keeps Docker Hub's credentials.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -51,11 +52,11 @@ struct Answer {
     secret: String,
 }
 
-/// The registry of a reference, as credentials are filed: its first part if that looks like a host, else Docker Hub.
-fn registry(reference: &str) -> &str {
-    match reference.split_once('/') {
-        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
-        _ => DOCKER_HUB,
+/// Returns the name under which credentials for the registry of `reference` are filed.
+fn server(reference: &Reference) -> &str {
+    match reference.registry() {
+        None | Some("docker.io" | "index.docker.io") => DOCKER_HUB,
+        Some(host) => host,
     }
 }
 
@@ -63,9 +64,12 @@ fn registry(reference: &str) -> &str {
 ///
 /// # Errors
 /// The file is there and cannot be read.
-pub(super) async fn find(directory: &Path, reference: &str) -> Result<Option<DockerCredentials>, Error> {
+pub(super) async fn find(
+    directory: &Path,
+    reference: &Reference,
+) -> Result<Option<DockerCredentials>, Error> {
     let config: ConfigFile = read_json(&directory.join("config.json"))?.unwrap_or_default();
-    let server = registry(reference);
+    let server = server(reference);
     let helper = config.helpers.get(server).unwrap_or(&config.store);
     if !helper.is_empty() {
         return Ok(ask(helper, server).await);
@@ -153,16 +157,21 @@ fn basic(user: &str, password: &str, server: &str) -> DockerCredentials {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Reference {
+        text.parse().expect("a name")
+    }
+
     #[test]
     fn registries() {
         for (reference, host) in [
             ("nginx", DOCKER_HUB),
             ("library/nginx:1", DOCKER_HUB),
-            ("ghcr.io/a/b@sha256:00", "ghcr.io"),
+            ("docker.io/library/nginx", DOCKER_HUB),
+            ("ghcr.io/a/b:1", "ghcr.io"),
             ("localhost/x", "localhost"),
             ("127.0.0.1:5000/x", "127.0.0.1:5000"),
         ] {
-            assert_eq!(registry(reference), host);
+            assert_eq!(server(&parse(reference)), host);
         }
     }
 
@@ -170,7 +179,9 @@ mod tests {
     async fn credentials_are_found_where_docker_keeps_them() {
         let dir = tempfile::tempdir().expect("a directory");
         assert_eq!(
-            find(dir.path(), "nginx").await.expect("no file is no error"),
+            find(dir.path(), &parse("nginx"))
+                .await
+                .expect("no file is no error"),
             None
         );
         let secret = STANDARD.encode("me:pass:word");
@@ -179,7 +190,7 @@ mod tests {
                  "https://ghcr.io/v2/": {{"identitytoken": "tok"}}, "broken.example": {{"auth": "!"}}}}}}"#
         );
         std::fs::write(dir.path().join("config.json"), text).expect("a file");
-        let hub = find(dir.path(), "nginx")
+        let hub = find(dir.path(), &parse("nginx"))
             .await
             .expect("a file")
             .expect("credentials");
@@ -187,21 +198,21 @@ mod tests {
             (hub.username.as_deref(), hub.password.as_deref()),
             (Some("me"), Some("pass:word"))
         );
-        let other = find(dir.path(), "ghcr.io/a")
+        let other = find(dir.path(), &parse("ghcr.io/a"))
             .await
             .expect("a file")
             .expect("credentials");
         assert_eq!(other.identitytoken.as_deref(), Some("tok"));
         for without in ["quay.io/a", "broken.example/a"] {
-            assert_eq!(find(dir.path(), without).await.expect("a file"), None);
+            assert_eq!(find(dir.path(), &parse(without)).await.expect("a file"), None);
         }
         // A helper that is not there, or has an odd name, is no reason to fail.
         for helper in ["slim-test-nothing", "../../bin/sh"] {
             let text = format!(r#"{{"credHelpers": {{"ghcr.io": "{helper}"}}}}"#);
             std::fs::write(dir.path().join("config.json"), text).expect("a file");
-            assert_eq!(find(dir.path(), "ghcr.io/a").await.expect("a file"), None);
+            assert_eq!(find(dir.path(), &parse("ghcr.io/a")).await.expect("a file"), None);
         }
         std::fs::write(dir.path().join("config.json"), "{").expect("a file");
-        assert!(find(dir.path(), "nginx").await.is_err());
+        assert!(find(dir.path(), &parse("nginx")).await.is_err());
     }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use super::{Docker, check_name, credentials, reason, refused, split_tag, status};
+use super::{Docker, check_name, credentials, reason, refused, status};
 use crate::digest::Digest;
-use crate::engine::{self, ByteCounts, Error, Loaded, Pull};
+use crate::engine::{self, ByteCounts, Error, Loaded, Pull, check_platform};
 use crate::image::{Archive, Config, Image, overlay};
 
 /// An image's config may be this long.
@@ -47,7 +47,11 @@ impl Docker {
             reference: reference.to_owned(),
             reason,
         };
-        check_platform(reference, &found)?;
+        check_platform(
+            reference,
+            found.os.as_deref().unwrap_or(""),
+            found.architecture.as_deref().unwrap_or(""),
+        )?;
         let name = found.id.clone().unwrap_or_default();
         // The fast path: config and layers lie open on this machine.
         if !self.0.description.remapped
@@ -133,17 +137,15 @@ impl Docker {
             reference: reference.to_owned(),
             reason,
         };
-        check_name(&format!("pull {reference}"), reference)?;
+        let name = super::parse_reference(&format!("pull {reference}"), reference)?;
         let options = query::CreateImageOptionsBuilder::default();
-        let options = if reference.contains('@') {
-            options.from_image(reference)
-        } else {
-            let (name, tag) = split_tag(reference);
-            options.from_image(name).tag(tag)
+        let options = match name.digest() {
+            Some(_) => options.from_image(reference),
+            None => options.from_image(&name.name()).tag(name.tag_or_latest()),
         };
         let directory = super::surroundings().config_directory();
         let credentials = match directory {
-            Some(directory) => credentials::find(&directory, reference).await?,
+            Some(directory) => credentials::find(&directory, &name).await?,
             None => None,
         };
         let mut stream = std::pin::pin!(
@@ -206,7 +208,7 @@ impl Docker {
         } = archive;
         let action = format!("load the image {}", config.short());
         for tag in tags {
-            check_name(&action, tag)?;
+            super::parse_reference(&action, tag)?;
         }
         let (sender, receiver) = mpsc::channel(2);
         let reading = tokio::task::spawn_blocking(move || {
@@ -320,27 +322,6 @@ fn layers(found: &ImageInspect) -> Option<Vec<PathBuf>> {
     Some(list)
 }
 
-fn check_platform(reference: &str, found: &ImageInspect) -> Result<(), Error> {
-    // Go's names of the architectures that slim is built for.
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let theirs = (
-        found.os.as_deref().unwrap_or(""),
-        found.architecture.as_deref().unwrap_or(""),
-    );
-    if theirs == ("linux", architecture) {
-        return Ok(());
-    }
-    Err(Error::Platform {
-        reference: reference.to_owned(),
-        theirs: format!("{}/{}", theirs.0, theirs.1),
-        ours: format!("linux/{architecture}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,28 +350,6 @@ mod tests {
         assert_eq!(layers(&image), Some(vec![PathBuf::from("/d")]));
         image.graph_driver.as_mut().expect("a driver").name = "vfs".to_owned();
         assert_eq!(layers(&image), None);
-    }
-
-    #[test]
-    fn only_this_platform() {
-        let image = |os: &str, architecture: &str| ImageInspect {
-            os: Some(os.to_owned()),
-            architecture: Some(architecture.to_owned()),
-            ..ImageInspect::default()
-        };
-        let ours = if cfg!(target_arch = "x86_64") {
-            "amd64"
-        } else {
-            "arm64"
-        };
-        assert!(check_platform("x", &image("linux", ours)).is_ok());
-        for (os, architecture) in [("windows", ours), ("linux", "s390x"), ("", "")] {
-            let error = check_platform("x", &image(os, architecture)).expect_err("another platform");
-            assert!(
-                error.to_string().contains(&format!("{os}/{architecture}")),
-                "{error}"
-            );
-        }
     }
 
     #[test]

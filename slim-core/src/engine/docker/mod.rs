@@ -29,11 +29,10 @@ use futures_util::StreamExt;
 
 pub use address::{Address, Surroundings, Tls};
 pub use cleanup::{KIND_LABEL, OWNER_LABEL, TOKEN_LABEL};
-pub use start::{crash_loop, describe_end};
 
 use super::{Archive, ByteCounts, Container, Engine, Error, ExecResult, Loaded, Pull, State};
 use crate::digest::Digest;
-use crate::image::{Image, ImageRef};
+use crate::image::{Image, ImageRef, Reference, ReferenceError};
 use crate::owned::{Fate, Kind, Place, Thing};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
@@ -249,65 +248,6 @@ impl Docker {
         &self.0.address
     }
 
-    /// Whether its containers run on this machine's kernel, as far as can be told from outside: by the kernel's
-    /// release, and over TCP by the host's name too. The tracer has the last word, when it sees the container begin.
-    ///
-    /// # Errors
-    /// [`Error::OtherKernel`].
-    pub fn same_kernel(&self) -> Result<(), Error> {
-        let text = |value: &std::ffi::OsStr| value.to_string_lossy().into_owned();
-        let (kernel, host) = nix::sys::utsname::uname()
-            .map(|u| (text(u.release()), text(u.nodename())))
-            .unwrap_or_default();
-        let theirs = &self.0.description;
-        let over_network = matches!(self.0.address, Address::Tcp { .. });
-        if theirs.kernel == kernel && (!over_network || theirs.host_name == host) {
-            return Ok(());
-        }
-        Err(Error::OtherKernel {
-            address: self.0.address.to_string(),
-            theirs: format!("{} on {:?}", theirs.kernel, theirs.host_name),
-            ours: format!("{kernel} on {host:?}"),
-        })
-    }
-
-    /// Finds a container of anybody's by name or id (for recording one that runs already).
-    ///
-    /// # Errors
-    /// [`Error::NoContainer`] if there is none.
-    pub async fn find(&self, name_or_id: &str) -> Result<Container, Error> {
-        check_name("find a container", name_or_id)?;
-        let found = self.inspect(name_or_id).await.map_err(|error| match error {
-            Error::Gone { container: name } => Error::NoContainer { name },
-            other => other,
-        })?;
-        Ok(Container {
-            id: found.id.unwrap_or_default(),
-            name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        })
-    }
-
-    /// The image that a container was made of: its name, or its digest where the name means another one by now.
-    ///
-    /// # Errors
-    /// [`Error::Gone`].
-    pub async fn image_of(&self, container: &Container) -> Result<String, Error> {
-        let found = self.inspect(&container.id).await?;
-        let id = found.image.unwrap_or_default();
-        let named = found.config.and_then(|c| c.image).filter(|name| !name.is_empty());
-        Ok(match named {
-            Some(name)
-                if self
-                    .inspect_image(&name)
-                    .await
-                    .is_ok_and(|now| now.id.as_ref() == Some(&id)) =>
-            {
-                name
-            }
-            _ => id,
-        })
-    }
-
     /// The first port that the container may bind without CAP_NET_BIND_SERVICE
     /// (`net.ipv4.ip_unprivileged_port_start` in its network name space), if it is known.
     ///
@@ -323,11 +263,10 @@ impl Docker {
     async fn add_tag(&self, reference: &str, tag: &str) -> Result<(), Error> {
         let action = format!("tag {reference} as {tag}");
         check_name(&action, reference)?;
-        check_name(&action, tag)?;
-        let (repo, tag) = split_tag(tag);
+        let tag = parse_reference(&action, tag)?;
         let options = query::TagImageOptionsBuilder::default()
-            .repo(repo)
-            .tag(tag)
+            .repo(&tag.name())
+            .tag(tag.tag_or_latest())
             .build();
         self.client()
             .tag_image(reference, Some(options))
@@ -465,6 +404,60 @@ impl Engine for Docker {
 
     async fn image(&self, reference: &str, pull: Pull, progress: Option<ByteCounts>) -> Result<Image, Error> {
         self.read_image(reference, pull, progress).await
+    }
+
+    async fn has_image(&self, id: &Digest) -> Result<bool, Error> {
+        match self.inspect_image(&self.name_of(id)).await {
+            Ok(_) => Ok(true),
+            Err(Error::NoImage { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn same_kernel(&self) -> Result<(), Error> {
+        let text = |value: &std::ffi::OsStr| value.to_string_lossy().into_owned();
+        let (kernel, host) = nix::sys::utsname::uname()
+            .map(|u| (text(u.release()), text(u.nodename())))
+            .unwrap_or_default();
+        let theirs = &self.0.description;
+        let over_network = matches!(self.0.address, Address::Tcp { .. });
+        if theirs.kernel == kernel && (!over_network || theirs.host_name == host) {
+            return Ok(());
+        }
+        Err(Error::OtherKernel {
+            address: self.0.address.to_string(),
+            theirs: format!("{} on {:?}", theirs.kernel, theirs.host_name),
+            ours: format!("{kernel} on {host:?}"),
+        })
+    }
+
+    async fn find(&self, name_or_id: &str) -> Result<Container, Error> {
+        check_name("find a container", name_or_id)?;
+        let found = self.inspect(name_or_id).await.map_err(|error| match error {
+            Error::Gone { container: name } => Error::NoContainer { name },
+            other => other,
+        })?;
+        Ok(Container {
+            id: found.id.unwrap_or_default(),
+            name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        })
+    }
+
+    async fn image_of(&self, container: &Container) -> Result<String, Error> {
+        let found = self.inspect(&container.id).await?;
+        let id = found.image.unwrap_or_default();
+        let named = found.config.and_then(|c| c.image).filter(|name| !name.is_empty());
+        Ok(match named {
+            Some(name)
+                if self
+                    .inspect_image(&name)
+                    .await
+                    .is_ok_and(|now| now.id.as_ref() == Some(&id)) =>
+            {
+                name
+            }
+            _ => id,
+        })
     }
 
     async fn create(&self, image: &ImageRef, spec: &ContainerSpec) -> Result<Container, Error> {
@@ -870,12 +863,12 @@ fn parse_api(text: &str) -> Option<(usize, usize)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Name and tag of an image; `latest` without one. A colon before the last slash is a registry's port.
-fn split_tag(reference: &str) -> (&str, &str) {
-    match reference.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (reference, "latest"),
-    }
+/// Parses the name of an image before the engine sees it.
+fn parse_reference(action: &str, text: &str) -> Result<Reference, Error> {
+    text.parse().map_err(|error: ReferenceError| Error::Refused {
+        action: action.to_owned(),
+        message: error.to_string(),
+    })
 }
 
 /// Names go into the path of a request: only what a reference, a name or an id is made of.
