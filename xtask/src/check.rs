@@ -8,8 +8,8 @@ use crate::docs;
 use crate::sh::{self, Scratch};
 use crate::steps::Steps;
 
-/// The file of `tests/tests/` that needs neither root nor an engine.
-const WITHOUT_ENGINE: &str = "commands";
+/// The files of `tests/tests/` that need neither root nor an engine.
+const WITHOUT_ENGINE: [&str; 4] = ["--test", "commands", "--test", "check"];
 
 /// Runs the checks.
 ///
@@ -32,14 +32,22 @@ pub(crate) fn add_to(steps: &mut Steps) {
         clippy.args(["clippy", "--workspace", "--all-targets", "--quiet"]);
         sh::run(clippy.args(["--", "--deny", "warnings"]))
     });
-    let tests = ["--workspace", "--lib", "--bins", "--test", WITHOUT_ENGINE];
     // The program that those tests run. Built together with tests, since cargo enables features of development
     // dependencies only then, and would build the dependencies a second time.
     let built = steps.run("build", || {
-        sh::run(sh::cargo().args(["build", "--workspace", "--bins", "--test", WITHOUT_ENGINE]))
+        sh::run(
+            sh::cargo()
+                .args(["build", "--workspace", "--bins"])
+                .args(WITHOUT_ENGINE),
+        )
     });
     if built {
-        cargo_test(steps, "unit tests", &tests, &mut sh::cargo());
+        cargo_test(
+            steps,
+            "unit tests",
+            &[&["--workspace", "--lib", "--bins"], &WITHOUT_ENGINE[..]].concat(),
+            &mut sh::cargo(),
+        );
         steps.run("generated documents", || {
             docs::run_with(&docs::built("dev")?.join("slim"), true)
         });

@@ -11,6 +11,7 @@ mod ebpf;
 mod engine;
 mod fuzz;
 mod matrix;
+mod modules;
 mod packages;
 mod runtime;
 mod runtime_calls;
