@@ -19,38 +19,6 @@ fn seen(words: &[&str]) -> Seen {
 }
 
 #[test]
-fn a_wrong_command_line_is_2() {
-    for words in [
-        &["build"][..],
-        &["bild", "x"],
-        &["build", "x", "--port", "http"],
-        &["build", "x", "--for", "soon"],
-    ] {
-        let seen = seen(words);
-        assert_eq!(seen.code, Some(2), "{words:?}: {}", seen.stderr);
-        assert_eq!(seen.stdout, "");
-    }
-}
-
-#[test]
-fn an_engine_that_does_not_answer_is_named() {
-    let seen = seen(&[
-        "--host",
-        "unix:///nonexistent/docker.sock",
-        "build",
-        "debian:bookworm",
-    ]);
-    assert_eq!(seen.code, Some(1));
-    assert!(
-        seen.stderr.contains("unix:///nonexistent/docker.sock"),
-        "{}",
-        seen.stderr
-    );
-    assert!(seen.stderr.starts_with("error: "), "{}", seen.stderr);
-    assert_eq!(seen.stdout, "");
-}
-
-#[test]
 fn an_absent_image_is_named() {
     require_docker();
     let seen = seen(&["build", "slim-test-no-such-image:none", "--pull", "never"]);
@@ -135,6 +103,17 @@ fn a_recording_with_losses_is_an_error_that_names_the_flag() {
 }
 
 #[test]
+fn a_mistake_in_a_probe_file_is_found_before_anything_starts() {
+    require_docker();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("probe.yaml");
+    std::fs::write(&file, "- {method: GET, pfad: /}\n").unwrap();
+    let seen = seen(&["build", "debian:bookworm", "--probe-file", file.to_str().unwrap()]);
+    assert_eq!(seen.code, Some(1));
+    assert!(seen.stderr.contains("pfad"), "{}", seen.stderr);
+}
+
+#[test]
 fn a_user_who_may_not_trace_gets_5() {
     let binary = slim_tests::slim_binary();
     let directory = tempfile::tempdir().unwrap();
@@ -154,82 +133,4 @@ fn a_user_who_may_not_trace_gets_5() {
     assert!(said.contains("this machine cannot trace"), "{said}");
     let found = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(found.contains("missing"), "{found}");
-}
-
-#[test]
-fn a_mistake_in_a_probe_file_is_found_before_anything_starts() {
-    require_docker();
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("probe.yaml");
-    std::fs::write(&file, "- {method: GET, pfad: /}\n").unwrap();
-    let seen = seen(&["build", "debian:bookworm", "--probe-file", file.to_str().unwrap()]);
-    assert_eq!(seen.code, Some(1));
-    assert!(seen.stderr.contains("pfad"), "{}", seen.stderr);
-}
-
-#[test]
-fn a_damaged_recording_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("recording.json");
-    std::fs::write(&path, "{\"version\": 1}").unwrap();
-    let seen = seen(&["generate", path.to_str().unwrap()]);
-    assert_eq!(seen.code, Some(1));
-    assert!(
-        seen.stderr
-            .contains("recording.json: not a recording: missing field"),
-        "{}",
-        seen.stderr
-    );
-}
-
-#[test]
-fn slim_toml_sets_defaults_and_its_mistakes_are_named() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("slim.toml"), "[build]\nprot = 80\n").unwrap();
-    let output = slim()
-        .args(["build", "x"])
-        .current_dir(directory.path())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said, "error: slim.toml: \"prot\" is no flag of slim build\n");
-}
-
-#[test]
-fn a_wider_profile_is_4_where_a_gate_asks() {
-    let directory = tempfile::tempdir().unwrap();
-    let write = |name: &str, calls: &[&str]| {
-        let rule = serde_json::json!({"names": calls, "action": "SCMP_ACT_ALLOW"});
-        let profile = serde_json::json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [rule]});
-        let path = directory.path().join(name);
-        std::fs::write(&path, profile.to_string()).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let (a, b) = (write("a.json", &["read"]), write("b.json", &["mount", "read"]));
-    let plain = seen(&["diff", &a, &b]);
-    assert_eq!(plain.code, Some(0), "{}", plain.stderr);
-    assert!(
-        plain.stdout.contains("+ added-syscall      mount"),
-        "{}",
-        plain.stdout
-    );
-    let gated = seen(&["diff", &a, &b, "--fail-on", "added-syscall,wider"]);
-    assert_eq!(gated.code, Some(4), "{}", gated.stderr);
-    assert!(
-        gated
-            .stderr
-            .contains("1 changes that --fail-on names: added-syscall"),
-        "{}",
-        gated.stderr
-    );
-    assert_eq!(
-        seen(&["diff", &b, &a, "--fail-on", "added-syscall"]).code,
-        Some(0)
-    );
-    let sarif = seen(&["diff", &a, &b, "--format", "sarif"]);
-    let log: serde_json::Value = serde_json::from_str(&sarif.stdout).unwrap();
-    assert_eq!(log["runs"][0]["results"][0]["ruleId"], "added-syscall");
-    assert_eq!(seen(&["doctor", "--format", "sarif"]).code, Some(2));
-    assert_eq!(seen(&["diff", &a, "/etc/hostname"]).code, Some(1));
 }

@@ -1,11 +1,11 @@
-//! `cargo xtask docs`: the documents that slim writes about itself. `slim internal-docs DIR` writes them; this keeps
-//! docs/ equal to them.
+//! `cargo xtask docs`: the documents that slim writes about itself (`slim internal-docs DIR`) and the table of modules,
+//! which is computed from the sources. This keeps docs/ equal to them.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::sh;
+use crate::{modules, sh};
 
 /// Writes the generated documents to docs/, or with `check` compares them.
 ///
@@ -35,22 +35,28 @@ pub(crate) fn run_with(slim: &Path, check: bool) -> Result<()> {
             .arg(&scratch),
     )?;
 
-    let docs = sh::workspace().join("docs");
-    let mut stale = Vec::new();
+    let mut documents = vec![(
+        modules::DOCUMENT.to_owned(),
+        modules::document(sh::workspace())?.into_bytes(),
+    )];
     for file in files(&scratch)? {
         let name = file.file_name().context("a generated document has no name")?;
         let fresh = std::fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;
-        let committed = docs.join(name);
+        documents.push((format!("docs/{}", name.to_string_lossy()), fresh));
+    }
+
+    let mut stale = Vec::new();
+    for (name, fresh) in documents {
+        let committed = sh::workspace().join(&name);
         if std::fs::read(&committed).is_ok_and(|bytes| bytes == fresh) {
             continue;
         }
         if check {
-            stale.push(format!("docs/{}", name.to_string_lossy()));
+            stale.push(name);
         } else {
-            std::fs::create_dir_all(&docs).context("could not create docs/")?;
             std::fs::write(&committed, fresh)
                 .with_context(|| format!("could not write {}", committed.display()))?;
-            eprintln!("wrote docs/{}", name.to_string_lossy());
+            eprintln!("wrote {name}");
         }
     }
     if !stale.is_empty() {

@@ -3,42 +3,40 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::sh;
+use crate::{packages, sh};
 
 /// Megabytes that one target may use: a file that makes slim take more is a defect.
 const MEMORY: u32 = 2048;
 /// Seconds that one input may take.
-const PATIENCE: u32 = 10;
+const INPUT_SECONDS: u32 = 10;
 
-/// Installs cargo-fuzz when it is missing.
-///
-/// # Errors
-///
-/// When cargo fails to install it.
-pub(crate) fn install() -> Result<()> {
-    if sh::succeeds(Command::new("cargo").args(["fuzz", "--version"])) {
-        return Ok(());
-    }
-    eprintln!("cargo-fuzz is missing and will be built (half a minute):");
-    sh::run(
-        sh::cargo()
-            .args(["install", "--quiet", "--locked", "cargo-fuzz"])
-            .env_remove("CARGO_TARGET_DIR"),
-    )
+/// The time that targets run.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    /// Each for so many seconds.
+    Each(u64),
+    /// All of them together, their build included.
+    InAll(Duration),
 }
 
-/// Runs each target for so many seconds, as many at once as there are processors.
+/// Seconds that a target runs at least, even when the build took all the time there was.
+const LEAST: u64 = 5;
+/// Seconds between a target's start and end in which it fuzzes nothing: cargo, and the seeds.
+const OVERHEAD: u64 = 2;
+
+/// Runs each target, as many at once as there are processors.
 ///
 /// # Errors
 ///
 /// When a target cannot be built, or an input makes one fail: the message names the input's file.
-pub(crate) fn run(seconds: u32) -> Result<()> {
-    install()?;
+pub(crate) fn run(limit: Limit) -> Result<()> {
+    let start = Instant::now();
+    packages::install_subcommand("fuzz")?;
     let directory = sh::workspace().join("fuzz");
     let targets = targets(&directory)?;
     // Its flags would rebuild everything in the workspace's own directory again and again.
@@ -57,12 +55,16 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
         command
     };
     sh::run(&mut fuzz("build"))?;
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let seconds = match limit {
+        Limit::Each(seconds) => seconds,
+        Limit::InAll(time) => share(time.saturating_sub(start.elapsed()), targets.len(), workers),
+    };
     let corpus = sh::cache_directory()?.join("fuzz");
     let left = Mutex::new(VecDeque::from(targets));
     let failed = Mutex::new(Vec::new());
     let lock =
         |left: &Mutex<VecDeque<String>>| left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
@@ -83,7 +85,7 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
                         .args([
                             format!("-max_total_time={seconds}"),
                             format!("-rss_limit_mb={MEMORY}"),
-                            format!("-timeout={PATIENCE}"),
+                            format!("-timeout={INPUT_SECONDS}"),
                             "-max_len=16384".to_owned(),
                             "-verbosity=0".to_owned(),
                             "-print_final_stats=1".to_owned(),
@@ -106,6 +108,12 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
     Ok(())
 }
 
+/// Returns the seconds that each target may run so that all of them end in time.
+fn share(time: Duration, targets: usize, workers: usize) -> u64 {
+    let rounds = targets.div_ceil(workers).max(1) as u64;
+    (time.as_secs() / rounds).saturating_sub(OVERHEAD).max(LEAST)
+}
+
 /// Returns the names of the targets, sorted; `language/NAME` for each language that has a folder of seeds.
 fn targets(directory: &Path) -> Result<Vec<String>> {
     let mut names = stems(&directory.join("fuzz_targets"))?;
@@ -126,4 +134,19 @@ fn stems(directory: &Path) -> Result<Vec<String>> {
         names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_share_the_time() {
+        for (seconds, targets, workers) in [(450, 19, 2), (450, 19, 64), (400, 1, 1), (300, 20, 3)] {
+            let each = share(Duration::from_secs(seconds), targets, workers) + OVERHEAD;
+            let rounds = targets.div_ceil(workers) as u64;
+            assert!(each * rounds <= seconds && (each + 1) * rounds > seconds);
+        }
+        assert_eq!(share(Duration::ZERO, 19, 2), LEAST);
+    }
 }

@@ -1,8 +1,9 @@
-//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | test | vm | bench | docs | ebpf | fuzz | runtime-calls | matrix | stop`.
+//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | check | test | vm | bench | docs | ebpf | fuzz | runtime-calls | matrix | stop`.
 //!
 //! xtask builds on a machine that has Rust and a linker and nothing else, because installing the rest is its first task.
 
 mod bench;
+mod check;
 mod closure;
 mod demo;
 mod docs;
@@ -10,6 +11,7 @@ mod ebpf;
 mod engine;
 mod fuzz;
 mod matrix;
+mod modules;
 mod packages;
 mod runtime;
 mod runtime_calls;
@@ -17,6 +19,7 @@ mod samples;
 mod second;
 mod setup;
 mod sh;
+mod steps;
 mod test;
 mod vm;
 mod whole;
@@ -47,6 +50,8 @@ enum Task {
     },
     /// Set up, build a sample, run `slim build` on it and show the result
     Demo,
+    /// Run every check that needs neither root nor an engine: format, lints, unit tests, documentation
+    Check,
     /// Set up and run every check and every test, end-to-end tests included
     Test {
         /// Only `cargo test` with these arguments, after the same set-up (for example `-- -p slim-tests trace`)
@@ -79,9 +84,9 @@ enum Task {
     },
     /// Run every fuzz target
     Fuzz {
-        /// How long each runs
+        /// Seconds that each runs
         #[arg(long, default_value_t = 60)]
-        seconds: u32,
+        seconds: u64,
     },
     /// Measure what runc and crun call under a container's filter before its program starts; writes profiles/runtime
     RuntimeCalls {
@@ -152,6 +157,7 @@ fn main() -> ExitCode {
             setup::run(packages::For::Demo).and_then(|docker| samples::build(&docker, &names))
         }
         Task::Demo => demo::run(),
+        Task::Check => check::run(),
         Task::Test { cargo_test } => test::run(&cargo_test),
         Task::Bench { what, runs, profile } => match what {
             Measured::Tracing => bench::run(runs, &profile),
@@ -160,7 +166,7 @@ fn main() -> ExitCode {
         },
         Task::Docs { check } => docs::run(check),
         Task::Ebpf { check } => ebpf::run(check),
-        Task::Fuzz { seconds } => fuzz::run(seconds),
+        Task::Fuzz { seconds } => fuzz::run(fuzz::Limit::Each(seconds)),
         Task::RuntimeCalls { programs, runs } => runtime_calls::run(&programs, runs),
         Task::Matrix {
             names,

@@ -36,6 +36,7 @@ const TESTS: &[(&str, &str)] = &[
     ("attr", "extended attributes in test images"),
     ("bpftool", "tests look for BPF programs left behind"),
     ("busybox-static", "a small static program for test images"),
+    ("bzip2", "unpacks the SELinux reference policy"),
     ("crun", "the container runtime beside Docker's own"),
     (
         "docker-compose",
@@ -53,6 +54,7 @@ const TESTS: &[(&str, &str)] = &[
     ("setools", "tests look into compiled SELinux policies with it"),
     ("skopeo", "tests read the written archives with it"),
     ("strace", "benchmarks compare with it"),
+    ("systemd", "its analyzer checks generated units"),
     ("wrk", "benchmarks load nginx with it"),
 ];
 
@@ -141,6 +143,23 @@ fn is_installed(package: &str) -> bool {
     let status =
         sh::output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]));
     status.is_ok_and(|status| status == "installed")
+}
+
+/// Builds `cargo-SUBCOMMAND` from crates.io when it is missing; cargo keeps it in its home.
+///
+/// # Errors
+///
+/// When cargo fails to install it.
+pub(crate) fn install_subcommand(subcommand: &str) -> Result<()> {
+    if sh::succeeds(Command::new("cargo").args([subcommand, "--version"])) {
+        return Ok(());
+    }
+    let package = format!("cargo-{subcommand}");
+    eprintln!("{package} is missing and will be built (a minute or more):");
+    let mut command = sh::cargo();
+    command.args(["install", "--quiet", "--locked", &package]);
+    // What is left in the target directory of this workspace would be scanned by its own builds.
+    sh::run(command.env_remove("CARGO_TARGET_DIR"))
 }
 
 /// The version of bpf-linker that links the committed object.

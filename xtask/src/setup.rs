@@ -23,6 +23,12 @@ pub(crate) fn run(purpose: For) -> Result<Docker> {
     packages::install(purpose)?;
     if purpose == For::Tests {
         packages::install_bpf_linker()?;
+        // Without them the checks that they make are left out, except where CI is set.
+        for subcommand in ["deny", "fuzz"] {
+            if let Err(error) = packages::install_subcommand(subcommand) {
+                eprintln!("xtask: {error:#}; doing without it");
+            }
+        }
     }
     let docker = engine::ensure()?;
     base_image(&docker)?;

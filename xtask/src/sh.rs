@@ -96,6 +96,11 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Returns whether `CI` is set, as CI services do.
+pub(crate) fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
+}
+
 /// A program by name on `PATH` or in the system's directories (an ordinary user's `PATH` lacks the `sbin` ones).
 pub(crate) fn which(name: &str) -> Option<PathBuf> {
     which_all(name).into_iter().next()

@@ -1,173 +1,72 @@
 //! `cargo xtask test`: every check and every test, and at the end what ran, how long it took and what was left out.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
+use crate::check::{self, cargo_test};
 use crate::engine::Docker;
+use crate::fuzz::{self, Limit};
 use crate::packages::For;
-use crate::sh::{self, Scratch};
-use crate::{docs, ebpf, fuzz, samples, setup, vm};
+use crate::sh;
+use crate::steps::Steps;
+use crate::{ebpf, packages, samples, setup, vm};
 
-/// Seconds that each fuzz target runs.
-const FUZZED: u32 = 60;
-
-/// What became of a step.
-enum Outcome {
-    Passed,
-    Failed(String),
-    Skipped(String),
-}
-
-/// Runs the steps in order, all of them even when one fails.
-struct Steps {
-    done: Vec<(String, Duration, Outcome)>,
-}
-
-impl Steps {
-    fn run(&mut self, name: &str, step: impl FnOnce() -> Result<()>) -> bool {
-        eprintln!("\n== {name}");
-        let start = Instant::now();
-        let outcome = match step() {
-            Ok(()) => Outcome::Passed,
-            Err(error) => {
-                eprintln!("xtask: {error:#}");
-                Outcome::Failed(format!("{error:#}"))
-            }
-        };
-        let passed = matches!(outcome, Outcome::Passed);
-        self.done.push((name.to_owned(), start.elapsed(), outcome));
-        passed
-    }
-
-    fn skip(&mut self, name: &str, why: &str) {
-        self.done
-            .push((name.to_owned(), Duration::ZERO, Outcome::Skipped(why.to_owned())));
-    }
-
-    /// Prints the table and fails if a step did.
-    fn finish(self) -> Result<()> {
-        eprintln!("\n== summary");
-        let mut failed = Vec::new();
-        let width = self.done.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
-        for (name, time, outcome) in &self.done {
-            let outcome = match outcome {
-                Outcome::Passed => "passed".to_owned(),
-                Outcome::Skipped(why) => format!("skipped: {why}"),
-                Outcome::Failed(error) => {
-                    failed.push(name.as_str());
-                    format!("FAILED: {}", error.lines().next().unwrap_or_default())
-                }
-            };
-            eprintln!("{:>7.1} s  {name:<width$}  {outcome}", time.as_secs_f64());
-        }
-        if failed.is_empty() {
-            Ok(())
-        } else {
-            bail!("failed: {}", failed.join(", "))
-        }
-    }
-}
+/// The time that fuzzing takes, the build of its targets included.
+const FUZZING: Duration = Duration::from_secs(7 * 60 + 30);
 
 /// Runs everything; with arguments, only `cargo test ARGUMENTS` after the same set-up.
 ///
 /// # Errors
 ///
-/// When a step failed; the summary has said which.
+/// When a step failed; the summary names it.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let mut steps = Steps { done: Vec::new() };
+    let mut steps = Steps::default();
     let mut docker = None;
     let ready = steps.run("set-up", || {
         docker = Some(setup::run(For::Tests)?);
         Ok(())
     });
-    // Nothing below can be told apart from a machine that is not ready.
+    // A failure below would not tell a defect from a machine that is not ready.
     let Some(docker) = docker.filter(|_| ready) else {
         return steps.finish();
     };
+    if arguments.is_empty() {
+        check::add_to(&mut steps);
+        compare_object(&mut steps);
+        check_dependencies(&mut steps);
+    }
 
     // The end-to-end tests run the program as a user would, so it is built with them. All targets at once: what cargo
     // builds for the tests alone has other features of the dependencies, and would be a second build of those.
-    let built = steps.run("build", || {
+    let built = steps.run("build of everything", || {
         sh::run(sh::cargo().args(["build", "--workspace", "--all-targets"]))
     });
-    let sampled = steps.run("samples", || samples::build(&docker, &[]));
-    let all = ["--workspace".to_owned(), "--no-fail-fast".to_owned()];
-    let tests = |steps: &mut Steps, arguments: &[String]| {
-        if built && sampled {
-            let mut skipped = Vec::new();
-            steps.run("tests", || cargo_test(&docker, arguments, &mut skipped));
-            for (test, why) in &skipped {
-                steps.skip(test, why);
-            }
-        } else {
-            steps.skip("tests", "what they run could not be built");
-        }
-    };
+    let ready = steps.run("samples", || samples::build(&docker, &[])) && built;
+    if !ready {
+        steps.skip("tests", "what they run could not be built");
+    } else if !arguments.is_empty() {
+        cargo_test(&mut steps, "tests", arguments, &mut traced_tests(&docker)?);
+    } else {
+        // Unit tests are among the checks.
+        let all = ["--workspace", "--no-fail-fast", "--test", "*"];
+        cargo_test(&mut steps, "end-to-end tests", &all, &mut traced_tests(&docker)?);
+    }
     if !arguments.is_empty() {
-        tests(&mut steps, arguments);
         return steps.finish();
     }
 
-    steps.run("format", || {
-        sh::run(sh::cargo().args(["fmt", "--all", "--check"]))
-    });
-    steps.run("lints", || {
-        sh::run(sh::cargo().args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "--deny",
-            "warnings",
-        ]))
-    });
-    steps.run("documentation", || {
-        let mut doc = sh::cargo();
-        doc.args([
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-            "--quiet",
-        ]);
-        sh::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
-    });
-    steps.run("generated documents", || {
-        docs::run_with(&docs::built("dev")?.join("slim"), true)
-    });
-    if ebpf::is_possible() {
-        steps.run("eBPF object", || ebpf::run(true));
-    } else {
-        steps.skip(
-            "eBPF object",
-            "nothing here compiles for BPF, so source and object were not compared",
-        );
-    }
-    if sh::succeeds(Command::new("cargo").args(["deny", "--version"])) {
-        // Licences, sources and duplicates are in the lock file; the advisory database needs the network.
-        steps.run("dependencies", || {
-            sh::run(sh::cargo().args(["deny", "--all-features", "check", "bans", "licenses", "sources"]))
-        });
-    } else {
-        steps.skip(
-            "dependencies",
-            "cargo-deny is not installed (cargo install cargo-deny)",
-        );
-    }
-    tests(&mut steps, &all);
-    match fuzz::install() {
+    match packages::install_subcommand("fuzz") {
         Ok(()) => {
-            steps.run("fuzzing", || fuzz::run(FUZZED));
+            steps.run("fuzzing", || fuzz::run(Limit::InAll(FUZZING)));
         }
-        Err(_) => steps.skip("fuzzing", "cargo-fuzz could not be installed"),
+        Err(error) => steps.lacks("fuzzing", &format!("{error:#}")),
     }
     // What this kernel cannot show; the machine's disks are kept in the cache directory.
     if !cfg!(target_arch = "x86_64") {
         steps.skip("Linux 6.1", "its virtual machine is an x86-64 one");
-    } else if built && sampled {
+    } else if ready {
         steps.run("Linux 6.1", || vm::test(&["6.1".to_owned()], true));
     } else {
         steps.skip("Linux 6.1", "what runs in it could not be built");
@@ -175,26 +74,43 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     steps.finish()
 }
 
-/// Runs tests, and adds those that left themselves out, with their reasons.
-fn cargo_test(docker: &Docker, arguments: &[String], skipped: &mut Vec<(String, String)>) -> Result<()> {
-    let scratch = Scratch::new("test")?;
-    let told = scratch.path().join("skipped");
+/// Compares the eBPF program's source with the committed object.
+fn compare_object(steps: &mut Steps) {
+    if ebpf::is_possible() {
+        steps.run("eBPF object", || ebpf::run(true));
+    } else {
+        steps.lacks(
+            "eBPF object",
+            "nothing here compiles for BPF, so source and object were not compared",
+        );
+    }
+}
+
+/// Checks licences, sources and duplicates, which are in the lock file; the advisory database would need the network.
+fn check_dependencies(steps: &mut Steps) {
+    match packages::install_subcommand("deny") {
+        Ok(()) => {
+            steps.run("dependencies", || {
+                sh::run(sh::cargo().args(["deny", "--all-features", "check", "bans", "licenses", "sources"]))
+            });
+        }
+        Err(error) => steps.lacks("dependencies", &format!("{error:#}")),
+    }
+}
+
+/// Returns a cargo whose test programs reach the engine and, because tracing needs it, run as root; the compiler does
+/// not.
+///
+/// # Errors
+///
+/// When rustc does not name its host.
+fn traced_tests(docker: &Docker) -> Result<Command> {
     let mut command = sh::cargo();
-    command
-        .arg("test")
-        .args(arguments)
-        .env("SLIM_TEST_DOCKER", docker.client())
-        .env("SLIM_TEST_SKIPPED", &told);
+    command.env("SLIM_TEST_DOCKER", docker.client());
     if !sh::is_root() {
-        // Tracing needs root: the test programs run as root, the compiler does not.
         let triple = sh::output(Command::new("rustc").args(["--print", "host-tuple"]))?;
         let variable = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace('-', "_"));
         command.env(variable, "sudo --preserve-env");
     }
-    let result = sh::run(&mut command);
-    // Nothing was skipped where there is no file.
-    let told = std::fs::read_to_string(told).unwrap_or_default();
-    let lines = told.lines().filter_map(|line| line.split_once(": "));
-    skipped.extend(lines.map(|(test, why)| (test.to_owned(), why.to_owned())));
-    result
+    Ok(command)
 }
