@@ -65,6 +65,9 @@ pub fn slim_binary() -> PathBuf {
     binary
 }
 
+/// The formats that start something, but for `run.sh`, which is always written.
+pub const FORMATS: &str = "compose,podman,k8s-security-context,systemd";
+
 /// The root of the workspace.
 ///
 /// # Panics

@@ -1,5 +1,5 @@
-//! The main job on every sample: build it with no flag but the tag, then run what came out, under its own profiles,
-//! and compare its answers with the original's.
+//! The main job on every sample: build it with no flag but the tag and further formats, then run what came out, under its
+//! own profiles, and compare its answers with the original's.
 
 use std::path::Path;
 
@@ -7,8 +7,11 @@ use slim_core::pipeline::load_bodies;
 use slim_core::plan::Cause;
 use slim_core::recording::{Exchange, Recording};
 use slim_core::report::explain;
+use slim_core::spec::LaunchSpec;
+use slim_core::testing::artifacts::{STARTING, documented, problems};
 use slim_tests::{
-    Container, Image, Product, answers, assert_exact, build_sample, confined, plan, report, run, size, slim,
+    Container, FORMATS, Image, Product, answers, assert_exact, build_sample, confined, docker, plan, report,
+    run, size, slim, workspace,
 };
 
 /// How the product is run.
@@ -43,7 +46,7 @@ fn start(image: &str, directory: &Path, mode: Mode) -> Product {
 }
 
 fn check(sample: &str) {
-    let (directory, product) = build_sample(sample, &[]);
+    let (directory, product) = build_sample(sample, &["--format", FORMATS]);
     let tag = product.tag();
     let recording = Recording::load(directory.path()).unwrap();
     assert_eq!(
@@ -72,6 +75,7 @@ fn check(sample: &str) {
     );
 
     every_path_is_explained(sample, directory.path());
+    every_format_says_what_was_verified(&Image::sample(sample), directory.path());
     just_what_was_recorded_is_allowed(sample, directory.path(), &recording);
     let needs_gain = report(directory.path())["privilege_gain"]
         .as_array()
@@ -110,6 +114,27 @@ fn every_path_is_explained(sample: &str, directory: &Path) {
             explained.allowed && explained.evidence.len() >= chain.len(),
             "{sample}: {path}"
         );
+    }
+}
+
+/// Each artifact says the launch that passed, or remarks on what it cannot say.
+fn every_format_says_what_was_verified(image: &str, directory: &Path) {
+    let launch: LaunchSpec = serde_json::from_value(report(directory)["launch"].clone()).unwrap();
+    assert!(
+        launch.seccomp && !launch.capabilities.is_empty() || launch.is_read_only(),
+        "{launch:?}"
+    );
+    let user = docker(&["image", "inspect", "--format", "{{.Config.User}}", image]);
+    let table = documented(&std::fs::read_to_string(workspace().join("docs/formats.md")).unwrap());
+    for format in STARTING {
+        let file = slim_core::profile::ARTIFACTS
+            .iter()
+            .find(|artifact| artifact.format() == format)
+            .unwrap()
+            .file_name();
+        let text = std::fs::read_to_string(directory.join(file)).unwrap();
+        let problems = problems(format, &text, &launch, user.trim(), &table[format]);
+        assert!(problems.is_empty(), "{image}: {problems:#?}\n{text}");
     }
 }
 

@@ -129,8 +129,9 @@ impl Changes {
             };
             result.tmpfs.push(Tmpfs {
                 target: target.to_owned(),
-                uid: Some(entry.uid),
-                gid: Some(entry.gid),
+                // A memory file system is root's unless it is said to be another's; Podman has no word for either.
+                uid: (entry.uid != 0).then_some(entry.uid),
+                gid: (entry.gid != 0).then_some(entry.gid),
                 mode: Some(entry.mode & 0o7777),
                 exec: self.executes_below(&directory),
                 options: Vec::new(),
@@ -301,10 +302,7 @@ pub(super) mod tests {
             &["/run", "/run/lock", "/etc", "/etc/app.conf"],
         );
         // A kept directory below it is made anew.
-        assert_eq!(
-            tmpfs,
-            ["/run:uid=0,gid=0,mode=755", "/run/lock:uid=0,gid=0,mode=755"]
-        );
+        assert_eq!(tmpfs, ["/run:mode=755", "/run/lock:mode=755"]);
         assert!(obstacles.is_empty());
     }
 
@@ -313,7 +311,7 @@ pub(super) mod tests {
         let image: &[(&str, &[u8])] = &[("/var/log/", b""), ("/var/log/app.log", b"old lines")];
         let kept = ["/var/log", "/var/log/app.log"];
         let (tmpfs, obstacles) = in_memory(image, &[("/var/log/app.log", &[Access::Append])], &kept);
-        assert_eq!(tmpfs, ["/var/log:uid=0,gid=0,mode=755"]);
+        assert_eq!(tmpfs, ["/var/log:mode=755"]);
         assert!(obstacles.is_empty());
         // One that is read, too, is data.
         let read = [
@@ -338,7 +336,7 @@ pub(super) mod tests {
             ],
             &["/app", "/app/main.py", "/app-data"],
         );
-        assert_eq!(tmpfs, ["/app-data:uid=0,gid=0,mode=755"]);
+        assert_eq!(tmpfs, ["/app-data:mode=755"]);
         assert_eq!(obstacles, ["it writes /app/cache.db, where /app/main.py is kept"]);
     }
 
@@ -365,7 +363,7 @@ pub(super) mod tests {
             ],
             &["/tmp"],
         );
-        assert_eq!(tmpfs, ["/tmp:uid=0,gid=0,mode=755,exec"]);
+        assert_eq!(tmpfs, ["/tmp:mode=755,exec"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::kubernetes::{container_name, with_headroom};
-use super::{AppArmor, Artifact, Context, Error, Seccomp, yaml};
+use super::{AppArmor, Artifact, Context, Error, Seccomp, remark, yaml};
 use crate::spec::{
     BindRecursive, ContainerSpec, HealthCheck, Limits, Mount, MountSource, NetworkMode, Relabel, Security,
 };
@@ -43,9 +43,10 @@ impl Artifact for Compose {
         }
         let mut service = Service::new(&launch.to_container());
         service.set("image", json!(context.image_name()));
-        service
-            .security
-            .push(format!("seccomp:./{}", Seccomp.file_name()));
+        if launch.seccomp {
+            let profile = format!("seccomp:./{}", Seccomp.file_name());
+            service.security.push(profile);
+        }
         service
             .security
             .extend(launch.apparmor.iter().map(|name| format!("apparmor:{name}")));
@@ -66,12 +67,7 @@ impl Artifact for Compose {
                 "Limits are the highest recorded peaks and {headroom} percent."
             ));
         }
-        comments.extend(
-            service
-                .unsaid
-                .iter()
-                .map(|what| format!("not carried over: {what}")),
-        );
+        comments.append(&mut service.remarks);
         Ok(yaml::document(
             &comments,
             &service.document(&container_name(context)),
@@ -88,8 +84,8 @@ struct Service {
     volumes: Map<String, Value>,
     /// The network of the user's, at the document's top.
     network: Option<Value>,
-    /// Options that Compose has no key for.
-    unsaid: Vec<String>,
+    /// Remarks on options that Compose has no key for.
+    remarks: Vec<String>,
 }
 
 impl Service {
@@ -138,7 +134,10 @@ impl Service {
             not_carried,
         } = spec;
         let mut service = Self {
-            unsaid: not_carried.iter().cloned().collect(),
+            remarks: not_carried
+                .iter()
+                .map(|option| remark::not_carried(option))
+                .collect(),
             ..Self::default()
         };
         service.set("entrypoint", json!(entrypoint.iter().collect::<Vec<_>>()));
@@ -156,12 +155,16 @@ impl Service {
             ("cgroup", cgroupns),
             ("runtime", runtime),
             ("platform", platform),
-            ("gpus", gpus),
         ];
         for (key, value) in named {
             service.set(key, json!(value.as_deref().unwrap_or_default()));
         }
-        service.set("group_add", json!(groups));
+        match gpus.as_deref() {
+            Some("all") => service.set("gpus", json!("all")),
+            Some(request) => service.remark("gpus", request),
+            None => {}
+        }
+        service.set_distinct("group_add", groups.iter().map(|group| json!(group)));
         let names: Vec<&str> = env.iter().map(|variable| variable.name.as_str()).collect();
         service.set_distinct("environment", names.iter().map(|name| json!(name)));
         // Compose puts variables in a map's values alone; in a list it takes the whole.
@@ -181,13 +184,7 @@ impl Service {
         service.set("cap_drop", json!(bare(cap_drop)));
         service.set("cap_add", json!(bare(cap_add)));
         service.add_security(security);
-        let devices = devices.iter().map(|device| {
-            json!(format!(
-                "{}:{}:{}",
-                device.host, device.container, device.permissions
-            ))
-        });
-        service.set_distinct("devices", devices);
+        service.set_distinct("devices", devices.iter().map(|device| json!(device.to_string())));
         service.set_distinct(
             "device_cgroup_rules",
             device_cgroup_rules.iter().map(|rule| json!(rule)),
@@ -217,6 +214,12 @@ impl Service {
         service.set_distinct("volumes", mounts.into_iter());
         service.add_network(network);
         service
+    }
+
+    /// Says that an option is left out.
+    fn remark(&mut self, option: &str, value: &str) {
+        self.remarks
+            .push(remark::not_carried(&format!("--{option} {value}")));
     }
 
     /// Sets a key, unless its value is empty.
@@ -297,8 +300,9 @@ impl Service {
             self.set("cpus", json!(billionths(*nano)));
         }
         self.set("cpuset", json!(cpuset_cpus));
-        self.unsaid
-            .extend(cpuset_mems.iter().map(|nodes| format!("--cpuset-mems {nodes}")));
+        if let Some(nodes) = cpuset_mems {
+            self.remark("cpuset-mems", nodes);
+        }
     }
 
     fn add_health(&mut self, health: &HealthCheck) {
@@ -341,7 +345,7 @@ impl Service {
             consistency,
         } = mount;
         let mut out = Map::new();
-        let mut unsaid = Vec::new();
+        let (option, value) = mount.to_words();
         match source {
             MountSource::Bind {
                 source,
@@ -391,12 +395,12 @@ impl Service {
                 labels,
                 driver,
                 driver_options,
-                relabel,
+                relabel: _,
             } => {
                 out.insert("type".to_owned(), json!("volume"));
                 if let Some(name) = name {
                     if !is_plain_name(name) {
-                        self.unsaid.push(format!("the volume {name} at {target}"));
+                        self.remark(option, &value);
                         return None;
                     }
                     out.insert("source".to_owned(), json!(name));
@@ -424,7 +428,14 @@ impl Service {
                 if !volume.is_empty() {
                     out.insert("volume".to_owned(), Value::Object(volume));
                 }
-                unsaid.extend(relabel.map(|relabel| format!("the option {} of {target}", letter(relabel))));
+                let said = without_unsaid(mount);
+                if said != *mount {
+                    let (other_option, other) = said.to_words();
+                    self.remarks.push(remark::replaced(
+                        &format!("--{option} {value}"),
+                        &format!("--{other_option} {other}"),
+                    ));
+                }
             }
             MountSource::Tmpfs { size, mode } => {
                 out.insert("type".to_owned(), json!("tmpfs"));
@@ -447,7 +458,6 @@ impl Service {
         if let Some(consistency) = consistency {
             out.insert("consistency".to_owned(), json!(consistency));
         }
-        self.unsaid.extend(unsaid);
         Some(Value::Object(out))
     }
 
@@ -460,6 +470,20 @@ impl Service {
             mac,
         } = network;
         self.set("mac_address", json!(mac));
+        if !matches!(mode, NetworkMode::Named(_)) {
+            // Only a network of the user's has names and addresses to choose.
+            for alias in aliases {
+                self.remark("network-alias", alias);
+            }
+            for (option, address) in [
+                ("ip", ipv4.map(|address| address.to_string())),
+                ("ip6", ipv6.map(|address| address.to_string())),
+            ] {
+                if let Some(address) = address {
+                    self.remark(option, &address);
+                }
+            }
+        }
         match mode {
             NetworkMode::Default => {}
             NetworkMode::Bridge => self.set("network_mode", json!("bridge")),
@@ -515,6 +539,29 @@ fn letter(relabel: Relabel) -> &'static str {
     }
 }
 
+/// Returns a mount of a volume as Compose has it: without labels of SELinux, and without what describes a new volume
+/// where that has no name to describe it by.
+fn without_unsaid(mount: &Mount) -> Mount {
+    let mut mount = mount.clone();
+    if let MountSource::Volume {
+        name,
+        labels,
+        driver,
+        driver_options,
+        relabel,
+        ..
+    } = &mut mount.source
+    {
+        *relabel = None;
+        if name.is_none() {
+            labels.clear();
+            driver_options.clear();
+            *driver = None;
+        }
+    }
+    mount
+}
+
 /// Whether a volume's name is a key that YAML and Compose take for a text.
 fn is_plain_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -538,7 +585,7 @@ fn duration(nanoseconds: i64) -> String {
     } else if nanoseconds % 1_000_000 == 0 {
         format!("{}ms", nanoseconds / 1_000_000)
     } else {
-        format!("{}us", nanoseconds / 1_000)
+        format!("{}us", nanoseconds as f64 / 1e3)
     }
 }
 

@@ -10,6 +10,7 @@ mod compose;
 mod kubernetes;
 mod mounts;
 mod podman;
+pub(crate) mod remark;
 mod run_sh;
 pub mod seccomp;
 mod selinux;

@@ -4,9 +4,9 @@
 
 use super::kubernetes::with_headroom;
 use super::unit::argument;
-use super::{AppArmor, Artifact, Context, Error, Seccomp};
-use crate::spec::Tmpfs;
+use super::{AppArmor, Artifact, Context, Error, Seccomp, remark};
 use crate::spec::shell::line;
+use crate::spec::{ContainerSpec, Tmpfs};
 
 /// The artifact `podman.container`.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,22 @@ impl Artifact for Podman {
         for path in &launch.privilege_gain {
             comments.push(format!("needs privilege gain: {path}"));
         }
-        for option in &launch.container.not_carried {
-            comments.push(format!("not carried over: {option}"));
+        let mut container = launch.to_container();
+        comments.extend(remark::rest(&take_unknown(&mut container)));
+        for tmpfs in &mut container.tmpfs {
+            let (docker, podman) = (tmpfs.to_string(), for_podman(tmpfs));
+            comments.push(remark::replaced(
+                &format!("--tmpfs {docker}"),
+                &format!("--tmpfs {podman}"),
+            ));
+            *tmpfs = podman;
+        }
+        if let Some(name) = &launch.apparmor {
+            comments.push(remark::not_carried(&format!("--security-opt apparmor={name}")));
+            comments.push(
+                "podman refuses that where the kernel has no AppArmor: take the # away below where it has."
+                    .to_owned(),
+            );
         }
         let mut lines = vec!["[Container]".to_owned()];
         let mut set = |key: &str, value: &str| lines.push(format!("{key}={value}"));
@@ -51,10 +65,12 @@ impl Artifact for Podman {
             "Image",
             &nul_free(context.image_name(), "the image's name").map(argument)?,
         );
-        set(
-            "SeccompProfile",
-            &format!("/etc/slim/{name}/{}", Seccomp.file_name()),
-        );
+        if launch.seccomp {
+            set(
+                "SeccompProfile",
+                &format!("/etc/slim/{name}/{}", Seccomp.file_name()),
+            );
+        }
         let mut more = |words: &[&str]| -> Result<(), Error> {
             let words: Result<Vec<String>, Error> = words
                 .iter()
@@ -63,10 +79,6 @@ impl Artifact for Podman {
             lines.push(format!("PodmanArgs={}", words?.join(" ")));
             Ok(())
         };
-        let mut container = launch.to_container();
-        for tmpfs in &mut container.tmpfs {
-            for_podman(tmpfs);
-        }
         for words in container.to_words() {
             more(&words.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
@@ -96,7 +108,6 @@ impl Artifact for Podman {
             lines.push(format!("Exec={}", words?.join(" ")));
         }
         if let Some(name) = &launch.apparmor {
-            // podman refuses a profile where the kernel has no AppArmor.
             lines.push(format!("#PodmanArgs=--security-opt apparmor={}", line(name)));
         }
         lines.extend(["", "[Install]", "WantedBy=default.target"].map(str::to_owned));
@@ -106,12 +117,46 @@ impl Artifact for Podman {
     }
 }
 
-/// Podman knows no `uid=` and `gid=` of a tmpfs (podman-run(1)), which belongs to root there: anybody may write to it
-/// where the directory is not root's.
-fn for_podman(tmpfs: &mut Tmpfs) {
-    let owner = (tmpfs.uid.take(), tmpfs.gid.take());
-    if owner.0.is_some_and(|uid| uid != 0) {
-        tmpfs.mode = Some(0o1777);
+/// Takes out what `podman run` has no option for: `--runtime` is one of podman itself.
+fn take_unknown(container: &mut ContainerSpec) -> ContainerSpec {
+    ContainerSpec {
+        domainname: container.domainname.take(),
+        runtime: container.runtime.take(),
+        not_carried: std::mem::take(&mut container.not_carried),
+        ..ContainerSpec::default()
+    }
+}
+
+/// Returns the nearest that podman has. It knows neither an owner of a memory file system, which belongs to root there
+/// (anybody may write to it where the directory is not root's), nor most options of the kernel's (podman-run(1)); and
+/// unless told otherwise it lets files be executed, and copies the image's into it.
+fn for_podman(tmpfs: &Tmpfs) -> Tmpfs {
+    let Tmpfs {
+        target,
+        uid,
+        gid: _,
+        mode,
+        exec,
+        options,
+    } = tmpfs;
+    let known = |option: &&String| {
+        let flags = ["nosuid", "suid", "nodev", "dev", "ro", "rw"];
+        option.starts_with("size=") || flags.contains(&option.as_str())
+    };
+    let defaults = (!exec).then_some("noexec").into_iter().chain(["notmpcopyup"]);
+    Tmpfs {
+        target: target.clone(),
+        mode: if uid.is_some_and(|uid| uid != 0) {
+            Some(0o1777)
+        } else {
+            *mode
+        },
+        exec: *exec,
+        options: defaults
+            .map(str::to_owned)
+            .chain(options.iter().filter(known).cloned())
+            .collect(),
+        ..Tmpfs::default()
     }
 }
 

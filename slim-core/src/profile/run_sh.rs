@@ -1,6 +1,6 @@
 //! `run.sh`: the `docker run` line with all of it.
 
-use super::{AppArmor, Artifact, Context, Error, Seccomp};
+use super::{AppArmor, Artifact, Context, Error, Seccomp, remark};
 use crate::spec::shell::{line, word};
 
 /// The artifact `run.sh`.
@@ -48,7 +48,7 @@ impl Artifact for RunSh {
             say(&format!("needs privilege gain: {path}"));
         }
         for option in &launch.container.not_carried {
-            say(&format!("not carried over: {option}"));
+            say(&remark::not_carried(option));
         }
 
         out.push_str("set -eu\ndir=$(CDPATH='' cd -- \"$(dirname -- \"$0\")\" && pwd)\n");

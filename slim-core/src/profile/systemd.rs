@@ -12,11 +12,12 @@ use super::apparmor::{self, Piece};
 use super::kubernetes::with_headroom;
 use super::mounts::data_mounts;
 use super::unit::word;
-use super::{Artifact, Calls, Context, Error};
+use super::{Artifact, Calls, Context, Error, remark, user};
 use crate::path::RootPath;
 use crate::plan::Changes;
 use crate::recording::{Abi, Actor};
 use crate::spec::shell::line;
+use crate::spec::{ContainerSpec, NetworkMode, Tmpfs, Ulimit};
 
 /// The artifact `systemd.conf`.
 #[derive(Clone, Copy, Debug)]
@@ -36,133 +37,352 @@ impl Artifact for Systemd {
     }
 
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
-        let plan = context.plan;
-        let launch = context.launch;
-        let calls = Calls::of(plan);
-        let has = |name: &str| launch.capabilities.contains(name);
+        let mut unit = DropIn::new(context);
+        if context.launch.seccomp {
+            unit.add_system_calls();
+        }
+        unit.add_privileges();
+        for (setting, holds) in SWITCHES {
+            if holds(&unit) {
+                unit.set(setting, "yes");
+            }
+        }
+        unit.add_files();
+        unit.add_options();
+        unit.add_peaks();
+        if let Some(name) = &context.launch.apparmor {
+            // With a hyphen: not where the kernel has no AppArmor or no such profile.
+            unit.set("AppArmorProfile", &format!("-{}", line(name)));
+        }
+        let mut comments = unit.comments;
+        comments.extend(remark::rest(&unit.rest));
+        let comments = comments.iter().map(|comment| format!("# {}", line(comment)));
+        let all: Vec<String> = comments.chain(unit.lines).collect();
+        Ok((all.join("\n") + "\n").into_bytes())
+    }
+}
+
+/// A drop-in that is being written.
+struct DropIn<'a> {
+    context: &'a Context<'a>,
+    calls: Calls<'a>,
+    comments: Vec<String>,
+    lines: Vec<String>,
+    /// The options of the launch that no setting says yet.
+    rest: ContainerSpec,
+}
+
+/// A setting that is either on or not there, and whether the application does without what it forbids.
+type Switch = (&'static str, fn(&DropIn<'_>) -> bool);
+
+const SWITCHES: &[Switch] = &[
+    ("NoNewPrivileges", |unit| unit.context.launch.no_new_privileges()),
+    ("RestrictNamespaces", |unit| unit.has_no_namespaces()),
+    ("LockPersonality", |unit| !unit.calls.made(&["personality"])),
+    ("RestrictRealtime", |unit| {
+        !unit
+            .calls
+            .made(&["sched_setscheduler", "sched_setattr", "sched_setparam"])
+    }),
+    ("ProtectClock", |unit| {
+        !unit.has("CAP_SYS_TIME") && !unit.has("CAP_WAKE_ALARM")
+    }),
+    ("ProtectHostname", |unit| {
+        !unit.calls.made(&["sethostname", "setdomainname"])
+    }),
+    ("ProtectKernelModules", |unit| !unit.has("CAP_SYS_MODULE")),
+    ("ProtectKernelLogs", |unit| {
+        !unit.has("CAP_SYSLOG") && !unit.calls.made(&["syslog"])
+    }),
+    ("ProtectKernelTunables", |unit| {
+        !unit.writes("/proc/sys") && !unit.writes("/sys")
+    }),
+    ("ProtectControlGroups", |unit| !unit.writes("/sys/fs/cgroup")),
+];
+
+/// A setting, and its value from the options of a launch, out of which it takes what it says.
+type OptionSetting = (&'static str, fn(&mut ContainerSpec) -> Option<String>);
+
+const OPTIONS: &[OptionSetting] = &[
+    ("WorkingDirectory", |rest| {
+        take_plain(&mut rest.workdir, |path| path.starts_with('/'))
+    }),
+    ("KillSignal", |rest| take_plain(&mut rest.stop_signal, |_| true)),
+    ("TimeoutStopSec", |rest| {
+        rest.stop_timeout.take().map(|seconds| seconds.to_string())
+    }),
+    ("PrivateNetwork", |rest| match rest.network.mode {
+        NetworkMode::None => {
+            rest.network.mode = NetworkMode::Default;
+            Some("yes".to_owned())
+        }
+        NetworkMode::Host => {
+            rest.network.mode = NetworkMode::Default;
+            Some("no".to_owned())
+        }
+        _ => None,
+    }),
+    ("OOMScoreAdjust", |rest| {
+        rest.limits.oom_score_adj.take().map(|score| score.to_string())
+    }),
+    ("AllowedCPUs", |rest| {
+        take_plain(&mut rest.limits.cpuset_cpus, |_| true)
+    }),
+    ("AllowedMemoryNodes", |rest| {
+        take_plain(&mut rest.limits.cpuset_mems, |_| true)
+    }),
+    ("CPUQuota", |rest| {
+        // Hundredths of a percent are the least that it takes.
+        let hundredths = rest.limits.nano_cpus.filter(|nano| nano % 100_000 == 0)? / 100_000;
+        rest.limits.nano_cpus = None;
+        Some(format!("{}.{:02}%", hundredths / 100, hundredths % 100))
+    }),
+    ("MemoryMax", |rest| {
+        rest.limits.memory.take().map(|bytes| bytes.to_string())
+    }),
+    ("TasksMax", |rest| rest.limits.pids.take().map(limit)),
+];
+
+impl<'a> DropIn<'a> {
+    fn new(context: &'a Context<'a>) -> Self {
         let mut comments = vec![
-            format!("What {} was seen to need, and no more.", plan.reference),
+            format!("What {} was seen to need, and no more.", context.plan.reference),
             "Put it into /etc/systemd/system/NAME.service.d/, for a service that runs the application;"
                 .to_owned(),
             "paths are those in the image (RootDirectory=, RootImage=).".to_owned(),
         ];
-        let mut lines = vec!["[Service]".to_owned()];
-        let mut set = |key: &str, value: &str| lines.push(format!("{key}={value}"));
+        let privilege_gain = context.launch.privilege_gain.iter();
+        comments.extend(privilege_gain.map(|path| format!("needs privilege gain: {path}")));
+        Self {
+            context,
+            calls: Calls::of(context.plan),
+            comments,
+            lines: vec!["[Service]".to_owned()],
+            rest: context.launch.to_container(),
+        }
+    }
 
-        let no_namespaces = !has("CAP_SYS_ADMIN") && !calls.made(&["unshare", "setns"]);
+    fn set(&mut self, setting: &str, value: &str) {
+        self.lines.push(format!("{setting}={value}"));
+    }
+
+    /// Sets a path or a name; says so where it cannot be written.
+    fn set_word(&mut self, setting: &str, text: &[u8]) -> bool {
+        let word = word(text);
+        match &word {
+            Some(word) => self.set(setting, word),
+            None => {
+                let text = RootPath::new(text);
+                self.comments
+                    .push(format!("{setting}={text} cannot be written here."));
+            }
+        }
+        word.is_some()
+    }
+
+    fn has(&self, capability: &str) -> bool {
+        self.context.launch.capabilities.contains(capability)
+    }
+
+    fn has_no_namespaces(&self) -> bool {
+        !self.has("CAP_SYS_ADMIN") && !self.calls.made(&["unshare", "setns"])
+    }
+
+    /// Whether the application wrote below `top`.
+    fn writes(&self, top: &str) -> bool {
+        let runs = self.context.recording.runs.values();
+        runs.flat_map(|run| &run.files).any(|used| {
+            let writes = used.access.iter().any(|access| access.is_change());
+            used.actor == Actor::App && writes && used.path.starts_with(&RootPath::new(top))
+        })
+    }
+
+    fn add_system_calls(&mut self) {
+        let plan = self.context.plan;
         let mut names: BTreeSet<&str> = plan.syscalls.iter().map(|call| call.name.as_str()).collect();
-        if no_namespaces && names.contains("clone") {
+        if self.has_no_namespaces() && names.contains("clone") {
             // RestrictNamespaces= answers it as a kernel without it would, which the C library expects.
             names.insert("clone3");
         }
         let names: Vec<&str> = names.into_iter().filter(|name| is_name(name)).collect();
         for names in names.chunks(12) {
-            set("SystemCallFilter", &names.join(" "));
+            self.set("SystemCallFilter", &names.join(" "));
         }
-        set("SystemCallErrorNumber", "EPERM");
+        self.set("SystemCallErrorNumber", "EPERM");
         let compat = plan.syscalls.iter().any(|call| call.abi == Abi::Compat);
-        set(
+        self.set(
             "SystemCallArchitectures",
             if compat { "native x86" } else { "native" },
         );
+    }
+
+    /// Capabilities, user, groups and families of sockets.
+    fn add_privileges(&mut self) {
+        let launch = self.context.launch;
         let capabilities: Vec<&str> = launch.capabilities.iter().map(String::as_str).collect();
-        set("CapabilityBoundingSet", &capabilities.join(" "));
-        for path in &launch.privilege_gain {
-            comments.push(format!("needs privilege gain: {path}"));
+        self.set("CapabilityBoundingSet", &capabilities.join(" "));
+        self.rest.cap_drop.clear();
+        self.rest.cap_add.clear();
+        self.rest.security.no_new_privileges = None;
+
+        let numbers = user::take_numbers(&mut self.rest, self.context.image);
+        self.comments.extend(numbers.remarks);
+        if let Some((uid, gid)) = numbers.user {
+            self.set("User", &uid.to_string());
+            if let Some(gid) = gid {
+                self.set("Group", &gid.to_string());
+            }
         }
-        let families = families(context);
+        if !numbers.groups.is_empty() {
+            let groups: Vec<String> = numbers.groups.iter().map(u32::to_string).collect();
+            self.set("SupplementaryGroups", &groups.join(" "));
+        }
+
+        let families = families(self.context);
         let families: Vec<&str> = families.iter().map(String::as_str).collect();
         let families = if families.is_empty() {
             "none".to_owned()
         } else {
             families.join(" ")
         };
-        set("RestrictAddressFamilies", &families);
-        let writes = |top: &str| {
-            let runs = context.recording.runs.values();
-            runs.flat_map(|run| &run.files).any(|used| {
-                let writes = used.access.iter().any(|access| access.is_change());
-                used.actor == Actor::App && writes && used.path.starts_with(&RootPath::new(top))
-            })
-        };
-        for (setting, holds) in [
-            ("NoNewPrivileges", launch.no_new_privileges()),
-            ("RestrictNamespaces", no_namespaces),
-            ("LockPersonality", !calls.made(&["personality"])),
-            (
-                "RestrictRealtime",
-                !calls.made(&["sched_setscheduler", "sched_setattr", "sched_setparam"]),
-            ),
-            ("ProtectClock", !has("CAP_SYS_TIME") && !has("CAP_WAKE_ALARM")),
-            ("ProtectHostname", !calls.made(&["sethostname", "setdomainname"])),
-            ("ProtectKernelModules", !has("CAP_SYS_MODULE")),
-            (
-                "ProtectKernelLogs",
-                !has("CAP_SYSLOG") && !calls.made(&["syslog"]),
-            ),
-            ("ProtectKernelTunables", !writes("/proc/sys") && !writes("/sys")),
-            ("ProtectControlGroups", !writes("/sys/fs/cgroup")),
-        ] {
-            if holds {
-                set(setting, "yes");
-            }
-        }
+        self.set("RestrictAddressFamilies", &families);
+    }
 
+    /// Where it may write, and what it may execute.
+    fn add_files(&mut self) {
+        let launch = self.context.launch;
+        self.rest.read_only = false;
         let mut unsaid = Vec::new();
-        if launch.is_read_only() {
-            for tmpfs in launch.tmpfs() {
-                match word(tmpfs.to_string().as_bytes()) {
-                    Some(text) => set("TemporaryFileSystem", &text),
-                    None => unsaid.push(format!("TemporaryFileSystem={tmpfs} cannot be written here.")),
-                }
+        for tmpfs in std::mem::take(&mut self.rest.tmpfs) {
+            let plain = !tmpfs.target.contains([':', '%']);
+            if !plain || !self.set_word("TemporaryFileSystem", temporary(&tmpfs).as_bytes()) {
+                unsaid.push(tmpfs);
             }
         }
-        let mut paths = |key: &str, all: &BTreeSet<RootPath>| {
-            for path in all {
-                match word(path.as_bytes()) {
-                    Some(path) => set(key, &path),
-                    None => unsaid.push(format!("{key}={path} cannot be written here.")),
-                }
-            }
-        };
-        let root = BTreeSet::from([RootPath::root()]);
-        let rootfs = &context.image.rootfs;
-        let changes = Changes::of(context.recording, rootfs);
-        let mut written = data_mounts(context);
+        self.rest.tmpfs = unsaid;
+        let rootfs = &self.context.image.rootfs;
+        let changes = Changes::of(self.context.recording, rootfs);
+        let mut written = data_mounts(self.context);
         if !launch.is_read_only() {
             written.extend(changes.files(rootfs));
             written.extend(changes.directories(rootfs));
         }
         if !written.contains(&RootPath::root()) {
-            paths("ReadOnlyPaths", &root);
-            paths("ReadWritePaths", &written);
+            self.set("ReadOnlyPaths", "/");
+            for path in &written {
+                self.set_word("ReadWritePaths", path.as_bytes());
+            }
         }
-        paths("NoExecPaths", &root);
-        paths("ExecPaths", &executed(context));
-        comments.extend(unsaid);
+        self.set("NoExecPaths", "/");
+        for path in executed(self.context) {
+            self.set_word("ExecPaths", path.as_bytes());
+        }
+    }
 
-        let peaks = context.recording.peaks();
-        let headroom = context.options.headroom;
-        if let Some(memory) = peaks.memory {
+    /// Options that a setting says as they are.
+    fn add_options(&mut self) {
+        for (setting, take) in OPTIONS {
+            if let Some(value) = take(&mut self.rest) {
+                self.set(setting, &value);
+            }
+        }
+        let (env, other): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.rest.env)
+                .into_iter()
+                .partition(|variable| {
+                    let name = &variable.name;
+                    is_name(name) && !name.starts_with(|c: char| c.is_ascii_digit())
+                });
+        self.rest.env = other;
+        for variable in env {
+            self.set("PassEnvironment", &variable.name);
+        }
+        let (known, other): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rest.ulimits)
+            .into_iter()
+            .partition(|ulimit| ULIMITS.contains(&ulimit.name.as_str()));
+        self.rest.ulimits = other;
+        for Ulimit { name, soft, hard } in known {
+            let value = format!("{}:{}", limit(soft), limit(hard));
+            self.set(&format!("Limit{}", name.to_uppercase()), &value);
+        }
+    }
+
+    /// Limits from the recorded peaks, where the launch has none.
+    fn add_peaks(&mut self) {
+        let peaks = self.context.recording.peaks();
+        let headroom = self.context.options.headroom;
+        let own = &self.context.launch.container.limits;
+        let memory = peaks.memory.filter(|_| own.memory.is_none());
+        let pids = peaks.pids.filter(|_| own.pids.is_none());
+        if let Some(memory) = memory {
             let mebibytes = with_headroom(memory, headroom).div_ceil(1 << 20).max(1);
-            lines.push(format!("MemoryMax={mebibytes}M"));
+            self.set("MemoryMax", &format!("{mebibytes}M"));
         }
-        if let Some(pids) = peaks.pids {
-            lines.push(format!("TasksMax={}", with_headroom(pids.max(1), headroom)));
+        if let Some(pids) = pids {
+            self.set("TasksMax", &with_headroom(pids.max(1), headroom).to_string());
         }
-        if peaks.memory.is_some() || peaks.pids.is_some() {
-            comments.push(format!(
+        if memory.is_some() || pids.is_some() {
+            self.comments.push(format!(
                 "Limits are the highest recorded peaks and {headroom} percent."
             ));
         }
-        if let Some(name) = &launch.apparmor {
-            // With a hyphen: not where the kernel has no AppArmor or no such profile.
-            lines.push(format!("AppArmorProfile=-{}", line(name)));
-        }
-        let comments = comments.iter().map(|comment| format!("# {}", line(comment)));
-        let all: Vec<String> = comments.chain(lines).collect();
-        Ok((all.join("\n") + "\n").into_bytes())
     }
+}
+
+/// Resource limits of processes that systemd has a setting for, by the names of `--ulimit`.
+const ULIMITS: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
+/// A limit as systemd writes it.
+fn limit(number: i64) -> String {
+    if number < 0 {
+        "infinity".to_owned()
+    } else {
+        number.to_string()
+    }
+}
+
+/// Takes a text that a setting without quotes and escapes can hold.
+fn take_plain(text: &mut Option<String>, is_right: fn(&str) -> bool) -> Option<String> {
+    let plain = |text: &str| word(text.as_bytes()).as_deref() == Some(text);
+    if text.as_deref().is_some_and(|text| plain(text) && is_right(text)) {
+        text.take()
+    } else {
+        None
+    }
+}
+
+/// A memory file system as Docker mounts it, where systemd's own defaults differ.
+fn temporary(tmpfs: &Tmpfs) -> String {
+    let mut all = tmpfs.clone();
+    all.mode.get_or_insert(0o1777);
+    let sized = all.options.iter().any(|option| option.starts_with("size="));
+    let defaults = ["nosuid", "nodev"].into_iter();
+    let defaults = defaults
+        .chain((!all.exec).then_some("noexec"))
+        .chain((!sized).then_some("size=50%"));
+    format!(
+        "{}:{},{}",
+        all.target,
+        defaults.collect::<Vec<_>>().join(","),
+        all.options_text()
+    )
 }
 
 /// Whether a call has a name, and not just a number.

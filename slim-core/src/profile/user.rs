@@ -1,7 +1,9 @@
 //! Users of an image by number.
 
-use crate::image::Rootfs;
+use super::remark;
+use crate::image::{Image, Rootfs};
 use crate::path::RootPath;
+use crate::spec::ContainerSpec;
 
 /// How much of `/etc/passwd` and `/etc/group` is read.
 const LIMIT: u64 = 1 << 20;
@@ -34,6 +36,52 @@ pub(super) fn group(group: &str, rootfs: &Rootfs) -> Option<u32> {
         Ok(gid) => Some(gid),
         Err(_) => find(rootfs, "/etc/group", group).and_then(|(id, _)| id),
     }
+}
+
+/// The user and the groups of a launch, for formats that know no names.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    /// The user's number, and the group's where it is known; none where the image does not say, or where nobody names a
+    /// user.
+    pub(super) user: Option<(u32, Option<u32>)>,
+    /// Supplementary groups.
+    pub(super) groups: Vec<u32>,
+    /// Remarks on the names that they stand for.
+    pub(super) remarks: Vec<String>,
+}
+
+/// Takes the user, the image's where `rest` names none, and the groups out of `rest`, as far as they have numbers.
+pub(super) fn take_numbers(rest: &mut ContainerSpec, image: &Image) -> Numbers {
+    let mut numbers = Numbers::default();
+    let user = rest.user.take().unwrap_or_else(|| image.config.user().to_owned());
+    match ids(&user, &image.rootfs) {
+        _ if user.is_empty() => {}
+        (Some(uid), gid) => {
+            let number = gid.map_or(uid.to_string(), |gid| format!("{uid}:{gid}"));
+            if number != user {
+                numbers.remarks.push(remark::replaced(
+                    &format!("--user {user}"),
+                    &format!("--user {number}"),
+                ));
+            }
+            numbers.user = Some((uid, gid));
+        }
+        (None, _) => rest.user = Some(user),
+    }
+    rest.groups.retain(|name| {
+        let number = group(name, &image.rootfs);
+        if let Some(number) = number {
+            if number.to_string() != *name {
+                numbers.remarks.push(remark::replaced(
+                    &format!("--group-add {name}"),
+                    &format!("--group-add {number}"),
+                ));
+            }
+            numbers.groups.push(number);
+        }
+        number.is_none()
+    });
+    numbers
 }
 
 /// The third and fourth field of the line whose first or third field is `key`.

@@ -316,7 +316,7 @@ pub struct Tmpfs {
 }
 
 impl Tmpfs {
-    /// The options of the mount, comma-separated (`uid=0,gid=0,mode=755,exec`); empty where there are none.
+    /// The options of the mount, comma-separated (`uid=33,gid=33,mode=755,exec`); empty where there are none.
     pub fn options_text(&self) -> String {
         let Self {
             target: _,
@@ -525,6 +525,25 @@ pub struct Device {
     pub container: String,
     /// What the container may do with it: `r`, `w`, `m`.
     pub permissions: String,
+}
+
+/// `HOST[:CONTAINER:PERMISSIONS]`, as `--device` takes it: the name of a device in the container device interface stands
+/// alone.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            host,
+            container,
+            permissions,
+        } = self;
+        f.write_str(host)?;
+        for part in [container, permissions] {
+            if !part.is_empty() {
+                write!(f, ":{part}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A resource limit of processes.

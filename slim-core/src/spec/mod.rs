@@ -27,10 +27,12 @@ pub use options::{ContainerOptions, HEADING, REFUSED, refused};
 pub use parse::ParseContext;
 #[cfg(feature = "docker")]
 pub(crate) use parse::{csv, csv_field};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use recorded::FLAGS;
 pub(crate) use recorded::group;
 pub use shell::word as shell_word;
 #[cfg(test)]
-pub(crate) use words::tests::any_spec;
+pub(crate) use words::tests::{any_spec, full_spec};
 
 /// The beginning of the names of labels that are slim's own. An image may bring them, too: they prove nothing.
 pub const SLIM_LABELS: &str = "io.github.slim.";

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{ContainerOptions, ContainerSpec, ParseContext};
 
 /// Flags: a word behind one of them would be taken for the image.
-const FLAGS: [&str; 4] = ["--read-only", "--init", "--tty", "--no-healthcheck"];
+pub(crate) const FLAGS: [&str; 4] = ["--read-only", "--init", "--tty", "--no-healthcheck"];
 
 impl ContainerSpec {
     /// Returns the description that `words` give, each an option's name and, unless it is a flag, its value. What slim does

@@ -2,7 +2,7 @@
 
 use super::parse::csv_field;
 use super::{
-    BindRecursive, ContainerSpec, Device, Dns, HealthCheck, HostEntry, Limits, Mount, MountSource, Network,
+    BindRecursive, ContainerSpec, Dns, HealthCheck, HostEntry, Limits, Mount, MountSource, Network,
     NetworkMode, Relabel, SeccompChoice, Security, Ulimit,
 };
 
@@ -107,17 +107,7 @@ impl ContainerSpec {
         for Ulimit { name, soft, hard } in ulimits {
             words.add("ulimit", format!("{name}={soft}:{hard}"));
         }
-        for Device {
-            host,
-            container,
-            permissions,
-        } in devices
-        {
-            // The name of a device in the container device interface stands alone.
-            let parts = [host.as_str(), container, permissions];
-            let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-            words.add("device", parts.join(":"));
-        }
+        words.add_all("device", devices);
         words.add_all("device-cgroup-rule", device_cgroup_rules);
         words.add_all("gpus", gpus);
         words.add_if("init", *init);
@@ -361,7 +351,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::spec::{EnvVar, PublishedPort, Tmpfs};
+    use crate::spec::{Device, EnvVar, PublishedPort, Tmpfs};
 
     pub(crate) fn parse(words: &[Vec<String>], command: &[String]) -> ContainerSpec {
         ContainerSpec::from_words(words, command)
@@ -536,9 +526,9 @@ pub(crate) mod tests {
         }
     }
 
-    #[test]
-    fn every_option_is_said() {
-        let full = ContainerSpec {
+    /// A description with a value in almost every field.
+    pub(crate) fn full_spec() -> ContainerSpec {
+        ContainerSpec {
             domainname: Some("example".into()),
             hostname: Some("box".into()),
             expose: BTreeSet::from(["80/tcp".to_owned()]),
@@ -599,7 +589,12 @@ pub(crate) mod tests {
                 retries: Some(4),
             },
             ..ContainerSpec::default()
-        };
+        }
+    }
+
+    #[test]
+    fn every_option_is_said() {
+        let full = full_spec();
         assert_eq!(parse(&full.to_words(), &[]), full);
     }
 }

@@ -3,6 +3,7 @@
 //! A script says for each container that is started how it behaves ([`Behaviour`]): what it answers to commands, how it
 //! ends, what the tracer sees of it. What goes wrong with the engine itself is said by [`FakeEngine::at`].
 
+pub mod artifacts;
 mod engine;
 mod kernel;
 

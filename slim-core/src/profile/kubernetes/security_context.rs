@@ -1,13 +1,14 @@
 //! The pod's and the container's `securityContext`.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
 use super::{container_name, patch, usage};
 use crate::plan::Changes;
-use crate::profile::{Artifact, Context, Error, user, yaml};
-use crate::spec::NetworkMode;
+use crate::profile::{Artifact, Context, Error, label, remark, user, yaml};
+use crate::spec::{ContainerSpec, NetworkMode, Tmpfs};
 
 /// The artifact `k8s-security-context.yaml`.
 #[derive(Clone, Copy, Debug)]
@@ -33,70 +34,98 @@ impl Artifact for SecurityContext {
             "seccomp: formats spo-seccomp, or seccomp.json as /var/lib/kubelet/seccomp/operator/{name}.json on each node."
         ));
         comments.push("AppArmor: formats spo-apparmor, or apparmor.profile loaded on each node.".to_owned());
+        let privilege_gain = context.launch.privilege_gain.iter();
+        comments.extend(privilege_gain.map(|path| format!("needs privilege gain: {path}")));
+        let mut template = Template {
+            context,
+            comments,
+            pod: Map::new(),
+            container: Map::new(),
+            volumes: Vec::new(),
+            volume_mounts: Vec::new(),
+            rest: context.launch.to_container(),
+        };
+        template.add_pod_security();
+        template.add_container_security();
+        template.add_namespaces();
+        template.add_memory();
+        template.add_process();
+        template.add_names();
+        template.add_limits();
+        Ok(template.into_document())
+    }
+}
 
-        let launch = context.launch;
-        let started = launch.to_container();
-        let mut pod = Map::new();
-        if !started.sysctls.is_empty() {
+/// A pod template that is being written.
+struct Template<'a> {
+    context: &'a Context<'a>,
+    comments: Vec<String>,
+    /// Fields of the pod.
+    pod: Map<String, Value>,
+    /// Fields of the container.
+    container: Map<String, Value>,
+    volumes: Vec<Value>,
+    volume_mounts: Vec<Value>,
+    /// The options of the launch that no field says yet.
+    rest: ContainerSpec,
+}
+
+impl Template<'_> {
+    /// Kernel parameters, user, groups and profiles.
+    fn add_pod_security(&mut self) {
+        let launch = self.context.launch;
+        let mut security = Map::new();
+        let sysctls = std::mem::take(&mut self.rest.sysctls);
+        if !sysctls.is_empty() {
             // ip_unprivileged_port_start and ping_group_range are safe sysctls since Kubernetes 1.22; others need the
             // kubelet's --allowed-unsafe-sysctls.
-            let sysctls = started.sysctls.iter();
-            pod.insert(
+            let sysctls = sysctls.iter();
+            security.insert(
                 "sysctls".into(),
                 sysctls
                     .map(|(name, value)| json!({"name": name, "value": value}))
                     .collect(),
             );
         }
-        let groups: Vec<u32> = started
-            .groups
-            .iter()
-            .filter_map(|group| user::group(group, &context.image.rootfs))
-            .collect();
-        if !groups.is_empty() {
-            pod.insert("supplementalGroups".into(), json!(groups));
+        let numbers = user::take_numbers(&mut self.rest, self.context.image);
+        self.comments.extend(numbers.remarks);
+        if !numbers.groups.is_empty() {
+            security.insert("supplementalGroups".into(), json!(numbers.groups));
         }
-        let user = started
-            .user
-            .clone()
-            .unwrap_or_else(|| context.image.config.user().to_owned());
-        let user = user.as_str();
-        let (uid, gid) = user::ids(user, &context.image.rootfs);
-        match uid {
-            Some(0) => {
-                pod.insert("runAsNonRoot".into(), json!(false));
-            }
-            Some(uid) => {
-                pod.insert("runAsNonRoot".into(), json!(true));
-                pod.insert("runAsUser".into(), json!(uid));
+        match (numbers.user, &self.rest.user) {
+            (Some((uid, gid)), _) => {
+                security.insert("runAsNonRoot".into(), json!(uid != 0));
+                security.insert("runAsUser".into(), json!(uid));
                 if let Some(gid) = gid {
-                    pod.insert("runAsGroup".into(), json!(gid));
+                    security.insert("runAsGroup".into(), json!(gid));
                 }
             }
-            None => comments.push(format!(
+            (None, None) => {
+                security.insert("runAsNonRoot".into(), json!(false));
+            }
+            (None, Some(user)) => self.comments.push(format!(
                 "The user {user:?} is not in the image's /etc/passwd: set runAsUser and runAsNonRoot."
             )),
         }
-        pod.insert(
-            "seccompProfile".into(),
-            json!({"type": "Localhost", "localhostProfile": format!("operator/{name}.json")}),
-        );
+        if launch.seccomp {
+            let profile = format!("operator/{}.json", self.context.profile_name());
+            security.insert(
+                "seccompProfile".into(),
+                json!({"type": "Localhost", "localhostProfile": profile}),
+            );
+        }
         if let Some(profile) = &launch.apparmor {
-            pod.insert(
+            security.insert(
                 "appArmorProfile".into(),
                 json!({"type": "Localhost", "localhostProfile": profile}),
             );
         }
+        self.pod.insert("securityContext".into(), Value::Object(security));
+    }
 
-        let mut container = Map::new();
-        for path in &launch.privilege_gain {
-            comments.push(format!("needs privilege gain: {path}"));
-        }
-        container.insert(
-            "allowPrivilegeEscalation".into(),
-            json!(!launch.no_new_privileges()),
-        );
-        container.insert("privileged".into(), json!(false));
+    /// Capabilities, no-new-privileges and the read-only root file system.
+    fn add_container_security(&mut self) {
+        let launch = self.context.launch;
         let mut capabilities = Map::new();
         capabilities.insert("drop".into(), json!(["ALL"]));
         if !launch.capabilities.is_empty() {
@@ -106,51 +135,178 @@ impl Artifact for SecurityContext {
                 .map(|name| name.strip_prefix("CAP_").unwrap_or(name));
             capabilities.insert("add".into(), names.collect());
         }
-        container.insert("capabilities".into(), Value::Object(capabilities));
-        container.insert("readOnlyRootFilesystem".into(), json!(launch.is_read_only()));
-        let mut fields = json!({"securityContext": container});
-        let mut template = json!({"securityContext": pod});
-        for (name, is_host) in [
-            ("hostNetwork", started.network.mode == NetworkMode::Host),
-            ("hostPID", started.pid.as_deref() == Some("host")),
-            ("hostIPC", started.ipc.as_deref() == Some("host")),
+        self.rest.cap_drop.clear();
+        self.rest.cap_add.clear();
+        self.rest.security.no_new_privileges = None;
+        self.rest.read_only = false;
+        self.container.insert(
+            "securityContext".into(),
+            json!({
+                "allowPrivilegeEscalation": !launch.no_new_privileges(),
+                "privileged": false,
+                "capabilities": capabilities,
+                "readOnlyRootFilesystem": launch.is_read_only(),
+            }),
+        );
+        if launch.is_read_only() {
+            return;
+        }
+        let rootfs = &self.context.image.rootfs;
+        let changes = Changes::of(self.context.recording, rootfs);
+        let changed: BTreeSet<_> = changes
+            .files(rootfs)
+            .into_iter()
+            .chain(changes.directories(rootfs))
+            .collect();
+        let some: Vec<_> = changed.iter().take(5).map(ToString::to_string).collect();
+        self.comments.push(if some.is_empty() {
+            "The root is writable: the application did not behave as before with a read-only one.".to_owned()
+        } else {
+            format!(
+                "The root is writable: the application changes {}",
+                some.join(", ")
+            )
+        });
+    }
+
+    /// Name spaces of the host.
+    fn add_namespaces(&mut self) {
+        if self.rest.network.mode == NetworkMode::Host {
+            self.rest.network.mode = NetworkMode::Default;
+            self.pod.insert("hostNetwork".into(), json!(true));
+        }
+        for (field, namespace) in [
+            ("hostPID", &mut self.rest.pid),
+            ("hostIPC", &mut self.rest.ipc),
+            ("hostUsers", &mut self.rest.userns),
         ] {
-            if is_host {
-                template[name] = json!(true);
+            if namespace.as_deref() == Some("host") {
+                *namespace = None;
+                self.pod.insert(field.into(), json!(true));
             }
         }
-        let volume = |number: usize| format!("{}-written-{number}", short(&container_name(context)));
-        let targets: Vec<&str> = launch.tmpfs().map(|tmpfs| tmpfs.target.as_str()).collect();
-        if !targets.is_empty() {
-            // An emptyDir is root's with mode 0777: its owner and mode are not a pod's to say.
-            let mounts = targets.iter().enumerate();
-            fields["volumeMounts"] = mounts
-                .map(|(number, path)| json!({"name": volume(number), "mountPath": path}))
-                .collect();
-            template["volumes"] = (0..targets.len())
-                .map(|number| json!({"name": volume(number), "emptyDir": {}}))
-                .collect();
+    }
+
+    /// Memory file systems. A pod cannot say their owner, their mode and that nothing may be executed.
+    fn add_memory(&mut self) {
+        for tmpfs in std::mem::take(&mut self.rest.tmpfs) {
+            let pods = Tmpfs {
+                target: tmpfs.target.clone(),
+                mode: Some(0o777),
+                exec: true,
+                ..Tmpfs::default()
+            };
+            if tmpfs != pods {
+                self.comments.push(remark::replaced(
+                    &format!("--tmpfs {tmpfs}"),
+                    &format!("--tmpfs {pods}"),
+                ));
+            }
+            self.add_volume(&tmpfs.target, json!({"medium": "Memory"}));
         }
-        if !launch.is_read_only() {
-            let changes = Changes::of(context.recording, &context.image.rootfs);
-            let rootfs = &context.image.rootfs;
-            let changed: BTreeSet<_> = changes
-                .files(rootfs)
-                .into_iter()
-                .chain(changes.directories(rootfs))
-                .collect();
-            let some: Vec<_> = changed.iter().take(5).map(ToString::to_string).collect();
-            comments.push(if some.is_empty() {
-                "The root is writable: the application did not behave as before with a read-only one."
-                    .to_owned()
-            } else {
-                format!(
-                    "The root is writable: the application changes {}",
-                    some.join(", ")
-                )
-            });
+        if let Some(size) = self.rest.shm_size.take() {
+            let directory = json!({"medium": "Memory", "sizeLimit": size.to_string()});
+            self.add_volume("/dev/shm", directory);
         }
-        Ok(yaml::document(&comments, &patch(context, template, fields)))
+    }
+
+    fn add_volume(&mut self, path: &str, directory: Value) {
+        let name = container_name(self.context);
+        let name = format!("{}-written-{}", short(&name), self.volumes.len());
+        self.volumes.push(json!({"name": name, "emptyDir": directory}));
+        self.volume_mounts.push(json!({"name": name, "mountPath": path}));
+    }
+
+    /// The command and where it runs.
+    fn add_process(&mut self) {
+        // Kubernetes puts variables in for $(NAME).
+        let literal = |text: &String| json!(text.replace('$', "$$"));
+        let mut set = |field: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                self.container.insert(field.to_owned(), value);
+            }
+        };
+        let own = |entrypoint: &String| !entrypoint.is_empty();
+        if self.rest.entrypoint.as_ref().is_some_and(own) {
+            let entrypoint = self.rest.entrypoint.take();
+            set("command", Some(entrypoint.iter().map(literal).collect()));
+        }
+        let command = std::mem::take(&mut self.rest.command);
+        let words = command.iter().map(literal);
+        set("args", (!command.is_empty()).then(|| words.collect()));
+        set(
+            "workingDir",
+            self.rest.workdir.take().map(|directory| json!(directory)),
+        );
+        let tty = std::mem::take(&mut self.rest.tty);
+        set("tty", tty.then(|| json!(true)));
+        if let Some(seconds) = self.rest.stop_timeout.take() {
+            self.pod
+                .insert("terminationGracePeriodSeconds".into(), json!(seconds));
+        }
+    }
+
+    /// The host name, and how other names are looked up.
+    fn add_names(&mut self) {
+        let is_label = |name: &String| label(name) == *name && !name.is_empty();
+        if let Some(name) = self.rest.hostname.take_if(|name| is_label(name)) {
+            self.pod.insert("hostname".into(), json!(name));
+        }
+        let (hosts, other): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rest.extra_hosts)
+            .into_iter()
+            .partition(|host| host.address.parse::<IpAddr>().is_ok());
+        self.rest.extra_hosts = other;
+        let aliases = hosts
+            .iter()
+            .map(|host| json!({"ip": host.address, "hostnames": [host.name]}));
+        if !hosts.is_empty() {
+            self.pod.insert("hostAliases".into(), aliases.collect());
+        }
+        if self.rest.dns.servers.is_empty() {
+            return;
+        }
+        let dns = std::mem::take(&mut self.rest.dns);
+        let options = dns.options.iter().map(|option| match option.split_once(':') {
+            Some((name, value)) => json!({"name": name, "value": value}),
+            None => json!({"name": option}),
+        });
+        let options: Vec<Value> = options.collect();
+        self.pod.insert("dnsPolicy".into(), json!("None"));
+        self.pod.insert(
+            "dnsConfig".into(),
+            json!({"nameservers": dns.servers, "searches": dns.search, "options": options}),
+        );
+    }
+
+    /// Limits of the launch; those from the recorded peaks are in a patch of their own.
+    fn add_limits(&mut self) {
+        let limits = &mut self.rest.limits;
+        let mut all = Map::new();
+        if let Some(bytes) = limits.memory.take() {
+            all.insert("memory".into(), json!(bytes.to_string()));
+        }
+        // Thousandths of a processor are the least that it takes.
+        if let Some(nano) = limits.nano_cpus.take_if(|nano| *nano % 1_000_000 == 0) {
+            all.insert("cpu".into(), json!(format!("{}m", nano / 1_000_000)));
+        }
+        if !all.is_empty() {
+            self.container.insert("resources".into(), json!({"limits": all}));
+        }
+    }
+
+    fn into_document(mut self) -> Vec<u8> {
+        if !self.volumes.is_empty() {
+            self.container
+                .insert("volumeMounts".into(), Value::Array(self.volume_mounts));
+            self.pod.insert("volumes".into(), Value::Array(self.volumes));
+        }
+        self.comments.extend(remark::rest(&self.rest));
+        let patch = patch(
+            self.context,
+            Value::Object(self.pod),
+            Value::Object(self.container),
+        );
+        yaml::document(&self.comments, &patch)
     }
 }
 

@@ -470,7 +470,7 @@ fn links_are_followed_to_what_is_written() {
     let made = (plan, recording, image);
     let text = rendered(&Systemd, &made);
     assert!(
-        text.contains("\nTemporaryFileSystem=/var/cache/server:uid=0,gid=0,mode=755\n"),
+        text.contains("\nTemporaryFileSystem=\"/var/cache/server:nosuid,nodev,noexec,size=50%%,mode=755\"\n"),
         "{text}"
     );
 }

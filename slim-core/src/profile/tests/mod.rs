@@ -123,6 +123,7 @@ fn text(artifact: &dyn Artifact, plan: &Plan, recording: &Recording, config: Val
 }
 
 pub(super) mod formats;
+mod launches;
 
 mod seccomp_profile {
     use std::collections::BTreeSet;
