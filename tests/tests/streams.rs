@@ -24,7 +24,15 @@ fn commands() -> Vec<(Vec<String>, i32)> {
         (words(&["diff", &one, &one]), 0),
         (words(&["diff", &one, &other, "--format", "json"]), 0),
         (
-            words(&["diff", &one, &other, "--format", "sarif", "--fail-on", "any"]),
+            words(&[
+                "diff",
+                &one,
+                &other,
+                "--format",
+                "sarif",
+                "--fail-on",
+                "wider,narrower,added-path,removed-path",
+            ]),
             4,
         ),
     ]
