@@ -7,6 +7,7 @@ mod commands;
 mod memory;
 mod progress;
 mod settings;
+mod streams;
 mod watchdog;
 
 use std::ffi::OsString;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     let command = match settings::apply(Cli::command()) {
         Ok(command) => command,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            progress::say(&format!("error: {error:#}"));
             return ExitCode::from(exit::USAGE);
         }
     };
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => {
             if let Some(refusal) = refusal(&error) {
-                eprintln!("error: {refusal}");
+                progress::say(&format!("error: {refusal}"));
                 return ExitCode::from(exit::USAGE);
             }
             error.exit()
@@ -81,7 +82,7 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start worker threads: {error}");
+            progress::say(&format!("error: cannot start worker threads: {error}"));
             return ExitCode::from(exit::FAILED);
         }
     };

@@ -6,6 +6,7 @@ use slim_core::report;
 
 use super::{Gate, json, unite};
 use crate::args::{Check, Global, Results};
+use crate::streams::out;
 
 pub(crate) fn run(global: &Global, args: &Check) -> anyhow::Result<()> {
     let recording = unite(&args.recording, args.signed.key()?.as_ref(), |_, _| Ok(()))?;
@@ -13,8 +14,8 @@ pub(crate) fn run(global: &Global, args: &Check) -> anyhow::Result<()> {
     let profile = std::fs::read(&args.profile).with_context(|| file.to_string())?;
     let checked = check::check(&profile, &recording).with_context(|| file.to_string())?;
     match global.results() {
-        Results::Text => print!("{}", report::checked(&checked)),
-        Results::Json => print!("{}", json(&checked)?),
+        Results::Text => out!("{}", report::checked(&checked)),
+        Results::Json => out!("{}", json(&checked)?),
     }
     match checked.denied.len() {
         0 => Ok(()),

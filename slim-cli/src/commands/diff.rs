@@ -8,15 +8,16 @@ use slim_core::report::{self, ChangeKind, Side};
 
 use super::{Gate, json};
 use crate::args::{Diff, Global, Results};
+use crate::streams::out;
 
 pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
     let diff = report::diff(&side(&args.from)?, &side(&args.to)?);
     if global.sarif() {
-        print!("{}", json(&diff.sarif(&args.fail_on))?);
+        out!("{}", json(&diff.sarif(&args.fail_on))?);
     } else {
         match global.results() {
-            Results::Text => print!("{}", diff.text()),
-            Results::Json => print!("{}", json(&diff)?),
+            Results::Text => out!("{}", diff.text()),
+            Results::Json => out!("{}", json(&diff)?),
         }
     }
     let failing = diff.of_kinds(&args.fail_on);

@@ -6,6 +6,7 @@ use slim_core::{engine, trace};
 use super::CannotTrace;
 use crate::args::{Global, Results};
 use crate::progress::paint;
+use crate::streams::{out, outln};
 
 /// One line of the report.
 struct Check {
@@ -38,7 +39,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
                 .iter()
                 .map(|c| json!({"check": c.name, "ok": c.ok, "needed": c.needed, "detail": c.what}))
                 .collect();
-            print!(
+            out!(
                 "{}",
                 super::json(&json!({"checks": list, "can_trace": can_trace}))?
             );
@@ -52,7 +53,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
                     (false, true) => paint(colour, "1;31", "missing"),
                     (false, false) => paint(colour, "33", "without"),
                 };
-                println!("  {mark} {:<20} {}", check.name, check.what);
+                outln!("  {mark} {:<20} {}", check.name, check.what);
             }
         }
     }

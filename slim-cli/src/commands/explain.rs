@@ -5,6 +5,7 @@ use slim_core::report;
 
 use super::json;
 use crate::args::{Explain, Global, Results};
+use crate::streams::out;
 
 /// As many packages and directories as a person looks at.
 const REMOVED_LINES: usize = 20;
@@ -16,23 +17,23 @@ pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
             "no answer was recorded, so that all of it is start-up: there are no phases to tell apart",
         )?;
         match global.results() {
-            Results::Text => print!("{}", phases.text()),
-            Results::Json => print!("{}", json(&phases)?),
+            Results::Text => out!("{}", phases.text()),
+            Results::Json => out!("{}", json(&phases)?),
         }
         return Ok(());
     }
     let Some(what) = &args.what else {
         let overview = report::overview(&plan);
         match global.results() {
-            Results::Text => print!("{}", overview.text(REMOVED_LINES)),
-            Results::Json => print!("{}", json(&overview)?),
+            Results::Text => out!("{}", overview.text(REMOVED_LINES)),
+            Results::Json => out!("{}", json(&overview)?),
         }
         return Ok(());
     };
     let explained = report::explain(&plan, what);
     match global.results() {
-        Results::Text => print!("{}", explained.text()),
-        Results::Json => print!("{}", json(&explained)?),
+        Results::Text => out!("{}", explained.text()),
+        Results::Json => out!("{}", json(&explained)?),
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 use slim_core::profile::ARTIFACTS;
 
 use crate::args::{Global, Results};
+use crate::streams::{out, outln};
 
 pub(crate) fn list(global: &Global) -> anyhow::Result<()> {
     match global.results() {
@@ -19,19 +20,19 @@ pub(crate) fn list(global: &Global) -> anyhow::Result<()> {
                     })
                 })
                 .collect();
-            print!("{}", super::json(&list)?);
+            out!("{}", super::json(&list)?);
         }
         Results::Text => {
             for artifact in ARTIFACTS {
                 let mark = if artifact.always() { '*' } else { ' ' };
-                println!(
+                outln!(
                     "{mark} {:<20} {:<28} {}",
                     artifact.format(),
                     artifact.file_name(),
                     artifact.description()
                 );
             }
-            println!("* is always written; the others where --format names them");
+            outln!("* is always written; the others where --format names them");
         }
     }
     Ok(())

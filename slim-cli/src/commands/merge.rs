@@ -2,6 +2,7 @@
 
 use super::{json, load_recordings, open_output};
 use crate::args::{Global, Merge, Results};
+use crate::streams::{out, outln};
 
 pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
     let (recording, bodies) = load_recordings(&args.recordings, args.signed.key()?.as_ref())?;
@@ -11,7 +12,7 @@ pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
     let output = open_output(global, args.output.as_ref(), &name)?.signing(key);
     let path = output.write_recording(&recording, &bodies)?;
     match global.results() {
-        Results::Json => print!(
+        Results::Json => out!(
             "{}",
             json(&serde_json::json!({
                 "recording": path,
@@ -20,8 +21,8 @@ pub(crate) fn run(global: &Global, args: &Merge) -> anyhow::Result<()> {
             }))?
         ),
         Results::Text => {
-            println!("  recording     {}", path.display());
-            println!("  runs          {} of {reference}", recording.runs.len());
+            outln!("  recording     {}", path.display());
+            outln!("  runs          {} of {reference}", recording.runs.len());
         }
     }
     Ok(())

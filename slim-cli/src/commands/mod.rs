@@ -31,6 +31,7 @@ use slim_core::verify::{Aspect, Verification};
 use crate::args::{Command, Global, Results};
 use crate::memory;
 use crate::progress::{self, Progress};
+use crate::streams::out;
 
 pub(crate) use formats::list as list_formats;
 
@@ -110,7 +111,7 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
                 else => break,
             };
             if signalled.is_ending() {
-                eprintln!("error: ended at once; slim's watchdog removes what was created");
+                crate::progress::say("error: ended at once; slim's watchdog removes what was created");
                 std::process::exit(i32::from(crate::exit::FAILED));
             }
             for _ in 0..signals {
@@ -220,8 +221,8 @@ fn finish(
     output.write(pipeline::REPORT_FILE, document.as_bytes())?;
     drop(progress);
     match global.results() {
-        Results::Text => print!("{}", report::summary(&product.report)),
-        Results::Json => print!("{document}"),
+        Results::Text => out!("{}", report::summary(&product.report)),
+        Results::Json => out!("{document}"),
     }
     let none = BTreeSet::new();
     let checked = Differs::check(product.report.verification.as_ref(), required.unwrap_or(&none));

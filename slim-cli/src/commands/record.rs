@@ -13,6 +13,7 @@ use slim_core::report;
 use super::{connect, json, open_output, recorded, stop_on_signals};
 use crate::args::{Attachment, Global, Observe, Record, Results, attach_options, record_options};
 use crate::progress::Progress;
+use crate::streams::{out, outln};
 
 pub(crate) async fn run(global: &Global, args: Record) -> anyhow::Result<()> {
     match args.attach_to() {
@@ -83,7 +84,7 @@ async fn find(engine: &dyn Engine, to: Attachment<'_>) -> anyhow::Result<(Runnin
 
 fn print(global: &Global, path: &Path, run: &Run, summary: &[String]) -> anyhow::Result<()> {
     match global.results() {
-        Results::Json => print!(
+        Results::Json => out!(
             "{}",
             json(&serde_json::json!({
                 "recording": path,
@@ -97,20 +98,20 @@ fn print(global: &Global, path: &Path, run: &Run, summary: &[String]) -> anyhow:
             }))?
         ),
         Results::Text => {
-            println!("  recording     {}", path.display());
-            println!("  run           {}", run.id());
+            outln!("  recording     {}", path.display());
+            outln!("  run           {}", run.id());
             for line in summary {
-                println!("  probed        {}", report::printable(line));
+                outln!("  probed        {}", report::printable(line));
             }
             if run.purpose == Purpose::Attached {
-                println!(
+                outln!(
                     "  attached      {} files, {} kinds of call in {:.1} s of {}",
                     run.files.len(),
                     run.syscalls.len(),
                     run.duration_ms as f64 / 1000.0,
                     report::printable(&run.reference)
                 );
-                println!(
+                outln!(
                     "  note          its start was not seen: unite this with a recording that begins with it (slim merge)"
                 );
             }

@@ -9,6 +9,7 @@ use slim_core::spec::ContainerSpec;
 use super::{Differs, connect, json, load_recordings, stop_on_signals};
 use crate::args::{Global, Results, VerifyAgain};
 use crate::progress::Progress;
+use crate::streams::{out, outln};
 
 pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<()> {
     let directory = &args.directory;
@@ -85,11 +86,11 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     let (verification, unchecked) = existing.verify(session, &options).await?;
     drop(progress);
     match global.results() {
-        Results::Json => print!("{}", json(&verification)?),
+        Results::Json => out!("{}", json(&verification)?),
         Results::Text => {
-            print!("{}", report::verdicts(&verification));
+            out!("{}", report::verdicts(&verification));
             for what in &unchecked {
-                println!("  not checked   {}", report::printable(what));
+                outln!("  not checked   {}", report::printable(what));
             }
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Each layer is a directory (`diff`) with overlayfs's own marks: a character device 0:0, or an empty file with
 //! `trusted.overlay.whiteout`, hides a name; a directory with `trusted.overlay.opaque` hides what lower layers have in
-//! it. Every look-up starts at the layer's own descriptor and follows no link.
+//! it. The kernel takes `user.overlay.*` for marks on a mount with `userxattr` alone: elsewhere they are attributes that
+//! any image can bring, and hide nothing. Every look-up starts at the layer's own descriptor and follows no link.
 //!
 //! Source: Linux `Documentation/filesystems/overlayfs.rst`, "whiteouts and opaque directories".
 
@@ -25,7 +26,8 @@ use super::merge::{Layer, merge};
 use super::{Entry, ImageError, Kind, Rootfs, Store, keeps_xattr};
 use crate::path::{RawPath, RootPath};
 
-/// Indexes the merged file system of `layers`, the storage driver's `diff` directories, lowest first.
+/// Indexes the merged file system of `layers`, the storage driver's `diff` directories, lowest first, as a mount without
+/// `userxattr` shows it.
 ///
 /// # Errors
 /// A directory cannot be read, or uses overlayfs features that only a mount can undo ([`ImageError::Unsupported`]); the
@@ -207,10 +209,7 @@ impl Marks {
         let mut kept = BTreeMap::new();
         for name in names {
             let bytes = name.as_bytes();
-            let mark = bytes
-                .strip_prefix(b"trusted.overlay.")
-                .or_else(|| bytes.strip_prefix(b"user.overlay."));
-            match mark {
+            match bytes.strip_prefix(b"trusted.overlay.") {
                 // "x" says that empty files with the whiteout attribute are in it, and hides nothing by itself.
                 Some(b"opaque") => self.opaque = get(&name)?.as_deref() == Some(b"y"),
                 Some(b"whiteout") => self.whiteout = true,
@@ -315,6 +314,22 @@ mod tests {
             rootfs.open(&"/link".into()).is_err(),
             "a link is never followed to the host"
         );
+    }
+
+    #[test]
+    fn attributes_that_any_image_can_bring_hide_nothing() {
+        let low = tempfile::tempdir().unwrap();
+        let high = tempfile::tempdir().unwrap();
+        for layer in [&low, &high] {
+            fs::create_dir(layer.path().join("d")).unwrap();
+        }
+        fs::write(low.path().join("d/hidden"), "").unwrap();
+        fs::write(high.path().join("d/gone"), "").unwrap();
+        xattr::set(high.path().join("d"), "user.overlay.opaque", b"y").unwrap();
+        xattr::set(high.path().join("d/gone"), "user.overlay.whiteout", b"y").unwrap();
+        xattr::set(high.path().join("d/gone"), "user.overlay.redirect", b"/x").unwrap();
+        let rootfs = index(&[low.path().into(), high.path().into()]).unwrap();
+        assert_eq!(names(&rootfs), ["/", "/d", "/d/gone", "/d/hidden"]);
     }
 
     #[test]

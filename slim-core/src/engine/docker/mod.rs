@@ -62,7 +62,7 @@ struct Description {
     runtime_paths: BTreeMap<String, String>,
     logging_driver: String,
     rootless: bool,
-    /// Files of images lie on disk with other owners than they have in the image.
+    /// Files of images lie on disk with other owners or other overlay marks than a mount by this process would show.
     remapped: bool,
     seccomp: bool,
     /// Whether containers get a cgroup name space of their own unless they ask for the host's.
@@ -78,6 +78,10 @@ impl Description {
                 .iter()
                 .any(|o| o.split(',').any(|part| part == format!("name={name}")))
         };
+        // Overlay mounts of an engine in a user name space: their marks are `user.overlay.*`, which the index does not read.
+        let user_marks = info.driver_status.iter().flatten().any(|pair| {
+            pair.first().is_some_and(|n| n == "userxattr") && pair.get(1).is_some_and(|v| v == "true")
+        });
         Self {
             kernel: info.kernel_version.unwrap_or_default(),
             host_name: info.name.unwrap_or_default(),
@@ -92,7 +96,7 @@ impl Description {
                 .collect(),
             logging_driver: info.logging_driver.unwrap_or_default(),
             rootless: has("rootless"),
-            remapped: has("rootless") || has("userns"),
+            remapped: has("rootless") || has("userns") || user_marks,
             seccomp: has("seccomp"),
             // moby `daemon/config.DefaultCgroupNamespaceMode`, and what replaces it under cgroup v1.
             private_cgroupns: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2),
