@@ -26,6 +26,7 @@ pub fn of_container(id: &str, pid: u32) -> Option<PathBuf> {
 }
 
 /// A container's directory in one hierarchy.
+#[cfg(feature = "docker")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Membership {
     /// The directory.
@@ -36,6 +37,7 @@ pub(crate) struct Membership {
     options: String,
 }
 
+#[cfg(feature = "docker")]
 impl Membership {
     /// Returns whether this hierarchy may have the files of a controller.
     pub(crate) fn has(&self, controller: &str) -> bool {
@@ -45,6 +47,7 @@ impl Membership {
 
 /// Returns the directories of the container `id`, in the order of the mounts: those that one of its processes is in (the
 /// text of `/proc/PID/cgroup`), else those that engines use.
+#[cfg(feature = "docker")]
 pub(crate) fn memberships(id: &str, mounts: &[Mount], memberships: &str) -> Vec<Membership> {
     let usual = [
         format!("docker/{id}"),

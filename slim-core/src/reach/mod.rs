@@ -8,6 +8,9 @@
 //!
 //! [`close`] is a function of its arguments: it reads the index and bytes of the image, and nothing else.
 
+// Tables and helpers of languages stand unused in a library without them.
+#![cfg_attr(not(feature = "languages"), allow(dead_code))]
+
 mod absolute_path;
 mod application_content;
 mod application_directory;

@@ -3,16 +3,25 @@
 //! A language is one file (or folder) here with its `LANGUAGE`, its grammar in `Cargo.toml`, seeds in
 //! `fuzz/seeds/language/`, and an application in `tests/`.
 
+#[cfg(feature = "languages")]
 mod java;
 mod language;
+#[cfg(feature = "languages")]
 mod lua;
+#[cfg(feature = "languages")]
 mod node;
+#[cfg(feature = "languages")]
 mod perl;
+#[cfg(feature = "languages")]
 mod php;
+#[cfg(feature = "languages")]
 mod python;
+#[cfg(feature = "languages")]
 mod ruby;
+#[cfg(feature = "languages")]
 mod shell;
 pub(super) mod source_file;
+#[cfg(feature = "languages")]
 mod syntax_tree;
 mod tcl;
 
@@ -22,15 +31,23 @@ pub use language::{Language, Sample};
 
 use super::package_directories::PackageDirectories;
 
-/// All languages, in the order in which their resolvers see a file.
+/// All languages that are built in (feature `languages`), in the order in which their resolvers see a file.
 pub const LANGUAGES: &[Language] = &[
+    #[cfg(feature = "languages")]
     shell::LANGUAGE,
+    #[cfg(feature = "languages")]
     python::LANGUAGE,
+    #[cfg(feature = "languages")]
     node::LANGUAGE,
+    #[cfg(feature = "languages")]
     ruby::LANGUAGE,
+    #[cfg(feature = "languages")]
     perl::LANGUAGE,
+    #[cfg(feature = "languages")]
     php::LANGUAGE,
+    #[cfg(feature = "languages")]
     java::LANGUAGE,
+    #[cfg(feature = "languages")]
     lua::LANGUAGE,
     tcl::LANGUAGE,
 ];
