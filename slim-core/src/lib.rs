@@ -1,22 +1,44 @@
 //! slim watches a container from the kernel and turns what it saw into the smallest image that still works and the
 //! tightest profiles that it still runs under.
 //!
+//! ```no_run
+//! use slim_core::cancel::Cancel;
+//! use slim_core::image::{Image, ImageName, packages};
+//! use slim_core::reach;
+//! use slim_core::recording::Recording;
+//!
+//! // Which files of this image does the recorded application need?
+//! let ImageName::Archive(file) = "docker-archive:app.tar".parse()? else { unreachable!() };
+//! let archive = file.read()?;
+//! let image = Image {
+//!     id: archive.id,
+//!     reference: "app".to_owned(),
+//!     config: archive.config,
+//!     rootfs: archive.rootfs,
+//! };
+//! let recording = Recording::load("slim-app/recording.json".as_ref())?;
+//! let owners = packages::owners(&image.rootfs);
+//! let reached = reach::close(&image, &owners, &recording, &Default::default(), &Cancel::default())?;
+//! for (path, kept) in &reached.files {
+//!     println!("{path}: {}", kept.causes[0].kind());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Data flows one way. On the left things happen: an [`engine`] runs a container, the [`trace`]r watches it, a
 //! [`probe`] exercises it. What they saw is a [`recording::Recording`]. Right of it everything is a pure function of
 //! the [`image::Image`], the recording and the options: [`reach`] closes the set of files over what the observed ones
 //! need, a [`plan::Plan`] holds what is kept and allowed and why, [`profile`] and [`build`] render it. Only
-//! [`pipeline`] joins the rooms.
+//! [`pipeline`] knows all of them.
 //!
-//! ```
-//! use slim_core::recording::Recording;
+//! # Features
 //!
-//! // Recordings of one image unite in any order: a test suite, a staging replica and a probe add up.
-//! let image = "sha256:ad2ef0d4f1f6b0c1a2a4fd2c5c3dbb4d1f6c9f0a4a1c5e6d7b8a9c0d1e2f3a4b".parse()?;
-//! let a = Recording::new(image);
-//! let b = a.clone();
-//! assert_eq!(a.clone().merge(b)?, a);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Without features the library is the tracer and the recording. `image` adds images, the closure, plans, profiles and
+//! layers; `docker` the Docker engine, `probe` what exercises an application, `languages` what sources of scripting
+//! languages and class files name. The three last ones are on by default; `image` and `probe` together give [`pipeline`].
+//! `clap` makes the options of `docker run` arguments of a program, `testing` brings scripted engines and tracers.
+//!
+//! The examples record a container, trace a cgroup, close an image and render a profile.
 
 #[cfg(feature = "image")]
 pub mod build;
