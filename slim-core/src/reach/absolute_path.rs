@@ -16,7 +16,7 @@ use crate::plan::{Cause, EdgeKind, LeftOut, LeftOutKind};
 /// The most paths of one file that are looked up where its words are all that is known.
 const MAX_WORDS: usize = 2000;
 
-/// `path` is named at `place`: keeps what stands there.
+/// Keeps what stands at `path`, which is named at `place`.
 pub(super) fn keep(context: &Context<'_>, needs: &mut Needs<'_>, path: &[u8], place: Place<'_>) {
     if !path.starts_with(b"/") || path.len() >= PATH_MAX || !needs.may_look_up() {
         return;
@@ -45,7 +45,7 @@ pub(super) fn keep_words(context: &Context<'_>, needs: &mut Needs<'_>, file: &Ro
                 continue;
             }
             if RootPath::new(word).components().nth(1).is_some() {
-                keep(context, needs, word, Place::at(file, index + 1));
+                keep(context, needs, word, Place::on_line(file, index + 1));
                 words += 1;
                 if words == MAX_WORDS {
                     return;
@@ -58,8 +58,8 @@ pub(super) fn keep_words(context: &Context<'_>, needs: &mut Needs<'_>, file: &Ro
 /// Keeps what stands at `path`, and returns whether something does; a file is kept if a name alone may keep it.
 fn keep_one(context: &Context<'_>, needs: &mut Needs<'_>, path: &[u8], cause: &Cause) -> bool {
     let root = RootPath::root();
-    if let Some(file) = context.file(&root, path) {
-        let never = &Tables::built_in().own.not_named;
+    if let Some(file) = context.find_file(&root, path) {
+        let never = &Tables::built_in().application.not_named;
         if !never
             .iter()
             .any(|never| file.path.starts_with(&RootPath::new(never)))
@@ -68,7 +68,7 @@ fn keep_one(context: &Context<'_>, needs: &mut Needs<'_>, path: &[u8], cause: &C
         }
         return true;
     }
-    let Some(directory) = context.directory(&root, path) else {
+    let Some(directory) = context.find_directory(&root, path) else {
         return false;
     };
     needs.follow(&directory, cause);
@@ -89,10 +89,10 @@ fn keep_matches(context: &Context<'_>, needs: &mut Needs<'_>, pattern: &[u8], ca
         .get(fixed)
         .is_some_and(|name| name.iter().all(|b| b"*?".contains(b)));
     let system = |path: &String| RootPath::new(path) == directory;
-    if directory.is_root() || (all && Tables::built_in().own.system.iter().any(system)) {
+    if directory.is_root() || (all && Tables::built_in().application.system.iter().any(system)) {
         return;
     }
-    let found = context.matching(pattern);
+    let found = context.find_matches(pattern);
     if found.len() as u64 > context.limits.own_files {
         let words = encode(pattern);
         if context.rootfs.get(&directory).is_some() {
@@ -129,7 +129,7 @@ mod tests {
     fn marked(items: &[(&str, &[u8])], path: &str) -> Vec<String> {
         let rootfs = tree(items);
         let config = Config::default();
-        let environment = Environment::of(&rootfs, &config);
+        let environment = Environment::from_config(&rootfs, &config);
         let packages = packages::owners(&rootfs);
         let options = Options::default();
         let cancel = Cancel::default();
@@ -147,7 +147,7 @@ mod tests {
             &context,
             &mut needs,
             path.as_bytes(),
-            Place::at(&"/conf".into(), 3),
+            Place::on_line(&"/conf".into(), 3),
         );
         let mut paths: Vec<String> = needs.paths().map(ToString::to_string).collect();
         paths.sort();

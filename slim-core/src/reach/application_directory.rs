@@ -22,7 +22,7 @@ use crate::plan::{Cause, EdgeKind, LeftOutKind};
 
 /// The names that are left out, in the order of the table.
 static LEFT_OUT: LazyLock<Vec<(&LeftOutNames, GlobSet)>> = LazyLock::new(|| {
-    let groups = &Tables::built_in().own.left_out;
+    let groups = &Tables::built_in().application.left_out;
     groups
         .iter()
         .map(|group| (group, name_set(&group.names)))
@@ -37,7 +37,7 @@ pub(super) fn left_out(name: &[u8]) -> Option<&'static LeftOutNames> {
 
 /// Returns whether `directory` may be an application's own, by its path.
 pub(super) fn may_be_own(context: &Context<'_>, directory: &RootPath) -> bool {
-    let own = &Tables::built_in().own;
+    let own = &Tables::built_in().application;
     let is = |path: &String| *directory == RootPath::new(path);
     let below = |path: &String| directory.starts_with(&RootPath::new(path));
     !(directory.is_root()
@@ -92,7 +92,7 @@ fn content(context: &Context<'_>, directory: &RootPath) -> Content {
 ///
 /// The directory itself is the caller's to keep. One in which packages have all files is theirs.
 pub(super) fn keep(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPath, cause: &Cause) {
-    if !may_be_own(context, directory) || !needs.first_whole(directory) {
+    if !may_be_own(context, directory) || !needs.claim_whole(directory) {
         return;
     }
     let content = context.contents.get(directory, || content(context, directory));
@@ -149,7 +149,7 @@ pub(super) fn roots<'a>(context: &Context<'a>) -> Needs<'a> {
     let because = |instruction: &str| Cause::Config {
         instruction: instruction.to_owned(),
     };
-    if let Some(found) = context.directory(&RootPath::root(), workdir.as_bytes()) {
+    if let Some(found) = context.find_directory(&RootPath::root(), workdir.as_bytes()) {
         needs.follow(&found, &because("WORKDIR"));
         keep(context, &mut needs, &found.path, &because("WORKDIR"));
     }
@@ -175,13 +175,13 @@ pub(super) fn roots<'a>(context: &Context<'a>) -> Needs<'a> {
                 None => word,
             };
             if std::mem::take(&mut chdir) {
-                if let Some(found) = context.directory(&base, asked) {
+                if let Some(found) = context.find_directory(&base, asked) {
                     needs.follow(&found, &cause);
                     keep(context, &mut needs, &found.path, &cause);
                     base = found.path;
                 }
             } else if !word.starts_with('-')
-                && let Some(found) = context.file(&base, word)
+                && let Some(found) = context.find_file(&base, word)
             {
                 needs.follow(&found, &cause);
                 let owned = context.packages.owner(&found.path).is_some();

@@ -46,13 +46,13 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Somewhere in `file`.
-    pub(super) fn of(file: &'a RootPath) -> Self {
+    /// The place somewhere in `file`.
+    pub(super) fn in_file(file: &'a RootPath) -> Self {
         Self { file, line: None }
     }
 
-    /// On a line of `file`.
-    pub(super) fn at(file: &'a RootPath, line: usize) -> Self {
+    /// The place on a line of `file`.
+    pub(super) fn on_line(file: &'a RootPath, line: usize) -> Self {
         let line = Some(line);
         Self { file, line }
     }
@@ -91,11 +91,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A source names the program `name` (a name to be found along PATH, or a path) to run it.
-    pub(super) fn command(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
+    /// Keeps the program `name` (a name to be found along PATH, or a path), which a source runs.
+    pub(super) fn keep_command(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
         if name.len() < PATH_MAX
             && needs.may_look_up()
-            && let Some(program) = self.environment.program(self.rootfs, name, None)
+            && let Some(program) = self.environment.find_program(self.rootfs, name, None)
         {
             let words = crate::path::encode(name);
             needs.follow(&program, &place.cause(EdgeKind::Command, &words));
@@ -132,14 +132,18 @@ impl<'a> Context<'a> {
     }
 
     /// Returns what `path` leads to if it is a regular file, seen from `base`.
-    pub(super) fn file(&self, base: &RootPath, path: impl AsRef<[u8]>) -> Option<crate::image::Resolved> {
+    pub(super) fn find_file(
+        &self,
+        base: &RootPath,
+        path: impl AsRef<[u8]>,
+    ) -> Option<crate::image::Resolved> {
         let found = self.rootfs.resolve_from(base, path.as_ref(), true);
         let file = self.rootfs.get(&found.path).is_some_and(|entry| entry.is_file());
         (found.outcome == Outcome::Found && file).then_some(found)
     }
 
     /// Returns what `path` leads to if it is a directory, seen from `base`.
-    pub(super) fn directory(
+    pub(super) fn find_directory(
         &self,
         base: &RootPath,
         path: impl AsRef<[u8]>,
@@ -152,7 +156,7 @@ impl<'a> Context<'a> {
     /// The entries that the absolute path `pattern` matches, sorted, as `glob(3)` finds them: `*`, `?` and `[…]`
     /// stand for a part of one name, and only for a leading dot where the pattern has it. Links on the way are in the
     /// paths as they were followed. A pattern with `..` matches nothing.
-    pub(super) fn matching(&self, pattern: &[u8]) -> Vec<RootPath> {
+    pub(super) fn find_matches(&self, pattern: &[u8]) -> Vec<RootPath> {
         if !pattern.starts_with(b"/") || pattern.len() > PATH_MAX {
             return Vec::new();
         }
@@ -211,7 +215,7 @@ mod tests {
     fn matches(items: &[(&str, &[u8])], pattern: &str) -> Vec<String> {
         let rootfs = tree(items);
         let config = Config::default();
-        let environment = Environment::of(&rootfs, &config);
+        let environment = Environment::from_config(&rootfs, &config);
         let packages = Packages::default();
         let (options, cancel) = (Options::default(), Cancel::default());
         let directories = PackageDirectories::new([], []);
@@ -224,14 +228,14 @@ mod tests {
             &directories,
             &cancel,
         );
-        let found = context.matching(pattern.as_bytes());
+        let found = context.find_matches(pattern.as_bytes());
         found.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_cause_keeps_line_and_words_apart() {
         let file = RootPath::new("/app/main.py");
-        let cause = Place::at(&file, 12).cause(EdgeKind::Import, "import yaml");
+        let cause = Place::on_line(&file, 12).cause(EdgeKind::Import, "import yaml");
         let json = serde_json::json!({
             "because": "edge", "edge": "import", "from": "/app/main.py", "line": 12, "quote": "import yaml",
         });

@@ -16,7 +16,7 @@ pub(super) struct Environment {
 
 impl Environment {
     /// The environment that `config` gives.
-    pub(super) fn of(rootfs: &Rootfs, config: &Config) -> Self {
+    pub(super) fn from_config(rootfs: &Rootfs, config: &Config) -> Self {
         Self {
             variables: config.env(),
             workdir: rootfs.resolve(&RootPath::new(config.workdir()), true).path,
@@ -32,7 +32,7 @@ impl Environment {
 
     /// The directories in which programs are looked for, links followed: those of PATH and, as an image may set one
     /// without them, the system's.
-    pub(super) fn directories(&self, rootfs: &Rootfs) -> Vec<RootPath> {
+    pub(super) fn program_directories(&self, rootfs: &Rootfs) -> Vec<RootPath> {
         let mut found: Vec<RootPath> = Vec::new();
         let path = self.get("PATH").unwrap_or(DEFAULT_PATH);
         for directory in path.split(':').chain(DEFAULT_PATH.split(':')) {
@@ -45,7 +45,7 @@ impl Environment {
     }
 
     /// The executable file that `name` runs: looked for along `path` (or else PATH) unless it has a slash.
-    pub(super) fn program(&self, rootfs: &Rootfs, name: &[u8], path: Option<&[u8]>) -> Option<Resolved> {
+    pub(super) fn find_program(&self, rootfs: &Rootfs, name: &[u8], path: Option<&[u8]>) -> Option<Resolved> {
         let executable = |resolved: &Resolved| {
             resolved.outcome == Outcome::Found
                 && rootfs
@@ -72,7 +72,7 @@ impl Environment {
     }
 }
 
-/// The commands that a line of shell starts, as far as its words tell: the first word, and the first one behind every
+/// The commands that a line of shell starts, as far as its words show: the first word, and the first one behind every
 /// operator, keyword and assignment. Quotes are taken off, nothing is expanded.
 pub(super) fn shell_commands(line: &str) -> Vec<String> {
     const TRANSPARENT: [&str; 14] = [

@@ -46,14 +46,14 @@ pub enum Error {
     },
     /// A file that no bound on steps ended in time.
     #[error(
-        "{path}: it would take longer than anybody waits for to find out what it names; leave it out of the image, or \
-         of what is kept (--exclude {path})"
+        "{path}: it takes too long to find out what it names; leave it out of the image, or of what is kept \
+         (--exclude {path})"
     )]
     TooSlow {
         /// The file.
         path: RootPath,
     },
-    /// The work was told to end.
+    /// The work was cancelled.
     #[error("interrupted")]
     Cancelled,
     /// An included path is not in the image.

@@ -1,4 +1,4 @@
-//! What the user excludes, whatever needs it.
+//! `--exclude`: paths that are left out, whatever needs them.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -11,7 +11,7 @@ pub(super) struct Excluded(GlobSet);
 
 impl Excluded {
     /// Reads `--exclude`s: absolute paths and patterns; each stands for what it matches and everything below.
-    pub(super) fn of(patterns: &[String]) -> Result<Self, Error> {
+    pub(super) fn parse(patterns: &[String]) -> Result<Self, Error> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
             if !pattern.starts_with('/') {
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_pattern_stands_for_what_it_matches_and_everything_below() {
-        let excluded = Excluded::of(&["/app/docs/".into(), "/usr/share/**/*.gz".into()]).unwrap();
+        let excluded = Excluded::parse(&["/app/docs/".into(), "/usr/share/**/*.gz".into()]).unwrap();
         for (path, expected) in [
             ("/app/docs", true),
             ("/app/docs/a/b", true),
@@ -58,8 +58,8 @@ mod tests {
         ] {
             assert_eq!(excluded.contains(&RootPath::new(path)), expected, "{path}");
         }
-        assert!(!Excluded::of(&[]).unwrap().contains(&RootPath::new("/a")));
-        assert!(Excluded::of(&["app".into()]).is_err());
-        assert!(Excluded::of(&["/a[".into()]).is_err());
+        assert!(!Excluded::parse(&[]).unwrap().contains(&RootPath::new("/a")));
+        assert!(Excluded::parse(&["app".into()]).is_err());
+        assert!(Excluded::parse(&["/a[".into()]).is_err());
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Which they are is data: `profiles/reach/families.json`, with its sources. A family comes with a library of a certain
 //! name, with a program in machine code that holds a certain text (the name of a function that it imports, a path), or
-//! with static programs, which carry what would be a library elsewhere. The text of a script brings none: languages have
-//! resolvers of their own.
+//! with static programs, which carry what would be a library elsewhere. The text of a script brings none: languages
+//! have resolvers of their own.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -51,7 +51,7 @@ pub(super) struct Families<'a> {
 }
 
 impl<'a> Families<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let families = Tables::built_in().families.families.iter();
         let families = families
@@ -65,7 +65,7 @@ impl<'a> Families<'a> {
                 brings: family
                     .brings
                     .iter()
-                    .flat_map(|pattern| found(context, pattern))
+                    .flat_map(|pattern| find_files(context, pattern))
                     .collect(),
             })
             .filter(|family| !family.brings.is_empty())
@@ -76,14 +76,14 @@ impl<'a> Families<'a> {
 
 /// Returns what the image has of `pattern`: files, links and, for `/**` at the end, everything below the directories
 /// before it.
-fn found(context: &Context<'_>, pattern: &str) -> Vec<Resolved> {
+fn find_files(context: &Context<'_>, pattern: &str) -> Vec<Resolved> {
     let rootfs = context.rootfs;
     let (pattern, below) = match pattern.strip_suffix("/**") {
         Some(pattern) => (pattern, true),
         None => (pattern, false),
     };
     let mut paths: Vec<RootPath> = Vec::new();
-    for path in context.matching(pattern.as_bytes()) {
+    for path in context.find_matches(pattern.as_bytes()) {
         let real = rootfs.resolve(&path, true);
         let is_directory = rootfs.get(&real.path).is_some_and(|entry| entry.is_dir());
         if is_directory && below {
@@ -113,8 +113,8 @@ impl Resolver for Families<'_> {
             });
         let open = self.families.iter().filter(|family| !family.not.is_match(name));
         let texts = open.clone().flat_map(|family| family.contains);
-        let held = match Constants::of(node)? {
-            Some(constants) => constants.hold(texts.map(String::as_bytes))?,
+        let held = match Constants::of_node(node)? {
+            Some(constants) => constants.find_texts(texts.map(String::as_bytes))?,
             None => BTreeSet::new(),
         };
         for family in open {

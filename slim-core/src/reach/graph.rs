@@ -47,7 +47,7 @@ pub(super) struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// A graph that keeps the root and nothing else.
+    /// Returns a graph that keeps the root and nothing else.
     pub(super) fn new(
         rootfs: &'a Rootfs,
         guard: &'a Guard,
@@ -103,7 +103,7 @@ impl<'a> Graph<'a> {
         {
             return;
         }
-        if let Some(left_out) = self.guard.refuses(self.rootfs, &self.kept, &path, &cause) {
+        if let Some(left_out) = self.guard.refuse(self.rootfs, &self.kept, &path, &cause) {
             self.refused.push((path, cause));
             self.leave_out(left_out);
             return;
@@ -121,7 +121,7 @@ impl<'a> Graph<'a> {
     /// Applies `resolvers` to every kept path until nothing new is reached.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], and [`Error::TooSlow`] for the first file in order that takes longer than anybody waits
+    /// [`Error::Cancelled`], and [`Error::TooSlow`] for the first file in order that takes longer than the bounds
     /// for.
     pub(super) fn close(mut self, resolvers: &[Box<dyn Resolver + '_>]) -> Result<Reached, Error> {
         while !self.frontier.is_empty() {
@@ -145,7 +145,7 @@ impl<'a> Graph<'a> {
             if self.frontier.is_empty() {
                 for resolver in resolvers {
                     let mut needs = Needs::new(rootfs);
-                    resolver.settled(&mut needs);
+                    resolver.resolve_together(&mut needs);
                     self.mark_all(needs);
                 }
                 for (path, cause) in std::mem::take(&mut self.refused) {
@@ -190,19 +190,19 @@ fn visit<'a>(
     let node = Node::new(rootfs, path, entry);
     for resolver in resolvers {
         if let Err(error) = resolver.resolve(&node, &mut needs) {
-            needs.note(format!(
+            needs.add_note(format!(
                 "{path}: could not be read, so what it needs is not known: {error}"
             ));
             break;
         }
     }
     if node.is_too_large() {
-        needs.note(format!(
+        needs.add_note(format!(
             "{path}: too large to be parsed, so what it names is not known"
         ));
     }
     if needs.names_too_many() {
-        needs.note(format!(
+        needs.add_note(format!(
             "{path}: names more than {MAX_LOOK_UPS} things, and the rest of them is not followed"
         ));
     }

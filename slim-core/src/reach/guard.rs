@@ -1,7 +1,7 @@
-//! What is never kept because of a name alone: shells and package managers.
+//! Shells and package managers, which are never kept because of a name alone.
 //!
-//! A program that names a shell would usually run it only in a corner that nobody needs in production, and an image
-//! with a shell is a gift to who breaks in. So a shell stays where the recording saw it used, where the image's config
+//! A program that names a shell usually runs it only in cases that production never meets, and an image
+//! with a shell serves whoever breaks in. So a shell stays where the recording saw it used, where the image's config
 //! or the user names it; elsewhere its place is reported, and `--include-shell` keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,10 +23,10 @@ pub(super) struct Guard {
 
 impl Guard {
     /// Finds the image's shells and package managers where programs are looked for.
-    pub(super) fn of(rootfs: &Rootfs, environment: &Environment, include_shell: bool) -> Self {
+    pub(super) fn new(rootfs: &Rootfs, environment: &Environment, include_shell: bool) -> Self {
         let tables = Tables::built_in();
         let all: Vec<RootPath> = environment
-            .directories(rootfs)
+            .program_directories(rootfs)
             .iter()
             .flat_map(|directory| rootfs.children(directory))
             .map(|(path, _)| path.clone())
@@ -69,8 +69,8 @@ impl Guard {
         needs
     }
 
-    /// Why `path` is not kept for `cause`, if it isn't.
-    pub(super) fn refuses(
+    /// Returns why `path` is not kept for `cause`, if it isn't.
+    pub(super) fn refuse(
         &self,
         rootfs: &Rootfs,
         kept: &BTreeMap<RootPath, Kept>,
@@ -91,7 +91,10 @@ impl Guard {
             Some(entry) if entry.is_symlink() => &rootfs.resolve(path, true).path,
             _ => path,
         };
-        if !self.programs.contains(end) || kept.contains_key(end) || self.asked_for(kept, *edge, from) {
+        if !self.programs.contains(end)
+            || kept.contains_key(end)
+            || self.is_reached_from_use(kept, *edge, from)
+        {
             return None;
         }
         let shell = self.shells.contains(end);
@@ -122,7 +125,7 @@ impl Guard {
 
     /// Returns whether the kernel or a link leads there from something that was seen, or that the config or the user
     /// named.
-    fn asked_for(&self, kept: &BTreeMap<RootPath, Kept>, edge: EdgeKind, from: &RootPath) -> bool {
+    fn is_reached_from_use(&self, kept: &BTreeMap<RootPath, Kept>, edge: EdgeKind, from: &RootPath) -> bool {
         let structural = |edge: EdgeKind| matches!(edge, EdgeKind::Interpreter | EdgeKind::Target);
         if !structural(edge) {
             return false;

@@ -25,7 +25,7 @@ impl Resolver for Interpreters<'_> {
         if !node.entry.is_file() || node.entry.mode & 0o111 == 0 {
             return Ok(());
         }
-        let Some(line) = hash_bang(node.head()?) else {
+        let Some(line) = parse_hash_bang(node.head()?) else {
             return Ok(());
         };
         let detail = format!("#!{}", encode(line.text));
@@ -38,7 +38,7 @@ impl Resolver for Interpreters<'_> {
         let rootfs = needs.rootfs();
         let interpreter = rootfs.resolve_from(&self.environment.workdir, line.interpreter, true);
         if interpreter.outcome != Outcome::Found {
-            needs.note(format!(
+            needs.add_note(format!(
                 "{}: its interpreter is not in the image ({detail})",
                 node.path
             ));
@@ -49,9 +49,11 @@ impl Resolver for Interpreters<'_> {
             return Ok(());
         };
         if line.interpreter.rsplit(|&b| b == b'/').next() == Some(b"env") {
-            let called = env_command(argument);
+            let called = parse_env_argument(argument);
             if let Some(program) = called.command
-                && let Some(found) = self.environment.program(rootfs, &program, called.path.as_deref())
+                && let Some(found) = self
+                    .environment
+                    .find_program(rootfs, &program, called.path.as_deref())
             {
                 needs.follow(&found, &cause);
             }
@@ -78,7 +80,7 @@ struct HashBang<'a> {
 
 /// Reads a script's first line as `load_script` in the kernel's `fs/binfmt_script.c` does: a path that does not end
 /// within the buffer is no interpreter, an argument that doesn't is cut.
-fn hash_bang(head: &[u8]) -> Option<HashBang<'_>> {
+fn parse_hash_bang(head: &[u8]) -> Option<HashBang<'_>> {
     let head = &head[..head.len().min(HEAD)];
     let rest = head.strip_prefix(b"#!")?;
     let blank = |b: &u8| matches!(b, b' ' | b'\t');
@@ -114,7 +116,7 @@ struct Called {
 
 /// Reads `env`'s single argument: a name, or options with `-S STRING` (coreutils' `env`; `-S` splits the rest, which
 /// the kernel has not).
-fn env_command(argument: &[u8]) -> Called {
+fn parse_env_argument(argument: &[u8]) -> Called {
     let split = [&b"-S"[..], b"-vS", b"-iS", b"--split-string=", b"--split-string"]
         .iter()
         .find_map(|option| argument.strip_prefix(*option));
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     fn line(head: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-        hash_bang(head).map(|line| (line.interpreter, line.argument))
+        parse_hash_bang(head).map(|line| (line.interpreter, line.argument))
     }
 
     #[test]
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn env_finds_names_and_splits_only_when_told() {
-        let command = |argument: &[u8]| env_command(argument).command;
+        let command = |argument: &[u8]| parse_env_argument(argument).command;
         assert_eq!(command(b"python3").as_deref(), Some(&b"python3"[..]));
         assert_eq!(command(b"python3 -u").as_deref(), Some(&b"python3 -u"[..]));
         assert_eq!(command(b"-S python3 -u").as_deref(), Some(&b"python3"[..]));
@@ -179,7 +181,7 @@ mod tests {
         );
         assert_eq!(command(b"--split-string=perl -w").as_deref(), Some(&b"perl"[..]));
         assert_eq!(
-            env_command(b"-S PATH=/opt/bin x").path.as_deref(),
+            parse_env_argument(b"-S PATH=/opt/bin x").path.as_deref(),
             Some(&b"/opt/bin"[..])
         );
         assert_eq!(command(b"-i"), None);

@@ -33,7 +33,7 @@ fn planned(path: &str, source: &[u8], what: &str) -> Result<Reached, Error> {
     reached
 }
 
-/// The notes of a plan in which a source at `path` is read, or said not to be.
+/// The notes of a plan in which a source at `path` is read, or named in a note.
 fn survives(path: &str, source: &[u8], what: &str) -> Vec<String> {
     let reached = planned(path, source, what).unwrap();
     assert!(

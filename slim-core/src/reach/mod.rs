@@ -1,10 +1,11 @@
 //! What an image must keep: mark and sweep over its file system.
 //!
 //! Roots are what the recording observed, what the image's config names and what the user includes. From there edges
-//! lead to what the kept things need but the run didn't happen to touch: a directory for what stands in it, a
-//! link's target, a script's interpreter, an ELF file's loader and libraries. Every kind of edge is one `Resolver`,
-//! in a file of its own, and every language one of [`LANGUAGES`]; a work-list applies all of them to every newly kept path, level by level, until nothing new
-//! comes. Whatever is kept works as it did, however it was used, so all resolvers see all kept paths.
+//! lead to what the kept things need but the run didn't happen to touch: a directory for what stands in it, a link's
+//! target, a script's interpreter, an ELF file's loader and libraries. Every kind of edge is one `Resolver`, in a file
+//! of its own, and every language one of [`LANGUAGES`]; a work-list applies all of them to every newly kept path, level
+//! by level, until nothing new comes. Whatever is kept works as it did, however it was used, so all resolvers see all
+//! kept paths.
 //!
 //! [`close`] is a function of its arguments: it reads the index and bytes of the image, and nothing else.
 
@@ -68,8 +69,8 @@ use roots::{image_config, include_option, listed_directory, observed};
 /// Pure but for reading bytes of the image; deterministic, whatever the number of threads.
 ///
 /// # Errors
-/// Invalid options, [`Error::Cancelled`] soon after `cancel` says so, and [`Error::TooSlow`]. A file whose bytes cannot be read is a note, since the image can be built without knowing
-/// what it needs.
+/// Invalid options, [`Error::Cancelled`] soon after `cancel` says so, and [`Error::TooSlow`]. A file whose bytes cannot
+/// be read is a note, since the image can be built without knowing what it needs.
 pub fn close(
     image: &Image,
     packages: &Packages,
@@ -78,9 +79,9 @@ pub fn close(
     cancel: &Cancel,
 ) -> Result<Reached, Error> {
     let rootfs = &image.rootfs;
-    let environment = Environment::of(rootfs, &image.config);
-    let excluded = Excluded::of(&options.exclude)?;
-    let guard = Guard::of(rootfs, &environment, options.include_shell);
+    let environment = Environment::from_config(rootfs, &image.config);
+    let excluded = Excluded::parse(&options.exclude)?;
+    let guard = Guard::new(rootfs, &environment, options.include_shell);
     let context = Context::new(
         rootfs,
         &image.config,

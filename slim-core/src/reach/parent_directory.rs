@@ -11,7 +11,7 @@ pub(super) struct ParentDirectories;
 impl Resolver for ParentDirectories {
     fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
         if let Some(parent) = node.path.parent() {
-            needs.edge(&parent, EdgeKind::Directory, node.path, None);
+            needs.mark_edge(&parent, EdgeKind::Directory, node.path, None);
         }
         Ok(())
     }

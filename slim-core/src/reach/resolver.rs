@@ -12,12 +12,12 @@ use crate::plan::{Cause, EdgeKind, Kept, LeftOut, LeftOutKind};
 
 /// The size of the largest file that is read whole: larger ones are generated or data.
 pub(super) const MAX_SOURCE: u64 = 4 << 20;
-/// The most names that are looked up for one file.
+/// The largest number of names that are looked up for one file.
 pub(super) const MAX_LOOK_UPS: usize = 20_000;
 
 /// One kind of edge: what a kept path needs beside itself.
 ///
-/// A resolver sees every kept path once, from any thread and in any order, so what it answers depends on the path and
+/// A resolver sees every kept path once, from any thread and in any order, so its result depends on the path and
 /// the image alone. Then more observations never keep less.
 pub(super) trait Resolver: Sync {
     /// Adds what `node` needs to `needs`.
@@ -28,7 +28,7 @@ pub(super) trait Resolver: Sync {
 
     /// Adds what all kept paths need together: called whenever nothing new has come, so that what many of them need is
     /// marked once. As in [`Resolver::resolve`] it depends on them and the image alone.
-    fn settled(&self, _needs: &mut Needs<'_>) {}
+    fn resolve_together(&self, _needs: &mut Needs<'_>) {}
 
     /// Returns notes that depend on everything kept.
     fn notes(&self, _kept: &BTreeMap<RootPath, Kept>) -> Vec<String> {
@@ -41,8 +41,8 @@ impl<R: Resolver> Resolver for &R {
         (**self).resolve(node, needs)
     }
 
-    fn settled(&self, needs: &mut Needs<'_>) {
-        (**self).settled(needs);
+    fn resolve_together(&self, needs: &mut Needs<'_>) {
+        (**self).resolve_together(needs);
     }
 
     fn notes(&self, kept: &BTreeMap<RootPath, Kept>) -> Vec<String> {
@@ -75,7 +75,7 @@ const NO_CODE: [&[u8]; 30] = [
 ];
 
 impl<'a> Node<'a> {
-    /// The node of `entry`, which stands at `path` in `rootfs`.
+    /// Returns the node of `entry`, which stands at `path` in `rootfs`.
     pub(super) fn new(rootfs: &'a Rootfs, path: &'a RootPath, entry: &'a Entry) -> Self {
         Self {
             path,
@@ -87,7 +87,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The first [`HEAD`] bytes (fewer of a shorter file); none for what is no code by its kind or name.
+    /// Returns the first [`HEAD`] bytes (fewer of a shorter file); none for what is no code by its kind or name.
     pub(super) fn head(&self) -> io::Result<&[u8]> {
         if let Some(head) = self.head.get() {
             return Ok(head);
@@ -102,8 +102,8 @@ impl<'a> Node<'a> {
         Ok(self.head.get_or_init(|| head))
     }
 
-    /// All bytes of a regular file of at most [`MAX_SOURCE`] bytes, read once for all resolvers; none of others,
-    /// and a larger one is reported.
+    /// Returns all bytes of a regular file of at most [`MAX_SOURCE`] bytes, read once for all resolvers; none of
+    /// others, and a larger one is reported.
     pub(super) fn source(&self) -> io::Result<&[u8]> {
         if let Some(source) = self.source.get() {
             return Ok(source);
@@ -139,7 +139,7 @@ pub(super) struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    /// Nothing yet.
+    /// Returns the needs of nothing.
     pub(super) fn new(rootfs: &'a Rootfs) -> Self {
         Self {
             rootfs,
@@ -152,8 +152,8 @@ impl<'a> Needs<'a> {
         }
     }
 
-    /// Returns whether `directory` is asked for as a whole for the first time here.
-    pub(super) fn first_whole(&mut self, directory: &RootPath) -> bool {
+    /// Returns whether `directory` is claimed as a whole for the first time here.
+    pub(super) fn claim_whole(&mut self, directory: &RootPath) -> bool {
         self.whole.insert(directory.clone())
     }
 
@@ -168,29 +168,30 @@ impl<'a> Needs<'a> {
         self.look_ups > MAX_LOOK_UPS
     }
 
-    /// The file takes longer to read than anybody waits for.
-    pub(super) fn fail_slow(&mut self) {
-        self.is_slow = true;
-    }
-
-    /// The needed paths.
+    /// Returns the needed paths.
     #[cfg(test)]
     pub(super) fn paths(&self) -> impl Iterator<Item = &RootPath> {
         self.marks.iter().map(|(path, _)| path)
     }
 
-    /// The image's file system.
+    /// Returns the image's file system.
     pub(super) fn rootfs(&self) -> &'a Rootfs {
         self.rootfs
     }
 
-    /// `path` is needed.
+    /// Marks `path` as needed for `cause`.
     pub(super) fn mark(&mut self, path: &RootPath, cause: Cause) {
         self.marks.push((path.clone(), cause));
     }
 
-    /// `path`, an entry of the image, is needed by `from`.
-    pub(super) fn edge(&mut self, path: &RootPath, edge: EdgeKind, from: &RootPath, quote: Option<String>) {
+    /// Marks `path`, an entry of the image, as needed by `from`; `quote` names it there.
+    pub(super) fn mark_edge(
+        &mut self,
+        path: &RootPath,
+        edge: EdgeKind,
+        from: &RootPath,
+        quote: Option<String>,
+    ) {
         if path != from {
             let cause = Cause::Edge {
                 edge,
@@ -217,13 +218,14 @@ impl<'a> Needs<'a> {
         }
         for link in resolved.links.iter().filter(|link| !asking(link)) {
             match &end {
-                Some(end) => self.edge(link, EdgeKind::Link, end, None),
+                Some(end) => self.mark_edge(link, EdgeKind::Link, end, None),
                 None => self.mark(link, cause.clone()),
             }
         }
     }
 
-    /// `path` if it is in the image, else the nearest directory above it that is; not the root, which is always kept.
+    /// Returns `path` if it is in the image, else the nearest directory above it that is; not the root, which is always
+    /// kept.
     pub(super) fn nearest(&self, path: &RootPath) -> Option<RootPath> {
         with_ancestors(path)
             .find(|path| self.rootfs.get(path).is_some())
@@ -242,8 +244,8 @@ impl<'a> Needs<'a> {
         });
     }
 
-    /// Something that the user should know.
-    pub(super) fn note(&mut self, note: String) {
+    /// Adds a note for the user.
+    pub(super) fn add_note(&mut self, note: String) {
         self.notes.push(note);
     }
 }

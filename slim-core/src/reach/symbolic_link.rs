@@ -1,4 +1,4 @@
-//! Symbolic links: what a kept one leads to, over all links on the way.
+//! Symbolic links: the target of a kept one, over all links on the way.
 //!
 //! The other names of a hard-linked file are not kept with it: each is an entry like any other, and those that are kept
 //! are links to one file again in the layer.

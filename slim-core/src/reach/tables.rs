@@ -13,7 +13,7 @@ pub(super) struct Tables {
     /// Shells and package managers.
     pub(super) programs: Programs,
     /// The directories of the system, and names that are left out of an application's own.
-    pub(super) own: Own,
+    pub(super) application: Application,
     /// Files that Java runtimes load by name.
     pub(super) java: Java,
     /// Files that are loaded by name when something is used.
@@ -33,7 +33,7 @@ pub(super) struct Constants {
     /// The source of the facts.
     #[serde(rename = "source")]
     _source: String,
-    /// Texts that tell a file whose constants stand one behind the other, without an end.
+    /// Texts that mark a file whose constants stand one behind the other, without an end.
     pub(super) joined: Vec<String>,
     /// Names of libraries whose constants are not followed.
     pub(super) silent: Vec<String>,
@@ -92,7 +92,7 @@ pub(super) struct Configuration {
     pub(super) supervisord: Vec<String>,
     /// Extensions of configuration files.
     pub(super) extensions: Vec<String>,
-    /// Files and directories of the system that name paths which nobody needs for being named there.
+    /// Files and directories of the system that name paths that are not needed for being named there.
     pub(super) ignored: Vec<String>,
     /// Directories in which no application's own configuration and source stand.
     pub(super) not_an_application: Vec<String>,
@@ -140,13 +140,13 @@ pub(super) struct Programs {
     pub(super) package_managers: Vec<String>,
 }
 
-/// `own.json`.
+/// `application.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Own {
-    /// Directories of the system, which are nobody's own; what is below them may be.
+pub(super) struct Application {
+    /// Directories of the system, which are no application's own; what is below them may be.
     pub(super) system: Vec<String>,
-    /// Directories of the system below which nothing is anybody's own either.
+    /// Directories of the system below which nothing is an application's own either.
     pub(super) not_below: Vec<String>,
     /// Directories whose files are not kept because something names them: documentation, caches, databases of package
     /// managers, and what the runtime mounts.
@@ -201,7 +201,8 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
     let checked = "a table in profiles/ is read by a test of this module";
     Tables {
         programs: serde_json::from_str(include_str!("../../../profiles/reach/programs.json")).expect(checked),
-        own: serde_json::from_str(include_str!("../../../profiles/reach/own.json")).expect(checked),
+        application: serde_json::from_str(include_str!("../../../profiles/reach/application.json"))
+            .expect(checked),
         families: serde_json::from_str(include_str!("../../../profiles/reach/families.json")).expect(checked),
         java: serde_json::from_str(include_str!("../../../profiles/reach/java.json")).expect(checked),
         python: serde_json::from_str(include_str!("../../../profiles/reach/python.json")).expect(checked),
@@ -228,6 +229,6 @@ mod tests {
         let tables = Tables::built_in();
         assert!(tables.programs.shells.contains(&"bash".to_owned()));
         assert!(!tables.java.desktop.libraries.is_empty());
-        assert!(tables.own.system.iter().all(|path| path.starts_with('/')));
+        assert!(tables.application.system.iter().all(|path| path.starts_with('/')));
     }
 }

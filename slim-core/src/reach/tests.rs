@@ -33,7 +33,7 @@ pub(super) fn used(path: &str) -> FileUse {
     }
 }
 
-/// A path that was only asked about.
+/// A path that was only looked up.
 fn asked(asked: &str) -> FileUse {
     FileUse {
         truth: false,

@@ -32,12 +32,12 @@ pub(super) fn roots<'a>(context: &Context<'a>, names: &[String]) -> Result<Needs
 pub(super) fn notes<'a>(context: &Context<'a>) -> Needs<'a> {
     let mut needs = Needs::new(context.rootfs);
     for note in context.packages.notes() {
-        needs.note(note.clone());
+        needs.add_note(note.clone());
     }
     needs
 }
 
-/// A package whose name begins as `name` does, holds it, or is held by it: the shortest, first by name.
+/// Returns a package whose name begins as `name` does, holds it, or is held by it: the shortest, first by name.
 fn similar(context: &Context<'_>, name: &str) -> Option<String> {
     let near = |other: &&str| other.contains(name) || (other.len() > 2 && name.contains(*other));
     let found = context.packages.names().filter(near);
@@ -52,7 +52,7 @@ pub(super) struct WholePackages<'a> {
 }
 
 impl<'a> WholePackages<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         Self { context }
     }
@@ -72,7 +72,7 @@ impl Resolver for WholePackages<'_> {
             None => return Ok(()),
         };
         for path in wanted {
-            needs.edge(path, EdgeKind::Package, node.path, Some(name.to_owned()));
+            needs.mark_edge(path, EdgeKind::Package, node.path, Some(name.to_owned()));
         }
         Ok(())
     }

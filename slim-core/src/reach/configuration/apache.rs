@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::directive::{MAX_DIRECTIVES, MAX_FILE, below, included, named, served};
+use super::directive::{MAX_DIRECTIVES, MAX_FILE, has_component, keep_included, keep_named, keep_served};
 use crate::path::RootPath;
 use crate::reach::context::{Context, Place};
 use crate::reach::resolver::Needs;
@@ -12,13 +12,13 @@ use crate::reach::tables::Tables;
 const MAX_PAGES: usize = 128;
 
 /// Returns whether `path` is Apache's by its name.
-pub(super) fn is(path: &RootPath) -> bool {
-    let server = below(path, b"apache2") || below(path, b"httpd");
+pub(super) fn matches_path(path: &RootPath) -> bool {
+    let server = has_component(path, b"apache2") || has_component(path, b"httpd");
     let name = matches!(path.name(), Some(b".htaccess" | b"httpd.conf" | b"apache2.conf"));
     name || (server && matches!(path.extension(), Some(b"conf" | b"load")))
 }
 
-/// Words of a directive: quotes taken off, nothing else.
+/// Returns the words of a directive: quotes taken off, nothing else.
 fn words(line: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Vec::new();
     let mut rest = line.trim_ascii();
@@ -48,7 +48,7 @@ struct Variables<'a> {
 impl<'a> Variables<'a> {
     fn new(context: &'a Context<'a>, server_root: &RootPath) -> Self {
         let mut set = BTreeMap::new();
-        let envvars = context.file(server_root, "envvars");
+        let envvars = context.find_file(server_root, "envvars");
         let source = envvars
             .and_then(|file| context.rootfs.read(&file.path, MAX_FILE).ok())
             .unwrap_or_default();
@@ -67,7 +67,7 @@ impl<'a> Variables<'a> {
         Self { context, set }
     }
 
-    /// `word` with its variables; one that is not known stays.
+    /// Returns `word` with its variables; one that is not known stays.
     fn expand(&self, word: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut rest = word;
@@ -95,7 +95,12 @@ impl<'a> Variables<'a> {
 }
 
 /// Follows Apache's directives.
-pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source: &[u8]) {
+pub(super) fn follow_directives(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    path: &RootPath,
+    source: &[u8],
+) {
     let home = |directory: &RootPath| matches!(directory.name(), Some(b"apache2" | b"httpd"));
     let mut base = path
         .ancestors()
@@ -118,7 +123,7 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
         if line.starts_with(b"#") {
             continue;
         }
-        let place = Place::at(path, index + 1);
+        let place = Place::on_line(path, index + 1);
         let line = line
             .strip_prefix(b"<")
             .map_or(line, |section| section.strip_suffix(b">").unwrap_or(section));
@@ -133,7 +138,7 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
         let bases = [base.clone()];
         match name.as_slice() {
             b"serverroot" => {
-                named(needs, &bases, value, place);
+                keep_named(needs, &bases, value, place);
                 base = base.join(value);
             }
             b"define" => {
@@ -141,21 +146,23 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
                     .set
                     .insert(value.clone(), values.get(1).cloned().unwrap_or_default());
             }
-            b"include" | b"includeoptional" => included(needs, &base, value, place),
-            b"loadmodule" => named(needs, &bases, last, place),
+            b"include" | b"includeoptional" => keep_included(needs, &base, value, place),
+            b"loadmodule" => keep_named(needs, &bases, last, place),
             b"documentroot" | b"virtualdocumentroot" => {
-                served(context, needs, &bases, value, place);
+                keep_served(context, needs, &bases, value, place);
                 roots.push(value.clone());
             }
             b"alias" | b"scriptalias" | b"wsgiscriptalias" => {
-                named(needs, &bases, last, place);
-                served(context, needs, &bases, last, place);
+                keep_named(needs, &bases, last, place);
+                keep_served(context, needs, &bases, last, place);
             }
-            b"directory" if !value.contains(&b'*') && value.len() > 1 => named(needs, &bases, value, place),
+            b"directory" if !value.contains(&b'*') && value.len() > 1 => {
+                keep_named(needs, &bases, value, place)
+            }
             b"errordocument" => pages.push((index + 1, last.clone())),
             b"directoryindex" => pages.extend(values.iter().map(|page| (index + 1, page.clone()))),
             name if files.iter().any(|file| file.as_bytes() == name) && !value.starts_with(b"|") => {
-                named(needs, &bases, value, place);
+                keep_named(needs, &bases, value, place);
             }
             _ => {}
         }
@@ -168,8 +175,13 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
     for (line, page) in pages {
         for root in &roots {
             let file = [root.as_slice(), page.as_slice()].join(&b'/');
-            if context.file(&base, &file).is_some() {
-                named(needs, std::slice::from_ref(&base), &file, Place::at(path, line));
+            if context.find_file(&base, &file).is_some() {
+                keep_named(
+                    needs,
+                    std::slice::from_ref(&base),
+                    &file,
+                    Place::on_line(path, line),
+                );
             }
         }
     }

@@ -17,18 +17,18 @@ pub(super) const MAX_MATCHES: usize = 1000;
 pub(super) const MAX_DIRECTIVES: usize = 5000;
 
 /// Returns whether `name` is one of the path's names.
-pub(super) fn below(path: &RootPath, name: &[u8]) -> bool {
+pub(super) fn has_component(path: &RootPath, name: &[u8]) -> bool {
     path.components().any(|component| component == name)
 }
 
 /// Returns whether one of `paths` is `path` or stands above it.
-pub(super) fn listed(paths: &[String], path: &RootPath) -> bool {
+pub(super) fn is_below_any(paths: &[String], path: &RootPath) -> bool {
     paths.iter().any(|above| path.starts_with(&RootPath::new(above)))
 }
 
-/// A directive names `value`: the file or directory there is needed as an entry, seen from the first of `bases` that
+/// Keeps the file or directory `value` of a directive as an entry, seen from the first of `bases` that
 /// has it. What is missing everywhere keeps the directory that it would come to stand in below the first.
-pub(super) fn named(needs: &mut Needs<'_>, bases: &[RootPath], value: &[u8], place: Place<'_>) {
+pub(super) fn keep_named(needs: &mut Needs<'_>, bases: &[RootPath], value: &[u8], place: Place<'_>) {
     if value.is_empty() || value.len() > PATH_MAX || value.contains(&b'$') {
         return;
     }
@@ -44,8 +44,8 @@ pub(super) fn named(needs: &mut Needs<'_>, bases: &[RootPath], value: &[u8], pla
     }
 }
 
-/// A directive names `value` as a directory of the application's own. Of one with variables it is what stands before.
-pub(super) fn served(
+/// Keeps the directory `value` of a directive as an application's own; of one with variables, what stands before.
+pub(super) fn keep_served(
     context: &Context<'_>,
     needs: &mut Needs<'_>,
     bases: &[RootPath],
@@ -62,19 +62,21 @@ pub(super) fn served(
     if literal.is_empty() || literal.len() > PATH_MAX {
         return;
     }
-    named(needs, bases, literal, place);
-    let mut found = bases.iter().filter_map(|base| context.directory(base, literal));
+    keep_named(needs, bases, literal, place);
+    let mut found = bases
+        .iter()
+        .filter_map(|base| context.find_directory(base, literal));
     if let Some(directory) = found.next() {
         let cause = place.cause(EdgeKind::Literal, &encode(value));
         application_directory::keep(context, needs, &directory.path, &cause);
     }
 }
 
-/// An include of `pattern`, with the wildcards of `glob(3)`, seen from `base`.
-pub(super) fn included(needs: &mut Needs<'_>, base: &RootPath, pattern: &[u8], place: Place<'_>) {
+/// Keeps the files of an include of `pattern`, with the wildcards of `glob(3)`, seen from `base`.
+pub(super) fn keep_included(needs: &mut Needs<'_>, base: &RootPath, pattern: &[u8], place: Place<'_>) {
     let cause = place.cause(EdgeKind::Literal, &encode(pattern));
     let rootfs = needs.rootfs();
-    let matches = expand(rootfs, base, pattern);
+    let matches = expand_pattern(rootfs, base, pattern);
     for path in matches {
         let resolved = rootfs.resolve(&path, true);
         if resolved.outcome == Outcome::Found {
@@ -87,12 +89,13 @@ pub(super) fn included(needs: &mut Needs<'_>, base: &RootPath, pattern: &[u8], p
         .position(|b| b"*?[".contains(b))
         .unwrap_or(pattern.len());
     if let Some(slash) = pattern[..wild].iter().rposition(|&b| b == b'/') {
-        named(needs, std::slice::from_ref(base), &pattern[..=slash], place);
+        keep_named(needs, std::slice::from_ref(base), &pattern[..=slash], place);
     }
 }
 
-/// The paths that `pattern` matches from `base`: sorted, at most [`MAX_MATCHES`], hidden ones only where asked for.
-fn expand(rootfs: &Rootfs, base: &RootPath, pattern: &[u8]) -> Vec<RootPath> {
+/// The paths that `pattern` matches from `base`: sorted, at most [`MAX_MATCHES`], hidden ones only for a pattern that
+/// begins with a dot.
+fn expand_pattern(rootfs: &Rootfs, base: &RootPath, pattern: &[u8]) -> Vec<RootPath> {
     if pattern.len() > PATH_MAX {
         return Vec::new();
     }

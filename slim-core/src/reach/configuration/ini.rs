@@ -1,7 +1,7 @@
 //! `KEY = VALUE` files: `php.ini` and what it scans, PHP-FPM's pools, supervisord.
 
-use super::directive::{MAX_DIRECTIVES, included, named, served};
-use super::php_settings::{Settings, setting};
+use super::directive::{MAX_DIRECTIVES, keep_included, keep_named, keep_served};
+use super::php_settings::{Settings, parse_setting};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
@@ -14,19 +14,19 @@ use crate::reach::tables::Tables;
 const MAX_DIRECTORIES: usize = 64;
 
 /// Returns whether one of the names of `path` begins with `php`.
-fn of_php(path: &RootPath) -> bool {
+fn is_php(path: &RootPath) -> bool {
     path.components().any(|name| name.starts_with(b"php"))
 }
 
-/// A kept directory that PHP scans when it starts (`PHP_INI_SCAN_DIR`): each `.ini` in it.
-pub(super) fn scanned(_: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath) {
-    if path.name() == Some(b"conf.d") && of_php(path) {
-        included(needs, path, b"*.ini", Place::of(path));
+/// Keeps each `.ini` in a kept directory that PHP scans when it starts (`PHP_INI_SCAN_DIR`).
+pub(super) fn keep_scanned_directory(_: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath) {
+    if path.name() == Some(b"conf.d") && is_php(path) {
+        keep_included(needs, path, b"*.ini", Place::in_file(path));
     }
 }
 
 /// Follows the settings of PHP, PHP-FPM or supervisord; nothing for other files.
-pub(super) fn follow(
+pub(super) fn follow_directives(
     context: &Context<'_>,
     settings: &Settings,
     needs: &mut Needs<'_>,
@@ -34,33 +34,33 @@ pub(super) fn follow(
     source: &[u8],
 ) {
     let table = &Tables::built_in().configuration;
-    let php = of_php(path);
+    let php = is_php(path);
     let supervisord = contains(source, b"[supervisord]") || contains(source, b"[program:");
     if !php && !supervisord {
         return;
     }
     let base = path.parent().unwrap_or_else(RootPath::root);
     if path.name() == Some(b"php.ini") {
-        included(needs, &base, b"conf.d/*.ini", Place::of(path));
+        keep_included(needs, &base, b"conf.d/*.ini", Place::in_file(path));
     }
     let bases = [base.clone()];
     for (index, line) in source.split(|&b| b == b'\n').enumerate().take(MAX_DIRECTIVES) {
-        let Some((key, value)) = setting(line.trim_ascii()) else {
+        let Some((key, value)) = parse_setting(line.trim_ascii()) else {
             continue;
         };
-        let place = Place::at(path, index + 1);
+        let place = Place::on_line(path, index + 1);
         let is = |keys: &[String]| keys.iter().any(|known| known.as_bytes() == key);
         match key {
-            b"extension" | b"zend_extension" if php => extension(context, settings, needs, value, place),
-            b"include" if php => included(needs, &base, value, place),
+            b"extension" | b"zend_extension" if php => keep_extension(context, settings, needs, value, place),
+            b"include" if php => keep_included(needs, &base, value, place),
             b"include_path" if php => {
                 for directory in value.split(|&b| b == b':').filter(|part| part.starts_with(b"/")) {
-                    named(needs, &bases, directory, place);
+                    keep_named(needs, &bases, directory, place);
                 }
             }
             b"user" | b"group" => {
                 for database in ["/etc/passwd", "/etc/group"] {
-                    if let Some(file) = context.file(&base, database) {
+                    if let Some(file) = context.find_file(&base, database) {
                         needs.follow(&file, &place.cause(EdgeKind::User, &encode(value)));
                     }
                 }
@@ -70,7 +70,7 @@ pub(super) fn follow(
                     .split(u8::is_ascii_whitespace)
                     .filter(|word| !word.is_empty())
                 {
-                    included(needs, &base, pattern, place);
+                    keep_included(needs, &base, pattern, place);
                 }
             }
             b"command" if supervisord => {
@@ -78,26 +78,26 @@ pub(super) fn follow(
                     .split(u8::is_ascii_whitespace)
                     .filter(|word| !word.is_empty());
                 if let Some(program) = words.next() {
-                    context.command(needs, program, place);
+                    context.keep_command(needs, program, place);
                 }
                 for word in words.filter(|word| word.starts_with(b"/")) {
                     absolute_path::keep(context, needs, word, place);
                 }
             }
-            b"directory" if supervisord => served(context, needs, &bases, value, place),
+            b"directory" if supervisord => keep_served(context, needs, &bases, value, place),
             _ if value.starts_with(b"/")
                 && ((php && is(&table.php)) || (supervisord && is(&table.supervisord))) =>
             {
-                named(needs, &bases, value, place);
+                keep_named(needs, &bases, value, place);
             }
             _ => {}
         }
     }
 }
 
-/// An extension by its name, with or without `.so`, in `extension_dir` and every directory that PHP may have been
+/// Keeps an extension by its name, with or without `.so`, in `extension_dir` and every directory that PHP may have been
 /// built to look in.
-fn extension(
+fn keep_extension(
     context: &Context<'_>,
     settings: &Settings,
     needs: &mut Needs<'_>,
@@ -119,7 +119,7 @@ fn extension(
     let cause = place.cause(EdgeKind::Dlopen, &encode(name));
     let mut directories = settings.extensions.clone();
     for above in &Tables::built_in().configuration.php_extensions {
-        let Some(above) = context.directory(&root, above) else {
+        let Some(above) = context.find_directory(&root, above) else {
             continue;
         };
         let below = context
@@ -129,7 +129,7 @@ fn extension(
         directories.extend(std::iter::once(above.path.clone()).chain(below.map(|(path, _)| path.clone())));
     }
     for directory in directories.iter().take(MAX_DIRECTORIES) {
-        if let Some(found) = context.file(directory, &file) {
+        if let Some(found) = context.find_file(directory, &file) {
             needs.follow(&found, &cause);
         }
     }

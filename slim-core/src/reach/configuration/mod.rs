@@ -33,9 +33,9 @@ pub(super) struct Configuration<'a> {
 }
 
 impl<'a> Configuration<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let php_settings = Settings::of(context);
+        let php_settings = Settings::read(context);
         Self {
             context,
             php_settings,
@@ -47,17 +47,17 @@ impl Resolver for Configuration<'_> {
     fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
         let path = node.path;
         if node.entry.is_dir() {
-            ini::scanned(self.context, needs, path);
+            ini::keep_scanned_directory(self.context, needs, path);
             return Ok(());
         }
         if !node.entry.is_file() || node.entry.size() > MAX_FILE {
             return Ok(());
         }
-        let generic = generic::is(self.context, path);
-        let nginx = nginx::is(path);
-        let apache = apache::is(path);
+        let generic = generic::matches_path(self.context, path);
+        let nginx = nginx::matches_path(path);
+        let apache = apache::matches_path(path);
         let cron = is_cron(path);
-        let modules = modules::is(path);
+        let modules = modules::matches_path(path);
         if !(generic || nginx || apache || cron || modules) {
             return Ok(());
         }
@@ -65,16 +65,16 @@ impl Resolver for Configuration<'_> {
         if source.contains(&0) {
             return Ok(());
         }
-        if nginx || (path.extension() == Some(b"conf") && nginx::shaped(source)) {
-            nginx::follow(self.context, needs, path, source);
+        if nginx || (path.extension() == Some(b"conf") && nginx::looks_like_nginx(source)) {
+            nginx::follow_directives(self.context, needs, path, source);
         } else if apache {
-            apache::follow(self.context, needs, path, source);
+            apache::follow_directives(self.context, needs, path, source);
         } else if modules {
-            modules::follow(self.context, needs, path, source);
+            modules::follow_directives(self.context, needs, path, source);
         } else if cron {
-            crontab(self.context, needs, path, source);
+            follow_crontab(self.context, needs, path, source);
         } else {
-            ini::follow(self.context, &self.php_settings, needs, path, source);
+            ini::follow_directives(self.context, &self.php_settings, needs, path, source);
         }
         if generic {
             absolute_path::keep_words(self.context, needs, path, source);
@@ -83,7 +83,7 @@ impl Resolver for Configuration<'_> {
     }
 }
 
-/// Tables of cron: the system's and those of users.
+/// Returns whether `path` is a table of cron: the system's, or a user's.
 fn is_cron(path: &RootPath) -> bool {
     path.as_bytes() == b"/etc/crontab"
         || ["/etc/cron.d", "/var/spool/cron", "/etc/crontabs"]
@@ -91,8 +91,9 @@ fn is_cron(path: &RootPath) -> bool {
             .any(|directory| path.starts_with(&RootPath::new(directory)))
 }
 
-/// Commands of a crontab (`crontab(5)`): five fields or `@word`, in the system's tables the user, then the command.
-fn crontab(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source: &[u8]) {
+/// Keeps the commands of a crontab (`crontab(5)`): five fields or `@word`, in the system's tables the user, then the
+/// command.
+fn follow_crontab(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source: &[u8]) {
     let system = path.as_bytes() == b"/etc/crontab" || path.starts_with(&RootPath::new("/etc/cron.d"));
     for (index, line) in source.split(|&b| b == b'\n').enumerate().take(MAX_DIRECTIVES) {
         let Ok(line) = std::str::from_utf8(line) else {
@@ -108,10 +109,10 @@ fn crontab(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source
         let fields = if first.starts_with('@') { 1 } else { 5 } + usize::from(system);
         let command: Vec<&str> = line.split_whitespace().skip(fields).collect();
         for name in shell_commands(&command.join(" ")).into_iter().take(32) {
-            context.command(needs, name.as_bytes(), Place::at(path, index + 1));
+            context.keep_command(needs, name.as_bytes(), Place::on_line(path, index + 1));
         }
         for word in command.iter().filter(|word| word.starts_with('/')) {
-            absolute_path::keep(context, needs, word.as_bytes(), Place::at(path, index + 1));
+            absolute_path::keep(context, needs, word.as_bytes(), Place::on_line(path, index + 1));
         }
     }
 }

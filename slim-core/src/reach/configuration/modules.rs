@@ -20,7 +20,7 @@ const LIBRARIES: [&str; 7] = [
 ];
 
 /// Returns whether `path` is the configuration of name services, or of PAM.
-pub(super) fn is(path: &RootPath) -> bool {
+pub(super) fn matches_path(path: &RootPath) -> bool {
     path.as_bytes() == b"/etc/nsswitch.conf" || is_pam(path)
 }
 
@@ -31,20 +31,25 @@ fn is_pam(path: &RootPath) -> bool {
 }
 
 /// Follows the services of `nsswitch.conf`, or the modules and includes of PAM.
-pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source: &[u8]) {
+pub(super) fn follow_directives(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    path: &RootPath,
+    source: &[u8],
+) {
     let pam = is_pam(path);
     for (index, line) in source.split(|&b| b == b'\n').enumerate().take(MAX_DIRECTIVES) {
         let line = line.split(|&b| b == b'#').next().unwrap_or_default();
-        let place = Place::at(path, index + 1);
+        let place = Place::on_line(path, index + 1);
         let words = line
             .split(u8::is_ascii_whitespace)
             .filter(|word| !word.is_empty());
         if pam {
-            stack(context, needs, words.collect(), place);
+            follow_pam_line(context, needs, words.collect(), place);
         } else {
             // The first is the database; actions stand in brackets.
             for service in words.skip(1).filter(|word| is_name(word)) {
-                library(
+                keep_library(
                     context,
                     needs,
                     b"",
@@ -56,11 +61,11 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
     }
 }
 
-/// One line of PAM: what it includes, or its module.
-fn stack(context: &Context<'_>, needs: &mut Needs<'_>, words: Vec<&[u8]>, place: Place<'_>) {
+/// Keeps what a line of PAM includes, or its module.
+fn follow_pam_line(context: &Context<'_>, needs: &mut Needs<'_>, words: Vec<&[u8]>, place: Place<'_>) {
     for pair in words.windows(2) {
         if matches!(pair[0], b"include" | b"substack" | b"@include")
-            && let Some(file) = context.file(&RootPath::new("/etc/pam.d"), pair[1])
+            && let Some(file) = context.find_file(&RootPath::new("/etc/pam.d"), pair[1])
         {
             needs.follow(&file, &place.cause(EdgeKind::Literal, &encode(pair[1])));
         }
@@ -69,16 +74,16 @@ fn stack(context: &Context<'_>, needs: &mut Needs<'_>, words: Vec<&[u8]>, place:
     match words.iter().find(|word| word.ends_with(b".so")) {
         Some(module) if module.starts_with(b"/") => absolute_path::keep(context, needs, module, place),
         Some(module) if is_name(&module[..module.len() - 3]) => {
-            library(context, needs, b"/security", module, place);
+            keep_library(context, needs, b"/security", module, place);
         }
         _ => {}
     }
 }
 
 /// Keeps the library `name` in every directory for libraries, or in the directory `below` there.
-fn library(context: &Context<'_>, needs: &mut Needs<'_>, below: &[u8], name: &[u8], place: Place<'_>) {
+fn keep_library(context: &Context<'_>, needs: &mut Needs<'_>, below: &[u8], name: &[u8], place: Place<'_>) {
     for directory in LIBRARIES {
-        for path in context.matching(&[directory.as_bytes(), below, b"/", name].concat()) {
+        for path in context.find_matches(&[directory.as_bytes(), below, b"/", name].concat()) {
             let found = context.rootfs.resolve(&path, true);
             if found.outcome == Outcome::Found {
                 needs.follow(&found, &place.cause(EdgeKind::Dlopen, &encode(name)));

@@ -1,6 +1,6 @@
 //! nginx: its configuration's syntax and the directives that name files, after the documentation of its modules.
 
-use super::directive::{MAX_DIRECTIVES, below, included, named, served};
+use super::directive::{MAX_DIRECTIVES, has_component, keep_included, keep_named, keep_served};
 use crate::path::RootPath;
 use crate::reach::context::{Context, Place};
 use crate::reach::resolver::Needs;
@@ -12,14 +12,16 @@ const MAX_ROOTS: usize = 64;
 const MAX_PAGES: usize = 256;
 
 /// Returns whether `path` is nginx's by its name.
-pub(super) fn is(path: &RootPath) -> bool {
-    let server = below(path, b"nginx") || below(path, b"openresty");
-    let place = path.starts_with(&RootPath::new("/etc")) || below(path, b"conf") || below(path, b"conf.d");
+pub(super) fn matches_path(path: &RootPath) -> bool {
+    let server = has_component(path, b"nginx") || has_component(path, b"openresty");
+    let place = path.starts_with(&RootPath::new("/etc"))
+        || has_component(path, b"conf")
+        || has_component(path, b"conf.d");
     path.name() == Some(b"nginx.conf") || (server && (place || path.extension() == Some(b"conf")))
 }
 
 /// Returns whether `source` looks like nginx's: a block of a server or of what is in one.
-pub(super) fn shaped(source: &[u8]) -> bool {
+pub(super) fn looks_like_nginx(source: &[u8]) -> bool {
     let blocks = [
         &b"server"[..],
         b"http",
@@ -28,7 +30,7 @@ pub(super) fn shaped(source: &[u8]) -> bool {
         b"events",
         b"stream",
     ];
-    statements(source)
+    parse_statements(source)
         .iter()
         .any(|statement| statement.block && blocks.contains(&statement.words[0].as_slice()))
 }
@@ -42,7 +44,7 @@ struct Statement {
 }
 
 /// Reads directives as `ngx_conf_read_token` does; blocks are flattened, which no depth can exhaust.
-fn statements(source: &[u8]) -> Vec<Statement> {
+fn parse_statements(source: &[u8]) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut words: Vec<Vec<u8>> = Vec::new();
     let (mut at, mut line) = (0, 1);
@@ -97,7 +99,7 @@ fn statements(source: &[u8]) -> Vec<Statement> {
 }
 
 /// The directories that relative paths may start at: that of the main configuration, and those nginx is built with.
-fn prefixes(path: &RootPath) -> Vec<RootPath> {
+fn base_directories(path: &RootPath) -> Vec<RootPath> {
     let main = |directory: &RootPath| matches!(directory.name(), Some(b"nginx" | b"openresty"));
     let mut prefixes: Vec<RootPath> = Vec::new();
     if let Some(prefix) = path.ancestors().find(main) {
@@ -120,21 +122,26 @@ fn prefixes(path: &RootPath) -> Vec<RootPath> {
 }
 
 /// Follows nginx's directives.
-pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath, source: &[u8]) {
-    let bases = prefixes(path);
+pub(super) fn follow_directives(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    path: &RootPath,
+    source: &[u8],
+) {
+    let bases = base_directories(path);
     let files = &Tables::built_in().configuration.nginx;
     let mut roots: Vec<Vec<u8>> = Vec::new();
     let mut pages: Vec<(usize, Vec<u8>)> = Vec::new();
-    for Statement { line, words, .. } in &statements(source) {
-        let place = Place::at(path, *line);
+    for Statement { line, words, .. } in &parse_statements(source) {
+        let place = Place::on_line(path, *line);
         let Some((name, values)) = words.split_first() else {
             continue;
         };
         let Some(value) = values.first() else { continue };
         match name.as_slice() {
-            b"include" => included(needs, &bases[0], value, place),
+            b"include" => keep_included(needs, &bases[0], value, place),
             b"root" | b"alias" => {
-                served(context, needs, &bases, value, place);
+                keep_served(context, needs, &bases, value, place);
                 if roots.len() < MAX_ROOTS {
                     roots.push(value.clone());
                 }
@@ -144,11 +151,13 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
             b"lua_package_path" | b"lua_package_cpath" => {
                 for pattern in value.split(|&b| b == b';') {
                     let end = pattern.iter().position(|&b| b == b'?').unwrap_or(pattern.len());
-                    served(context, needs, &bases, &pattern[..end], place);
+                    keep_served(context, needs, &bases, &pattern[..end], place);
                 }
             }
-            b"js_import" => named(needs, &bases, values.last().unwrap_or(value), place),
-            name if files.iter().any(|file| file.as_bytes() == name) => named(needs, &bases, value, place),
+            b"js_import" => keep_named(needs, &bases, values.last().unwrap_or(value), place),
+            name if files.iter().any(|file| file.as_bytes() == name) => {
+                keep_named(needs, &bases, value, place)
+            }
             _ => {}
         }
     }
@@ -164,9 +173,10 @@ pub(super) fn follow(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPa
         }
         for root in &roots {
             let file = [root.as_slice(), page].join(&b'/');
-            let found = !file.contains(&b'$') && bases.iter().any(|base| context.file(base, &file).is_some());
+            let found =
+                !file.contains(&b'$') && bases.iter().any(|base| context.find_file(base, &file).is_some());
             if found {
-                named(needs, &bases, &file, Place::at(path, line));
+                keep_named(needs, &bases, &file, Place::on_line(path, line));
             }
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads what stands where PHP looks for its settings (a table; PHPRC and PHP_INI_SCAN_DIR).
-    pub(crate) fn of(context: &Context<'_>) -> Self {
+    pub(crate) fn read(context: &Context<'_>) -> Self {
         let table = &Tables::built_in().configuration;
         let mut patterns: Vec<String> = table.php_ini.clone();
         let variable = |name| context.environment.get(name).unwrap_or_default();
@@ -40,11 +40,11 @@ impl Settings {
         let mut settings = Self::default();
         let paths = patterns
             .iter()
-            .flat_map(|pattern| context.matching(pattern.as_bytes()));
+            .flat_map(|pattern| context.find_matches(pattern.as_bytes()));
         for path in paths.take(MAX_FILES) {
-            let found = context.file(&RootPath::root(), path.as_bytes());
+            let found = context.find_file(&RootPath::root(), path.as_bytes());
             let read = found.and_then(|found| context.rootfs.read(&found.path, MAX_SETTINGS).ok());
-            for (key, value) in read.iter().flat_map(|source| lines(source)) {
+            for (key, value) in read.iter().flat_map(|source| parse_settings(source)) {
                 // `include_path` has colons; `session.save_path` may be `DEPTH;MODE;PATH`.
                 let members = value.split(|b| b":;".contains(b));
                 let directories = members.filter(|path| path.starts_with(b"/"));
@@ -76,14 +76,14 @@ impl Settings {
 }
 
 /// The settings of a file, without their quotes.
-fn lines(source: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+fn parse_settings(source: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     source
         .split(|&b| b == b'\n')
-        .filter_map(|line| setting(line.trim_ascii()))
+        .filter_map(|line| parse_setting(line.trim_ascii()))
 }
 
-/// `KEY = VALUE`, as `php.ini` and its like have it; none for comments and sections.
-pub(crate) fn setting(line: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Reads `KEY = VALUE`, as `php.ini` and its like have it; none for comments and sections.
+pub(crate) fn parse_setting(line: &[u8]) -> Option<(&[u8], &[u8])> {
     if line.starts_with(b";") || line.starts_with(b"#") {
         return None;
     }

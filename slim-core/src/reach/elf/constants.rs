@@ -37,7 +37,7 @@ pub(crate) struct Window<'w> {
     /// The places of this window, with what stands before and after them.
     pub(crate) bytes: &'w [u8],
     /// The range of its places in the bytes.
-    pub(crate) own: Range<usize>,
+    pub(crate) places: Range<usize>,
 }
 
 impl<'a> Constants<'a> {
@@ -45,7 +45,7 @@ impl<'a> Constants<'a> {
     ///
     /// # Errors
     /// Those of reading the file.
-    pub(crate) fn of(node: &'a Node<'_>) -> io::Result<Option<Self>> {
+    pub(crate) fn of_node(node: &'a Node<'_>) -> io::Result<Option<Self>> {
         if !node.entry.is_file() || !node.head()?.starts_with(b"\x7fELF") {
             return Ok(None);
         }
@@ -59,7 +59,7 @@ impl<'a> Constants<'a> {
     /// Those of `read`.
     pub(crate) fn read(read: Box<ReadAt<'a>>, size: u64) -> io::Result<Option<Self>> {
         let parts = parse::read_only(&*read)?;
-        // Segments that lie over each other tell nothing new.
+        // Overlapping segments hold nothing new.
         let limit = usize::try_from(size).unwrap_or(usize::MAX).min(MAX_CONSTANTS);
         Ok((!parts.is_empty()).then_some(Self {
             read,
@@ -73,7 +73,10 @@ impl<'a> Constants<'a> {
     ///
     /// # Errors
     /// Those of reading the file.
-    pub(crate) fn windows(&self, mut look: impl FnMut(&Window<'_>) -> ControlFlow<()>) -> io::Result<()> {
+    pub(crate) fn for_each_window(
+        &self,
+        mut look: impl FnMut(&Window<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
         let mut rest = self.parts.iter().copied();
         let mut part = rest.next();
         let mut left = self.limit;
@@ -104,7 +107,7 @@ impl<'a> Constants<'a> {
             let end = bytes.len().min(first + self.window);
             let window = Window {
                 bytes: &bytes,
-                own: first..end,
+                places: first..end,
             };
             if look(&window).is_break() || last {
                 return Ok(());
@@ -114,17 +117,17 @@ impl<'a> Constants<'a> {
         }
     }
 
-    /// Those of `texts` that the constants hold; each is of at most [`AHEAD`] bytes.
+    /// Returns those of `texts` that the constants hold; each is of at most [`AHEAD`] bytes.
     ///
     /// # Errors
     /// As [`Constants::windows`].
-    pub(crate) fn hold<'t>(
+    pub(crate) fn find_texts<'t>(
         &self,
         texts: impl IntoIterator<Item = &'t [u8]>,
     ) -> io::Result<BTreeSet<&'t [u8]>> {
         let mut missing: BTreeSet<&[u8]> = texts.into_iter().collect();
         let mut held = BTreeSet::new();
-        self.windows(|window| {
+        self.for_each_window(|window| {
             held.extend(missing.extract_if(.., |text| memmem::find(window.bytes, text).is_some()));
             if missing.is_empty() {
                 ControlFlow::Break(())
@@ -154,11 +157,11 @@ pub(crate) mod tests {
     }
 
     /// All windows' own places, one behind the other.
-    fn own(constants: &Constants<'_>) -> Vec<u8> {
+    fn all_places(constants: &Constants<'_>) -> Vec<u8> {
         let mut all = Vec::new();
         constants
-            .windows(|window| {
-                all.extend_from_slice(&window.bytes[window.own.clone()]);
+            .for_each_window(|window| {
+                all.extend_from_slice(&window.bytes[window.places.clone()]);
                 ControlFlow::Continue(())
             })
             .unwrap();
@@ -166,7 +169,7 @@ pub(crate) mod tests {
     }
 
     fn whole(program: &[u8]) -> Vec<u8> {
-        own(&constants(program, program.len()))
+        all_places(&constants(program, program.len()))
     }
 
     fn elf() -> Elf {
@@ -186,13 +189,13 @@ pub(crate) mod tests {
             let program = write_with(&elf(), &text);
             let all = whole(&program);
             prop_assert!(all.ends_with(&text));
-            // Windows of a few bytes, and a great many of them, tell no more than some do.
+            // Windows of a few bytes, and a great many of them, show no more than some do.
             let window = window.max(all.len() / 500);
             let mut at = 0;
-            constants(&program, window).windows(|window| {
-                let end = at + window.own.len();
-                let around = &all[at - window.own.start..all.len().min(end + AHEAD)];
-                assert_eq!(window.own.start, at.min(BEHIND));
+            constants(&program, window).for_each_window(|window| {
+                let end = at + window.places.len();
+                let around = &all[at - window.places.start..all.len().min(end + AHEAD)];
+                assert_eq!(window.places.start, at.min(BEHIND));
                 assert_eq!(window.bytes, around);
                 at = end;
                 ControlFlow::Continue(())
@@ -215,7 +218,7 @@ pub(crate) mod tests {
             let texts: Vec<&[u8]> = pieces.iter().map(piece).chain([any.as_slice()]).collect();
             let all = whole(&program);
             let expected = texts.iter().copied().filter(|text| memmem::find(&all, text).is_some()).collect();
-            prop_assert_eq!(constants(&program, window).hold(texts).unwrap(), expected);
+            prop_assert_eq!(constants(&program, window).find_texts(texts).unwrap(), expected);
         }
 
         #[test]
@@ -225,7 +228,7 @@ pub(crate) mod tests {
             window in 100usize..9000,
         ) {
             let program = write_with(&elf(), &text);
-            let looked_at = |limit: usize| own(&Constants { limit, ..constants(&program, window) });
+            let looked_at = |limit: usize| all_places(&Constants { limit, ..constants(&program, window) });
             let all = looked_at(usize::MAX);
             prop_assert_eq!(looked_at(limit), &all[..limit.min(all.len())]);
         }
@@ -241,7 +244,7 @@ pub(crate) mod tests {
                 limit: usize::MAX,
                 window,
             };
-            assert_eq!(own(&constants), b"abc\0\0cd\0ef\0\0");
+            assert_eq!(all_places(&constants), b"abc\0\0cd\0ef\0\0");
         }
     }
 
@@ -250,7 +253,7 @@ pub(crate) mod tests {
         let program = write_with(&elf(), &[1; 50_000]);
         let mut windows = 0;
         constants(&program, 1000)
-            .windows(|_| {
+            .for_each_window(|_| {
                 windows += 1;
                 ControlFlow::Break(())
             })

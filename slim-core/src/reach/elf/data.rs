@@ -3,12 +3,12 @@
 //! A constant of most languages ends with NUL, so a path is read up to its end, and names what is there: a file, or a
 //! directory where nothing but a computed name follows (`/srv/pages/%s.html`). Compilers of some (a table) write their
 //! constants one behind the other, with lengths elsewhere: there a path is taken for as long as the image has it, and
-//! so is the directory of its own that it ends in. What is named so is kept as any literal's is, but of a directory that
-//! a package made, the entry alone; and programs not for what a package's own files say of them.
+//! so is the directory of its own that it ends in. What is named so is kept as any literal's is, but of a directory
+//! that a package made, the entry alone; and programs not for what a package's own files say of them.
 //!
 //! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
 //! where the loader would. One of the application's that can call `system` or `popen` would run a shell. Names that are
-//! computed are not followed, nor is the C library's own data, whose files families tell (`families.rs`).
+//! computed are not followed, nor is the C library's own data, whose files are families (`file_family.rs`).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -53,17 +53,23 @@ pub(crate) struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    /// Resolves in `context`, and looks for libraries as `libraries` does.
+    /// Returns the resolver for the image of `context`, which looks for libraries as `libraries` does.
     pub(crate) fn new(context: &'a Context<'a>, libraries: &'a Libraries<'a>) -> Self {
         let table = Tables::built_in();
-        let hidden = |path: &RootPath| table.own.not_named.iter().any(|p| *path == RootPath::new(p));
+        let hidden = |path: &RootPath| {
+            table
+                .application
+                .not_named
+                .iter()
+                .any(|p| *path == RootPath::new(p))
+        };
         let root = RootPath::root();
         let tops = context.rootfs.children(&root).filter(|(path, _)| !hidden(path));
         let tops = tops.filter_map(|(path, _)| path.name()).collect();
         Self {
             context,
             libraries,
-            programs: context.environment.directories(context.rootfs),
+            programs: context.environment.program_directories(context.rootfs),
             tops,
         }
     }
@@ -71,25 +77,25 @@ impl<'a> Data<'a> {
 
 impl Data<'_> {
     /// Adds the paths that begin in a window and that the image has; `joined` if constants stand one behind the other.
-    fn paths(&self, window: &Window<'_>, joined: bool, found: &mut BTreeSet<Vec<u8>>) {
+    fn collect_paths(&self, window: &Window<'_>, joined: bool, found: &mut BTreeSet<Vec<u8>>) {
         let bytes = window.bytes;
-        for at in memchr_iter(b'/', &bytes[window.own.clone()]) {
+        for at in memchr_iter(b'/', &bytes[window.places.clone()]) {
             if found.len() >= MAX_NAMES {
                 return;
             }
-            let at = window.own.start + at;
+            let at = window.places.start + at;
             let before = at.checked_sub(1).and_then(|before| bytes.get(before));
             let goes_on = |b: &u8| *b == b'/' || (!joined && (is_word(*b) || b"~})".contains(b)));
             let rest = &bytes[at..bytes.len().min(at + PATH_MAX)];
             if before.is_some_and(goes_on) || !self.tops.iter().any(|top| rest[1..].starts_with(top)) {
                 continue;
             }
-            found.extend(self.walk(rest, joined).map(<[u8]>::to_vec));
+            found.extend(self.named_path(rest, joined).map(<[u8]>::to_vec));
         }
     }
 
     /// Returns what the path that `rest` begins with names.
-    fn walk<'s>(&self, rest: &'s [u8], joined: bool) -> Option<&'s [u8]> {
+    fn named_path<'s>(&self, rest: &'s [u8], joined: bool) -> Option<&'s [u8]> {
         let rootfs = self.context.rootfs;
         let mut directory = RootPath::root();
         // How much of the path leads to the directory.
@@ -119,7 +125,7 @@ impl Data<'_> {
             } else if there && !is_computed(next) {
                 return Some(&rest[..=known + name.len()]);
             } else {
-                if joined && let Some(longest) = self.longest(&directory, name) {
+                if joined && let Some(longest) = self.longest_entry(&directory, name) {
                     return Some(&rest[..=known + longest]);
                 }
                 let named = joined || name.is_empty() || is_computed(next);
@@ -135,7 +141,7 @@ impl Data<'_> {
 impl Data<'_> {
     /// Returns the length of the longest beginning of `text` that names an entry of `directory`; what is one of the
     /// system's, or of programs with another version behind it (`python3` of `python3.12`), is not meant.
-    fn longest(&self, directory: &RootPath, text: &[u8]) -> Option<usize> {
+    fn longest_entry(&self, directory: &RootPath, text: &[u8]) -> Option<usize> {
         let rootfs = self.context.rootfs;
         let entry = |end: &usize| rootfs.get(&directory.child(&text[..*end]));
         let longest = (1..=text.len().min(MAX_NAME))
@@ -150,7 +156,7 @@ impl Data<'_> {
 
 impl Resolver for Data<'_> {
     fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
-        let Some(constants) = Constants::of(node)? else {
+        let Some(constants) = Constants::of_node(node)? else {
             return Ok(());
         };
         if SILENT.is_match(as_path(node.path.name().unwrap_or_default())) {
@@ -158,19 +164,19 @@ impl Resolver for Data<'_> {
         }
         let marks = Tables::built_in().constants.joined.iter().map(String::as_bytes);
         let marks: Vec<&[u8]> = marks.collect();
-        let held = constants.hold(marks.iter().copied().chain([LOADS].into_iter().chain(RUNS)))?;
+        let held = constants.find_texts(marks.iter().copied().chain([LOADS].into_iter().chain(RUNS)))?;
         let joined = marks.iter().any(|mark| held.contains(mark));
         let loads = held.contains(LOADS);
         let (mut paths, mut libraries) = (BTreeSet::new(), BTreeSet::new());
-        constants.windows(|window| {
-            self.paths(window, joined, &mut paths);
+        constants.for_each_window(|window| {
+            self.collect_paths(window, joined, &mut paths);
             if loads {
                 library_names(window, joined, &mut libraries);
             }
             ControlFlow::Continue(())
         })?;
         // Where its libraries are looked for is no directory that it uses.
-        let elf = self.libraries.elf(node.path)?;
+        let elf = self.libraries.parse_file(node.path)?;
         let searched = |path: &[u8]| {
             let paths = elf.iter().flat_map(|elf| elf.rpath.iter().chain(&elf.runpath));
             let mut paths = paths.flat_map(|paths| paths.split(|&b| b == b':'));
@@ -180,13 +186,13 @@ impl Resolver for Data<'_> {
         // they run unasked.
         let owned = self.context.packages.owner(node.path).is_some();
         let program = |path: &[u8]| {
-            let file = self.context.file(&RootPath::root(), path);
+            let file = self.context.find_file(&RootPath::root(), path);
             let parent = file.and_then(|file| file.path.parent());
             owned && parent.is_some_and(|parent| self.programs.contains(&parent))
         };
         for path in paths.iter().filter(|path| !searched(path) && !program(path)) {
-            let place = Place::of(node.path);
-            match self.context.directory(&RootPath::root(), path) {
+            let place = Place::in_file(node.path);
+            match self.context.find_directory(&RootPath::root(), path) {
                 // What a package made is no application's own, whatever its programs call it.
                 Some(found) if self.context.packages.made(&found.path) => {
                     needs.follow(&found, &place.cause(EdgeKind::Literal, &encode(path)));
@@ -194,9 +200,9 @@ impl Resolver for Data<'_> {
                 _ => absolute_path::keep(self.context, needs, path, place),
             }
         }
-        // They run `/bin/sh` (system(3), popen(3)); that an interpreter can, its sources tell.
+        // They run `/bin/sh` (system(3), popen(3)); that an interpreter can is known from its sources.
         if !owned && RUNS.iter().any(|call| held.contains(call)) {
-            self.context.command(needs, b"sh", Place::of(node.path));
+            self.context.keep_command(needs, b"sh", Place::in_file(node.path));
         }
         for library in &libraries {
             let cause = Cause::Edge {
@@ -205,7 +211,8 @@ impl Resolver for Data<'_> {
                 line: None,
                 quote: Some(encode(library).into_owned()),
             };
-            self.libraries.named(node.path, library, &cause, needs)?;
+            self.libraries
+                .keep_named_library(node.path, library, &cause, needs)?;
         }
         Ok(())
     }
@@ -214,9 +221,9 @@ impl Resolver for Data<'_> {
 /// Adds the libraries that a window names, without directories: `libNAME.so` and versions behind it.
 fn library_names(window: &Window<'_>, joined: bool, found: &mut BTreeSet<Vec<u8>>) {
     let bytes = window.bytes;
-    for dot in memmem::find_iter(&bytes[window.own.start..], b".so") {
-        let dot = window.own.start + dot;
-        if dot >= window.own.end || found.len() >= MAX_NAMES {
+    for dot in memmem::find_iter(&bytes[window.places.start..], b".so") {
+        let dot = window.places.start + dot;
+        if dot >= window.places.end || found.len() >= MAX_NAMES {
             return;
         }
         let before = &bytes[dot.saturating_sub(MAX_NAME)..dot];
@@ -248,7 +255,7 @@ fn library_names(window: &Window<'_>, joined: bool, found: &mut BTreeSet<Vec<u8>
 
 /// Returns whether a directory is one of the system, which every text may seem to name.
 fn is_system(directory: &RootPath) -> bool {
-    let system = &Tables::built_in().own.system;
+    let system = &Tables::built_in().application.system;
     system.iter().any(|path| *directory == RootPath::new(path))
 }
 
@@ -298,7 +305,7 @@ mod tests {
         let program = write_with(&ELF, constants);
         let mut found = BTreeSet::new();
         self::constants(&program, window)
-            .windows(|window| {
+            .for_each_window(|window| {
                 library_names(window, joined, &mut found);
                 ControlFlow::Continue(())
             })
@@ -494,7 +501,7 @@ mod tests {
             prop_assert_eq!(names(&constants, joined, window), names(&constants, joined, program.len()));
             let tree = tree(&[("/a/b", b""), ("/etc/app.conf", b""), ("/srv/pages/x", b""), ("/b", b"-> /a")]);
             let config = Config::default();
-            let environment = Environment::of(&tree, &config);
+            let environment = Environment::from_config(&tree, &config);
             let (packages, options) = (packages::owners(&tree), Options::default());
             let cancel = Cancel::default();
             let context = Context::new(&tree, &config, &environment, &packages, &options, crate::reach::languages::package_directories(), &cancel);
@@ -503,10 +510,10 @@ mod tests {
             let paths = |window: usize| {
                 let mut found = BTreeSet::new();
                 let look = |window: &Window<'_>| {
-                    data.paths(window, joined, &mut found);
+                    data.collect_paths(window, joined, &mut found);
                     ControlFlow::Continue(())
                 };
-                self::constants(&program, window).windows(look).unwrap();
+                self::constants(&program, window).for_each_window(look).unwrap();
                 found
             };
             prop_assert_eq!(paths(window), paths(program.len()));

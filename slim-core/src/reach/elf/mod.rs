@@ -71,7 +71,7 @@ impl<'a> Libraries<'a> {
             rootfs,
             workdir: &environment.workdir,
             library_path: environment.get("LD_LIBRARY_PATH").unwrap_or("").as_bytes(),
-            system: System::of(rootfs),
+            system: System::new(rootfs),
             files: Mutex::default(),
             common: Mutex::default(),
             found: Mutex::default(),
@@ -80,7 +80,7 @@ impl<'a> Libraries<'a> {
     }
 
     /// The file at `path`, parsed once; none if it is no ELF file.
-    fn elf(&self, path: &RootPath) -> io::Result<Option<Arc<Elf>>> {
+    fn parse_file(&self, path: &RootPath) -> io::Result<Option<Arc<Elf>>> {
         if let Some(elf) = lock(&self.files).get(path) {
             return Ok(elf.clone());
         }
@@ -94,7 +94,7 @@ impl<'a> Libraries<'a> {
     }
 
     /// Keeps what the object at `path` needs, and what its libraries need because of it.
-    fn load(&self, path: &RootPath, elf: Arc<Elf>, needs: &mut Needs<'_>) -> io::Result<()> {
+    fn keep_libraries(&self, path: &RootPath, elf: Arc<Elf>, needs: &mut Needs<'_>) -> io::Result<()> {
         let origin = path.parent().unwrap_or_else(RootPath::root);
         let mut seen = BTreeSet::from([(path.clone(), origin.clone())]);
         let mut objects = vec![Object {
@@ -109,7 +109,7 @@ impl<'a> Libraries<'a> {
             let elf = objects[next].elf.clone();
             let names = elf.needed.iter().map(|name| (name, true));
             for (name, required) in names.chain(elf.auxiliary.iter().map(|name| (name, false))) {
-                let hits = self.find(&objects, next, name)?;
+                let hits = self.find_library(&objects, next, name)?;
                 let wanted = || (objects[next].path.clone(), name.clone());
                 if !hits.is_empty() {
                     lock(&self.found).insert(wanted());
@@ -126,7 +126,9 @@ impl<'a> Libraries<'a> {
                             quote: Some(format!("NEEDED {}", encode(name))),
                         },
                     );
-                    let Some(elf) = self.elf(&hit.path)? else { continue };
+                    let Some(elf) = self.parse_file(&hit.path)? else {
+                        continue;
+                    };
                     // Without these it finds what it finds on its own, when its turn comes.
                     let moved = uses_origin(&elf) && hit.path.parent().as_ref() != Some(&origin);
                     if (moved || self.hands_down(&objects, next))
@@ -148,8 +150,16 @@ impl<'a> Libraries<'a> {
     }
 
     /// Keeps the library `name` that the object at `path` may load while it runs, if the image has it.
-    fn named(&self, path: &RootPath, name: &[u8], cause: &Cause, needs: &mut Needs<'_>) -> io::Result<()> {
-        let Some(elf) = self.elf(path)? else { return Ok(()) };
+    fn keep_named_library(
+        &self,
+        path: &RootPath,
+        name: &[u8],
+        cause: &Cause,
+        needs: &mut Needs<'_>,
+    ) -> io::Result<()> {
+        let Some(elf) = self.parse_file(path)? else {
+            return Ok(());
+        };
         if elf.needed.iter().chain(&elf.soname).any(|known| known == name) {
             return Ok(());
         }
@@ -159,7 +169,7 @@ impl<'a> Libraries<'a> {
             elf,
             loader: None,
         }];
-        for (hit, _) in self.find(&objects, 0, name)? {
+        for (hit, _) in self.find_library(&objects, 0, name)? {
             needs.follow(&hit, cause);
         }
         Ok(())
@@ -180,7 +190,12 @@ impl<'a> Libraries<'a> {
 
     /// Returns where the loader finds `name` for an object: the file, its variants for newer CPUs, and the directory
     /// that each was found in.
-    fn find(&self, objects: &[Object], index: usize, name: &[u8]) -> io::Result<Vec<(Resolved, RootPath)>> {
+    fn find_library(
+        &self,
+        objects: &[Object],
+        index: usize,
+        name: &[u8],
+    ) -> io::Result<Vec<(Resolved, RootPath)>> {
         let Object { elf, origin, .. } = &objects[index];
         let mut hits = Vec::new();
         let with_origin = |hits: Vec<Resolved>, place: &RootPath| -> Vec<(Resolved, RootPath)> {
@@ -216,7 +231,7 @@ impl<'a> Libraries<'a> {
                 return Ok(hits);
             }
         }
-        for hit in self.common(name, elf)? {
+        for hit in self.find_in_common_directories(name, elf)? {
             let place = hit
                 .links
                 .iter()
@@ -230,7 +245,7 @@ impl<'a> Libraries<'a> {
     }
 
     /// Returns what the loader finds for any object: its cache, configured and default directories.
-    fn common(&self, name: &[u8], elf: &Elf) -> io::Result<Vec<Resolved>> {
+    fn find_in_common_directories(&self, name: &[u8], elf: &Elf) -> io::Result<Vec<Resolved>> {
         let wanted = Wanted {
             name: name.to_vec(),
             is_64: elf.is_64,
@@ -268,7 +283,8 @@ impl<'a> Libraries<'a> {
         Ok(hits)
     }
 
-    /// `name` in one directory: variants for newer CPUs, and whether it is there for any CPU, which ends the search.
+    /// Returns `name` in one directory: variants for newer CPUs, and whether it is there for any CPU, which ends the
+    /// search.
     fn in_directory(&self, directory: &[u8], name: &[u8], elf: &Elf) -> io::Result<(Vec<Resolved>, bool)> {
         let mut hits = Vec::new();
         let place = self.rootfs.resolve_from(self.workdir, directory, true);
@@ -299,13 +315,13 @@ impl<'a> Libraries<'a> {
         if hit.outcome != Outcome::Found {
             return Ok(false);
         }
-        Ok(self.elf(&hit.path)?.is_some_and(|other| {
+        Ok(self.parse_file(&hit.path)?.is_some_and(|other| {
             (other.is_64, other.big_endian, other.machine) == (elf.is_64, elf.big_endian, elf.machine)
         }))
     }
 }
 
-/// An object, who needed it, who needed that, and so on.
+/// Returns an object, the one that needed it, and so on.
 fn chain(objects: &[Object], index: usize) -> impl Iterator<Item = &Object> {
     std::iter::successors(objects.get(index), |object| objects.get(object.loader?))
 }
@@ -323,7 +339,7 @@ impl Resolver for Libraries<'_> {
         if !node.entry.is_file() || !node.head()?.starts_with(b"\x7fELF") {
             return Ok(());
         }
-        let Some(elf) = self.elf(node.path)? else {
+        let Some(elf) = self.parse_file(node.path)? else {
             return Ok(());
         };
         if let Some(loader) = &elf.interpreter {
@@ -339,14 +355,14 @@ impl Resolver for Libraries<'_> {
                     },
                 );
             } else if node.entry.mode & 0o111 != 0 {
-                needs.note(format!(
+                needs.add_note(format!(
                     "{}: its loader {} is not in the image",
                     node.path,
                     encode(loader)
                 ));
             }
         }
-        self.load(node.path, elf, needs)
+        self.keep_libraries(node.path, elf, needs)
     }
 
     fn notes(&self, kept: &BTreeMap<RootPath, Kept>) -> Vec<String> {

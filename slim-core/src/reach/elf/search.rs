@@ -26,7 +26,7 @@ pub(super) struct System {
 
 impl System {
     /// Reads `ld.so.cache`, `ld.so.conf` and what it includes, and musl's `ld-musl-*.path`.
-    pub(super) fn of(rootfs: &Rootfs) -> Self {
+    pub(super) fn new(rootfs: &Rootfs) -> Self {
         let mut system = Self::default();
         if let Some(bytes) = read(rootfs, &RootPath::new("/etc/ld.so.cache"), MAX_CACHE) {
             system.cache = cache::parse(&bytes);
@@ -68,7 +68,7 @@ impl System {
         self.cache.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Configured directories, in order.
+    /// Returns the configured directories, in order.
     pub(super) fn directories(&self) -> impl Iterator<Item = &[u8]> {
         self.configured.iter().map(Vec::as_slice)
     }
@@ -160,7 +160,7 @@ fn matching(rootfs: &Rootfs, pattern: &RootPath) -> Vec<RootPath> {
         .collect()
 }
 
-/// Directories that loaders have built in, for one kind of object: Debian's by machine, others' by class.
+/// Returns the directories that loaders have built in, for one kind of object: Debian's by machine, others' by class.
 pub(super) fn default_directories(elf: &Elf) -> Vec<Vec<u8>> {
     let mut directories = Vec::new();
     for library in libraries(elf.machine, elf.is_64) {
@@ -314,7 +314,7 @@ mod tests {
             ),
             ("/etc/ld.so.conf.d/a.txt", b"/not\n"),
         ]);
-        let system = System::of(&rootfs);
+        let system = System::new(&rootfs);
         let directories: Vec<_> = system
             .directories()
             .map(|d| String::from_utf8_lossy(d).into_owned())
@@ -329,7 +329,7 @@ mod tests {
             ("/lib/ld-musl-x86_64.so.1", b""),
             ("/etc/ld-musl-x86_64.path", b"/lib\n/opt/lib:/x"),
         ]);
-        let system = System::of(&alpine);
+        let system = System::new(&alpine);
         assert_eq!(
             system.directories().collect::<Vec<_>>(),
             [&b"/lib"[..], b"/opt/lib", b"/x"]

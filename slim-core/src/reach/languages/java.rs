@@ -3,10 +3,10 @@
 //! Followed: `Class-Path` in the manifest of a kept jar; the class path, module path and `-jar` that the image's config
 //! names, with wildcards; the directory of an application's jar, and the root of the class path that a kept `.class`
 //! stands below, where they are the application's own; the libraries in directories of `java.library.path` that the
-//! config names (those of the system's directory for them are a family of `libjvm.so`); of a kept runtime its time zones, security data,
-//! configuration and the libraries that its modules load by name (`profiles/reach/java.json`); the libraries for
-//! images and fonts only from each other. Not followed: what classes name, since jars and the runtime's `modules` are
-//! kept whole.
+//! config names (those of the system's directory for them are a family of `libjvm.so`); of a kept runtime its time
+//! zones, security data, configuration and the libraries that its modules load by name (`profiles/reach/java.json`);
+//! the libraries for images and fonts only from each other. Not followed: what classes name, since jars and the
+//! runtime's `modules` are kept whole.
 //!
 //! Sources: Oracle's "JAR File Specification" (`Class-Path`), the manual page of `java`, chapter 4 of the Java Virtual
 //! Machine Specification (the layout of class files).
@@ -51,28 +51,28 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Keeps class paths and runtimes.
+/// The resolver of Java.
 pub(super) struct Java<'a> {
     context: &'a Context<'a>,
 }
 
 impl<'a> Java<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         Self { context }
     }
 
     /// The runtime that `path` is a part of: its directory with `lib/modules`, or `lib/rt.jar` before Java 9.
-    fn home(&self, path: &RootPath) -> Option<RootPath> {
+    fn find_home(&self, path: &RootPath) -> Option<RootPath> {
         path.ancestors().take(MAX_HOME).find(|directory| {
             ["lib/modules", "lib/rt.jar"]
                 .iter()
-                .any(|file| self.context.file(directory, file).is_some())
+                .any(|file| self.context.find_file(directory, file).is_some())
         })
     }
 
     /// The files of a runtime at `home` that `groups` name.
-    fn files(
+    fn keep_runtime_files(
         &self,
         needs: &mut Needs<'_>,
         home: &RootPath,
@@ -80,9 +80,9 @@ impl<'a> Java<'a> {
         from: &RootPath,
         why: &str,
     ) {
-        let cause = Place::of(from).cause(EdgeKind::Family, why);
+        let cause = Place::in_file(from).cause(EdgeKind::Family, why);
         for group in groups {
-            let Some(directory) = self.context.directory(home, &group.directory) else {
+            let Some(directory) = self.context.find_directory(home, &group.directory) else {
                 continue;
             };
             let deep = group.names.iter().any(|name| name == "**");
@@ -100,9 +100,10 @@ impl<'a> Java<'a> {
                         break;
                     }
                     // Distributions link directories of configuration to /etc.
-                    if let Some(inner) = self.context.directory(&directory.path, path.as_bytes()) {
+                    if let Some(inner) = self.context.find_directory(&directory.path, path.as_bytes()) {
                         todo.extend(deep.then_some(inner));
-                    } else if !entry.is_dir() && (deep || listed(&group.names, path)) && path != from {
+                    } else if !entry.is_dir() && (deep || is_name_listed(&group.names, path)) && path != from
+                    {
                         needs.mark(path, cause.clone());
                     }
                 }
@@ -111,7 +112,7 @@ impl<'a> Java<'a> {
     }
 
     /// The entries of the class path that the image's config gives to a program.
-    fn configured(&self, needs: &mut Needs<'_>) {
+    fn keep_configured_class_path(&self, needs: &mut Needs<'_>) {
         let config = self.context.config;
         let environment = self.context.environment;
         let variable = |name: &str| environment.get(name).map(str::to_owned).into_iter().collect();
@@ -135,27 +136,27 @@ impl<'a> Java<'a> {
                 );
                 if let Some(value) = word.strip_prefix("-Djava.library.path=") {
                     for directory in value.split(':').filter(|directory| !directory.is_empty()) {
-                        self.libraries(needs, directory, &instruction);
+                        self.keep_native_libraries(needs, directory, &instruction);
                     }
                 } else if let Some(value) = value.filter(|_| path) {
                     let modules = matches!(flag, "-p" | "--module-path");
                     let cause = Cause::Config {
                         instruction: instruction.clone(),
                     };
-                    self.class_path(needs, value.trim_matches(['"', '\'']), modules, &cause);
+                    self.keep_class_path(needs, value.trim_matches(['"', '\'']), modules, &cause);
                 }
             }
         }
         if let Some(value) = environment.get("CLASSPATH") {
             let instruction = "ENV".to_owned();
-            self.class_path(needs, value, false, &Cause::Config { instruction });
+            self.keep_class_path(needs, value, false, &Cause::Config { instruction });
         }
     }
 
     /// Keeps the libraries in a directory of `java.library.path`, which classes load by name.
-    fn libraries(&self, needs: &mut Needs<'_>, directory: &str, instruction: &str) {
+    fn keep_native_libraries(&self, needs: &mut Needs<'_>, directory: &str, instruction: &str) {
         let workdir = &self.context.environment.workdir;
-        let Some(found) = self.context.directory(workdir, directory) else {
+        let Some(found) = self.context.find_directory(workdir, directory) else {
             return;
         };
         let cause = Cause::Config {
@@ -173,7 +174,7 @@ impl<'a> Java<'a> {
         }
     }
 
-    fn class_path(&self, needs: &mut Needs<'_>, value: &str, modules: bool, cause: &Cause) {
+    fn keep_class_path(&self, needs: &mut Needs<'_>, value: &str, modules: bool, cause: &Cause) {
         let workdir = &self.context.environment.workdir;
         for entry in value
             .split(':')
@@ -184,9 +185,9 @@ impl<'a> Java<'a> {
                 Some(directory) => (if directory.is_empty() { "." } else { directory }, true),
                 None => (entry, modules),
             };
-            if let Some(file) = self.context.file(workdir, entry) {
+            if let Some(file) = self.context.find_file(workdir, entry) {
                 needs.follow(&file, cause);
-            } else if let Some(found) = self.context.directory(workdir, directory) {
+            } else if let Some(found) = self.context.find_directory(workdir, directory) {
                 if jars {
                     let entries = self.context.rootfs.children(&found.path).take(MAX_CLASS_PATH);
                     for (path, _) in entries.filter(|(path, entry)| !entry.is_dir() && is_jar(path)) {
@@ -201,23 +202,23 @@ impl<'a> Java<'a> {
     }
 
     /// Keeps what the manifest of the jar `node` names, and its directory.
-    fn jar(&self, node: &Node<'_>, needs: &mut Needs<'_>) {
+    fn keep_jar_references(&self, node: &Node<'_>, needs: &mut Needs<'_>) {
         let Some(directory) = node.path.parent() else {
             return;
         };
-        if self.home(node.path).is_some() {
+        if self.find_home(node.path).is_some() {
             return;
         }
-        let place = Place::of(node.path);
+        let place = Place::in_file(node.path);
         let cause = place.cause(EdgeKind::Own, "the directory of a jar");
         application_directory::keep(self.context, needs, &directory, &cause);
-        let manifest = manifest(self.context.rootfs, node.path, node.entry.size());
-        for entry in manifest.as_deref().map(class_path_of).unwrap_or_default() {
+        let manifest = read_manifest(self.context.rootfs, node.path, node.entry.size());
+        for entry in manifest.as_deref().map(parse_class_path).unwrap_or_default() {
             let cause = place.cause(EdgeKind::Import, &format!("Class-Path: {}", encode(&entry)));
-            if let Some(file) = self.context.file(&directory, &entry) {
+            if let Some(file) = self.context.find_file(&directory, &entry) {
                 needs.follow(&file, &cause);
             } else if entry.ends_with(b"/")
-                && let Some(found) = self.context.directory(&directory, &entry)
+                && let Some(found) = self.context.find_directory(&directory, &entry)
             {
                 application_directory::keep(self.context, needs, &found.path, &cause);
             }
@@ -225,8 +226,8 @@ impl<'a> Java<'a> {
     }
 
     /// The root of the class path below which the class file `node` stands.
-    fn class(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
-        let Some(mut name) = class_name(node.source()?) else {
+    fn keep_class_root(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let Some(mut name) = parse_class_name(node.source()?) else {
             return Ok(());
         };
         name.extend_from_slice(b".class");
@@ -239,7 +240,7 @@ impl<'a> Java<'a> {
             .all(|(a, b)| a == *b);
         let root = node.path.ancestors().nth(names.len() - 1);
         if let Some(root) = root.filter(|_| stands) {
-            let cause = Place::of(node.path).cause(EdgeKind::Own, "the class path it stands on");
+            let cause = Place::in_file(node.path).cause(EdgeKind::Own, "the class path it stands on");
             application_directory::keep(self.context, needs, &root, &cause);
         }
         Ok(())
@@ -254,30 +255,30 @@ impl Resolver for Java<'_> {
         let tables = &Tables::built_in().java;
         let name = node.path.name().unwrap_or_default();
         if matches!(name, b"libjvm.so" | b"java" | b"modules" | b"rt.jar") {
-            if let Some(home) = self.home(node.path) {
-                self.files(
+            if let Some(home) = self.find_home(node.path) {
+                self.keep_runtime_files(
                     needs,
                     &home,
                     &tables.runtime,
                     node.path,
                     "the Java runtime reads it by name",
                 );
-                self.configured(needs);
+                self.keep_configured_class_path(needs);
             }
-        } else if listed(&tables.desktop.libraries, node.path) {
-            if let (Some(home), Some(directory)) = (self.home(node.path), node.path.parent()) {
+        } else if is_name_listed(&tables.desktop.libraries, node.path) {
+            if let (Some(home), Some(directory)) = (self.find_home(node.path), node.path.parent()) {
                 let why = "Java's libraries for images and fonts load each other";
                 for (path, _) in self.context.rootfs.children(&directory).take(MAX_ENTRIES) {
-                    if listed(&tables.desktop.libraries, path) {
-                        needs.edge(path, EdgeKind::Family, node.path, Some(why.to_owned()));
+                    if is_name_listed(&tables.desktop.libraries, path) {
+                        needs.mark_edge(path, EdgeKind::Family, node.path, Some(why.to_owned()));
                     }
                 }
-                self.files(needs, &home, &tables.desktop.data, node.path, why);
+                self.keep_runtime_files(needs, &home, &tables.desktop.data, node.path, why);
             }
         } else if is_jar(node.path) {
-            self.jar(node, needs);
+            self.keep_jar_references(node, needs);
         } else if node.path.extension() == Some(b"class") {
-            self.class(node, needs)?;
+            self.keep_class_root(node, needs)?;
         }
         Ok(())
     }
@@ -289,7 +290,7 @@ fn is_jar(path: &RootPath) -> bool {
 }
 
 /// Returns whether the name of `path` is one of `names`, of which each may have a `*`.
-fn listed(names: &[String], path: &RootPath) -> bool {
+fn is_name_listed(names: &[String], path: &RootPath) -> bool {
     let name = path.name().unwrap_or_default();
     names.iter().any(|pattern| match pattern.split_once('*') {
         Some((start, end)) => {
@@ -332,7 +333,7 @@ impl Seek for Bytes<'_> {
 }
 
 /// The manifest of the jar at `path`; none if that is no archive or has none.
-fn manifest(rootfs: &Rootfs, path: &RootPath, size: u64) -> Option<Vec<u8>> {
+fn read_manifest(rootfs: &Rootfs, path: &RootPath, size: u64) -> Option<Vec<u8>> {
     if size > MAX_JAR {
         return None;
     }
@@ -351,7 +352,7 @@ fn manifest(rootfs: &Rootfs, path: &RootPath, size: u64) -> Option<Vec<u8>> {
 
 /// The entries of `Class-Path` in the main section: relative URLs, separated by blanks, in lines of 72 bytes that go
 /// on behind one blank.
-fn class_path_of(manifest: &[u8]) -> Vec<Vec<u8>> {
+fn parse_class_path(manifest: &[u8]) -> Vec<Vec<u8>> {
     let mut value: Option<Vec<u8>> = None;
     for line in manifest.split(|&b| b == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -373,12 +374,12 @@ fn class_path_of(manifest: &[u8]) -> Vec<Vec<u8>> {
         .filter(|entry| !entry.is_empty());
     entries
         .take(MAX_CLASS_PATH)
-        .map(|entry| unescape(entry.strip_prefix(b"file:").unwrap_or(entry)))
+        .map(|entry| percent_decode(entry.strip_prefix(b"file:").unwrap_or(entry)))
         .collect()
 }
 
-/// A URL's path with its `%` escapes taken off.
-fn unescape(url: &[u8]) -> Vec<u8> {
+/// Returns a URL's path with its `%` escapes taken off.
+fn percent_decode(url: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(url.len());
     let mut rest = url;
     while let [first, after @ ..] = rest {
@@ -394,7 +395,7 @@ fn unescape(url: &[u8]) -> Vec<u8> {
 }
 
 /// The name that a class file gives itself (`com/example/Main`), out of its constant pool.
-fn class_name(bytes: &[u8]) -> Option<Vec<u8>> {
+fn parse_class_name(bytes: &[u8]) -> Option<Vec<u8>> {
     let u16_at = |at: usize| usize::try_from(number(bytes, at, 2, ByteOrder::Big)?).ok();
     if !bytes.starts_with(b"\xca\xfe\xba\xbe") {
         return None;
@@ -596,19 +597,22 @@ mod tests {
         let mut class =
             b"\xca\xfe\xba\xbe\0\0\0\x3d\0\x05\x05\0\0\0\0\0\0\0\0\x01\0\x03a/B\x07\0\x03\0\x21\0\x04"
                 .to_vec();
-        assert_eq!(class_name(&class).as_deref(), Some(&b"a/B"[..]));
+        assert_eq!(parse_class_name(&class).as_deref(), Some(&b"a/B"[..]));
         for length in 0..class.len() {
-            assert_eq!(class_name(&class[..length]), None, "{length}");
+            assert_eq!(parse_class_name(&class[..length]), None, "{length}");
         }
         let last = class.len() - 1;
         class[last] = 2;
-        assert_eq!(class_name(&class), None);
+        assert_eq!(parse_class_name(&class), None);
     }
 
     #[test]
     fn malformed_manifests_give_nothing() {
-        assert!(class_path_of(b"").is_empty());
-        assert!(class_path_of(b" x\n\nClass-Path: in-a-section.jar").is_empty());
-        assert_eq!(class_path_of(b"Class-Path: %zz % %4"), [&b"%zz"[..], b"%", b"%4"]);
+        assert!(parse_class_path(b"").is_empty());
+        assert!(parse_class_path(b" x\n\nClass-Path: in-a-section.jar").is_empty());
+        assert_eq!(
+            parse_class_path(b"Class-Path: %zz % %4"),
+            [&b"%zz"[..], b"%", b"%4"]
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Lua: modules that a kept source requires, files that it runs, and commands.
 //!
-//! A module is looked for as `package.searchpath` of the reference manual (§6.3) does: through the templates of LUA_PATH
-//! and LUA_CPATH and those written in the source itself, in the directories above the source, and in the directories
-//! that upstream (`luaconf.h`), Debian, Alpine, LuaJIT and OpenResty compile in. Which version of Lua runs a source is
-//! told by the directories that have an installed module alone; for others a module is kept for each version that has it.
+//! A module is looked for as `package.searchpath` of the reference manual (§6.3) does: through the templates of
+//! LUA_PATH and LUA_CPATH and those written in the source itself, in the directories above the source, and in the
+//! directories that upstream (`luaconf.h`), Debian, Alpine, LuaJIT and OpenResty compile in. Which version of Lua runs
+//! a source is decided by the directories that have an installed module alone; for others a module is kept for each
+//! version that has it.
 //!
 //! Names that are computed are not followed, nor is `package.path` as another file sets it.
 
@@ -43,7 +44,7 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Lua: what a kept source requires.
+/// The resolver of Lua.
 pub(super) struct Lua<'a> {
     context: &'a Context<'a>,
     /// Templates of the environment, `?` standing for the module.
@@ -53,7 +54,7 @@ pub(super) struct Lua<'a> {
 }
 
 impl<'a> Lua<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let mut variables = vec!["LUA_PATH".to_owned(), "LUA_CPATH".to_owned()];
         for version in VERSIONS {
@@ -63,34 +64,43 @@ impl<'a> Lua<'a> {
         let values = variables.iter().filter_map(|name| context.environment.get(name));
         Self {
             context,
-            templates: values.flat_map(|value| templates(value.as_bytes())).collect(),
-            installed: VERSIONS.map(|v| (v, installed(context, v))).into(),
+            templates: values
+                .flat_map(|value| parse_templates(value.as_bytes()))
+                .collect(),
+            installed: VERSIONS.map(|v| (v, installed_directories(context, v))).into(),
         }
     }
 
     /// Keeps what `require` finds for `module`.
-    fn require(&self, needs: &mut Needs<'_>, file: &RootPath, own: &[Vec<u8>], module: &[u8], cause: &Cause) {
-        let path = path_of(module);
+    fn keep_module(
+        &self,
+        needs: &mut Needs<'_>,
+        file: &RootPath,
+        source_templates: &[Vec<u8>],
+        module: &[u8],
+        cause: &Cause,
+    ) {
+        let path = module_path(module);
         let from = file.parent().unwrap_or_else(RootPath::root);
         let bases = [&self.context.environment.workdir, &from];
-        for template in self.templates.iter().chain(own) {
-            let name = fill(template, &path);
-            if source_file::first(self.context, needs, bases, &[name], cause) {
+        for template in self.templates.iter().chain(source_templates) {
+            let name = fill_template(template, &path);
+            if source_file::keep_first(self.context, needs, bases, &[name], cause) {
                 return;
             }
         }
-        let names = names(&path);
-        let mut above = source_file::above(self.context, file);
+        let names = module_files(&path);
+        let mut above = source_file::directories_above(self.context, file);
         above.push(self.context.environment.workdir.clone());
-        source_file::first(self.context, needs, &above, &names, cause);
+        source_file::keep_first(self.context, needs, &above, &names, cause);
         for (version, directories) in &self.installed {
-            if self.runs(file, directories) {
+            if self.may_run(file, directories) {
                 let local = above.iter().flat_map(|directory| {
                     let tree = |kind: &str| directory.join(format!("lua_modules/{kind}/lua/{version}"));
                     [tree("share"), tree("lib")]
                 });
                 let local: Vec<RootPath> = local.collect();
-                source_file::first(
+                source_file::keep_first(
                     self.context,
                     needs,
                     local.iter().chain(directories),
@@ -103,30 +113,36 @@ impl<'a> Lua<'a> {
 
     /// Returns whether the Lua that searches `directories` may run `file`: any does, unless it is installed for some.
     /// One that is installed for one version may be linked to from the directories of others.
-    fn runs(&self, file: &RootPath, directories: &[RootPath]) -> bool {
+    fn may_run(&self, file: &RootPath, directories: &[RootPath]) -> bool {
         let Some(name) = installed_name(file) else {
             return true;
         };
         directories.iter().any(|directory| {
-            let found = self.context.file(directory, &name);
+            let found = self.context.find_file(directory, &name);
             found.is_some_and(|found| found.path == *file)
         })
     }
 
-    fn call(&self, needs: &mut Needs<'_>, file: &RootPath, own: &[Vec<u8>], call: &Call<'_>) {
+    fn follow_call(
+        &self,
+        needs: &mut Needs<'_>,
+        file: &RootPath,
+        source_templates: &[Vec<u8>],
+        call: &Call<'_>,
+    ) {
         let Call { name, word, line } = *call;
-        let place = Place::at(file, line);
+        let place = Place::on_line(file, line);
         let cause = place.cause(EdgeKind::Import, &format!("{} {}", encode(name), encode(word)));
         match name {
-            b"require" => self.require(needs, file, own, word, &cause),
+            b"require" => self.keep_module(needs, file, source_templates, word, &cause),
             b"dofile" | b"loadfile" => {
                 let from = file.parent().unwrap_or_else(RootPath::root);
                 let bases = [&self.context.environment.workdir, &from];
-                source_file::first(self.context, needs, bases, &[word.to_vec()], &cause);
+                source_file::keep_first(self.context, needs, bases, &[word.to_vec()], &cause);
             }
             b"os.execute" | b"io.popen" => {
-                self.context.command(needs, b"sh", place);
-                source_file::command_line(self.context, needs, word, place);
+                self.context.keep_command(needs, b"sh", place);
+                source_file::keep_command_line(self.context, needs, word, place);
             }
             _ => {}
         }
@@ -140,27 +156,27 @@ impl Resolver for Lua<'_> {
         };
         let bytes = source.bytes;
         let libraries = self.installed.iter().flat_map(|(_, directories)| directories);
-        let application = source_file::application(self.context, node.path, libraries);
-        let mut own = Vec::new();
+        let application = source_file::is_application(self.context, node.path, libraries);
+        let mut source_templates = Vec::new();
         let mut absolute = Vec::new();
         let mut calls = Vec::new();
         let extent = syntax_tree::visit(tree_sitter_lua::LANGUAGE, bytes, self.context.cancel, |syntax| {
-            calls.extend(called(syntax, bytes));
-            if let Some(word) = literal(syntax, bytes) {
-                if word.contains(&b'?') && own.len() < MAX_TEMPLATES {
-                    own.extend(templates(word));
+            calls.extend(parse_call(syntax, bytes));
+            if let Some(word) = string_literal(syntax, bytes) {
+                if word.contains(&b'?') && source_templates.len() < MAX_TEMPLATES {
+                    source_templates.extend(parse_templates(word));
                 } else if application && word.starts_with(b"/") {
                     absolute.push((syntax_tree::line(syntax), word));
                 }
             }
         });
-        extent.settle(self.context, needs, node.path, bytes);
+        extent.report_limits(self.context, needs, node.path, bytes);
         for (line, word) in absolute {
-            absolute_path::keep(self.context, needs, word, Place::at(node.path, line));
+            absolute_path::keep(self.context, needs, word, Place::on_line(node.path, line));
         }
-        let mut seen = source_file::Seen::default();
-        for call in calls.iter().filter(|call| seen.first(call.name, call.word)) {
-            self.call(needs, node.path, &own, call);
+        let mut seen = source_file::SeenNames::default();
+        for call in calls.iter().filter(|call| seen.insert(call.name, call.word)) {
+            self.follow_call(needs, node.path, &source_templates, call);
         }
         Ok(())
     }
@@ -173,8 +189,8 @@ struct Call<'s> {
     line: usize,
 }
 
-/// The call that `node` is, also through `pcall`.
-fn called<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
+/// Returns the call that `node` is, also through `pcall`.
+fn parse_call<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
     if node.kind() != "function_call" {
         return None;
     }
@@ -185,19 +201,19 @@ fn called<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
         name = syntax_tree::text(arguments.named_child(0)?, bytes);
         index = 1;
     }
-    let word = literal(arguments.named_child(index)?, bytes)?;
+    let word = string_literal(arguments.named_child(index)?, bytes)?;
     let line = syntax_tree::line(node);
     Some(Call { name, word, line })
 }
 
-/// A string's content, if nothing in it is escaped.
-fn literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+/// Returns a string's content, if nothing in it is escaped.
+fn string_literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
     let content = (node.kind() == "string").then(|| node.child_by_field_name("content"))??;
     (content.named_child_count() == 0).then(|| syntax_tree::text(content, bytes))
 }
 
 /// The templates of a `package.path`; `;;`, the default, is searched anyway.
-fn templates(path: &[u8]) -> Vec<Vec<u8>> {
+fn parse_templates(path: &[u8]) -> Vec<Vec<u8>> {
     let code = |template: &[u8]| template.ends_with(b".lua") || template.ends_with(b".so");
     path.split(|&b| b == b';')
         .filter(|template| template.contains(&b'?') && code(template))
@@ -206,20 +222,20 @@ fn templates(path: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// `template` with the module's path for every `?`.
-fn fill(template: &[u8], path: &[u8]) -> Vec<u8> {
+/// Returns `template` with the module's path for every `?`.
+fn fill_template(template: &[u8], path: &[u8]) -> Vec<u8> {
     let parts: Vec<&[u8]> = template.split(|&b| b == b'?').collect();
     parts.join(path)
 }
 
-/// `a.b` as a path.
-fn path_of(module: &[u8]) -> Vec<u8> {
+/// Returns the path of a module's name (`a/b` of `a.b`).
+fn module_path(module: &[u8]) -> Vec<u8> {
     module.iter().map(|&b| if b == b'.' { b'/' } else { b }).collect()
 }
 
 /// The files that may be the module, in the order of the searchers; the last is a library of many modules, named for
 /// the first component.
-fn names(path: &[u8]) -> Vec<Vec<u8>> {
+fn module_files(path: &[u8]) -> Vec<Vec<u8>> {
     let first = path.split(|&b| b == b'/').next().unwrap_or_default();
     vec![
         [path, b".lua"].concat(),
@@ -240,12 +256,13 @@ fn installed_name(file: &RootPath) -> Option<Vec<u8>> {
 }
 
 /// The directories that an interpreter of `version` has compiled in.
-fn installed(context: &Context<'_>, version: &str) -> Vec<RootPath> {
+fn installed_directories(context: &Context<'_>, version: &str) -> Vec<RootPath> {
     let mut directories: Vec<RootPath> = ["/usr/local/share", "/usr/local/lib", "/usr/share", "/usr/lib"]
         .iter()
         .map(|parent| RootPath::new(format!("{parent}/lua/{version}")))
         .collect();
-    let architectures = ["/usr/lib", "/usr/local/lib"].map(|lib| source_file::architectures(context, lib));
+    let architectures =
+        ["/usr/lib", "/usr/local/lib"].map(|lib| source_file::library_architectures(context, lib));
     directories.extend(
         architectures
             .iter()
@@ -268,7 +285,7 @@ fn installed(context: &Context<'_>, version: &str) -> Vec<RootPath> {
             "/usr/local/share",
             "/usr/local/openresty/luajit/share",
         ];
-        directories.extend(source_file::directories(context, &parents, |name| {
+        directories.extend(source_file::child_directories(context, &parents, |name| {
             name.starts_with(b"luajit-")
         }));
     }

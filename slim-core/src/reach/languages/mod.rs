@@ -77,8 +77,9 @@ mod tests {
     fn a_language_is_named_in_the_readme_and_has_seeds() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+        let words: Vec<&str> = readme.split(|c: char| !c.is_alphanumeric()).collect();
         for Language { name, .. } in LANGUAGES {
-            assert!(readme.contains(name), "README.md does not name {name}");
+            assert!(words.contains(name), "README.md does not name {name}");
             let seeds = root.join("fuzz/seeds/language").join(name.to_lowercase());
             assert!(seeds.is_dir(), "{} is missing", seeds.display());
         }

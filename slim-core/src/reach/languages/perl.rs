@@ -1,20 +1,21 @@
 //! Perl: modules that a kept source uses, what belongs to them, files that it runs, and commands.
 //!
 //! `use`, `no`, `require`, `do FILE`, `use parent`/`base`, `use lib`, and modules named in strings (for Module::Load,
-//! roles, plug-ins and `eval`) are looked for along `@INC` (perlvar, perlrun): `-I`, PERL5LIB, `use lib`, the directories
-//! above the source, and those that Debian, Fedora, Alpine and upstream's installation compile in. A kept module keeps
-//! its `auto` directory (XSLoader, DynaLoader, AutoLoader).
+//! roles, plug-ins and `eval`) are looked for along `@INC` (perlvar, perlrun): `-I`, PERL5LIB, `use lib`, the
+//! directories above the source, and those that Debian, Fedora, Alpine and upstream's installation compile in. A kept
+//! module keeps its `auto` directory (XSLoader, DynaLoader, AutoLoader).
 //!
-//! What perl loads without being told is kept beside a source that is not perl's own: handles' methods (IO::File), in-memory
+//! What perl loads by itself is kept beside a source that is not perl's own: handles' methods (IO::File), in-memory
 //! files and layers (PerlIO, PerlIO::scalar), `%!` (Errno), `%+` (Tie::Hash::NamedCapture) and `glob` (File::Glob);
-//! PerlIO::encoding and `_charnames` where the source has a layer or a character's name. Character properties are compiled in since Perl 5.32;
-//! their tables (`unicore`) are kept for `utf8_heavy.pl` before that and for Unicode::UCD.
+//! PerlIO::encoding and `_charnames` where the source has a layer or a character's name. Character properties are
+//! compiled in since Perl 5.32; their tables (`unicore`) are kept for `utf8_heavy.pl` before that and for Unicode::UCD.
 //!
 //! A word in a string may be a module of the source's own namespace (`implementations => ['XS', 'PP']`), and is kept if
-//! there is one. A module's name that begins with a namespace and goes on with a variable (`"DateTime::TimeZone::$zone"`) may be any of
-//! that namespace: all its modules are kept, within the bounds of an application's own directory.
+//! there is one. A module's name that begins with a namespace and goes on with a variable
+//! (`"DateTime::TimeZone::$zone"`) may be any of that namespace: all its modules are kept, within the bounds of an
+//! application's own directory.
 //!
-//! Names that are computed otherwise, source filters' output and what perl's own modules would run in a corner are not
+//! Names that are computed otherwise, source filters' output and what perl's own modules run in rare cases are not
 //! followed.
 
 use std::io;
@@ -83,13 +84,13 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Perl: what a kept source uses.
+/// The resolver of Perl.
 pub(super) struct Perl<'a> {
     context: &'a Context<'a>,
     /// `@INC` but for what a source adds.
     inc: Vec<RootPath>,
     /// Directories of the interpreter's own modules, links followed.
-    own: Vec<RootPath>,
+    standard: Vec<RootPath>,
 }
 
 /// The names in one source, each with its line.
@@ -109,35 +110,39 @@ struct Named<'s> {
     list: &'s [u8],
     /// The end of the `use parent` that is read.
     parent_end: usize,
-    /// True if the grammar lost its way.
+    /// True if the grammar met an error.
     broken: bool,
 }
 
 impl<'a> Perl<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let own = own_directories(context);
-        let mut inc = source_file::search_path(context, "PERL5LIB");
+        let standard = standard_directories(context);
+        let mut inc = source_file::variable_directories(context, "PERL5LIB");
         inc.extend(site_directories(context));
-        inc.extend(own.iter().cloned());
+        inc.extend(standard.iter().cloned());
         let resolved = |directory: &RootPath| context.rootfs.resolve(directory, true).path;
-        let own = own.iter().map(resolved).collect();
-        Self { context, inc, own }
+        let standard = standard.iter().map(resolved).collect();
+        Self {
+            context,
+            inc,
+            standard,
+        }
     }
 
     /// Keeps the module, by the first directory that has it.
-    fn module(&self, needs: &mut Needs<'_>, search: &[RootPath], module: &[u8], place: Place<'_>) {
+    fn keep_module(&self, needs: &mut Needs<'_>, search: &[RootPath], module: &[u8], place: Place<'_>) {
         let cause = place.cause(EdgeKind::Import, &format!("use {}", encode(module)));
         let name = [&module_path(module)[..], b".pm"].concat();
-        source_file::first(self.context, needs, search, &[name], &cause);
+        source_file::keep_first(self.context, needs, search, &[name], &cause);
     }
 
     /// Keeps all modules of a namespace, where a directory of the search has some.
-    fn namespace(&self, needs: &mut Needs<'_>, search: &[RootPath], namespace: &[u8], place: Place<'_>) {
+    fn keep_namespace(&self, needs: &mut Needs<'_>, search: &[RootPath], namespace: &[u8], place: Place<'_>) {
         let Context { rootfs, limits, .. } = self.context;
         let cause = place.cause(EdgeKind::Import, &format!("use {}::…", encode(namespace)));
         for directory in search {
-            let Some(found) = self.context.directory(directory, module_path(namespace)) else {
+            let Some(found) = self.context.find_directory(directory, module_path(namespace)) else {
                 continue;
             };
             let below = rootfs.below(&found.path);
@@ -160,21 +165,24 @@ impl<'a> Perl<'a> {
     }
 
     /// Keeps what stands in the module's `auto` directories: its library, and subroutines that load when called.
-    fn auto(&self, needs: &mut Needs<'_>, search: &[RootPath], file: &RootPath, package: &[u8]) {
+    fn keep_auto_files(&self, needs: &mut Needs<'_>, search: &[RootPath], file: &RootPath, package: &[u8]) {
         let path = module_path(package);
         if !file.as_bytes().ends_with(&[b"/", &path[..], b".pm"].concat()) {
             return;
         }
-        let cause = Place::of(file).cause(EdgeKind::Distribution, &format!("auto/{}", encode(&path)));
+        let cause = Place::in_file(file).cause(EdgeKind::Distribution, &format!("auto/{}", encode(&path)));
         for directory in search {
-            let Some(auto) = self.context.directory(directory, [b"auto/", &path[..]].concat()) else {
+            let Some(auto) = self
+                .context
+                .find_directory(directory, [b"auto/", &path[..]].concat())
+            else {
                 continue;
             };
             let children = self.context.rootfs.children(&auto.path);
             for (child, _) in children.filter(|(_, entry)| !entry.is_dir()).take(MAX_FILES) {
                 let name = child.name().unwrap_or_default();
                 let file = [b"auto/", &path[..], b"/", name].concat();
-                if let Some(found) = self.context.file(directory, file) {
+                if let Some(found) = self.context.find_file(directory, file) {
                     needs.follow(&found, &cause);
                 }
             }
@@ -182,10 +190,10 @@ impl<'a> Perl<'a> {
     }
 
     /// Keeps perl's tables of characters beside a kept file that reads them by name.
-    fn tables(&self, needs: &mut Needs<'_>, file: &RootPath) {
-        let cause = Place::of(file).cause(EdgeKind::Family, "unicore");
+    fn keep_tables(&self, needs: &mut Needs<'_>, file: &RootPath) {
+        let cause = Place::in_file(file).cause(EdgeKind::Family, "unicore");
         for directory in &self.inc {
-            if let Some(tables) = self.context.directory(directory, "unicore") {
+            if let Some(tables) = self.context.find_directory(directory, "unicore") {
                 let below = self.context.rootfs.below(&tables.path);
                 for (path, _) in below.filter(|(_, entry)| entry.is_file()).take(MAX_FILES) {
                     needs.mark(path, cause.clone());
@@ -205,50 +213,50 @@ impl Resolver for Perl<'_> {
         let extent = syntax_tree::visit(tree_sitter_perl::LANGUAGE, bytes, context.cancel, |syntax| {
             named.add(syntax, bytes)
         });
-        extent.settle(context, needs, file, bytes);
+        extent.report_limits(context, needs, file, bytes);
         if named.broken || extent != syntax_tree::Extent::Whole {
             named.add_lines(bytes);
         }
         let workdir = &context.environment.workdir;
         let lib = named.lib.iter().take(MAX_LIB).chain(&source.include);
         let mut search: Vec<RootPath> = lib.map(|directory| workdir.join(directory)).collect();
-        let above = source_file::above(context, file);
+        let above = source_file::directories_above(context, file);
         search.extend(above.iter().cloned());
         search.extend(above.iter().map(|directory| directory.join("lib/perl5")));
         search.extend(above.iter().map(|directory| directory.join("local/lib/perl5")));
         search.extend(self.inc.iter().cloned());
         search.push(workdir.clone());
-        search.retain(|directory| context.directory(directory, ".").is_some());
+        search.retain(|directory| context.find_directory(directory, ".").is_some());
 
-        let at = |line| Place::at(file, line);
-        let mut seen = source_file::Seen::default();
-        named.modules.retain(|(_, module)| seen.first(b"use", module));
-        named.files.retain(|(_, name)| seen.first(b"require", name));
+        let at = |line| Place::on_line(file, line);
+        let mut seen = source_file::SeenNames::default();
+        named.modules.retain(|(_, module)| seen.insert(b"use", module));
+        named.files.retain(|(_, name)| seen.insert(b"require", name));
         named
             .strings
-            .retain(|(_, string)| string.starts_with(b"/") || seen.first(b"", string));
+            .retain(|(_, string)| string.starts_with(b"/") || seen.insert(b"", string));
         for (line, module) in named.modules {
-            self.module(needs, &search, module, at(line));
+            self.keep_module(needs, &search, module, at(line));
         }
         for (line, namespace) in named.namespaces {
-            if seen.first(b"namespace", namespace) {
-                self.namespace(needs, &search, namespace, at(line));
+            if seen.insert(b"namespace", namespace) {
+                self.keep_namespace(needs, &search, namespace, at(line));
             }
         }
         for (line, name) in named.files {
             let cause = at(line).cause(EdgeKind::Import, &format!("require {}", encode(name)));
-            source_file::first(context, needs, &search, &[name.to_vec()], &cause);
+            source_file::keep_first(context, needs, &search, &[name.to_vec()], &cause);
         }
         for package in named.packages.iter().take(MAX_PACKAGES) {
-            self.auto(needs, &search, file, package);
+            self.keep_auto_files(needs, &search, file, package);
             let words = named.strings.iter().filter(|(_, string)| is_identifier(string));
             for (line, word) in words {
                 let module = [package, &b"::"[..], word].concat();
-                self.module(needs, &search, &module, at(*line));
+                self.keep_module(needs, &search, &module, at(*line));
             }
         }
         if file.name() == Some(b"utf8_heavy.pl") || file.as_bytes().ends_with(b"/Unicode/UCD.pm") {
-            self.tables(needs, file);
+            self.keep_tables(needs, file);
         }
         if file.name() == Some(b"Encode.pm") {
             for module in [
@@ -257,39 +265,39 @@ impl Resolver for Perl<'_> {
                 b"Encode::Unicode",
                 b"Encode::MIME::Header",
             ] {
-                self.module(needs, &search, module, Place::of(file));
+                self.keep_module(needs, &search, module, Place::in_file(file));
             }
         }
-        if self.own.iter().any(|directory| file.starts_with(directory)) {
+        if self.standard.iter().any(|directory| file.starts_with(directory)) {
             return Ok(());
         }
         for module in IMPLICIT {
-            self.module(needs, &search, module, Place::of(file));
+            self.keep_module(needs, &search, module, Place::in_file(file));
         }
         if contains(bytes, b"encoding(") {
-            self.module(needs, &search, b"PerlIO::encoding", Place::of(file));
-            self.module(needs, &search, b"Encode", Place::of(file));
+            self.keep_module(needs, &search, b"PerlIO::encoding", Place::in_file(file));
+            self.keep_module(needs, &search, b"Encode", Place::in_file(file));
         }
         if contains(bytes, b"\\N{") {
-            self.module(needs, &search, b"_charnames", Place::of(file));
+            self.keep_module(needs, &search, b"_charnames", Place::in_file(file));
         }
-        let application = source_file::application(context, file, self.inc.iter());
+        let application = source_file::is_application(context, file, self.inc.iter());
         for (line, string) in named.strings {
             if string.starts_with(b"/") {
                 if application {
                     absolute_path::keep(context, needs, string, at(line));
                 }
             } else if let Some(driver) = driver(string) {
-                self.module(needs, &search, &driver, at(line));
+                self.keep_module(needs, &search, &driver, at(line));
             } else if contains(string, b"::") && is_module(string) {
-                self.module(needs, &search, string, at(line));
+                self.keep_module(needs, &search, string, at(line));
             }
         }
         for (line, program) in named.programs {
-            context.command(needs, program, at(line));
+            context.keep_command(needs, program, at(line));
         }
         for (line, command) in named.command_lines {
-            source_file::command_line(context, needs, command, at(line));
+            source_file::keep_command_line(context, needs, command, at(line));
         }
         Ok(())
     }
@@ -374,7 +382,7 @@ impl<'s> Named<'s> {
         }
     }
 
-    /// Takes what lines begin with, where the grammar lost its way; not those of documentation, nor behind the end.
+    /// Takes what lines begin with, where the grammar met an error; not those of documentation, nor behind the end.
     fn add_lines(&mut self, bytes: &'s [u8]) {
         let mut documentation = false;
         for (number, line) in bytes.split(|&b| b == b'\n').enumerate() {
@@ -504,7 +512,7 @@ fn is_identifier(name: &[u8]) -> bool {
     is_module(name) && !name.contains(&b':')
 }
 
-/// `X::Y` as `X/Y`.
+/// Returns the path of a module's name (`X/Y` of `X::Y`).
 fn module_path(module: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(module).replace("::", "/").into_bytes()
 }
@@ -518,10 +526,10 @@ fn site_directories(context: &Context<'_>) -> Vec<RootPath> {
     let mut found = vec![RootPath::new("/etc/perl")];
     let find = |parents: &[String]| {
         let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
-        source_file::directories(context, &parents, version)
+        source_file::child_directories(context, &parents, version)
     };
     let within = |parent: &str, name: &str| -> Vec<String> {
-        let architectures = source_file::architectures(context, parent);
+        let architectures = source_file::library_architectures(context, parent);
         architectures
             .iter()
             .map(|directory| format!("{directory}/{name}"))
@@ -551,18 +559,22 @@ fn site_directories(context: &Context<'_>) -> Vec<RootPath> {
 }
 
 /// Directories of the modules that come with perl.
-fn own_directories(context: &Context<'_>) -> Vec<RootPath> {
+fn standard_directories(context: &Context<'_>) -> Vec<RootPath> {
     let mut found = Vec::new();
-    let architectures = source_file::architectures(context, "/usr/lib");
+    let architectures = source_file::library_architectures(context, "/usr/lib");
     found.extend(architectures.iter().map(|directory| directory.join("perl-base")));
     for architecture in &architectures {
-        found.extend(source_file::directories(
+        found.extend(source_file::child_directories(
             context,
             &[&format!("{architecture}/perl")],
             version,
         ));
     }
-    found.extend(source_file::directories(context, &["/usr/share/perl"], version));
+    found.extend(source_file::child_directories(
+        context,
+        &["/usr/share/perl"],
+        version,
+    ));
     found.extend(versions(context, "/usr/local/lib/perl5"));
     found.extend(
         [
@@ -578,8 +590,11 @@ fn own_directories(context: &Context<'_>) -> Vec<RootPath> {
 /// The directories of versions in `parent`, each behind those of its architectures.
 fn versions(context: &Context<'_>, parent: &str) -> Vec<RootPath> {
     let mut found = Vec::new();
-    for directory in source_file::directories(context, &[parent], version) {
-        found.extend(source_file::architectures(context, &directory.to_string()));
+    for directory in source_file::child_directories(context, &[parent], version) {
+        found.extend(source_file::library_architectures(
+            context,
+            &directory.to_string(),
+        ));
         found.push(directory);
     }
     found

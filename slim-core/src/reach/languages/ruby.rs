@@ -1,10 +1,10 @@
 //! Ruby: files that a kept source requires, gems with their specifications, Bundler, and commands.
 //!
 //! `require`, `require_relative`, `load`, `autoload` and `gem` with literals are looked for as Ruby's Kernel and
-//! RubyGems do: the source's own directories, RUBYLIB, `-I`, the interpreter's library, and the `require_paths` of every
-//! installed gem (GEM_HOME, GEM_PATH, and where Debian, upstream's images and Bundler install). Several versions of a
-//! gem are all kept: which one is activated is decided at run time. An extension that can call `rb_require` keeps the
-//! files that its constants name by a path (`psych/syntax_error`).
+//! RubyGems do: the source's own directories, RUBYLIB, `-I`, the interpreter's library, and the `require_paths` of
+//! every installed gem (GEM_HOME, GEM_PATH, and where Debian, upstream's images and Bundler install). Several versions
+//! of a gem are all kept: which one is activated is decided at run time. An extension that can call `rb_require` keeps
+//! the files that its constants name by a path (`psych/syntax_error`).
 //!
 //! A kept file of a gem keeps the gem's specification, and that keeps the specifications and entry files of the gems
 //! that it depends on at run time. A kept `Gemfile.lock` keeps the entry files of its gems, but for those that are
@@ -80,13 +80,13 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Ruby: what a kept source requires.
+/// The resolver of Ruby.
 pub(super) struct Ruby<'a> {
     context: &'a Context<'a>,
     /// The load path but for what a source adds.
     load_path: Vec<RootPath>,
     /// Directories of the interpreter's own library, links followed.
-    own: Vec<RootPath>,
+    standard: Vec<RootPath>,
     gems: Vec<Gem>,
 }
 
@@ -101,31 +101,31 @@ struct Call<'s> {
 }
 
 impl<'a> Ruby<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let own = library(context);
-        let mut load_path = source_file::search_path(context, "RUBYLIB");
-        load_path.extend(own.iter().cloned());
+        let standard = library_directories(context);
+        let mut load_path = source_file::variable_directories(context, "RUBYLIB");
+        load_path.extend(standard.iter().cloned());
         let resolved = |directory: &RootPath| context.rootfs.resolve(directory, true).path;
         Self {
             context,
             load_path,
-            own: own
+            standard: standard
                 .iter()
-                .filter(|directory| !installed(directory))
+                .filter(|directory| !is_site_directory(directory))
                 .map(resolved)
                 .collect(),
-            gems: gems(context),
+            gems: find_gems(context),
         }
     }
 
     /// Keeps what `require` finds for `name`.
-    fn require(&self, needs: &mut Needs<'_>, search: &[RootPath], name: &[u8], place: Place<'_>) {
+    fn keep_feature(&self, needs: &mut Needs<'_>, search: &[RootPath], name: &[u8], place: Place<'_>) {
         let cause = place.cause(EdgeKind::Import, &format!("require {}", encode(name)));
-        let names = features(name);
-        source_file::first(self.context, needs, search, &names, &cause);
+        let names = feature_files(name);
+        source_file::keep_first(self.context, needs, search, &names, &cause);
         for gem in &self.gems {
-            source_file::first(self.context, needs, self.load_path(gem), &names, &cause);
+            source_file::keep_first(self.context, needs, self.load_path(gem), &names, &cause);
         }
     }
 
@@ -144,7 +144,7 @@ impl<'a> Ruby<'a> {
     }
 
     /// Keeps what an extension of the interpreter's library or of a gem may require.
-    fn extension(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
+    fn follow_extension(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
         let file = node.path;
         let mut gems = self
             .gems
@@ -154,41 +154,41 @@ impl<'a> Ruby<'a> {
         if file.extension() != Some(b"so") || !(self.load_path.iter().any(installed) || gems.any(installed)) {
             return Ok(());
         }
-        let Some(constants) = Constants::of(node)? else {
+        let Some(constants) = Constants::of_node(node)? else {
             return Ok(());
         };
-        if constants.hold([b"rb_require".as_slice()])?.is_empty() {
+        if constants.find_texts([b"rb_require".as_slice()])?.is_empty() {
             return Ok(());
         }
         for name in named_features(&constants)? {
-            self.require(needs, &self.load_path, &name, Place::of(file));
+            self.keep_feature(needs, &self.load_path, &name, Place::in_file(file));
         }
         Ok(())
     }
 
     /// Keeps the gems of that name: their specifications, and the files by which they are required.
-    fn gem(&self, needs: &mut Needs<'_>, search: &[RootPath], name: &[u8], place: Place<'_>) {
+    fn keep_gem(&self, needs: &mut Needs<'_>, search: &[RootPath], name: &[u8], place: Place<'_>) {
         let cause = place.cause(EdgeKind::Distribution, &format!("gem {}", encode(name)));
         let path: Vec<u8> = name.iter().map(|&b| if b == b'-' { b'/' } else { b }).collect();
-        let names: Vec<Vec<u8>> = [features(name), features(&path)].concat();
+        let names: Vec<Vec<u8>> = [feature_files(name), feature_files(&path)].concat();
         for gem in self.gems.iter().filter(|gem| gem.name == name) {
             needs.mark(&gem.specification, cause.clone());
             match &gem.directory {
-                Some(_) => source_file::first(self.context, needs, self.load_path(gem), &names, &cause),
-                None => source_file::first(self.context, needs, search, &names, &cause),
+                Some(_) => source_file::keep_first(self.context, needs, self.load_path(gem), &names, &cause),
+                None => source_file::keep_first(self.context, needs, search, &names, &cause),
             };
         }
     }
 
     /// Keeps what belongs to the gem that `file` is of: its specification and its built extensions' marks.
-    fn belongs(&self, needs: &mut Needs<'_>, file: &RootPath) {
+    fn keep_gem_metadata(&self, needs: &mut Needs<'_>, file: &RootPath) {
         for gem in &self.gems {
             let Some(directory) = &gem.directory else {
                 let path = String::from_utf8_lossy(&gem.name).replace('-', "/");
                 let entry = |path: &str| file.as_bytes().ends_with(format!("/{path}.rb").as_bytes());
                 let installed = self.load_path.iter().any(|directory| file.starts_with(directory));
                 if installed && (entry(&path) || entry(&String::from_utf8_lossy(&gem.name))) {
-                    needs.edge(&gem.specification, EdgeKind::Distribution, file, None);
+                    needs.mark_edge(&gem.specification, EdgeKind::Distribution, file, None);
                 }
                 continue;
             };
@@ -198,32 +198,32 @@ impl<'a> Ruby<'a> {
             {
                 continue;
             }
-            needs.edge(&gem.specification, EdgeKind::Distribution, file, None);
+            needs.mark_edge(&gem.specification, EdgeKind::Distribution, file, None);
             for extensions in &gem.extensions {
                 let built = self.context.rootfs.below(extensions);
                 let wanted = built.filter(|(path, _)| {
                     path.extension() == Some(b"so") || path.name() == Some(b"gem.build_complete")
                 });
                 for (path, _) in wanted.take(MAX_FILES) {
-                    needs.edge(path, EdgeKind::Distribution, file, None);
+                    needs.mark_edge(path, EdgeKind::Distribution, file, None);
                 }
             }
         }
     }
 
     /// Keeps what the interpreter's library loads by name: encodings, and RubyGems with the default specifications.
-    fn families(&self, needs: &mut Needs<'_>, file: &RootPath) {
+    fn keep_library_families(&self, needs: &mut Needs<'_>, file: &RootPath) {
         let rootfs = self.context.rootfs;
         let mark =
             |needs: &mut Needs<'_>, directory: &RootPath, name: &str, wanted: &dyn Fn(&RootPath) -> bool| {
-                let Some(found) = self.context.directory(directory, name) else {
+                let Some(found) = self.context.find_directory(directory, name) else {
                     return;
                 };
                 let below = rootfs
                     .below(&found.path)
                     .filter(|(path, entry)| entry.is_file() && wanted(path));
                 for (path, _) in below.take(MAX_FILES) {
-                    needs.edge(path, EdgeKind::Family, file, Some(name.to_owned()));
+                    needs.mark_edge(path, EdgeKind::Family, file, Some(name.to_owned()));
                 }
             };
         if file.name() == Some(b"rubygems.rb") {
@@ -233,7 +233,7 @@ impl<'a> Ruby<'a> {
             for gem in &self.gems {
                 let parent = gem.specification.parent();
                 if parent.is_some_and(|parent| parent.name() == Some(b"default")) {
-                    needs.edge(
+                    needs.mark_edge(
                         &gem.specification,
                         EdgeKind::Family,
                         file,
@@ -241,7 +241,7 @@ impl<'a> Ruby<'a> {
                     );
                 }
             }
-            for directory in &self.own {
+            for directory in &self.standard {
                 mark(needs, directory, "enc", &|path| path.extension() == Some(b"so"));
             }
         }
@@ -254,11 +254,11 @@ impl Resolver for Ruby<'_> {
         if !node.entry.is_file() {
             return Ok(());
         }
-        self.belongs(needs, file);
-        self.extension(needs, node)?;
+        self.keep_gem_metadata(needs, file);
+        self.follow_extension(needs, node)?;
         if file.name() == Some(b"Gemfile.lock") || file.name() == Some(b"gems.locked") {
-            for (line, name) in locked(node.source()?) {
-                self.gem(needs, &self.load_path, name, Place::at(file, line));
+            for (line, name) in locked_gems(node.source()?) {
+                self.keep_gem(needs, &self.load_path, name, Place::on_line(file, line));
             }
             return Ok(());
         }
@@ -269,87 +269,87 @@ impl Resolver for Ruby<'_> {
             None if gemfile => (node.source()?, Vec::new()),
             None => return Ok(()),
         };
-        self.families(needs, file);
+        self.keep_library_families(needs, file);
         let mut calls = Vec::new();
         let mut absolute = Vec::new();
         let mut command_lines = Vec::new();
         let extent = syntax_tree::visit(tree_sitter_ruby::LANGUAGE, bytes, context.cancel, |syntax| {
-            calls.extend(called(syntax, bytes));
+            calls.extend(parse_call(syntax, bytes));
             let line = syntax_tree::line(syntax);
             if syntax.kind() == "subshell" {
                 let content = syntax
                     .named_child(0)
                     .filter(|child| child.kind() == "string_content");
                 command_lines.extend(content.map(|content| (line, syntax_tree::text(content, bytes))));
-            } else if let Some(word) = literal(syntax, bytes).filter(|word| word.starts_with(b"/")) {
+            } else if let Some(word) = string_literal(syntax, bytes).filter(|word| word.starts_with(b"/")) {
                 absolute.push((line, word));
             }
         });
-        extent.settle(context, needs, file, bytes);
+        extent.report_limits(context, needs, file, bytes);
         let workdir = &context.environment.workdir;
         let from = file.parent().unwrap_or_else(RootPath::root);
         let mut search: Vec<RootPath> = include.iter().map(|directory| workdir.join(directory)).collect();
-        search.extend(source_file::above(context, file));
+        search.extend(source_file::directories_above(context, file));
         search.extend(self.load_path.iter().cloned());
         search.push(workdir.clone());
-        let own = self.own.iter().any(|directory| file.starts_with(directory));
+        let standard = self.standard.iter().any(|directory| file.starts_with(directory));
         let installed = self.gems.iter().filter_map(|gem| gem.directory.as_ref());
-        let application = source_file::application(context, file, self.own.iter().chain(installed));
+        let application = source_file::is_application(context, file, self.standard.iter().chain(installed));
 
         if application {
             for directory in [&from, workdir] {
                 for name in ["Gemfile", "Gemfile.lock", "gems.rb", "gems.locked"] {
-                    if let Some(found) = context.file(directory, name) {
-                        needs.follow(&found, &Place::of(file).cause(EdgeKind::Distribution, name));
+                    if let Some(found) = context.find_file(directory, name) {
+                        needs.follow(&found, &Place::in_file(file).cause(EdgeKind::Distribution, name));
                     }
                 }
             }
             for (line, word) in absolute {
-                absolute_path::keep(context, needs, word, Place::at(file, line));
+                absolute_path::keep(context, needs, word, Place::on_line(file, line));
             }
         }
-        let mut seen = source_file::Seen::default();
+        let mut seen = source_file::SeenNames::default();
         for call in &calls {
-            let place = Place::at(file, call.line);
+            let place = Place::on_line(file, call.line);
             let Some(&word) = call.words.first() else { continue };
             match call.method {
-                b"require" | b"require_dependency" if seen.first(b"require", word) => {
-                    self.require(needs, &search, word, place);
+                b"require" | b"require_dependency" if seen.insert(b"require", word) => {
+                    self.keep_feature(needs, &search, word, place);
                 }
                 b"autoload" | b"load" => {
                     let name = call.words.last().copied().unwrap_or(word);
-                    if seen.first(b"require", name) {
-                        self.require(needs, &search, name, place);
+                    if seen.insert(b"require", name) {
+                        self.keep_feature(needs, &search, name, place);
                     }
                 }
                 b"require_relative" => {
                     let cause = place.cause(EdgeKind::Import, &format!("require_relative {}", encode(word)));
-                    source_file::first(context, needs, [&from], &features(word), &cause);
+                    source_file::keep_first(context, needs, [&from], &feature_files(word), &cause);
                 }
-                b"gem" | b"add_runtime_dependency" | b"add_dependency" if seen.first(b"gem", word) => {
-                    self.gem(needs, &search, word, place);
+                b"gem" | b"add_runtime_dependency" | b"add_dependency" if seen.insert(b"gem", word) => {
+                    self.keep_gem(needs, &search, word, place);
                 }
                 b"join" | b"expand_path" if matches!(call.receiver, b"File") => {
                     let path = call.words.join(&b'/');
                     let cause = place.cause(EdgeKind::Import, &encode(&path));
-                    source_file::first(context, needs, [&from], &features(&path), &cause);
+                    source_file::keep_first(context, needs, [&from], &feature_files(&path), &cause);
                 }
                 b"system" | b"exec" | b"spawn" | b"popen" | b"capture2" | b"capture2e" | b"capture3"
                 | b"popen2" | b"popen2e" | b"popen3" | b"pipeline"
-                    if !own =>
+                    if !standard =>
                 {
                     if call.arguments == 1 {
-                        source_file::command_line(context, needs, word, place);
+                        source_file::keep_command_line(context, needs, word, place);
                     } else {
-                        context.command(needs, word, place);
+                        context.keep_command(needs, word, place);
                     }
                 }
                 _ => {}
             }
         }
-        if !own {
+        if !standard {
             for (line, command) in command_lines {
-                source_file::command_line(context, needs, command, Place::at(file, line));
+                source_file::keep_command_line(context, needs, command, Place::on_line(file, line));
             }
         }
         Ok(())
@@ -357,7 +357,7 @@ impl Resolver for Ruby<'_> {
 }
 
 /// The call that `node` is, if it has a literal.
-fn called<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
+fn parse_call<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
     if node.kind() != "call" {
         return None;
     }
@@ -376,7 +376,7 @@ fn called<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
         arguments += usize::from(!matches!(argument.kind(), "pair" | "hash" | "comment"));
         // `"json".freeze`
         let value = argument.child_by_field_name("receiver").unwrap_or(argument);
-        words.extend(literal(value, bytes));
+        words.extend(string_literal(value, bytes));
     }
     Some(Call {
         method,
@@ -389,8 +389,8 @@ fn called<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
     })
 }
 
-/// A string's content, if nothing in it is computed or escaped.
-fn literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+/// Returns a string's content, if nothing in it is computed or escaped.
+fn string_literal<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
     if !matches!(node.kind(), "string" | "bare_string") || node.named_child_count() != 1 {
         return None;
     }
@@ -406,12 +406,12 @@ fn require_paths(specification: &[u8], cancel: &Cancel) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     // One that is not read to its end names what it names so far.
     let _ = syntax_tree::visit(tree_sitter_ruby::LANGUAGE, specification, cancel, |node| {
-        if let Some(list) = assigned(node, b"require_paths", specification) {
+        if let Some(list) = assigned_value(node, b"require_paths", specification) {
             let mut cursor = list.walk();
             for path in list.named_children(&mut cursor) {
                 // `"lib".freeze`
                 let path = path.child_by_field_name("receiver").unwrap_or(path);
-                found.extend(literal(path, specification).map(<[u8]>::to_vec));
+                found.extend(string_literal(path, specification).map(<[u8]>::to_vec));
             }
         }
     });
@@ -422,7 +422,7 @@ fn require_paths(specification: &[u8], cancel: &Cancel) -> Vec<Vec<u8>> {
 }
 
 /// Returns what is assigned to an attribute of that name, if `node` is an assignment to one.
-fn assigned<'t>(node: Syntax<'t>, name: &[u8], bytes: &[u8]) -> Option<Syntax<'t>> {
+fn assigned_value<'t>(node: Syntax<'t>, name: &[u8], bytes: &[u8]) -> Option<Syntax<'t>> {
     let left = node
         .child_by_field_name("left")
         .filter(|_| node.kind() == "assignment")?;
@@ -439,9 +439,9 @@ fn named_features(constants: &Constants<'_>) -> io::Result<BTreeSet<Vec<u8>>> {
         path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
     };
     let mut features = BTreeSet::new();
-    constants.windows(|window| {
+    constants.for_each_window(|window| {
         let begins = |at: &usize| window.bytes[..*at].last().is_none_or(|&before| before == 0);
-        for start in window.own.clone().filter(begins) {
+        for start in window.places.clone().filter(begins) {
             let word = window.bytes[start..]
                 .split(|&b| b == 0)
                 .next()
@@ -456,7 +456,7 @@ fn named_features(constants: &Constants<'_>) -> io::Result<BTreeSet<Vec<u8>>> {
 }
 
 /// The files that `require` of a name may mean.
-fn features(name: &[u8]) -> Vec<Vec<u8>> {
+fn feature_files(name: &[u8]) -> Vec<Vec<u8>> {
     if name.ends_with(b".rb") || name.ends_with(b".so") {
         return vec![name.to_vec()];
     }
@@ -465,7 +465,7 @@ fn features(name: &[u8]) -> Vec<Vec<u8>> {
 
 /// The gems of a lock file with their lines: names under `specs:` that are indented by four (Bundler's lock file
 /// does not tell groups; those that were not installed are not in the image).
-fn locked(bytes: &[u8]) -> Vec<(usize, &[u8])> {
+fn locked_gems(bytes: &[u8]) -> Vec<(usize, &[u8])> {
     let lines = bytes.split(|&b| b == b'\n').enumerate();
     lines
         .filter_map(|(number, line)| {
@@ -484,9 +484,9 @@ fn version(name: &[u8]) -> bool {
 }
 
 /// The directories of the interpreter's own library, in the order of its load path.
-fn library(context: &Context<'_>) -> Vec<RootPath> {
+fn library_directories(context: &Context<'_>) -> Vec<RootPath> {
     let mut found = Vec::new();
-    let architectures = source_file::architectures(context, "/usr/lib");
+    let architectures = source_file::library_architectures(context, "/usr/lib");
     let mut roots: Vec<String> = [
         "/usr/local/lib/ruby",
         "/usr/lib/ruby",
@@ -499,9 +499,9 @@ fn library(context: &Context<'_>) -> Vec<RootPath> {
     for root in roots {
         for kind in ["site_ruby", "vendor_ruby", "."] {
             let parent = RootPath::new(&root).join(kind);
-            for directory in source_file::directories(context, &[&parent.to_string()], version) {
+            for directory in source_file::child_directories(context, &[&parent.to_string()], version) {
                 // The architecture's directory is the one with the interpreter's `rbconfig.rb` or libraries.
-                let platforms = source_file::directories(context, &[&directory.to_string()], |name| {
+                let platforms = source_file::child_directories(context, &[&directory.to_string()], |name| {
                     name.windows(5).any(|part| part == b"linux")
                 });
                 found.push(directory);
@@ -517,14 +517,14 @@ fn library(context: &Context<'_>) -> Vec<RootPath> {
 }
 
 /// Returns whether a directory of the load path is for what is installed beside the interpreter.
-fn installed(directory: &RootPath) -> bool {
+fn is_site_directory(directory: &RootPath) -> bool {
     directory
         .components()
         .any(|name| matches!(name, b"site_ruby" | b"vendor_ruby"))
 }
 
 /// All installed gems, found by directories `gems` and `specifications` beside each other.
-fn gems(context: &Context<'_>) -> Vec<Gem> {
+fn find_gems(context: &Context<'_>) -> Vec<Gem> {
     let mut tops: Vec<RootPath> = [
         "/usr/share/rubygems-integration",
         "/var/lib/gems",
@@ -535,24 +535,24 @@ fn gems(context: &Context<'_>) -> Vec<Gem> {
     ]
     .map(RootPath::new)
     .into();
-    for architecture in source_file::architectures(context, "/usr/lib") {
+    for architecture in source_file::library_architectures(context, "/usr/lib") {
         tops.push(architecture.join("ruby/gems"));
         tops.push(architecture.join("rubygems-integration"));
     }
     for variable in ["GEM_HOME", "GEM_PATH", "BUNDLE_PATH"] {
-        tops.extend(source_file::search_path(context, variable));
+        tops.extend(source_file::variable_directories(context, variable));
     }
     tops.push(context.environment.workdir.join("vendor/bundle"));
     let mut homes = BTreeSet::new();
     for top in tops {
-        let Some(top) = context.directory(&RootPath::root(), top.as_bytes()) else {
+        let Some(top) = context.find_directory(&RootPath::root(), top.as_bytes()) else {
             continue;
         };
         let mut level = vec![top.path];
         for _ in 0..DEPTH {
             let mut next = Vec::new();
             for directory in level {
-                if context.directory(&directory, "specifications").is_some() {
+                if context.find_directory(&directory, "specifications").is_some() {
                     homes.insert(directory);
                 } else {
                     let children = context
@@ -568,10 +568,11 @@ fn gems(context: &Context<'_>) -> Vec<Gem> {
     }
     let mut found = Vec::new();
     for home in homes {
-        let platforms = source_file::directories(context, &[&home.join("extensions").to_string()], |_| true);
+        let platforms =
+            source_file::child_directories(context, &[&home.join("extensions").to_string()], |_| true);
         let extensions: Vec<RootPath> = platforms
             .iter()
-            .flat_map(|platform| source_file::directories(context, &[&platform.to_string()], |_| true))
+            .flat_map(|platform| source_file::child_directories(context, &[&platform.to_string()], |_| true))
             .collect();
         for specifications in ["specifications", "specifications/default"] {
             let directory = home.join(specifications);
@@ -580,7 +581,7 @@ fn gems(context: &Context<'_>) -> Vec<Gem> {
                 let Some(full) = name.filter(|_| !entry.is_dir() && found.len() < MAX_GEMS) else {
                     continue;
                 };
-                let directory = context.directory(&home, [b"gems/", full].concat());
+                let directory = context.find_directory(&home, [b"gems/", full].concat());
                 let built = extensions.iter().map(|directory| directory.join(full));
                 let built = built
                     .filter(|directory| context.rootfs.get(directory).is_some())

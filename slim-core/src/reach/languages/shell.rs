@@ -2,8 +2,9 @@
 //!
 //! Followed: `.` and `source` of a literal, of a path that begins with `$(dirname "$0")` or `${0%/*}`, and of `$DIR/x`
 //! where the script assigns a literal to `DIR`; in scripts of an application, which no package owns, also the programs
-//! that stand first in a command, those behind programs that run another one, and absolute paths. A package's own scripts do much that a container
-//! never asks for, so only what they source is followed. Nothing else is expanded, here-documents are data.
+//! that stand first in a command, those behind programs that run another one, and absolute paths. A package's own
+//! scripts do much that a container never runs, so only what they source is followed. Nothing else is expanded,
+//! here-documents are data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -45,13 +46,13 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Shell scripts: what they source and the programs they name.
+/// The resolver of shell scripts.
 pub(super) struct Shell<'a> {
     context: &'a Context<'a>,
 }
 
 impl<'a> Shell<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         Self { context }
     }
@@ -63,9 +64,9 @@ impl Resolver for Shell<'_> {
             return Ok(());
         }
         let source = node.source()?;
-        let own = self.context.packages.owner(node.path).is_none();
+        let is_unowned = self.context.packages.owner(node.path).is_none();
         let literals = application_directory::may_be_own_file(self.context, node.path)
-            || (own && node.entry.mode & 0o111 != 0);
+            || (is_unowned && node.entry.mode & 0o111 != 0);
         let mut script = Script {
             directory: node.path.parent().unwrap_or_else(RootPath::root),
             variables: BTreeMap::new(),
@@ -78,7 +79,7 @@ impl Resolver for Shell<'_> {
             "variable_assignment" => script.assign(syntax),
             "command" if commands < MAX_COMMANDS => {
                 commands += 1;
-                self.command(needs, node.path, &script, syntax, own);
+                self.follow_command(needs, node.path, &script, syntax, is_unowned);
             }
             "word" | "raw_string" | "string" | "concatenation" if literals => {
                 if syntax.kind() == "concatenation" {
@@ -93,28 +94,33 @@ impl Resolver for Shell<'_> {
                     && commands < MAX_COMMANDS
                 {
                     commands += 1;
-                    absolute_path::keep(self.context, needs, &path, Place::at(node.path, line(syntax)));
+                    absolute_path::keep(
+                        self.context,
+                        needs,
+                        &path,
+                        Place::on_line(node.path, line(syntax)),
+                    );
                 }
             }
             _ => {}
         };
         let extent = syntax_tree::visit(tree_sitter_bash::LANGUAGE, source, self.context.cancel, visit);
-        extent.settle(self.context, needs, node.path, source);
+        extent.report_limits(self.context, needs, node.path, source);
         Ok(())
     }
 }
 
 impl Shell<'_> {
     /// Follows one command: a file that is sourced, or the programs that are run.
-    fn command(
+    fn follow_command(
         &self,
         needs: &mut Needs<'_>,
         path: &RootPath,
         script: &Script<'_>,
         syntax: Syntax<'_>,
-        own: bool,
+        is_unowned: bool,
     ) {
-        let place = Place::at(path, line(syntax));
+        let place = Place::on_line(path, line(syntax));
         let mut cursor = syntax.walk();
         let mut words = syntax
             .children(&mut cursor)
@@ -130,16 +136,16 @@ impl Shell<'_> {
         };
         if matches!(name.as_slice(), b"." | b"source") {
             if let Some(Some(file)) = words.next()
-                && let Some(found) = self.context.file(&script.directory, &file)
+                && let Some(found) = self.context.find_file(&script.directory, &file)
             {
                 needs.follow(&found, &place.cause(EdgeKind::Import, &encode(&file)));
             }
             return;
         }
-        if !own {
+        if !is_unowned {
             return;
         }
-        self.context.command(needs, &name, place);
+        self.context.keep_command(needs, &name, place);
         // Behind a runner stand its options and assignments, then the program; `gosu` takes a user first.
         while RUNNERS.contains(&name.rsplit(|&b| b == b'/').next().unwrap_or_default()) {
             let user = matches!(name.as_slice(), b"gosu" | b"su-exec");
@@ -149,7 +155,7 @@ impl Shell<'_> {
                 .filter(|word| !word.starts_with(b"-") && !word.contains(&b'='))
                 .nth(usize::from(user));
             let Some(next) = behind else { break };
-            self.context.command(needs, &next, place);
+            self.context.keep_command(needs, &next, place);
             name = next;
         }
     }
@@ -178,7 +184,7 @@ struct Script<'s> {
 }
 
 impl Script<'_> {
-    /// `NAME=literal`; the first assignment counts.
+    /// Learns `NAME=literal`; the first assignment counts.
     fn assign(&mut self, syntax: Syntax<'_>) {
         let name = syntax
             .child_by_field_name("name")
@@ -193,7 +199,7 @@ impl Script<'_> {
         }
     }
 
-    /// The word's text, quotes taken off; none if it holds what only running the script would tell.
+    /// The word's text, quotes taken off; none if a part of it is known only when the script runs.
     fn value(&self, syntax: Syntax<'_>) -> Option<Vec<u8>> {
         let word = text(syntax, self.source);
         if word.len() > PATH_MAX || word.contains(&b'\n') {

@@ -1,5 +1,4 @@
-//! What the resolvers of scripting languages share: which files are source of a language, and how what they name is
-//! looked for.
+//! Source files of scripting languages: how they are recognised, and how the files that they name are found.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -50,30 +49,30 @@ impl SourceKind {
             .path
             .extension()
             .is_some_and(|e| self.extensions.contains(&e));
-        if !named && !self.runs(node.head()?) {
+        if !named && !self.names_interpreter(node.head()?) {
             return Ok(None);
         }
         let bytes = node.source()?;
         let first = first_line(bytes).unwrap_or_default();
-        let include = words(first).filter_map(|word| word.strip_prefix(b"-I"));
+        let include = split_words(first).filter_map(|word| word.strip_prefix(b"-I"));
         let include = include.filter(|directory| !directory.is_empty()).collect();
         Ok(Some(Source { bytes, include }))
     }
 
     /// Returns whether the first line names one of the interpreters, through `env` or not.
-    fn runs(&self, head: &[u8]) -> bool {
+    fn names_interpreter(&self, head: &[u8]) -> bool {
         first_line(head)
-            .is_some_and(|line| words(line).any(|word| self.interpreters.contains(&base_name(word))))
+            .is_some_and(|line| split_words(line).any(|word| self.interpreters.contains(&base_name(word))))
     }
 }
 
 /// The names that a source had already: a second look-up finds the same.
 #[derive(Default)]
-pub(super) struct Seen<'s>(BTreeSet<(&'s [u8], &'s [u8])>);
+pub(super) struct SeenNames<'s>(BTreeSet<(&'s [u8], &'s [u8])>);
 
-impl<'s> Seen<'s> {
+impl<'s> SeenNames<'s> {
     /// Returns whether `how` names `name` for the first time, and few enough names came before.
-    pub(super) fn first(&mut self, how: &'s [u8], name: &'s [u8]) -> bool {
+    pub(super) fn insert(&mut self, how: &'s [u8], name: &'s [u8]) -> bool {
         self.0.len() < MAX_NAMES && self.0.insert((how, name))
     }
 }
@@ -91,7 +90,7 @@ fn first_line(bytes: &[u8]) -> Option<&[u8]> {
     bytes.strip_prefix(b"#!")?.split(|&b| b == b'\n').next()
 }
 
-fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn split_words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty())
 }
@@ -108,7 +107,7 @@ pub(super) fn base_name(program: &[u8]) -> &[u8] {
 ///
 /// A program adds its own directories to a search path by computation (`File.expand_path`, `FindBin`), and its modules
 /// do not repeat that. What they name stands in a directory above them, or in a `lib` beside one.
-pub(super) fn above(context: &Context<'_>, file: &RootPath) -> Vec<RootPath> {
+pub(super) fn directories_above(context: &Context<'_>, file: &RootPath) -> Vec<RootPath> {
     let mut directories = Vec::new();
     for directory in file.ancestors().filter(|d| !d.is_root()).take(MAX_ABOVE) {
         let lib = directory.child(b"lib");
@@ -121,7 +120,7 @@ pub(super) fn above(context: &Context<'_>, file: &RootPath) -> Vec<RootPath> {
 }
 
 /// Keeps the first of `names` that is a file, in the first of `directories` that has one; false if none has.
-pub(super) fn first<'d>(
+pub(super) fn keep_first<'d>(
     context: &Context<'_>,
     needs: &mut Needs<'_>,
     directories: impl IntoIterator<Item = &'d RootPath>,
@@ -136,7 +135,7 @@ pub(super) fn first<'d>(
             return false;
         }
         for name in names {
-            if let Some(found) = context.file(directory, name) {
+            if let Some(found) = context.find_file(directory, name) {
                 needs.follow(&found, cause);
                 return true;
             }
@@ -146,14 +145,14 @@ pub(super) fn first<'d>(
 }
 
 /// The directories that `parents` lead to and that `accept` their names, in order.
-pub(super) fn directories(
+pub(super) fn child_directories(
     context: &Context<'_>,
     parents: &[&str],
     accept: impl Fn(&[u8]) -> bool,
 ) -> Vec<RootPath> {
     let mut found = Vec::new();
     for parent in parents {
-        let Some(parent) = context.directory(&RootPath::root(), parent) else {
+        let Some(parent) = context.find_directory(&RootPath::root(), parent) else {
             continue;
         };
         let children = context.rootfs.children(&parent.path);
@@ -168,15 +167,15 @@ pub(super) fn directories(
 
 /// The directories of the machine's own libraries: `/usr/lib` and what stands in it for an architecture (Debian's
 /// multiarch names, `x86_64-linux-gnu`).
-pub(super) fn architectures(context: &Context<'_>, parent: &str) -> Vec<RootPath> {
-    directories(context, &[parent], |name| {
+pub(super) fn library_architectures(context: &Context<'_>, parent: &str) -> Vec<RootPath> {
+    child_directories(context, &[parent], |name| {
         let name = String::from_utf8_lossy(name);
         name.contains("-linux-gnu") || name.contains("-linux-musl")
     })
 }
 
 /// The directories of a variable like PATH, seen from WORKDIR; empty members are none.
-pub(super) fn search_path(context: &Context<'_>, variable: &str) -> Vec<RootPath> {
+pub(super) fn variable_directories(context: &Context<'_>, variable: &str) -> Vec<RootPath> {
     let value = context.environment.get(variable).unwrap_or_default();
     let members = value.split(':').filter(|member| !member.is_empty());
     let directories = members.map(|member| context.environment.workdir.join(member));
@@ -184,7 +183,7 @@ pub(super) fn search_path(context: &Context<'_>, variable: &str) -> Vec<RootPath
 }
 
 /// Returns whether `file` is the application's: neither a package's nor below one of `libraries`.
-pub(super) fn application<'d>(
+pub(super) fn is_application<'d>(
     context: &Context<'_>,
     file: &RootPath,
     mut libraries: impl Iterator<Item = &'d RootPath>,
@@ -192,14 +191,14 @@ pub(super) fn application<'d>(
     context.packages.owner(file).is_none() && !libraries.any(|directory| file.starts_with(directory))
 }
 
-/// A command in one string: it is run directly if it is plain words, else by a shell.
-pub(super) fn command_line(context: &Context<'_>, needs: &mut Needs<'_>, line: &[u8], place: Place<'_>) {
+/// Keeps the programs of a command in one string, which is run directly if it is plain words, else by a shell.
+pub(super) fn keep_command_line(context: &Context<'_>, needs: &mut Needs<'_>, line: &[u8], place: Place<'_>) {
     if line.iter().any(|b| SHELL.contains(b)) {
-        context.command(needs, b"sh", place);
+        context.keep_command(needs, b"sh", place);
     }
     let commands = shell_commands(&String::from_utf8_lossy(line));
     for command in commands.iter().take(MAX_COMMANDS) {
-        context.command(needs, command.as_bytes(), place);
+        context.keep_command(needs, command.as_bytes(), place);
     }
 }
 
@@ -229,7 +228,7 @@ pub(crate) mod tests {
         let rootfs = tree(items);
         let document = json!({ "config": { "Env": env } });
         let config = Config(document.as_object().unwrap().clone());
-        let environment = Environment::of(&rootfs, &config);
+        let environment = Environment::from_config(&rootfs, &config);
         let packages = packages::owners(&rootfs);
         let (options, cancel) = (Options::default(), Cancel::default());
         let context = Context::new(
@@ -241,8 +240,8 @@ pub(crate) mod tests {
             crate::reach::languages::package_directories(),
             &cancel,
         );
-        let guard = Guard::of(&rootfs, &environment, false);
-        let excluded = Excluded::of(&[]).unwrap();
+        let guard = Guard::new(&rootfs, &environment, false);
+        let excluded = Excluded::parse(&[]).unwrap();
         let mut graph = Graph::new(&rootfs, &guard, &excluded, &cancel);
         let mut roots = Needs::new(&rootfs);
         for path in from {
@@ -267,10 +266,10 @@ pub(crate) mod tests {
             extensions: &[b"lua"],
             interpreters: &[b"lua"],
         };
-        assert!(lua.runs(b"#!/usr/bin/lua5.4 -W\n"));
-        assert!(lua.runs(b"#!/usr/bin/env lua\n"));
-        assert!(!lua.runs(b"#!/usr/bin/luac\nlua"));
-        assert!(!lua.runs(b"lua"));
+        assert!(lua.names_interpreter(b"#!/usr/bin/lua5.4 -W\n"));
+        assert!(lua.names_interpreter(b"#!/usr/bin/env lua\n"));
+        assert!(!lua.names_interpreter(b"#!/usr/bin/luac\nlua"));
+        assert!(!lua.names_interpreter(b"lua"));
         assert_eq!(base_name(b"perl5.36.0"), b"perl");
         assert_eq!(base_name(b"/"), b"");
     }

@@ -7,7 +7,7 @@
 //!   quotes), so the parse runs on a stack with [`FRAME`] bytes for each; trees are walked without recursion;
 //! * steps: reports of progress by the parser ([`MAX_PROGRESS`]), bytes that its scanners ask for ([`MAX_LEXED`]), and
 //!   the sizes of the visited nodes taken together ([`MAX_WEIGHT`]), which bound what readers of their text can cost;
-//! * time: [`PATIENCE`], a last resort. What no step count foresees ends slim with an error that names the file.
+//! * time: [`MAX_PARSE_TIME`], a last resort. What no step count foresees ends slim with an error that names the file.
 //!
 //! All but the last depend on the source alone: the same file gives the same result on any machine.
 
@@ -29,7 +29,7 @@ use crate::reach::{absolute_path, application_directory};
 const FRAME: usize = 256;
 /// Bytes of stack for everything else, and the size of a source that any thread's stack carries.
 const STACK: usize = 512 << 10;
-const SMALL: usize = 2048;
+const SMALL_SOURCE: usize = 2048;
 /// Reports of progress that a parser may make for any source, and for each byte of it one in so many. Each stands for
 /// a hundred steps; of 6,700 real sources one made more than one for 22 bytes, and none more than one for 14.
 const MAX_PROGRESS: (usize, usize) = (500, 8);
@@ -40,11 +40,11 @@ const CHUNK: usize = 1024;
 /// The sum of the sizes of all visited nodes. Real sources: up to 77 times their own size, large ones up to 27 times.
 const MAX_WEIGHT: u64 = 512 << 20;
 /// The longest that one parse may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_PARSE_TIME: Duration = Duration::from_secs(30);
 /// The time that a parser has to report that it takes too long.
-const GRACE: Duration = Duration::from_secs(5);
+const MAX_REPORT_TIME: Duration = Duration::from_secs(5);
 /// The interval at which cancellation is checked while a parser runs.
-const POLL: Duration = Duration::from_millis(100);
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The part of a source that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,22 +56,28 @@ pub(super) enum Extent {
     TooLarge,
     /// Not, or not to its end: it would take too many steps.
     TooComplex,
-    /// The parser got lost for longer than [`PATIENCE`].
+    /// The parser took longer than [`MAX_PARSE_TIME`].
     TooSlow,
     /// Not, as planning is to end.
     Cancelled,
 }
 
 impl Extent {
-    /// Sees to what could not be read of `file`: the absolute paths in an application's source are followed as words.
-    pub(super) fn settle(self, context: &Context<'_>, needs: &mut Needs<'_>, file: &RootPath, source: &[u8]) {
+    /// Reports what could not be read of `file`; the absolute paths in an application's source are followed as words.
+    pub(super) fn report_limits(
+        self,
+        context: &Context<'_>,
+        needs: &mut Needs<'_>,
+        file: &RootPath,
+        source: &[u8],
+    ) {
         let why = match self {
             Self::Whole | Self::Cancelled => return,
-            Self::TooSlow => return needs.fail_slow(),
+            Self::TooSlow => return needs.is_slow = true,
             Self::TooLarge => "too large to be parsed",
             Self::TooComplex => "takes too many steps to parse",
         };
-        needs.note(format!(
+        needs.add_note(format!(
             "{file}: {why}, so of what it names only absolute paths are followed"
         ));
         if application_directory::may_be_own_file(context, file) {
@@ -92,7 +98,7 @@ pub(super) fn visit(
         return Extent::TooLarge;
     }
     let language = Language::from(language);
-    let parsed = if source.len() <= SMALL {
+    let parsed = if source.len() <= SMALL_SOURCE {
         parse(&language, source, cancel)
     } else {
         parse_apart(language, source, cancel)
@@ -132,12 +138,12 @@ fn parse_apart(language: Language, source: &[u8], cancel: &Cancel) -> Result<Tre
     parser.map_err(|_| Extent::TooSlow)?;
     let began = Instant::now();
     loop {
-        match receiver.recv_timeout(POLL) {
+        match receiver.recv_timeout(CANCEL_INTERVAL) {
             Ok(parsed) => return parsed,
             // It panicked.
             Err(RecvTimeoutError::Disconnected) => return Err(Extent::TooComplex),
             Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(Extent::Cancelled),
-            Err(RecvTimeoutError::Timeout) if began.elapsed() > PATIENCE + GRACE => {
+            Err(RecvTimeoutError::Timeout) if began.elapsed() > MAX_PARSE_TIME + MAX_REPORT_TIME => {
                 return Err(Extent::TooSlow);
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -160,7 +166,7 @@ fn parse(language: &Language, source: &[u8], cancel: &Cancel) -> Result<Tree, Ex
         if cancel.is_cancelled() {
             why = Extent::Cancelled;
         } else if progress <= max_progress {
-            if began.elapsed() < PATIENCE {
+            if began.elapsed() < MAX_PARSE_TIME {
                 return ControlFlow::Continue(());
             }
             why = Extent::TooSlow;
@@ -172,7 +178,7 @@ fn parse(language: &Language, source: &[u8], cancel: &Cancel) -> Result<Tree, Ex
         let rest = source.get(at..).unwrap_or_default();
         let chunk = &rest[..rest.len().min(CHUNK)];
         lexed += chunk.len();
-        // Where too much was asked for, the source seems to end, and so does any scanner.
+        // Where a scanner asks for too much, the source seems to end, and so does any scanner.
         if lexed > max_lexed { &[] } else { chunk }
     };
     let tree = parser.parse_with_options(&mut read, None, Some(options));

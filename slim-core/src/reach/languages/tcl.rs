@@ -2,10 +2,10 @@
 //!
 //! Words are read after Tcl(n), but flat: a brace or bracket begins a command of its own, so bodies are read without
 //! knowing which words are code. `source`, `load` and `file join` with literals are looked for beside the source;
-//! `package require` finds the `pkgIndex.tcl` that provides the package along `auto_path` (library(n)), in the directories
-//! that an index adds to it, and in those above an application's source, or a module (tm(n)) in the directories of
-//! upstream and Debian. An index keeps all the files it names. `init.tcl` keeps what its library loads by name.
-//! Computed names, and `auto_path` as a script sets it otherwise, are not followed.
+//! `package require` finds the `pkgIndex.tcl` that provides the package along `auto_path` (library(n)), in the
+//! directories that an index adds to it, and in those above an application's source, or a module (tm(n)) in the
+//! directories of upstream and Debian. An index keeps all the files it names. `init.tcl` keeps what its library loads
+//! by name. Computed names, and `auto_path` as a script sets it otherwise, are not followed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -54,7 +54,7 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Tcl: what a kept source names.
+/// The resolver of Tcl.
 pub(super) struct Tcl<'a> {
     context: &'a Context<'a>,
     auto_path: Vec<RootPath>,
@@ -65,9 +65,9 @@ pub(super) struct Tcl<'a> {
 }
 
 impl<'a> Tcl<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let mut auto_path = source_file::search_path(context, "TCLLIBPATH");
+        let mut auto_path = source_file::variable_directories(context, "TCLLIBPATH");
         let fixed = [
             "/usr/share/tcltk",
             "/usr/lib/tcltk",
@@ -78,19 +78,19 @@ impl<'a> Tcl<'a> {
             "/usr/lib64",
         ];
         auto_path.extend(fixed.map(RootPath::new));
-        for architecture in source_file::architectures(context, "/usr/lib") {
+        for architecture in source_file::library_architectures(context, "/usr/lib") {
             auto_path.push(architecture.join("tcltk"));
         }
         Self {
-            modules: modules(context, &auto_path),
+            modules: module_directories(context, &auto_path),
             context,
             auto_path,
             indices: OnceLock::new(),
         }
     }
 
-    /// Every package of the indices in `tops` and the directories in them.
-    fn indices(&self, tops: &[RootPath]) -> Indices {
+    /// Returns every package of the indices in `tops` and the directories in them.
+    fn read_indices(&self, tops: &[RootPath]) -> Indices {
         let mut found = Indices::new();
         let mut read = 0;
         // A directory, the index that led to it, and whether its directories are searched too.
@@ -98,7 +98,7 @@ impl<'a> Tcl<'a> {
             tops.iter().rev().map(|top| (top.clone(), None, true)).collect();
         while let Some((directory, above, deep)) = todo.pop() {
             let inner = |above: &Option<RootPath>| -> Vec<(RootPath, Option<RootPath>, bool)> {
-                let inner = source_file::directories(self.context, &[&directory.to_string()], |_| true);
+                let inner = source_file::child_directories(self.context, &[&directory.to_string()], |_| true);
                 inner
                     .into_iter()
                     .map(|inner| (inner, above.clone(), false))
@@ -107,7 +107,7 @@ impl<'a> Tcl<'a> {
             if deep {
                 todo.extend(inner(&above));
             }
-            let Some(index) = self.context.file(&directory, "pkgIndex.tcl") else {
+            let Some(index) = self.context.find_file(&directory, "pkgIndex.tcl") else {
                 continue;
             };
             read += 1;
@@ -119,7 +119,7 @@ impl<'a> Tcl<'a> {
                 .rootfs
                 .read(&index.path, MAX_INDEX)
                 .unwrap_or_default();
-            for command in commands(&bytes) {
+            for command in parse_commands(&bytes) {
                 match command.words[..] {
                     [b"package", b"ifneeded", name, ..] => {
                         let indices = found.entry(name.to_vec()).or_default();
@@ -136,11 +136,12 @@ impl<'a> Tcl<'a> {
     }
 
     /// Keeps what `package require` finds for `name`.
-    fn package(&self, needs: &mut Needs<'_>, own: &OnceLock<Indices>, name: &[u8], place: Place<'_>) {
+    fn keep_package(&self, needs: &mut Needs<'_>, nearby: &OnceLock<Indices>, name: &[u8], place: Place<'_>) {
         let cause = place.cause(EdgeKind::Import, &format!("package require {}", encode(name)));
-        let installed = self.indices.get_or_init(|| self.indices(&self.auto_path));
-        let own = own.get_or_init(|| self.indices(&source_file::above(self.context, place.file)));
-        for index in [installed, own]
+        let installed = self.indices.get_or_init(|| self.read_indices(&self.auto_path));
+        let nearby = nearby
+            .get_or_init(|| self.read_indices(&source_file::directories_above(self.context, place.file)));
+        for index in [installed, nearby]
             .into_iter()
             .filter_map(|indices| indices.get(name))
             .flatten()
@@ -150,7 +151,7 @@ impl<'a> Tcl<'a> {
         let path = String::from_utf8_lossy(name).replace("::", "/");
         let (parent, stem) = path.rsplit_once('/').unwrap_or((".", &path));
         for directory in &self.modules {
-            let Some(directory) = self.context.directory(directory, parent) else {
+            let Some(directory) = self.context.find_directory(directory, parent) else {
                 continue;
             };
             for (module, _) in self.context.rootfs.children(&directory.path) {
@@ -166,7 +167,7 @@ impl<'a> Tcl<'a> {
     }
 
     /// Keeps what the library of a kept `init.tcl` loads by name.
-    fn library(&self, needs: &mut Needs<'_>, file: &RootPath) {
+    fn keep_library(&self, needs: &mut Needs<'_>, file: &RootPath) {
         let Some(parent) = file.parent() else { return };
         let data = [&b"encoding/"[..], b"msgs/", b"tzdata/"];
         let wanted = |path: &RootPath| {
@@ -183,7 +184,7 @@ impl<'a> Tcl<'a> {
             .below(&parent)
             .filter(|(path, entry)| !entry.is_dir() && wanted(path));
         for (path, _) in below.take(MAX_FILES) {
-            needs.edge(path, EdgeKind::Family, file, Some("library".to_owned()));
+            needs.mark_edge(path, EdgeKind::Family, file, Some("library".to_owned()));
         }
     }
 }
@@ -201,18 +202,18 @@ impl Resolver for Tcl<'_> {
             return Ok(());
         };
         if file.name() == Some(b"init.tcl") {
-            self.library(needs, file);
+            self.keep_library(needs, file);
         }
         let from = file.parent().unwrap_or_else(RootPath::root);
-        let application = source_file::application(context, file, self.auto_path.iter());
+        let application = source_file::is_application(context, file, self.auto_path.iter());
         // What is installed finds its packages where it is installed.
-        let own = OnceLock::new();
+        let nearby = OnceLock::new();
         if !application {
-            own.get_or_init(Indices::new);
+            nearby.get_or_init(Indices::new);
         }
-        let mut seen = source_file::Seen::default();
-        for Command { line, words } in commands(bytes) {
-            let place = Place::at(file, line);
+        let mut seen = source_file::SeenNames::default();
+        for Command { line, words } in parse_commands(bytes) {
+            let place = Place::on_line(file, line);
             if application {
                 for word in words.iter().filter(|word| word.starts_with(b"/")) {
                     absolute_path::keep(context, needs, word, place);
@@ -220,15 +221,15 @@ impl Resolver for Tcl<'_> {
             }
             match words.strip_prefix(&[&b"list"[..]]).unwrap_or(&words) {
                 [b"package", b"require", b"-exact", name, ..] | [b"package", b"require", name, ..]
-                    if seen.first(b"package", name) =>
+                    if seen.insert(b"package", name) =>
                 {
-                    self.package(needs, &own, name, place);
+                    self.keep_package(needs, &nearby, name, place);
                 }
                 [b"source" | b"load", rest @ ..] => {
                     for word in rest {
-                        let name = beside(word).to_vec();
+                        let name = without_variable(word).to_vec();
                         let cause = place.cause(EdgeKind::Import, &format!("source {}", encode(word)));
-                        source_file::first(
+                        source_file::keep_first(
                             context,
                             needs,
                             [&from, &context.environment.workdir],
@@ -245,12 +246,12 @@ impl Resolver for Tcl<'_> {
                         .collect();
                     let name = parts.join(&b'/');
                     let cause = place.cause(EdgeKind::Import, &format!("file join {}", encode(&name)));
-                    source_file::first(context, needs, [&from], &[name], &cause);
+                    source_file::keep_first(context, needs, [&from], &[name], &cause);
                 }
                 [b"exec", rest @ ..] => {
                     for part in rest.split(|word| matches!(*word, b"|" | b"|&")) {
                         if let Some(program) = part.iter().find(|word| !word.starts_with(b"-")) {
-                            context.command(needs, program, place);
+                            context.keep_command(needs, program, place);
                         }
                     }
                 }
@@ -262,10 +263,10 @@ impl Resolver for Tcl<'_> {
 }
 
 /// The directories of modules: `tcl8/8.N` beside a version's library (tm(n)), and `tcl8` in it (Debian).
-fn modules(context: &Context<'_>, auto_path: &[RootPath]) -> Vec<RootPath> {
+fn module_directories(context: &Context<'_>, auto_path: &[RootPath]) -> Vec<RootPath> {
     let mut found = Vec::new();
     let directories = |parent: RootPath, start: &'static [u8]| {
-        source_file::directories(context, &[&parent.to_string()], move |name| {
+        source_file::child_directories(context, &[&parent.to_string()], move |name| {
             name.starts_with(start)
         })
     };
@@ -283,11 +284,11 @@ fn modules(context: &Context<'_>, auto_path: &[RootPath]) -> Vec<RootPath> {
     }
     for (major, minors) in [(8, 4..=7), (9, 0..=1)] {
         for minor in minors {
-            found.extend(source_file::search_path(
+            found.extend(source_file::variable_directories(
                 context,
                 &format!("TCL{major}_{minor}_TM_PATH"),
             ));
-            found.extend(source_file::search_path(
+            found.extend(source_file::variable_directories(
                 context,
                 &format!("TCL{major}.{minor}_TM_PATH"),
             ));
@@ -296,8 +297,8 @@ fn modules(context: &Context<'_>, auto_path: &[RootPath]) -> Vec<RootPath> {
     found
 }
 
-/// A word without the variable that it begins with (`$dir/x.tcl` stands beside the source).
-fn beside(word: &[u8]) -> &[u8] {
+/// Returns a word without the variable that it begins with (`$dir/x.tcl` stands beside the source).
+fn without_variable(word: &[u8]) -> &[u8] {
     let slash = word.iter().position(|&b| b == b'/');
     match slash {
         Some(slash) if word.starts_with(b"$") => &word[slash + 1..],
@@ -312,7 +313,7 @@ struct Command<'s> {
 }
 
 /// The commands of a source, nested ones behind those they stand in.
-fn commands(bytes: &[u8]) -> Vec<Command<'_>> {
+fn parse_commands(bytes: &[u8]) -> Vec<Command<'_>> {
     let mut found = Vec::new();
     let (mut line, mut at) = (1, 0);
     let mut command = Command {

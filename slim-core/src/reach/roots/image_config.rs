@@ -1,4 +1,4 @@
-//! Roots: what the image's config names, and what engines expect of every image.
+//! Roots: paths that the image's config names, and that engines expect of every image.
 
 use crate::image::{Config, Outcome, Rootfs};
 use crate::path::RootPath;
@@ -38,25 +38,25 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, config: &Config, environment: &Envir
         needs: Needs::new(rootfs),
     };
     if !config.workdir().is_empty() {
-        roots.entry("WORKDIR", &RootPath::new(config.workdir()));
+        roots.keep_path("WORKDIR", &RootPath::new(config.workdir()));
     }
     for volume in config.volumes() {
-        roots.entry("VOLUME", &RootPath::new(volume));
+        roots.keep_path("VOLUME", &RootPath::new(volume));
     }
     if !config.user().is_empty() {
         for file in ["/etc/passwd", "/etc/group", "/etc/nsswitch.conf"] {
-            roots.entry("USER", &RootPath::new(file));
+            roots.keep_path("USER", &RootPath::new(file));
         }
     }
-    if let Some(home) = home(rootfs, config, environment) {
-        roots.entry("USER", &home);
+    if let Some(home) = find_home(rootfs, config, environment) {
+        roots.keep_path("USER", &home);
     }
-    roots.command("ENTRYPOINT", &config.entrypoint());
-    roots.command("CMD", &config.cmd());
-    roots.healthcheck(config);
+    roots.keep_programs("ENTRYPOINT", &config.entrypoint());
+    roots.keep_programs("CMD", &config.cmd());
+    roots.keep_healthcheck(config);
     for (path, why) in ALWAYS {
         let why = why.to_owned();
-        roots.follow(&RootPath::new(path), &Cause::Always { why });
+        roots.keep_existing(&RootPath::new(path), &Cause::Always { why });
     }
     roots.needs
 }
@@ -69,7 +69,7 @@ struct Roots<'a, 'e> {
 
 impl Roots<'_, '_> {
     /// The entry at `path`, and the links on the way; nothing if it isn't there (engines make WORKDIR and VOLUME).
-    fn follow(&mut self, path: &RootPath, cause: &Cause) {
+    fn keep_existing(&mut self, path: &RootPath, cause: &Cause) {
         let resolved = self.rootfs.resolve(path, true);
         if resolved.outcome == Outcome::Found {
             self.needs.follow(&resolved, cause);
@@ -80,12 +80,12 @@ impl Roots<'_, '_> {
         }
     }
 
-    fn entry(&mut self, instruction: &str, path: &RootPath) {
-        self.follow(path, &because(instruction));
+    fn keep_path(&mut self, instruction: &str, path: &RootPath) {
+        self.keep_existing(path, &config_cause(instruction));
     }
 
     /// The program of an exec form, and those of the line in `["/bin/sh", "-c", LINE]`.
-    fn command(&mut self, instruction: &str, argv: &[String]) {
+    fn keep_programs(&mut self, instruction: &str, argv: &[String]) {
         let mut programs: Vec<String> = argv.first().cloned().into_iter().collect();
         if let [_, flag, line, ..] = argv
             && flag.starts_with('-')
@@ -94,15 +94,18 @@ impl Roots<'_, '_> {
             programs.extend(shell_commands(line));
         }
         for program in programs {
-            if let Some(found) = self.environment.program(self.rootfs, program.as_bytes(), None) {
-                self.needs.follow(&found, &because(instruction));
+            if let Some(found) = self
+                .environment
+                .find_program(self.rootfs, program.as_bytes(), None)
+            {
+                self.needs.follow(&found, &config_cause(instruction));
             }
         }
     }
 
     /// Keeps what HEALTHCHECK runs. It starts half a minute after the container by default, so a recording may not have
     /// it; files that its words name are kept too.
-    fn healthcheck(&mut self, config: &Config) {
+    fn keep_healthcheck(&mut self, config: &Config) {
         let test = config.healthcheck().map(|check| check.test).unwrap_or_default();
         let argv = match test.split_first() {
             Some((kind, argv)) if kind == "CMD" => argv.to_vec(),
@@ -117,7 +120,7 @@ impl Roots<'_, '_> {
             }
             _ => return,
         };
-        self.command("HEALTHCHECK", &argv);
+        self.keep_programs("HEALTHCHECK", &argv);
         for word in argv
             .iter()
             .flat_map(|word| word.split(|c: char| c.is_whitespace() || ";|&()<>'\"`".contains(c)))
@@ -133,20 +136,20 @@ impl Roots<'_, '_> {
                 .get(&resolved.path)
                 .is_some_and(|entry| entry.is_file());
             if resolved.outcome == Outcome::Found && file {
-                self.needs.follow(&resolved, &because("HEALTHCHECK"));
+                self.needs.follow(&resolved, &config_cause("HEALTHCHECK"));
             }
         }
     }
 }
 
-fn because(instruction: &str) -> Cause {
+fn config_cause(instruction: &str) -> Cause {
     Cause::Config {
         instruction: instruction.to_owned(),
     }
 }
 
 /// The home directory of the image's user: HOME, or what passwd says of the user's name or number (0 if none).
-fn home(rootfs: &Rootfs, config: &Config, environment: &Environment) -> Option<RootPath> {
+fn find_home(rootfs: &Rootfs, config: &Config, environment: &Environment) -> Option<RootPath> {
     if let Some(home) = environment.get("HOME") {
         return Some(RootPath::new(home));
     }

@@ -1,4 +1,4 @@
-//! What the user includes.
+//! Roots: `--include`.
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -22,7 +22,7 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, include: &[String]) -> Result<Needs<
         let resolved = rootfs.resolve_from(&RootPath::root(), asked.as_bytes(), true);
         if resolved.outcome == Outcome::Found {
             needs.follow(&resolved, &cause);
-            below(&mut needs, &resolved.path, &cause);
+            mark_below(&mut needs, &resolved.path, &cause);
             continue;
         }
         // A link that leads nowhere is there all the same.
@@ -34,7 +34,7 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, include: &[String]) -> Result<Needs<
         let mut found = false;
         if let Some((directory, names)) = split_pattern(asked) {
             let directory = rootfs.resolve(&RootPath::new(directory), true);
-            let glob = pattern(asked, &directory.path, names)?;
+            let glob = parse_pattern(asked, &directory.path, names)?;
             for (path, _) in rootfs
                 .below(&directory.path)
                 .filter(|(path, _)| glob.is_match(as_path(path.as_bytes())))
@@ -42,7 +42,7 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, include: &[String]) -> Result<Needs<
                 found = true;
                 needs.follow(&directory, &cause);
                 needs.mark(path, cause.clone());
-                below(&mut needs, path, &cause);
+                mark_below(&mut needs, path, &cause);
             }
         }
         if !found {
@@ -54,8 +54,8 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, include: &[String]) -> Result<Needs<
     Ok(needs)
 }
 
-/// Everything in a directory, whatever its names.
-fn below(needs: &mut Needs<'_>, directory: &RootPath, cause: &Cause) {
+/// Marks everything in a directory, whatever its names.
+fn mark_below(needs: &mut Needs<'_>, directory: &RootPath, cause: &Cause) {
     let rootfs = needs.rootfs();
     if rootfs.get(directory).is_some_and(|entry| entry.is_dir()) {
         for (path, _) in rootfs.below(directory) {
@@ -71,7 +71,7 @@ fn split_pattern(asked: &str) -> Option<(&str, &str)> {
     Some((&asked[..slash], &asked[slash + 1..]))
 }
 
-fn pattern(asked: &str, directory: &RootPath, names: &str) -> Result<GlobMatcher, Error> {
+fn parse_pattern(asked: &str, directory: &RootPath, names: &str) -> Result<GlobMatcher, Error> {
     let directory = directory.display();
     let glob = format!("{}/{names}", globset::escape(directory.trim_end_matches('/')));
     let glob = GlobBuilder::new(&glob).literal_separator(true).build();

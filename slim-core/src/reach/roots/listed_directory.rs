@@ -17,21 +17,21 @@ use crate::reach::tables::Tables;
 /// Roots for the entries of the `listed` directories, which are observed.
 ///
 /// The directories of languages' packages are listed by every start of an interpreter to find modules, and are left to
-/// the languages' resolvers; so are, as the recording tells nothing of them, those that a runtime mounts.
+/// the languages' resolvers; so are, as a recording does not hold them, those that a runtime mounts.
 pub(crate) fn roots<'a>(context: &Context<'a>, listed: &BTreeSet<RootPath>) -> Needs<'a> {
     let mut needs = Needs::new(context.rootfs);
     // A directory of programs is listed to find one.
-    let programs = context.environment.directories(context.rootfs);
+    let programs = context.environment.program_directories(context.rootfs);
     for directory in listed.iter().filter(|directory| !programs.contains(directory)) {
         if !directory.is_root() && !context.package_directories.contains(directory) {
-            entries(context, &mut needs, directory);
+            keep_entries(context, &mut needs, directory);
         }
     }
     needs
 }
 
-fn entries(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPath) {
-    let table = &Tables::built_in().own;
+fn keep_entries(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPath) {
+    let table = &Tables::built_in().application;
     let below = |path: &String| directory.starts_with(&RootPath::new(path));
     if table.not_named.iter().any(below) {
         return;
@@ -69,7 +69,7 @@ fn entries(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPath) {
         } else if application_directory::may_be_kept(entry)
             && !(entry.is_dir() && context.package_directories.is_named(path))
         {
-            needs.edge(path, EdgeKind::Listed, directory, None);
+            needs.mark_edge(path, EdgeKind::Listed, directory, None);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Roots: what the recording saw used.
+//! Roots: the paths that the recording saw used.
 //!
 //! - A path that is there is kept as it is in the image: a file with its content, a directory as an entry alone.
 //! - A path that is not there (the run created it, or looked for it in vain) keeps the directory in which it was
 //!   created or missing, so that it can be created, or go on missing with the same error.
 //! - A failed look-up of something that is there keeps it: the same error needs the same entry.
-//! - Links on the way come from the asked path, followed in the index, even where the kernel told the end.
+//! - Links on the way come from the path as the program wrote it, followed in the index, even where the kernel gave the end.
 //! - What was removed or replaced was there before, and will be there again.
 //! - Below a mount the image was hidden: the mount point alone is kept. A volume is seeded from the image, so there
 //!   the image's file counts.
@@ -48,7 +48,7 @@ pub fn observed_anything(recording: &Recording) -> bool {
 pub(crate) fn roots<'a>(rootfs: &'a Rootfs, recording: &Recording) -> Needs<'a> {
     let mut seen = Seen::default();
     for (id, run) in &recording.runs {
-        let mounts = Mounts::of(run);
+        let mounts = Mounts::of_run(run);
         for file in &run.files {
             Look {
                 rootfs,
@@ -83,7 +83,7 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, recording: &Recording) -> Needs<'a> 
 pub(crate) fn listed(rootfs: &Rootfs, recording: &Recording) -> BTreeSet<RootPath> {
     let mut listed = BTreeSet::new();
     for (id, run) in &recording.runs {
-        let mounts = Mounts::of(run);
+        let mounts = Mounts::of_run(run);
         let by_app = |file: &&FileUse| file.actor == Actor::App && file.access.contains(&Access::List);
         for file in run.files.iter().filter(by_app) {
             let look = Look {
@@ -94,7 +94,7 @@ pub(crate) fn listed(rootfs: &Rootfs, recording: &Recording) -> BTreeSet<RootPat
             };
             // What a mount hid was not the image's, nor was a directory that the run made.
             let path = look.end();
-            if look.place(&path).as_ref() == Some(&path)
+            if look.kept_path(&path).as_ref() == Some(&path)
                 && mounts.hides(&path).is_none()
                 && rootfs.get(&path).is_some_and(Entry::is_dir)
             {
@@ -126,7 +126,7 @@ pub fn missed<'a>(
 ) -> Vec<MissedLook<'a>> {
     const ABSENT: [u16; 2] = [2, 20];
     let listed_before = listed(rootfs, recording);
-    let mounts = Mounts::of(run);
+    let mounts = Mounts::of_run(run);
     let id = Digest::of(b"");
     let mut all = Vec::new();
     // What a runtime looks for before it has entered the root file system is the host's.
@@ -221,7 +221,7 @@ impl Seen {
             }
         }
         for (link, end) in self.links {
-            needs.edge(&link, EdgeKind::Link, &end, None);
+            needs.mark_edge(&link, EdgeKind::Link, &end, None);
         }
         needs
     }
@@ -251,7 +251,7 @@ impl Look<'_> {
         }
     }
 
-    /// The path that was used, by the kernel's word or else as the index tells.
+    /// The path that was used, by the kernel or else by the index.
     fn end(&self) -> RootPath {
         recorded_path(self.file, self.rootfs)
     }
@@ -261,7 +261,7 @@ impl Look<'_> {
         if !exists {
             return None;
         }
-        let place = self.place(path)?;
+        let place = self.kept_path(path)?;
         let differs = |asked: &&RawPath| asked.as_bytes() != place.as_bytes();
         let observer = (
             Reverse(self.file.actor),
@@ -283,14 +283,14 @@ impl Look<'_> {
 
     /// Returns the path that is kept for `path`: itself, the mount point above it, or the nearest directory that is
     /// there.
-    fn place(&self, path: &RootPath) -> Option<RootPath> {
+    fn kept_path(&self, path: &RootPath) -> Option<RootPath> {
         let FileUse { truth, on_root, .. } = *self.file;
         if !(truth && on_root) {
             if let Some(mount) = self.mounts.hides(path) {
                 return self.rootfs.get(mount).map(|_| mount.clone());
             }
             let volume = self.mounts.covers(path).is_some();
-            // A mount that nobody listed hides the image; so does the host's own root, which a runtime leaves.
+            // A mount that is not listed hides the image; so does the host's own root, which a runtime leaves.
             if !on_root && !volume && (truth || self.file.actor == Actor::Runtime) {
                 return self
                     .nearest(path)
@@ -324,7 +324,7 @@ impl Look<'_> {
 struct Mounts(BTreeMap<RootPath, MountKind>);
 
 impl Mounts {
-    fn of(run: &Run) -> Self {
+    fn of_run(run: &Run) -> Self {
         let system = SYSTEM_MOUNTS.map(|path| (RootPath::new(path), MountKind::System));
         let listed = run.container.mounts.iter().map(|m| (m.target.clone(), m.kind));
         Self(

@@ -1,17 +1,17 @@
-//! Node.js: what a kept source requires and imports, and what installed packages bring along.
+//! Node.js: the modules that a kept source requires and imports, and the files of installed packages.
 //!
 //! Followed in JavaScript (`.js`, `.cjs`, `.mjs`, `.jsx`, and programs whose first line names node), function bodies
 //! included:
 //! * `require`, `require.resolve`, `createRequire(…)`, `import`, `export … from`, `import()` of a known name, found as
 //!   Node does (`modules`); of a name whose beginning is a known directory, all modules below it; of an unknown name,
-//!   all modules of the package that asks, and from an application what its package.json depends on;
+//!   all modules of the package that names it, and from an application what its package.json depends on;
 //! * paths that start at `__dirname`, `import.meta` or `process.cwd()`; `new Worker`, `fork`;
 //! * programs started through `child_process`;
 //! * in the application's own source also absolute paths, files named from WORKDIR, directories that are served or
 //!   listed, and strings that are the name of a dependency (view engines and other plug-ins go by name).
 //!
 //! A kept package keeps its package.json, what that depends on in production, and its native add-ons for this
-//! machine. Not followed: TypeScript, `devDependencies`, names that only running the program would tell.
+//! machine. Not followed: TypeScript, `devDependencies`, names that are known only when the program runs.
 //!
 //! Sources: the chapters "Modules" of Node's documentation and "Child process" and "Worker threads" of its API; npm's
 //! documentation of package.json; Express' of `app.set`.
@@ -89,7 +89,7 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Keeps what JavaScript names.
+/// The resolver of JavaScript.
 pub(super) struct NodeJs<'a> {
     context: &'a Context<'a>,
     modules: Modules<'a>,
@@ -97,7 +97,7 @@ pub(super) struct NodeJs<'a> {
     wholes: Mutex<BTreeMap<Whole, (Cause, bool)>>,
 }
 
-/// Something that many sources may ask for alike.
+/// Files that many sources may need as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Whole {
     /// All modules of the package at this root.
@@ -111,7 +111,7 @@ enum Whole {
 }
 
 impl<'a> NodeJs<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         Self {
             context,
@@ -120,11 +120,11 @@ impl<'a> NodeJs<'a> {
         }
     }
 
-    fn source(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+    fn follow_source(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
         let Some(directory) = node.path.parent() else {
             return Ok(());
         };
-        let cause = Place::of(node.path).cause(EdgeKind::Distribution, "its package.json");
+        let cause = Place::in_file(node.path).cause(EdgeKind::Distribution, "its package.json");
         for manifest in self.modules.scopes(node.path) {
             needs.follow(&manifest, &cause);
         }
@@ -133,12 +133,12 @@ impl<'a> NodeJs<'a> {
         if installed && !SIGNS.iter().any(|sign| contains(source, sign)) {
             return Ok(());
         }
-        let own = if installed {
+        let application = if installed {
             None
         } else {
             self.modules.scope(node.path)
         };
-        let plugins = own.map(|(_, manifest)| manifest.dependencies.iter().cloned().collect());
+        let plugins = application.map(|(_, manifest)| manifest.dependencies.iter().cloned().collect());
         let mut reader = Reader {
             js: self,
             needs,
@@ -157,19 +157,19 @@ impl<'a> NodeJs<'a> {
             seen: BTreeSet::new(),
             covered: 0,
         };
-        let visit = |node: Syntax<'_>| reader.node(node);
+        let visit = |node: Syntax<'_>| reader.visit(node);
         let extent = syntax_tree::visit(
             tree_sitter_javascript::LANGUAGE,
             source,
             self.context.cancel,
             visit,
         );
-        extent.settle(self.context, needs, node.path, source);
+        extent.report_limits(self.context, needs, node.path, source);
         Ok(())
     }
 
     /// The package.json of an installed package: what it depends on, and its native add-ons.
-    fn manifest(&self, node: &Node<'_>, needs: &mut Needs<'_>) {
+    fn follow_manifest(&self, node: &Node<'_>, needs: &mut Needs<'_>) {
         let Some(root) = self.modules.package(node.path) else {
             return;
         };
@@ -177,20 +177,20 @@ impl<'a> NodeJs<'a> {
             return;
         }
         let manifest = self.modules.manifest(node.path);
-        self.dependencies(needs, node.path, &manifest.dependencies);
-        for (path, entry) in self.walk(&root, &[]) {
-            if path.extension() == Some(b"node") && entry.is_file() && self.loads_here(path) {
+        self.keep_dependencies(needs, node.path, &manifest.dependencies);
+        for (path, entry) in self.package_entries(&root, &[]) {
+            if path.extension() == Some(b"node") && entry.is_file() && self.is_for_this_machine(path) {
                 let quote = Some("a native add-on of the package".to_owned());
-                needs.edge(path, EdgeKind::Distribution, node.path, quote);
+                needs.mark_edge(path, EdgeKind::Distribution, node.path, quote);
             }
         }
     }
 
     /// The packages of these names, seen from `from`.
-    fn dependencies(&self, needs: &mut Needs<'_>, from: &RootPath, names: &[String]) {
+    fn keep_dependencies(&self, needs: &mut Needs<'_>, from: &RootPath, names: &[String]) {
         // Type declarations are for compilers.
         for name in names.iter().filter(|name| !name.starts_with("@types/")) {
-            let cause = Place::of(from).cause(
+            let cause = Place::in_file(from).cause(
                 EdgeKind::Distribution,
                 &format!("depends on {}", encode(name.as_bytes())),
             );
@@ -204,12 +204,12 @@ impl<'a> NodeJs<'a> {
     }
 
     /// Returns whether the add-on at `path` is for this image's processor and C library.
-    fn loads_here(&self, path: &RootPath) -> bool {
+    fn is_for_this_machine(&self, path: &RootPath) -> bool {
         let (machine, musl) = match self.context.config.architecture() {
             "arm64" => (183, "/lib/ld-musl-aarch64.so.1"),
             _ => (62, "/lib/ld-musl-x86_64.so.1"),
         };
-        if contains(path.as_bytes(), b"musl") && self.context.file(&RootPath::root(), musl).is_none() {
+        if contains(path.as_bytes(), b"musl") && self.context.find_file(&RootPath::root(), musl).is_none() {
             return false;
         }
         let head = self.context.rootfs.read(path, 20).unwrap_or_default();
@@ -218,7 +218,7 @@ impl<'a> NodeJs<'a> {
 
     /// Returns what is below `directory` in the same package, but for directories of the names `aside`; sorted within
     /// each.
-    fn walk(&self, directory: &RootPath, aside: &[&[u8]]) -> Vec<(&'a RootPath, &'a Entry)> {
+    fn package_entries(&self, directory: &RootPath, aside: &[&[u8]]) -> Vec<(&'a RootPath, &'a Entry)> {
         walk(self.context.rootfs, directory, MAX_ENTRIES, |path, entry| {
             let name = path.name().unwrap_or_default();
             let other = name == b"node_modules" || name.starts_with(b".git") || aside.contains(&name);
@@ -226,11 +226,11 @@ impl<'a> NodeJs<'a> {
         })
     }
 
-    /// Notes that a source asks for `whole`.
-    fn ask(&self, whole: Whole, cause: Cause) {
+    /// Notes that a source needs `whole`, for the next [`Resolver::resolve_together`].
+    fn request_whole(&self, whole: Whole, cause: Cause) {
         let mut wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
-        let (least, given) = wholes.entry(whole).or_insert_with(|| (cause.clone(), false));
-        if !*given && cause < *least {
+        let (least, is_kept) = wholes.entry(whole).or_insert_with(|| (cause.clone(), false));
+        if !*is_kept && cause < *least {
             *least = cause;
         }
     }
@@ -242,19 +242,19 @@ impl Resolver for NodeJs<'_> {
             return Ok(());
         }
         if node.path.name() == Some(b"package.json") {
-            self.manifest(node, needs);
+            self.follow_manifest(node, needs);
         } else if is_source(node)? {
-            self.source(node, needs)?;
+            self.follow_source(node, needs)?;
         }
         Ok(())
     }
 
-    fn settled(&self, needs: &mut Needs<'_>) {
+    fn resolve_together(&self, needs: &mut Needs<'_>) {
         let asked: Vec<(Whole, Cause)> = {
             let mut wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = wholes.iter_mut().filter(|(_, (_, given))| !given);
-            new.map(|(whole, (cause, given))| {
-                *given = true;
+            let new = wholes.iter_mut().filter(|(_, (_, is_kept))| !is_kept);
+            new.map(|(whole, (cause, is_kept))| {
+                *is_kept = true;
                 (whole.clone(), cause.clone())
             })
             .collect()
@@ -262,15 +262,18 @@ impl Resolver for NodeJs<'_> {
         for (whole, cause) in asked {
             match &whole {
                 Whole::Package(root) => {
-                    let files = self.walk(root, &ASIDE).into_iter().filter(|(path, entry)| {
-                        entry.is_file() && path.extension().is_some_and(|e| MODULES.contains(&e))
-                    });
+                    let files = self
+                        .package_entries(root, &ASIDE)
+                        .into_iter()
+                        .filter(|(path, entry)| {
+                            entry.is_file() && path.extension().is_some_and(|e| MODULES.contains(&e))
+                        });
                     let files: Vec<_> = files.collect();
                     self.context.keep_files(needs, root, &files, &cause);
                     // A package that requires what its user chose requires its peers.
-                    if let Some(manifest) = self.context.file(root, "package.json") {
+                    if let Some(manifest) = self.context.find_file(root, "package.json") {
                         let peers = &self.modules.manifest(&manifest.path).peers;
-                        self.dependencies(needs, &manifest.path, peers);
+                        self.keep_dependencies(needs, &manifest.path, peers);
                         needs.follow(&manifest, &cause);
                     }
                 }
@@ -281,28 +284,35 @@ impl Resolver for NodeJs<'_> {
                         start,
                     ]
                     .concat();
-                    let files = self.walk(directory, &ASIDE).into_iter().filter(|(path, entry)| {
-                        let module = |e: &[u8]| MODULES.contains(&e) || e == b"node";
-                        entry.is_file()
-                            && path.as_bytes().starts_with(&start)
-                            && path.extension().is_some_and(module)
-                    });
+                    let files =
+                        self.package_entries(directory, &ASIDE)
+                            .into_iter()
+                            .filter(|(path, entry)| {
+                                let module = |e: &[u8]| MODULES.contains(&e) || e == b"node";
+                                entry.is_file()
+                                    && path.as_bytes().starts_with(&start)
+                                    && path.extension().is_some_and(module)
+                            });
                     let files: Vec<_> = files.collect();
                     self.context.keep_files(needs, directory, &files, &cause);
                 }
                 Whole::Data(directory) => {
-                    let files = self.walk(directory, &[]).into_iter().filter(|(path, entry)| {
-                        let aside = path.extension() == Some(b"map") || path.as_bytes().ends_with(b".d.ts");
-                        !entry.is_dir() && !aside
-                    });
+                    let files = self
+                        .package_entries(directory, &[])
+                        .into_iter()
+                        .filter(|(path, entry)| {
+                            let aside =
+                                path.extension() == Some(b"map") || path.as_bytes().ends_with(b".d.ts");
+                            !entry.is_dir() && !aside
+                        });
                     let files: Vec<_> = files.collect();
                     self.context.keep_files(needs, directory, &files, &cause);
                 }
                 Whole::Dependencies(root) => {
-                    if let Some(manifest) = self.context.file(root, "package.json") {
+                    if let Some(manifest) = self.context.find_file(root, "package.json") {
                         let names = &self.modules.manifest(&manifest.path).dependencies;
                         needs.follow(&manifest, &cause);
-                        self.dependencies(needs, &manifest.path, names);
+                        self.keep_dependencies(needs, &manifest.path, names);
                     }
                 }
             }
@@ -335,7 +345,7 @@ enum Runner {
 }
 
 impl Runner {
-    fn of(name: &[u8]) -> Option<Self> {
+    fn from_function(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"exec" | b"execSync" => Self::Shell,
             b"spawn" | b"spawnSync" | b"execFile" | b"execFileSync" | b"execa" | b"execaSync" => {
@@ -365,20 +375,20 @@ struct Reader<'r, 'a, 'n> {
 }
 
 impl Reader<'_, '_, '_> {
-    fn node(&mut self, node: Syntax<'_>) {
+    fn visit(&mut self, node: Syntax<'_>) {
         match node.kind() {
             "import_statement" | "export_statement" => {
                 if let Some(source) = node.child_by_field_name("source") {
                     let words = self.here.words(source);
                     self.import_names(node, &words.text);
-                    self.required(&words, source);
+                    self.keep_required(&words, source);
                     self.covered = source.end_byte().max(self.covered);
                 }
             }
             "import_specifier" | "pair_pattern" if self.starts_programs => self.renamed(node),
-            "variable_declarator" if self.starts_programs => self.declared(node),
-            "call_expression" => self.call(node),
-            "new_expression" => self.construct(node),
+            "variable_declarator" if self.starts_programs => self.learn_declaration(node),
+            "call_expression" => self.follow_call(node),
+            "new_expression" => self.follow_construction(node),
             "pair" => {
                 let key = node.child_by_field_name("key").map(|key| self.text(key));
                 if let Some(value) = node.child_by_field_name("value")
@@ -387,11 +397,11 @@ impl Reader<'_, '_, '_> {
                         Some(b"root" | b"dir" | b"directory" | b"views" | b"templates")
                     )
                 {
-                    self.served(value);
+                    self.keep_served(value);
                 }
             }
             "binary_expression" | "template_string" | "string" if node.start_byte() >= self.covered => {
-                self.expression(node);
+                self.follow_expression(node);
             }
             _ => {}
         }
@@ -402,7 +412,7 @@ impl Reader<'_, '_, '_> {
     }
 
     fn cause(&self, edge: EdgeKind, node: Syntax<'_>, words: &str) -> Cause {
-        Place::at(self.here.file, line(node)).cause(edge, words)
+        Place::on_line(self.here.file, line(node)).cause(edge, words)
     }
 
     /// The beginning of what `node` says, for a reason.
@@ -411,11 +421,11 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Returns whether `kind` and `words` come for the first time, and not too many came before.
-    fn first(&mut self, kind: u8, words: &[u8]) -> bool {
+    fn is_new(&mut self, kind: u8, words: &[u8]) -> bool {
         self.seen.len() < MAX_NAMES && self.seen.insert([&[kind], words].concat())
     }
 
-    fn call(&mut self, node: Syntax<'_>) {
+    fn follow_call(&mut self, node: Syntax<'_>) {
         let (Some(function), Some(arguments)) = (
             node.child_by_field_name("function"),
             node.child_by_field_name("arguments"),
@@ -432,35 +442,35 @@ impl Reader<'_, '_, '_> {
         let second = arguments.next();
         let name = self.text(function);
         let last = name.rsplit(|&b| b == b'.').next().unwrap_or_default();
-        if self.requires(function) {
+        if self.is_require(function) {
             let words = self.here.words(argument);
-            self.required(&words, node);
+            self.keep_required(&words, node);
             self.covered = argument.end_byte().max(self.covered);
             return;
         }
         match last {
             b"join" | b"resolve" | b"dirname" | b"normalize" if node.start_byte() >= self.covered => {
-                self.expression(node);
+                self.follow_expression(node);
             }
             b"set" if !self.installed => {
                 if let Some(value) = second {
-                    self.setting(argument, value);
+                    self.follow_setting(argument, value);
                 }
             }
             b"static" | b"serveStatic" | b"readdir" | b"readdirSync" | b"opendir" | b"opendirSync" => {
-                self.served(argument);
+                self.keep_served(argument);
             }
             _ => {}
         }
         if self.starts_programs
             && let Some(runner) = self.runner(function)
         {
-            self.run(runner, argument);
+            self.follow_run(runner, argument);
         }
     }
 
     /// Returns whether calling `function` loads or finds the module that its argument names.
-    fn requires(&self, function: Syntax<'_>) -> bool {
+    fn is_require(&self, function: Syntax<'_>) -> bool {
         let name = self.text(function);
         match function.kind() {
             "import" => true,
@@ -480,11 +490,11 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    /// A module of the name `words` is loaded.
-    fn required(&mut self, words: &Words, node: Syntax<'_>) {
+    /// Keeps the module of the name `words`.
+    fn keep_required(&mut self, words: &Words, node: Syntax<'_>) {
         let file = self.here.file;
         if words.whole {
-            if self.first(b'm', &words.text) {
+            if self.is_new(b'm', &words.text) {
                 let cause = self.cause(EdgeKind::Import, node, &self.quote(node));
                 for found in self.js.modules.resolve(file, &words.text) {
                     self.needs.follow(&found, &cause);
@@ -500,18 +510,18 @@ impl Reader<'_, '_, '_> {
             let directory = self.here.directory.join(&words.text[..=slash]);
             let start = words.text[slash + 1..].to_vec();
             self.js
-                .ask(Whole::Modules(directory, start), cause(EdgeKind::Import));
+                .request_whole(Whole::Modules(directory, start), cause(EdgeKind::Import));
         } else if let Some(package) = self.js.modules.package(file) {
             self.js
-                .ask(Whole::Package(package), cause(EdgeKind::Distribution));
+                .request_whole(Whole::Package(package), cause(EdgeKind::Distribution));
         } else if let Some((scope, _)) = self.js.modules.scope(file) {
             let cause = cause(EdgeKind::Import);
             application_directory::keep(self.js.context, self.needs, &scope, &cause);
-            self.js.ask(Whole::Dependencies(scope), cause);
+            self.js.request_whole(Whole::Dependencies(scope), cause);
         }
     }
 
-    fn construct(&mut self, node: Syntax<'_>) {
+    fn follow_construction(&mut self, node: Syntax<'_>) {
         let (Some(constructor), Some(arguments)) = (
             node.child_by_field_name("constructor"),
             node.child_by_field_name("arguments"),
@@ -532,23 +542,23 @@ impl Reader<'_, '_, '_> {
                         whole: true,
                         placed: true,
                     };
-                    self.placed(&placed, node);
+                    self.keep_placed(&placed, node);
                     self.covered = argument.end_byte().max(self.covered);
                 }
             }
-            name if name.ends_with(b"Worker") => self.run(Runner::Module, argument),
+            name if name.ends_with(b"Worker") => self.follow_run(Runner::Module, argument),
             _ => {}
         }
     }
 
-    /// An expression that may be a path from here, or a string of the application's.
-    fn expression(&mut self, node: Syntax<'_>) {
+    /// Follows an expression that may be a path from here, or a string of the application's.
+    fn follow_expression(&mut self, node: Syntax<'_>) {
         let words = self.here.words(node);
         if words.placed {
-            self.placed(&words, node);
+            self.keep_placed(&words, node);
             self.covered = node.end_byte().max(self.covered);
         } else if words.whole && !self.installed && node.kind() != "call_expression" {
-            self.literal(&words.text, node);
+            self.follow_literal(&words.text, node);
             if node.kind() == "binary_expression" {
                 self.covered = node.end_byte().max(self.covered);
             }
@@ -556,15 +566,15 @@ impl Reader<'_, '_, '_> {
     }
 
     /// The path `words`, which starts at the source's own place.
-    fn placed(&mut self, words: &Words, node: Syntax<'_>) {
-        if !self.first(b'p', &words.text) {
+    fn keep_placed(&mut self, words: &Words, node: Syntax<'_>) {
+        if !self.is_new(b'p', &words.text) {
             return;
         }
         let context = self.js.context;
         let root = RootPath::root();
         let cause = self.cause(EdgeKind::Literal, node, &self.quote(node));
         if words.whole
-            && let Some(file) = context.file(&root, &words.text)
+            && let Some(file) = context.find_file(&root, &words.text)
         {
             self.needs.follow(&file, &cause);
             return;
@@ -573,28 +583,28 @@ impl Reader<'_, '_, '_> {
             Some(slash) if !words.whole => &words.text[..=slash],
             _ => &words.text[..],
         };
-        let Some(found) = context.directory(&root, directory) else {
+        let Some(found) = context.find_directory(&root, directory) else {
             return;
         };
         match self.js.modules.package(self.here.file) {
-            // That the package reads something beside its source tells nothing more.
+            // A package that reads something beside its source needs nothing more for that.
             Some(package) => {
                 let above = self.here.file.starts_with(&found.path);
                 if found.path.starts_with(&package) && !above {
-                    self.js.ask(Whole::Data(found.path), cause);
+                    self.js.request_whole(Whole::Data(found.path), cause);
                 }
             }
             None => application_directory::keep(context, self.needs, &found.path, &cause),
         }
     }
 
-    /// A string of the application's own source.
-    fn literal(&mut self, text: &[u8], node: Syntax<'_>) {
-        if text.is_empty() || !self.first(b'l', text) {
+    /// Follows a string of the application's own source.
+    fn follow_literal(&mut self, text: &[u8], node: Syntax<'_>) {
+        if text.is_empty() || !self.is_new(b'l', text) {
             return;
         }
         let context = self.js.context;
-        let place = Place::at(self.here.file, line(node));
+        let place = Place::on_line(self.here.file, line(node));
         if text.starts_with(b"/") {
             absolute_path::keep(context, self.needs, text, place);
         } else if std::str::from_utf8(text).is_ok_and(|text| self.plugins.contains(text)) {
@@ -603,19 +613,19 @@ impl Reader<'_, '_, '_> {
                 whole: true,
                 placed: false,
             };
-            self.required(&words, node);
+            self.keep_required(&words, node);
         } else if text.contains(&b'.') || text.contains(&b'/') {
             // A name that begins with a dot is mostly a secret's or a tool's.
             let hidden = text.starts_with(b".") && !is_path(text);
-            if !hidden && let Some(file) = context.file(self.here.workdir, text) {
+            if !hidden && let Some(file) = context.find_file(self.here.workdir, text) {
                 let cause = place.cause(EdgeKind::Literal, &encode(text));
                 self.needs.follow(&file, &cause);
             }
         }
     }
 
-    /// `app.set('view engine', …)` and `app.set('views', …)`.
-    fn setting(&mut self, name: Syntax<'_>, value: Syntax<'_>) {
+    /// Follows `app.set('view engine', …)` and `app.set('views', …)`.
+    fn follow_setting(&mut self, name: Syntax<'_>, value: Syntax<'_>) {
         match &self.here.words(name).text[..] {
             b"view engine" => {
                 let words = self.here.words(value);
@@ -627,32 +637,32 @@ impl Reader<'_, '_, '_> {
                         self.needs.follow(&found, &cause);
                     }
                 }
-                self.directory(b"views", value);
+                self.keep_directory(b"views", value);
             }
-            b"views" => self.served(value),
+            b"views" => self.keep_served(value),
             _ => {}
         }
     }
 
-    /// A directory is served or listed: one named from WORKDIR, in the application's own source.
-    fn served(&mut self, value: Syntax<'_>) {
+    /// Keeps a directory that the application's own source serves or lists, named from WORKDIR.
+    fn keep_served(&mut self, value: Syntax<'_>) {
         let words = self.here.words(value);
         if words.whole && !words.placed && !words.text.starts_with(b"/") {
-            self.directory(&words.text, value);
+            self.keep_directory(&words.text, value);
         }
     }
 
-    fn directory(&mut self, path: &[u8], node: Syntax<'_>) {
+    fn keep_directory(&mut self, path: &[u8], node: Syntax<'_>) {
         if self.installed || path.is_empty() {
             return;
         }
-        if let Some(directory) = self.js.context.directory(self.here.workdir, path) {
+        if let Some(directory) = self.js.context.find_directory(self.here.workdir, path) {
             let cause = self.cause(EdgeKind::Literal, node, &encode(path));
             application_directory::keep(self.js.context, self.needs, &directory.path, &cause);
         }
     }
 
-    /// `import * as cp from 'child_process'`.
+    /// Learns the names in `import * as cp from 'child_process'`.
     fn import_names(&mut self, node: Syntax<'_>, module: &[u8]) {
         if !self.starts_programs || module.strip_prefix(b"node:").unwrap_or(module) != b"child_process" {
             return;
@@ -669,11 +679,11 @@ impl Reader<'_, '_, '_> {
                 _ => None,
             });
         if let Some(name) = name {
-            self.call_it(self.text(name).to_vec(), None);
+            self.name_runner(self.text(name).to_vec(), None);
         }
     }
 
-    /// `{ exec: run }` and `{ exec as run }`.
+    /// Learns `{ exec: run }` and `{ exec as run }`.
     fn renamed(&mut self, node: Syntax<'_>) {
         let fields = if node.kind() == "pair_pattern" {
             ["key", "value"]
@@ -681,14 +691,14 @@ impl Reader<'_, '_, '_> {
             ["name", "alias"]
         };
         if let [Some(name), Some(alias)] = fields.map(|field| node.child_by_field_name(field))
-            && let Some(runner) = Runner::of(self.text(name))
+            && let Some(runner) = Runner::from_function(self.text(name))
         {
-            self.call_it(self.text(alias).to_vec(), Some(runner));
+            self.name_runner(self.text(alias).to_vec(), Some(runner));
         }
     }
 
-    /// `const cp = require('child_process')` and `const run = promisify(exec)`.
-    fn declared(&mut self, node: Syntax<'_>) {
+    /// Learns `const cp = require('child_process')` and `const run = promisify(exec)`.
+    fn learn_declaration(&mut self, node: Syntax<'_>) {
         let (Some(name), Some(value)) = (
             node.child_by_field_name("name"),
             node.child_by_field_name("value"),
@@ -699,8 +709,8 @@ impl Reader<'_, '_, '_> {
         let short = &value[..value.len().min(MAX_RUNNER)];
         if short.starts_with(b"require") && contains(short, b"child_process") && !short.ends_with(b".") {
             let property = short.rsplit(|&b| b == b'.').next().unwrap_or_default();
-            let runner = Runner::of(property);
-            self.call_it(name, runner);
+            let runner = Runner::from_function(property);
+            self.name_runner(name, runner);
         } else if contains(short, b"promisify(") {
             let inner = short.split(|&b| b == b'(').next_back().unwrap_or_default();
             let inner = inner.split(|&b| b == b')').next().unwrap_or_default();
@@ -709,13 +719,13 @@ impl Reader<'_, '_, '_> {
                 .next()
                 .unwrap_or_default()
                 .trim_ascii();
-            if let Some(runner) = Runner::of(function) {
-                self.call_it(name, Some(runner));
+            if let Some(runner) = Runner::from_function(function) {
+                self.name_runner(name, Some(runner));
             }
         }
     }
 
-    fn call_it(&mut self, name: Vec<u8>, runner: Option<Runner>) {
+    fn name_runner(&mut self, name: Vec<u8>, runner: Option<Runner>) {
         if self.runners.len() < MAX_NAMES && name.len() <= MAX_RUNNER {
             self.runners.insert(name, runner);
         }
@@ -730,11 +740,11 @@ impl Reader<'_, '_, '_> {
                 .get(name)
                 .copied()
                 .flatten()
-                .or_else(|| Runner::of(name));
+                .or_else(|| Runner::from_function(name));
         }
         let property = function.child_by_field_name("property")?;
         let object = self.text(function.child_by_field_name("object")?);
-        let runner = Runner::of(self.text(property))?;
+        let runner = Runner::from_function(self.text(property))?;
         // Regular expressions have an `exec` too.
         let known = self.runners.contains_key(object)
             || matches!(object, b"child_process" | b"childProcess" | b"cp")
@@ -744,23 +754,23 @@ impl Reader<'_, '_, '_> {
         (known || runner == Runner::Program).then_some(runner)
     }
 
-    /// `argument` is run.
-    fn run(&mut self, runner: Runner, argument: Syntax<'_>) {
+    /// Keeps the programs of `argument`, which is run.
+    fn follow_run(&mut self, runner: Runner, argument: Syntax<'_>) {
         let words = self.here.words(argument);
         if words.text.is_empty()
             || (!words.whole && runner != Runner::Shell)
-            || !self.first(b'r', &words.text)
+            || !self.is_new(b'r', &words.text)
         {
             return;
         }
         let context = self.js.context;
-        let place = Place::at(self.here.file, line(argument));
+        let place = Place::on_line(self.here.file, line(argument));
         match runner {
-            Runner::Program => context.command(self.needs, &words.text, place),
+            Runner::Program => context.keep_command(self.needs, &words.text, place),
             Runner::Shell => {
-                context.command(self.needs, b"sh", place);
+                context.keep_command(self.needs, b"sh", place);
                 for command in shell_commands(&String::from_utf8_lossy(&words.text)) {
-                    context.command(self.needs, command.as_bytes(), place);
+                    context.keep_command(self.needs, command.as_bytes(), place);
                 }
             }
             Runner::Module => {

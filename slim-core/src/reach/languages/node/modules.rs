@@ -1,7 +1,7 @@
 //! How Node.js finds a module: relative files, directories, `node_modules`, `exports` and `imports`.
 //!
 //! After Node's documentation, "Modules: CommonJS modules", "Modules: ECMAScript modules" and "Modules: Packages".
-//! Which loader asks is not told apart: a specifier leads to all that either of them, under any condition that Node
+//! Loaders are not told apart: a specifier leads to all that either of them, under any condition that Node
 //! itself sets, may select.
 
 use std::collections::BTreeMap;
@@ -195,7 +195,7 @@ impl<'a> Modules<'a> {
             || self.global.iter().any(|place| path.starts_with(place))
     }
 
-    /// The package.json files that tell what the source `path` is: every one above it within its package.
+    /// Returns the package.json files that decide what the source `path` is: every one above it within its package.
     pub(super) fn scopes(&self, path: &RootPath) -> Vec<Resolved> {
         let package = self.package(path);
         let mut found = Vec::new();
@@ -203,7 +203,7 @@ impl<'a> Modules<'a> {
             if directory.name() == Some(&b"node_modules"[..]) {
                 break;
             }
-            found.extend(self.context.file(&directory, "package.json"));
+            found.extend(self.context.find_file(&directory, "package.json"));
             if package.as_ref() == Some(&directory) {
                 break;
             }
@@ -248,14 +248,14 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// A file, one with an extension added, or a directory's module.
+    /// Returns a file, one with an extension added, or a directory's module.
     pub(super) fn at(&self, base: &RootPath, path: &[u8]) -> Vec<Resolved> {
         let directory_only =
             path.ends_with(b"/") || path.ends_with(b"/.") || path.ends_with(b"..") || path == b".";
         if !directory_only && let Some(file) = self.file(base, path) {
             return vec![file];
         }
-        let Some(directory) = self.context.directory(base, path) else {
+        let Some(directory) = self.context.find_directory(base, path) else {
             return Vec::new();
         };
         let mut found = self.main(&directory.path);
@@ -266,16 +266,16 @@ impl<'a> Modules<'a> {
     }
 
     fn file(&self, base: &RootPath, path: &[u8]) -> Option<Resolved> {
-        self.context.file(base, path).or_else(|| {
-            let with = |extension: &&[u8]| self.context.file(base, [path, extension].concat());
+        self.context.find_file(base, path).or_else(|| {
+            let with = |extension: &&[u8]| self.context.find_file(base, [path, extension].concat());
             EXTENSIONS.iter().find_map(with)
         })
     }
 
-    /// A directory's module: what package.json calls `main`, or `index`.
+    /// Returns a directory's module: `main` of package.json, or `index`.
     fn main(&self, directory: &RootPath) -> Vec<Resolved> {
         let mut found = Vec::new();
-        if let Some(manifest) = self.context.file(directory, "package.json") {
+        if let Some(manifest) = self.context.find_file(directory, "package.json") {
             let main = &self.manifest(&manifest.path).main;
             found.push(manifest);
             if !main.is_empty() {
@@ -297,7 +297,7 @@ impl<'a> Modules<'a> {
         found
     }
 
-    /// A package by name: the one asking, one in a `node_modules` above, or one of the system.
+    /// Returns a package by name: the one that names it, one in a `node_modules` above, or one of the system.
     fn bare(&self, from: &RootPath, directory: &RootPath, specifier: &[u8]) -> Vec<Resolved> {
         let first = specifier.split(|&b| b == b'/').next().unwrap_or_default();
         // `punycode/` with the slash is the package.
@@ -331,7 +331,7 @@ impl<'a> Modules<'a> {
 
     /// The package `name` of the directory `place`, and its module `inner`.
     fn installed_as(&self, place: &RootPath, name: &[u8], inner: &[u8]) -> Vec<Resolved> {
-        let Some(package) = self.context.directory(place, name) else {
+        let Some(package) = self.context.find_directory(place, name) else {
             // Single files are modules too.
             return if inner.is_empty() {
                 self.file(place, name).into_iter().collect()
@@ -341,7 +341,7 @@ impl<'a> Modules<'a> {
         };
         let root = &package.path;
         let mut found = Vec::new();
-        if let Some(manifest) = self.context.file(root, "package.json") {
+        if let Some(manifest) = self.context.find_file(root, "package.json") {
             let parsed = self.manifest(&manifest.path);
             found.push(manifest);
             found.extend(self.exported(root, &parsed, inner));
@@ -373,7 +373,7 @@ impl<'a> Modules<'a> {
             |target: &String| target.starts_with("./") && !target.split('/').any(|name| name == "..");
         let files = targets.iter().filter(|target| inside(target));
         files
-            .filter_map(|target| self.context.file(root, target.as_bytes()))
+            .filter_map(|target| self.context.find_file(root, target.as_bytes()))
             .collect()
     }
 
@@ -388,7 +388,7 @@ impl<'a> Modules<'a> {
         let mut found = Vec::new();
         for target in matched(map, &String::from_utf8_lossy(specifier)) {
             if target.starts_with("./") {
-                found.extend(self.context.file(&root, target.as_bytes()));
+                found.extend(self.context.find_file(&root, target.as_bytes()));
             } else if !target.starts_with(['#', '.', '/']) {
                 found.extend(self.bare(from, &root, target.as_bytes()));
             }
@@ -405,7 +405,7 @@ pub(super) fn is_path(specifier: &[u8]) -> bool {
         || matches!(specifier, b"." | b"..")
 }
 
-/// A package's name, scope included, and the module in it; none if that is no name of a package.
+/// Returns a package's name, scope included, and the module in it; none if that is no name of a package.
 fn split(specifier: &[u8]) -> Option<(&[u8], &[u8])> {
     let slashes = usize::from(specifier.starts_with(b"@")) + 1;
     let mut ends = specifier.iter().enumerate().filter(|(_, b)| **b == b'/');

@@ -1,4 +1,4 @@
-//! What an expression of JavaScript is, as far as it can be told without running it: strings and paths.
+//! Values of JavaScript's expressions, as far as they are known without running them: strings and paths.
 
 use tree_sitter::Node;
 
@@ -37,7 +37,7 @@ impl Words {
         }
     }
 
-    /// This with `other` behind it.
+    /// Returns this with `other` behind it.
     fn then(mut self, other: &Self) -> Self {
         if self.whole {
             self.text.extend_from_slice(&other.text);
@@ -47,7 +47,7 @@ impl Words {
         self
     }
 
-    /// The path that these words are or begin with; none if they are too little to tell.
+    /// The path that these words are or begin with; none if they are too short for one.
     fn below(&self) -> RootPath {
         RootPath::new(&self.text)
     }
@@ -131,7 +131,8 @@ impl Here<'_> {
         words
     }
 
-    /// `path.join`, `path.resolve`, `path.dirname`, `fileURLToPath`, `process.cwd` and `require.resolve`'s relatives.
+    /// Evaluates `path.join`, `path.resolve`, `path.dirname`, `fileURLToPath`, `process.cwd` and `require.resolve`'s
+    /// relatives.
     fn call(&self, node: Node<'_>, depth: usize) -> Words {
         let Some(function) = node.child_by_field_name("function") else {
             return Words::default();
@@ -208,7 +209,7 @@ impl Here<'_> {
     }
 }
 
-/// A path as `path.join` takes it: one with a leading slash is relative too.
+/// Returns a path as `path.join` takes it: one with a leading slash is relative too.
 fn lexical(path: &[u8]) -> &[u8] {
     let start = path.iter().position(|&b| b != b'/').unwrap_or(path.len());
     &path[start..]

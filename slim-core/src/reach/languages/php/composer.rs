@@ -1,8 +1,8 @@
-//! What Composer installed: the tables by which its autoloader finds classes, and the packages.
+//! Composer's installations: the tables by which its autoloader finds classes, and the packages.
 //!
 //! The tables are read as `Composer\Autoload\ClassLoader` reads them: `autoload_static.php`, or else
-//! `autoload_classmap.php`, `autoload_psr4.php` and `autoload_namespaces.php`; then a class is a file of the class map, of
-//! PSR-4, or of PSR-0. `installed.json` tells where packages are and which are for development alone.
+//! `autoload_classmap.php`, `autoload_psr4.php` and `autoload_namespaces.php`; then a class is a file of the class map,
+//! of PSR-4, or of PSR-0. `installed.json` says where packages are and which are for development alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -60,7 +60,7 @@ pub(super) enum Table {
 
 impl Table {
     /// The table that `path` is.
-    pub(super) fn of(path: &RootPath) -> Option<Self> {
+    pub(super) fn at_path(path: &RootPath) -> Option<Self> {
         if path.parent()?.name() != Some(b"composer") {
             return None;
         }
@@ -76,7 +76,7 @@ impl Table {
     }
 
     /// The table that a property of `autoload_static.php` is.
-    fn named(property: &[u8]) -> Option<Self> {
+    fn of_property(property: &[u8]) -> Option<Self> {
         Some(match property {
             b"$classMap" => Self::Classes,
             b"$prefixDirsPsr4" | b"$fallbackDirsPsr4" => Self::Psr4,
@@ -89,7 +89,7 @@ impl Table {
 
 impl Installation {
     /// All of the image, by the file that each has.
-    pub(super) fn all(context: &Context<'_>) -> Vec<Self> {
+    pub(super) fn find_all(context: &Context<'_>) -> Vec<Self> {
         let found = context.rootfs.iter().filter(|(path, entry)| {
             entry.is_file() && path.as_bytes().ends_with(b"/composer/autoload_real.php")
         });
@@ -106,22 +106,22 @@ impl Installation {
         self.vendor.parent().unwrap_or_else(RootPath::root)
     }
 
-    /// Composer's own directory in it.
+    /// Returns Composer's own directory in it.
     pub(super) fn composer(&self) -> RootPath {
         self.vendor.child(b"composer")
     }
 
-    /// Its tables, read when they are first asked for.
+    /// Returns its tables, read at the first call.
     pub(super) fn tables(&self, context: &Context<'_>) -> &Tables {
         self.tables.get_or_init(|| {
             let directory = self.composer();
             let mut tables = Tables::default();
             let mut read = |name: &str| {
-                let Some(found) = context.file(&directory, name) else {
+                let Some(found) = context.find_file(&directory, name) else {
                     return false;
                 };
                 let bytes = context.rootfs.read(&found.path, MAX_SOURCE).unwrap_or_default();
-                // One that is too much says what it says so far; where it is kept itself, that is told.
+                // A table beyond the bounds counts as far as it was read; the note comes from the kept file itself.
                 let _ = tables.read(&found.path, &bytes, context.cancel);
                 true
             };
@@ -142,7 +142,7 @@ impl Installation {
 impl Tables {
     /// Takes what the table in `source`, which stands at `file`, says; how far it was read.
     pub(super) fn read(&mut self, file: &RootPath, source: &[u8], cancel: &Cancel) -> Extent {
-        let Some(table) = Table::of(file) else {
+        let Some(table) = Table::at_path(file) else {
             return Extent::Whole;
         };
         let directory = file.parent().unwrap_or_else(RootPath::root);
@@ -154,7 +154,7 @@ impl Tables {
             "assignment_expression" => scope.learn(node),
             "property_element" if table == Table::Static => {
                 let name = node.child_by_field_name("name");
-                current = name.and_then(|name| Table::named(text(name, source)));
+                current = name.and_then(|name| Table::of_property(text(name, source)));
             }
             "array_element_initializer" if node.start_byte() >= covered => {
                 if let Some(current) = current
@@ -173,7 +173,7 @@ impl Tables {
         let value = last_child(node)?;
         let key = node.named_child(0).filter(|key| *key != value);
         let key = match key {
-            Some(key) if key.kind() != "integer" => one(scope, key)?,
+            Some(key) if key.kind() != "integer" => first_value(scope, key)?,
             _ => Vec::new(),
         };
         let line = syntax_tree::line(node);
@@ -189,11 +189,11 @@ impl Tables {
                 if key.is_some_and(|key| key.kind().ends_with("string")) {
                     return None;
                 }
-                paths.extend(last_child(element).and_then(|value| one(scope, value)));
+                paths.extend(last_child(element).and_then(|value| first_value(scope, value)));
             }
             paths
         } else {
-            one(scope, value).into_iter().collect()
+            first_value(scope, value).into_iter().collect()
         };
         let mut paths = paths
             .iter()
@@ -234,7 +234,7 @@ impl Tables {
             .map(|(at, _)| at + 1);
         for end in ends.chain([0]) {
             let (prefix, rest) = name.split_at(end);
-            let rest: Vec<u8> = slashes(rest);
+            let rest: Vec<u8> = namespace_path(rest);
             if let Some(directories) = self.psr4.get(prefix) {
                 found.extend(directories.iter().map(|directory| directory.join(&rest)));
             }
@@ -242,28 +242,28 @@ impl Tables {
         found
     }
 
-    /// Directories of classes that stand in the project and not in `vendor`.
-    pub(super) fn own<'t>(&'t self, vendor: &'t RootPath) -> BTreeSet<&'t RootPath> {
+    /// Returns the directories of classes that stand in the project and not in `vendor`.
+    pub(super) fn project_directories<'t>(&'t self, vendor: &'t RootPath) -> BTreeSet<&'t RootPath> {
         let all = self.psr4.values().chain(self.psr0.values()).flatten();
         all.filter(|directory| !directory.starts_with(vendor)).collect()
     }
 }
 
 /// The one value of an expression.
-fn one(scope: &mut Scope<'_>, node: Node<'_>) -> Option<Vec<u8>> {
+fn first_value(scope: &mut Scope<'_>, node: Node<'_>) -> Option<Vec<u8>> {
     let values = scope.values(node, &mut Vec::new());
     values.first().and_then(Words::whole).map(<[u8]>::to_vec)
 }
 
-/// Namespaces as directories.
-fn slashes(name: &[u8]) -> Vec<u8> {
+/// Returns the path of a namespace.
+fn namespace_path(name: &[u8]) -> Vec<u8> {
     name.iter().map(|&b| if b == b'\\' { b'/' } else { b }).collect()
 }
 
 /// The file of a class below the directory of its prefix, as PSR-0 has it: underscores of its own name are directories.
 pub(super) fn psr0(class: &[u8]) -> Vec<u8> {
     let name = class.iter().rposition(|&b| b == b'\\').map_or(0, |at| at + 1);
-    let mut path = slashes(&class[..name]);
+    let mut path = namespace_path(&class[..name]);
     path.extend(class[name..].iter().map(|&b| if b == b'_' { b'/' } else { b }));
     path.extend_from_slice(b".php");
     path

@@ -1,4 +1,4 @@
-//! PHP: what a kept source includes, the classes that it names, and what Composer installed.
+//! PHP: the files that a kept source includes, the classes that it names, and Composer's installations.
 //!
 //! Followed in PHP (`.php` and its like, and whatever begins as PHP), function bodies included:
 //! * `include`, `require` and their `_once`: strings put together of literals, `__DIR__`, `dirname(__FILE__)`, variables and
@@ -7,7 +7,7 @@
 //!   source and WORKDIR. Of a path with an unknown part, what lies in the directory before that part and ends as the
 //!   path does;
 //! * classes named by `use`, `new`, `::`, types, `extends`, attributes and strings with a backslash: by Composer's tables
-//!   (`composer`), along `include_path` as PSR-0 has it, or where the namespace of the source itself tells. Of a class
+//!   (`composer`), along `include_path` as PSR-0 has it, or by the namespace of the source itself. Of a class
 //!   whose name is known in part, the classes of that namespace;
 //! * paths that start at `__DIR__`; programs that `exec`, `system`, `proc_open`, backticks and the like name: all but
 //!   a list of words for `proc_open` are lines for `/bin/sh`;
@@ -16,11 +16,12 @@
 //! * `session_start`: the directory that sessions are written to.
 //!
 //! A kept autoloader of Composer keeps the files that it always requires, the list of what is installed, and within
-//! bounds the project's own directories of classes. A kept package keeps its `composer.json` and its data, and configuration of
-//! a project or package (YAML, XML, NEON, JSON) the classes that it names. Extensions are followed in configuration.
+//! bounds the project's own directories of classes. A kept package keeps its `composer.json` and its data, and
+//! configuration of a project or package (YAML, XML, NEON, JSON) the classes that it names. Extensions are followed in
+//! configuration.
 //!
-//! Not followed: constants that another source defines, names that only running the program would tell, archives (`phar`),
-//! `mail()`, PHP inside `.html`, annotations in comments, packages for development.
+//! Not followed: constants that another source defines, names that are known only when the program runs, archives
+//! (`phar`), `mail()`, PHP inside `.html`, annotations in comments, packages for development.
 //!
 //! Sources: PHP's manual (include, include_path, Strings, Program execution Functions), PSR-0 and PSR-4, Composer's
 //! `ClassLoader` and its documentation of the schema and of autoloader optimisation.
@@ -130,7 +131,7 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &["composer/autoload_real.php"],
 };
 
-/// Keeps what PHP names.
+/// The resolver of PHP.
 pub(super) struct Php<'a> {
     context: &'a Context<'a>,
     settings: Settings,
@@ -138,23 +139,23 @@ pub(super) struct Php<'a> {
 }
 
 impl<'a> Php<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let mut settings = Settings::of(context);
+        let mut settings = Settings::read(context);
         settings.include_path.retain(|directory| {
             context
-                .directory(&RootPath::root(), directory.as_bytes())
+                .find_directory(&RootPath::root(), directory.as_bytes())
                 .is_some()
         });
         Self {
             context,
             settings,
-            installations: Installation::all(context),
+            installations: Installation::find_all(context),
         }
     }
 
     /// Returns what Composer installed, nearest to `file` first.
-    fn near(&self, file: &RootPath) -> Vec<&Installation> {
+    fn nearest_installations(&self, file: &RootPath) -> Vec<&Installation> {
         let distance = |installation: &&Installation| {
             let project = installation.project();
             let depth = project.components().count();
@@ -166,84 +167,90 @@ impl<'a> Php<'a> {
     }
 
     /// The installation in whose directory of packages `path` is.
-    fn installed(&self, path: &RootPath) -> Option<&Installation> {
+    fn installation_of(&self, path: &RootPath) -> Option<&Installation> {
         let all = self.installations.iter();
         all.filter(|installation| path.starts_with(&installation.vendor))
             .max_by_key(|installation| installation.vendor.as_bytes().len())
     }
 
     /// Returns whether `file` belongs to a project that Composer installed packages for, or to one of them.
-    fn of_a_project(&self, file: &RootPath) -> bool {
+    fn is_of_project(&self, file: &RootPath) -> bool {
         let mut all = self.installations.iter();
         all.any(|installation| file.starts_with(&installation.project()))
     }
 
     /// The directory of the package that `path` belongs to: `vendor/NAME/PACKAGE`.
-    fn package(&self, path: &RootPath) -> Option<RootPath> {
-        let vendor = &self.installed(path)?.vendor;
+    fn package_of(&self, path: &RootPath) -> Option<RootPath> {
+        let vendor = &self.installation_of(path)?.vendor;
         let rest = path.components().skip(vendor.components().count());
         let mut names = rest.take(2);
         let package = vendor.child(names.next()?).child(names.next()?);
         (package != *path).then_some(package)
     }
 
-    /// A class of the name `class`, seen from `file`; false if none is found where Composer or PHP look.
-    fn class(&self, needs: &mut Needs<'_>, file: &RootPath, class: &[u8], cause: &Cause) -> bool {
+    /// Keeps the class `class`, seen from `file`; false if none is found where Composer or PHP look.
+    fn keep_class(&self, needs: &mut Needs<'_>, file: &RootPath, class: &[u8], cause: &Cause) -> bool {
         let root = RootPath::root();
-        for installation in self.near(file) {
+        for installation in self.nearest_installations(file) {
             for path in installation.tables(self.context).class(class) {
-                if let Some(found) = self.context.file(&root, path.as_bytes()) {
+                if let Some(found) = self.context.find_file(&root, path.as_bytes()) {
                     needs.follow(&found, cause);
                     return true;
                 }
             }
         }
         let name = [composer::psr0(class)];
-        source_file::first(self.context, needs, &self.settings.include_path, &name, cause)
+        source_file::keep_first(self.context, needs, &self.settings.include_path, &name, cause)
     }
 
     /// Keeps what a part of Composer's autoloader needs beside what it includes.
-    fn autoloader(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
+    fn keep_autoloader(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
         let file = node.path;
         let mut tables = Tables::default();
-        match Table::of(file) {
+        match Table::at_path(file) {
             Some(Table::Static | Table::Files) => {
                 let source = node.source()?;
                 let extent = tables.read(file, source, self.context.cancel);
-                extent.settle(self.context, needs, file, source);
+                extent.report_limits(self.context, needs, file, source);
             }
             Some(_) => return Ok(()),
             None => {}
         }
         for (line, path) in &tables.files {
-            if let Some(found) = self.context.file(&RootPath::root(), path.as_bytes()) {
+            if let Some(found) = self.context.find_file(&RootPath::root(), path.as_bytes()) {
                 needs.follow(
                     &found,
-                    &Place::at(file, *line).cause(EdgeKind::Import, "autoload.files"),
+                    &Place::on_line(file, *line).cause(EdgeKind::Import, "autoload.files"),
                 );
             }
         }
         let Some(installation) = self
-            .installed(file)
+            .installation_of(file)
             .filter(|_| file.name() == Some(b"autoload_real.php"))
         else {
             return Ok(());
         };
         let project = installation.project();
         for name in ["installed.json", "installed.php"] {
-            if let Some(found) = self.context.file(&installation.composer(), name) {
-                needs.follow(&found, &Place::of(file).cause(EdgeKind::Distribution, name));
+            if let Some(found) = self.context.find_file(&installation.composer(), name) {
+                needs.follow(&found, &Place::in_file(file).cause(EdgeKind::Distribution, name));
             }
         }
-        if let Some(found) = self.context.file(&project, "composer.json") {
+        if let Some(found) = self.context.find_file(&project, "composer.json") {
             needs.follow(
                 &found,
-                &Place::of(file).cause(EdgeKind::Distribution, "composer.json"),
+                &Place::in_file(file).cause(EdgeKind::Distribution, "composer.json"),
             );
         }
-        let cause = Place::of(file).cause(EdgeKind::Own, "autoload");
-        for directory in installation.tables(self.context).own(&installation.vendor) {
-            if let Some(found) = self.context.directory(&RootPath::root(), directory.as_bytes()) {
+        let cause = Place::in_file(file).cause(EdgeKind::Own, "autoload");
+        for directory in installation
+            .tables(self.context)
+            .project_directories(&installation.vendor)
+        {
+            if let Some(found) = self
+                .context
+                .find_directory(&RootPath::root(), directory.as_bytes())
+            {
                 needs.follow(&found, &cause);
                 application_directory::keep(self.context, needs, &found.path, &cause);
             }
@@ -252,35 +259,38 @@ impl<'a> Php<'a> {
     }
 
     /// The data of the package whose `composer.json` is at `manifest`: what is neither source nor for its developers.
-    fn data(&self, needs: &mut Needs<'_>, manifest: &RootPath) {
+    fn keep_data(&self, needs: &mut Needs<'_>, manifest: &RootPath) {
         let Some(package) = self
-            .package(manifest)
+            .package_of(manifest)
             .filter(|package| manifest.parent().as_ref() == Some(package))
         else {
             return;
         };
-        let files = self.walk(&package).into_iter().filter(|(path, entry)| {
-            let name = path.name().unwrap_or_default();
-            let extension = path.extension().unwrap_or_default();
-            let hidden = name.starts_with(b".");
-            !(entry.is_dir() || hidden || extension == b"php" || DEVELOPMENT.contains(&extension))
-                && application_directory::may_be_kept(entry)
-        });
-        let cause = Place::of(manifest).cause(EdgeKind::Distribution, "data of the package");
+        let files = self
+            .package_entries(&package)
+            .into_iter()
+            .filter(|(path, entry)| {
+                let name = path.name().unwrap_or_default();
+                let extension = path.extension().unwrap_or_default();
+                let hidden = name.starts_with(b".");
+                !(entry.is_dir() || hidden || extension == b"php" || DEVELOPMENT.contains(&extension))
+                    && application_directory::may_be_kept(entry)
+            });
+        let cause = Place::in_file(manifest).cause(EdgeKind::Distribution, "data of the package");
         let files: Vec<_> = files.collect();
         self.context.keep_files(needs, &package, &files, &cause);
     }
 
     /// Returns what is below `directory` but for directories that no program needs, sorted within each.
-    fn walk(&self, directory: &RootPath) -> Vec<(&'a RootPath, &'a Entry)> {
+    fn package_entries(&self, directory: &RootPath) -> Vec<(&'a RootPath, &'a Entry)> {
         walk(self.context.rootfs, directory, MAX_ENTRIES, |path, entry| {
             let name = path.name().unwrap_or_default();
             !entry.is_dir() || !(name.starts_with(b".") || ASIDE.contains(&name))
         })
     }
 
-    /// Classes that configuration names: words with backslashes, doubled or not.
-    fn configured(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
+    /// Keeps the classes that configuration names: words with backslashes, doubled or not.
+    fn follow_configured_classes(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
         let mut seen = BTreeSet::new();
         for (number, line) in node.source()?.split(|&b| b == b'\n').enumerate() {
             for word in line.split(|&b| !(is_word(b) || b == b'\\')) {
@@ -288,32 +298,33 @@ impl<'a> Php<'a> {
                     continue;
                 }
                 if let Some(class) = class_name(word).filter(|class| seen.insert(class.clone())) {
-                    let cause = Place::at(node.path, number + 1).cause(EdgeKind::Import, &encode(&class));
-                    self.class(needs, node.path, &class, &cause);
+                    let cause =
+                        Place::on_line(node.path, number + 1).cause(EdgeKind::Import, &encode(&class));
+                    self.keep_class(needs, node.path, &class, &cause);
                 }
             }
         }
         Ok(())
     }
 
-    fn source(&self, needs: &mut Needs<'_>, node: &Node<'_>, bytes: &[u8]) {
+    fn follow_source(&self, needs: &mut Needs<'_>, node: &Node<'_>, bytes: &[u8]) {
         let (context, file) = (self.context, node.path);
         let Some(directory) = file.parent() else { return };
-        if let Some(package) = self.package(file)
-            && let Some(manifest) = context.file(&package, "composer.json")
+        if let Some(package) = self.package_of(file)
+            && let Some(manifest) = context.find_file(&package, "composer.json")
         {
-            let cause = Place::of(file).cause(EdgeKind::Distribution, "its composer.json");
+            let cause = Place::in_file(file).cause(EdgeKind::Distribution, "its composer.json");
             needs.follow(&manifest, &cause);
         }
         let vendors = self.installations.iter().map(|installation| &installation.vendor);
         let libraries = self.settings.include_path.iter().chain(vendors);
-        let mut near = source_file::above(context, file);
+        let mut near = source_file::directories_above(context, file);
         near.push(context.environment.workdir.clone());
         let mut reader = Reader {
             php: self,
             needs,
             scope: Scope::new(file, &directory, bytes),
-            application: source_file::application(context, file, libraries),
+            application: source_file::is_application(context, file, libraries),
             library: self
                 .settings
                 .include_path
@@ -325,9 +336,9 @@ impl<'a> Php<'a> {
             seen: BTreeSet::new(),
             read: BTreeSet::new(),
         };
-        let visit = |node: Syntax<'_>| reader.node(node);
+        let visit = |node: Syntax<'_>| reader.visit(node);
         let extent = syntax_tree::visit(tree_sitter_php::LANGUAGE_PHP, bytes, context.cancel, visit);
-        extent.settle(context, needs, file, bytes);
+        extent.report_limits(context, needs, file, bytes);
     }
 }
 
@@ -336,27 +347,27 @@ impl Resolver for Php<'_> {
         if !node.entry.is_file() {
             return Ok(());
         }
-        let installed = self.installed(node.path);
+        let installed = self.installation_of(node.path);
         let composer = installed.is_some_and(|all| node.path.parent() == Some(all.composer()));
         if composer && node.path.name() == Some(b"installed.json") {
-            let cause = Place::of(node.path).cause(EdgeKind::Distribution, "an installed package");
+            let cause = Place::in_file(node.path).cause(EdgeKind::Distribution, "an installed package");
             for package in composer::packages(node.path, node.source()?) {
-                if let Some(manifest) = self.context.file(&package, "composer.json") {
+                if let Some(manifest) = self.context.find_file(&package, "composer.json") {
                     needs.follow(&manifest, &cause);
                 }
             }
             return Ok(());
         }
         if node.path.name() == Some(b"composer.json") {
-            self.data(needs, node.path);
+            self.keep_data(needs, node.path);
         }
         let data = node.path.extension().is_some_and(|e| DATA.contains(&e));
-        if data && node.entry.size() <= MAX_DATA && self.of_a_project(node.path) {
-            return self.configured(needs, node);
+        if data && node.entry.size() <= MAX_DATA && self.is_of_project(node.path) {
+            return self.follow_configured_classes(needs, node);
         }
         if composer {
-            self.autoloader(needs, node)?;
-            if Table::of(node.path).is_some() {
+            self.keep_autoloader(needs, node)?;
+            if Table::at_path(node.path).is_some() {
                 return Ok(());
             }
         }
@@ -365,7 +376,7 @@ impl Resolver for Php<'_> {
             None if is_php(node.head()?) => node.source()?,
             None => return Ok(()),
         };
-        self.source(needs, node, bytes);
+        self.follow_source(needs, node, bytes);
         Ok(())
     }
 }
@@ -426,7 +437,7 @@ struct Reader<'r, 'a, 's, 'n> {
 }
 
 impl Reader<'_, '_, '_, '_> {
-    fn node(&mut self, node: Syntax<'_>) {
+    fn visit(&mut self, node: Syntax<'_>) {
         self.scope.learn(node);
         match node.kind() {
             "namespace_definition" => {
@@ -434,22 +445,22 @@ impl Reader<'_, '_, '_, '_> {
                 self.scope.namespace = name.map(|name| self.text(name).to_vec()).unwrap_or_default();
                 self.aliases.clear();
             }
-            "namespace_use_declaration" => self.imports(node),
-            "object_creation_expression" => self.created(node),
+            "namespace_use_declaration" => self.follow_imports(node),
+            "object_creation_expression" => self.follow_construction(node),
             "base_clause" | "class_interface_clause" | "use_declaration" => {
                 let mut cursor = node.walk();
                 for name in node.named_children(&mut cursor) {
-                    self.named(name);
+                    self.follow_class_name(name);
                 }
             }
             "named_type" | "attribute" | "class_constant_access_expression" => {
                 if let Some(name) = node.named_child(0) {
-                    self.named(name);
+                    self.follow_class_name(name);
                 }
             }
             "scoped_call_expression" | "scoped_property_access_expression" => {
                 if let Some(scope) = node.child_by_field_name("scope") {
-                    self.named(scope);
+                    self.follow_class_name(scope);
                 }
             }
             "include_expression"
@@ -458,19 +469,19 @@ impl Reader<'_, '_, '_, '_> {
             | "require_once_expression" => {
                 if let Some(path) = node.named_child(0) {
                     for words in self.values(path) {
-                        self.included(&words, node);
+                        self.follow_include(&words, node);
                     }
                 }
             }
-            "function_call_expression" => self.called(node),
-            "member_call_expression" => self.told(node),
+            "function_call_expression" => self.follow_function_call(node),
+            "member_call_expression" => self.follow_method_call(node),
             "shell_command_expression" => {
                 for words in self.values(node) {
-                    self.command_line(&words, node);
+                    self.follow_command_line(&words, node);
                 }
             }
-            "binary_expression" | "string" | "encapsed_string" => self.expression(node),
-            "name" if matches!(self.text(node), b"__DIR__") => self.expression(node),
+            "binary_expression" | "string" | "encapsed_string" => self.follow_expression(node),
+            "name" if matches!(self.text(node), b"__DIR__") => self.follow_expression(node),
             _ => {}
         }
     }
@@ -487,16 +498,16 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     fn cause(&self, edge: EdgeKind, node: Syntax<'_>) -> Cause {
-        Place::at(self.scope.file, line(node)).cause(edge, &source_file::quote(self.text(node)))
+        Place::on_line(self.scope.file, line(node)).cause(edge, &source_file::quote(self.text(node)))
     }
 
     /// Returns whether `kind` and `words` come for the first time, and not too many came before.
-    fn first(&mut self, kind: u8, words: &[u8]) -> bool {
+    fn is_new(&mut self, kind: u8, words: &[u8]) -> bool {
         self.seen.len() < MAX_NAMES && self.seen.insert([&[kind], words].concat())
     }
 
-    /// `use A\B, C as D`, `use A\{B, C}`; functions and constants are not loaded by their names.
-    fn imports(&mut self, node: Syntax<'_>) {
+    /// Follows `use A\B, C as D`, `use A\{B, C}`; functions and constants are not loaded by their names.
+    fn follow_imports(&mut self, node: Syntax<'_>) {
         if node.child_by_field_name("type").is_some() {
             return;
         }
@@ -530,12 +541,12 @@ impl Reader<'_, '_, '_, '_> {
             if self.aliases.len() < MAX_NAMES {
                 self.aliases.insert(alias, class.clone());
             }
-            self.class(&class, clause);
+            self.keep_class(&class, clause);
         }
     }
 
-    /// A name in the place of a class.
-    fn named(&mut self, name: Syntax<'_>) {
+    /// Follows a name in the place of a class.
+    fn follow_class_name(&mut self, name: Syntax<'_>) {
         if !matches!(name.kind(), "name" | "qualified_name" | "relative_name") {
             return;
         }
@@ -556,31 +567,31 @@ impl Reader<'_, '_, '_, '_> {
         } else {
             [&self.scope.namespace, &b"\\"[..], text].concat()
         };
-        self.class(&class, name);
+        self.keep_class(&class, name);
     }
 
     /// Keeps the class of that name.
-    fn class(&mut self, class: &[u8], node: Syntax<'_>) {
-        if class.len() > MAX_NAME || !self.first(b'c', class) {
+    fn keep_class(&mut self, class: &[u8], node: Syntax<'_>) {
+        if class.len() > MAX_NAME || !self.is_new(b'c', class) {
             return;
         }
-        let cause = Place::at(self.scope.file, line(node)).cause(EdgeKind::Import, &encode(class));
+        let cause = Place::on_line(self.scope.file, line(node)).cause(EdgeKind::Import, &encode(class));
         let context = self.php.context;
-        if self.php.class(self.needs, self.scope.file, class, &cause) {
+        if self.php.keep_class(self.needs, self.scope.file, class, &cause) {
             return;
         }
-        if let Some(path) = self.beside(class)
-            && let Some(found) = context.file(&RootPath::root(), path.as_bytes())
+        if let Some(path) = self.psr4_sibling(class)
+            && let Some(found) = context.find_file(&RootPath::root(), path.as_bytes())
         {
             self.needs.follow(&found, &cause);
             return;
         }
-        source_file::first(context, self.needs, &self.near, &[composer::psr0(class)], &cause);
+        source_file::keep_first(context, self.needs, &self.near, &[composer::psr0(class)], &cause);
     }
 
     /// Returns the file of a class if namespaces are directories, as PSR-4 has it, and the source itself stands in its
     /// own: whatever loads classes here need not be read for that.
-    fn beside(&self, class: &[u8]) -> Option<RootPath> {
+    fn psr4_sibling(&self, class: &[u8]) -> Option<RootPath> {
         let split =
             |name: &[u8]| -> Vec<Vec<u8>> { name.split(|&b| b == b'\\').map(<[u8]>::to_vec).collect() };
         let (own, class) = (split(&self.scope.namespace), split(class));
@@ -603,7 +614,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     /// The classes of a namespace whose names begin and end as `words` do.
-    fn classes(&mut self, words: &Words, node: Syntax<'_>) {
+    fn keep_namespace_classes(&mut self, words: &Words, node: Syntax<'_>) {
         let head = words.head();
         let Some(end) = head.iter().rposition(|&b| b == b'\\').map(|at| at + 1) else {
             return;
@@ -614,12 +625,12 @@ impl Reader<'_, '_, '_, '_> {
             || namespace.len() > MAX_NAME
             || !namespace.split(|&b| b == b'\\').all(name)
             || !name(&head[end..])
-            || !self.first(b'n', head)
+            || !self.is_new(b'n', head)
         {
             return;
         }
         let mut directories = Vec::new();
-        for installation in self.php.near(self.scope.file) {
+        for installation in self.php.nearest_installations(self.scope.file) {
             directories.extend(installation.tables(self.php.context).namespace(namespace));
         }
         let path: Vec<u8> = namespace
@@ -634,7 +645,7 @@ impl Reader<'_, '_, '_, '_> {
                 .map(|directory| directory.join(&path)),
         );
         directories.extend(
-            self.beside(&[namespace, b"x"].concat())
+            self.psr4_sibling(&[namespace, b"x"].concat())
                 .and_then(|class| class.parent()),
         );
         let tail = if words.whole().is_some() {
@@ -650,61 +661,61 @@ impl Reader<'_, '_, '_, '_> {
             if let Some(found) = self
                 .php
                 .context
-                .directory(&RootPath::root(), directory.as_bytes())
+                .find_directory(&RootPath::root(), directory.as_bytes())
                 && seen.insert(found.path.clone())
             {
                 self.needs.follow(&found, &cause);
-                self.inside(&found.path, &head[end..], &tail, &cause);
+                self.keep_inside(&found.path, &head[end..], &tail, &cause);
             }
         }
     }
 
-    /// A path is included.
-    fn included(&mut self, words: &Words, node: Syntax<'_>) {
+    /// Follows an included path.
+    fn follow_include(&mut self, words: &Words, node: Syntax<'_>) {
         let context = self.php.context;
         let cause = self.cause(EdgeKind::Import, node);
         let Some(path) = words.whole() else {
-            self.partial(words, true, &cause);
+            self.follow_partial_path(words, true, &cause);
             return;
         };
-        if path.is_empty() || contains(path, b"://") || !self.first(b'i', path) {
+        if path.is_empty() || contains(path, b"://") || !self.is_new(b'i', path) {
             return;
         }
         if path.starts_with(b"/") {
-            if let Some(found) = context.file(&RootPath::root(), path) {
+            if let Some(found) = context.find_file(&RootPath::root(), path) {
                 self.needs.follow(&found, &cause);
             }
             return;
         }
         let include_path = self.include_path.iter().chain(&self.php.settings.include_path);
         let names = [path.to_vec()];
-        source_file::first(context, self.needs, include_path, &names, &cause);
+        source_file::keep_first(context, self.needs, include_path, &names, &cause);
         for directory in &self.near {
-            if let Some(found) = context.file(directory, path) {
+            if let Some(found) = context.find_file(directory, path) {
                 self.needs.follow(&found, &cause);
             }
         }
     }
 
-    /// A path with an unknown part.
-    fn partial(&mut self, words: &Words, include: bool, cause: &Cause) {
+    /// Follows a path with an unknown part.
+    fn follow_partial_path(&mut self, words: &Words, include: bool, cause: &Cause) {
         let context = self.php.context;
         let (head, tail) = (words.head(), words.tail());
         let key = words.pieces().join(&b'\0');
-        if !(words.placed || include || self.application) || !self.first(b'p', &key) {
+        if !(words.placed || include || self.application) || !self.is_new(b'p', &key) {
             return;
         }
         if head.starts_with(b"/") {
             // What is unknown behind a directory goes on with a slash.
             let (directory, start) = match head.iter().rposition(|&b| b == b'/') {
-                Some(slash) if context.directory(&RootPath::root(), head).is_none() => {
+                Some(slash) if context.find_directory(&RootPath::root(), head).is_none() => {
                     (&head[..=slash], &head[slash + 1..])
                 }
                 _ => (head, &b""[..]),
             };
-            if let Some(found) = context.directory(&RootPath::root(), directory) {
+            if let Some(found) = context.find_directory(&RootPath::root(), directory) {
                 self.needs.follow(&found, cause);
-                self.inside(&found.path, start, tail, cause);
+                self.keep_inside(&found.path, start, tail, cause);
             }
             return;
         }
@@ -718,9 +729,9 @@ impl Reader<'_, '_, '_, '_> {
         let last = head.is_empty() && words.pieces().len() == 2;
         if last && may_be_path(known) && known.first() != Some(&b'.') {
             let near = self.near.clone();
-            if !source_file::first(context, self.needs, &near, &[known.to_vec()], cause) && include {
+            if !source_file::keep_first(context, self.needs, &near, &[known.to_vec()], cause) && include {
                 let include_path = &self.php.settings.include_path;
-                source_file::first(context, self.needs, include_path, &[known.to_vec()], cause);
+                source_file::keep_first(context, self.needs, include_path, &[known.to_vec()], cause);
             }
         } else if let Some(slash) = known.iter().rposition(|&b| b == b'/').filter(|_| !last)
             && may_be_path(&known[..=slash])
@@ -728,19 +739,19 @@ impl Reader<'_, '_, '_, '_> {
             let found = self
                 .near
                 .iter()
-                .find_map(|near| context.directory(near, &known[..=slash]));
+                .find_map(|near| context.find_directory(near, &known[..=slash]));
             if let Some(found) = found {
                 self.needs.follow(&found, cause);
-                self.inside(&found.path, &known[slash + 1..], tail, cause);
+                self.keep_inside(&found.path, &known[slash + 1..], tail, cause);
             }
         }
     }
 
-    /// Something in `directory` is needed, of which the path begins with `start` and ends with `tail`.
+    /// Keeps what is in `directory` and of which the path begins with `start` and ends with `tail`.
     ///
     /// A directory of the application's own is kept whole, of another one what matches; beside and above the source
     /// that names it, files of the directory itself.
-    fn inside(&mut self, directory: &RootPath, start: &[u8], tail: &[u8], cause: &Cause) {
+    fn keep_inside(&mut self, directory: &RootPath, start: &[u8], tail: &[u8], cause: &Cause) {
         if self.owns(directory) {
             application_directory::keep(self.php.context, self.needs, directory, cause);
             return;
@@ -757,7 +768,7 @@ impl Reader<'_, '_, '_, '_> {
                 .take(MAX_ENTRIES)
                 .collect()
         } else {
-            self.php.walk(directory)
+            self.php.package_entries(directory)
         };
         let files = all.into_iter().filter(|(path, entry)| {
             let rest = path
@@ -774,11 +785,11 @@ impl Reader<'_, '_, '_, '_> {
     fn owns(&self, directory: &RootPath) -> bool {
         self.application
             && application_directory::may_be_own(self.php.context, directory)
-            && self.php.installed(directory).is_none()
+            && self.php.installation_of(directory).is_none()
     }
 
-    /// An expression that may be a path from here, a class, or a string of the application's.
-    fn expression(&mut self, node: Syntax<'_>) {
+    /// Follows an expression that may be a path from here, a class, or a string of the application's.
+    fn follow_expression(&mut self, node: Syntax<'_>) {
         if self.read.contains(&node.id()) {
             return;
         }
@@ -786,9 +797,9 @@ impl Reader<'_, '_, '_, '_> {
             let cause = self.cause(EdgeKind::Literal, node);
             let Some(text) = words.whole() else {
                 if words.head().contains(&b'\\') {
-                    self.classes(&words, node);
+                    self.keep_namespace_classes(&words, node);
                 } else {
-                    self.partial(&words, false, &cause);
+                    self.follow_partial_path(&words, false, &cause);
                 }
                 continue;
             };
@@ -796,64 +807,70 @@ impl Reader<'_, '_, '_, '_> {
                 continue;
             }
             if words.placed {
-                self.placed(text, node);
+                self.keep_placed(text, node);
             } else if text.contains(&b'\\') {
                 if let Some(class) = class_name(text) {
-                    self.class(&class, node);
+                    self.keep_class(&class, node);
                 } else if self.application && text.ends_with(b"\\") {
                     // A prefix that something is put behind elsewhere.
-                    self.classes(&words, node);
+                    self.keep_namespace_classes(&words, node);
                 }
-            } else if self.application && self.first(b'l', text) {
+            } else if self.application && self.is_new(b'l', text) {
                 if text.starts_with(b"/") {
-                    let place = Place::at(self.scope.file, line(node));
+                    let place = Place::on_line(self.scope.file, line(node));
                     absolute_path::keep(self.php.context, self.needs, text, place);
                 } else if may_be_path(text) {
-                    source_file::first(self.php.context, self.needs, &self.near, &[text.to_vec()], &cause);
+                    source_file::keep_first(
+                        self.php.context,
+                        self.needs,
+                        &self.near,
+                        &[text.to_vec()],
+                        &cause,
+                    );
                 }
             }
         }
     }
 
-    /// A path that starts at the place of the source.
-    fn placed(&mut self, path: &[u8], node: Syntax<'_>) {
-        if !self.first(b'p', path) {
+    /// Keeps what stands at a path that starts at the place of the source.
+    fn keep_placed(&mut self, path: &[u8], node: Syntax<'_>) {
+        if !self.is_new(b'p', path) {
             return;
         }
         let context = self.php.context;
         let root = RootPath::root();
         let cause = self.cause(EdgeKind::Literal, node);
-        if let Some(file) = context.file(&root, path) {
+        if let Some(file) = context.find_file(&root, path) {
             self.needs.follow(&file, &cause);
-        } else if let Some(found) = context.directory(&root, path) {
+        } else if let Some(found) = context.find_directory(&root, path) {
             self.needs.follow(&found, &cause);
-            self.inside(&found.path, b"", b"", &cause);
+            self.keep_inside(&found.path, b"", b"", &cause);
         } else if is_pattern(path) {
-            for path in context.matching(path).into_iter().take(MAX_ENTRIES) {
-                if let Some(found) = context.file(&root, path.as_bytes()) {
+            for path in context.find_matches(path).into_iter().take(MAX_ENTRIES) {
+                if let Some(found) = context.find_file(&root, path.as_bytes()) {
                     self.needs.follow(&found, &cause);
                 }
             }
         }
     }
 
-    /// `new X(…)`: the class, and what template engines and processes are given.
-    fn created(&mut self, node: Syntax<'_>) {
+    /// Follows `new X(…)`: the class, and the arguments of template engines and processes.
+    fn follow_construction(&mut self, node: Syntax<'_>) {
         let Some(class) = node.named_child(0) else { return };
-        self.named(class);
+        self.follow_class_name(class);
         let arguments = arguments(node);
         if self.text(class).ends_with(b"Process")
             && let Some(&array) = arguments.first()
         {
-            self.program(array, node);
+            self.keep_program(array, node);
         }
         for argument in arguments {
-            self.directory(argument);
+            self.keep_directory(argument);
         }
     }
 
-    /// `$x->setTemplateDir('…')` and the like.
-    fn told(&mut self, node: Syntax<'_>) {
+    /// Follows `$x->setTemplateDir('…')` and the like.
+    fn follow_method_call(&mut self, node: Syntax<'_>) {
         let name = node
             .child_by_field_name("name")
             .map(|name| self.text(name).to_ascii_lowercase());
@@ -864,13 +881,13 @@ impl Reader<'_, '_, '_, '_> {
         });
         if tells {
             for argument in arguments(node) {
-                self.directory(argument);
+                self.keep_directory(argument);
             }
         }
     }
 
-    /// An argument may be a directory of the application's, or a pattern of what is in one.
-    fn directory(&mut self, argument: Syntax<'_>) {
+    /// Keeps an argument that is a directory of the application's, or a pattern of what is in one.
+    fn keep_directory(&mut self, argument: Syntax<'_>) {
         if !self.application || !matches!(argument.kind(), "string" | "encapsed_string") {
             return;
         }
@@ -879,19 +896,22 @@ impl Reader<'_, '_, '_, '_> {
             let Some(path) = words.whole().filter(|path| !path.starts_with(b"/")) else {
                 continue;
             };
-            if path.is_empty() || path.len() > MAX_NAME || !self.first(b'd', path) {
+            if path.is_empty() || path.len() > MAX_NAME || !self.is_new(b'd', path) {
                 continue;
             }
             if is_pattern(path) {
                 let near = self.near.iter().map(|near| near.join(path));
                 for pattern in near.collect::<BTreeSet<_>>() {
-                    let place = Place::at(self.scope.file, line(argument));
+                    let place = Place::on_line(self.scope.file, line(argument));
                     absolute_path::keep(context, self.needs, pattern.as_bytes(), place);
                 }
                 continue;
             }
             let cause = self.cause(EdgeKind::Literal, argument);
-            let found = self.near.iter().find_map(|near| context.directory(near, path));
+            let found = self
+                .near
+                .iter()
+                .find_map(|near| context.find_directory(near, path));
             if let Some(found) = found.filter(|found| self.owns(&found.path)) {
                 self.needs.follow(&found, &cause);
                 application_directory::keep(context, self.needs, &found.path, &cause);
@@ -899,8 +919,8 @@ impl Reader<'_, '_, '_, '_> {
         }
     }
 
-    /// A function is called.
-    fn called(&mut self, node: Syntax<'_>) {
+    /// Follows the call of a function.
+    fn follow_function_call(&mut self, node: Syntax<'_>) {
         let Some(function) = node.child_by_field_name("function") else {
             return;
         };
@@ -909,9 +929,11 @@ impl Reader<'_, '_, '_, '_> {
         if name == b"session_start" {
             let cause = self.cause(EdgeKind::Literal, node);
             let directories = self.php.settings.sessions.iter();
-            for path in
-                directories.flat_map(|path| self.php.context.directory(&RootPath::root(), path.as_bytes()))
-            {
+            for path in directories.flat_map(|path| {
+                self.php
+                    .context
+                    .find_directory(&RootPath::root(), path.as_bytes())
+            }) {
                 self.needs.follow(&path, &cause);
             }
         }
@@ -919,17 +941,17 @@ impl Reader<'_, '_, '_, '_> {
         match name {
             _ if SHELLS.contains(&name) => {
                 for words in self.values(first) {
-                    self.command_line(&words, node);
+                    self.follow_command_line(&words, node);
                 }
             }
-            b"proc_open" if first.kind() == "array_creation_expression" => self.program(first, node),
+            b"proc_open" if first.kind() == "array_creation_expression" => self.keep_program(first, node),
             b"proc_open" => {
                 for words in self.values(first) {
-                    self.command_line(&words, node);
+                    self.follow_command_line(&words, node);
                 }
             }
-            b"pcntl_exec" => self.program(first, node),
-            b"set_include_path" => self.include_path(first),
+            b"pcntl_exec" => self.keep_program(first, node),
+            b"set_include_path" => self.extend_include_path(first),
             b"ini_set"
                 if self
                     .text(first)
@@ -939,17 +961,19 @@ impl Reader<'_, '_, '_, '_> {
                 arguments
                     .get(1)
                     .into_iter()
-                    .for_each(|path| self.include_path(*path));
+                    .for_each(|path| self.extend_include_path(*path));
             }
-            b"dirname" | b"realpath" | b"rtrim" | b"sprintf" | b"implode" | b"join" => self.expression(node),
-            _ if LISTING.contains(&name) => self.directory(first),
+            b"dirname" | b"realpath" | b"rtrim" | b"sprintf" | b"implode" | b"join" => {
+                self.follow_expression(node)
+            }
+            _ if LISTING.contains(&name) => self.keep_directory(first),
             _ => {}
         }
     }
 
     /// Adds the directories that `path` is made of to the search path of later includes; an application's own are kept
     /// whole.
-    fn include_path(&mut self, path: Syntax<'_>) {
+    fn extend_include_path(&mut self, path: Syntax<'_>) {
         let cause = self.cause(EdgeKind::Literal, path);
         for words in self.scope.values(path, &mut Vec::new()) {
             let members = words
@@ -960,7 +984,7 @@ impl Reader<'_, '_, '_, '_> {
                 .filter(|member| member.starts_with(b"/"))
                 .take(MAX_MEMBERS)
             {
-                let found = self.php.context.directory(&RootPath::root(), member);
+                let found = self.php.context.find_directory(&RootPath::root(), member);
                 let Some(found) = found.filter(|_| self.include_path.len() < MAX_MEMBERS) else {
                     continue;
                 };
@@ -973,24 +997,24 @@ impl Reader<'_, '_, '_, '_> {
         }
     }
 
-    /// `words` are a line for `/bin/sh`.
-    fn command_line(&mut self, words: &Words, node: Syntax<'_>) {
-        // Libraries beside the interpreter would run programs in a corner that nobody asks for.
+    /// Follows a line for `/bin/sh`.
+    fn follow_command_line(&mut self, words: &Words, node: Syntax<'_>) {
+        // Libraries beside the interpreter run programs only in rare cases.
         if self.library {
             return;
         }
-        let place = Place::at(self.scope.file, line(node));
+        let place = Place::on_line(self.scope.file, line(node));
         let context = self.php.context;
-        context.command(self.needs, b"sh", place);
+        context.keep_command(self.needs, b"sh", place);
         // A byte that no program is named by stands for what is not known.
         let known = words.pieces().join(&b'\x01');
-        if self.first(b'x', &known) {
-            source_file::command_line(context, self.needs, &known, place);
+        if self.is_new(b'x', &known) {
+            source_file::keep_command_line(context, self.needs, &known, place);
         }
     }
 
-    /// A program, or a list of words that begins with one, is run without a shell.
-    fn program(&mut self, words: Syntax<'_>, node: Syntax<'_>) {
+    /// Keeps a program that is run without a shell, alone or before its arguments.
+    fn keep_program(&mut self, words: Syntax<'_>, node: Syntax<'_>) {
         if self.library {
             return;
         }
@@ -999,10 +1023,10 @@ impl Reader<'_, '_, '_, '_> {
             .filter(|_| words.kind() == "array_creation_expression");
         let program = element.map_or(Some(words), value::last_child);
         let Some(program) = program else { return };
-        let place = Place::at(self.scope.file, line(node));
+        let place = Place::on_line(self.scope.file, line(node));
         for words in self.scope.values(program, &mut Vec::new()) {
             if let Some(name) = words.whole() {
-                self.php.context.command(self.needs, name, place);
+                self.php.context.keep_command(self.needs, name, place);
             }
         }
     }

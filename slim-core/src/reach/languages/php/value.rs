@@ -1,4 +1,4 @@
-//! What an expression of PHP is, as far as it can be told without running it: strings and paths.
+//! Values of PHP's expressions, as far as they are known without running them: strings and paths.
 //!
 //! An expression may have several values: the branches of a condition, the elements of an array that is indexed, all
 //! that a source assigns to a variable. Between what is known of a string may stand parts that are not.
@@ -80,12 +80,12 @@ impl Words {
         &self.pieces
     }
 
-    /// Bytes in it.
+    /// Number of its known bytes.
     fn len(&self) -> usize {
         self.pieces.iter().map(Vec::len).sum()
     }
 
-    /// This with `other` behind it.
+    /// Returns this with `other` behind it.
     fn then(&self, other: &Self) -> Self {
         let mut joined = self.clone();
         joined.placed |= other.placed && self.pieces.iter().all(Vec::is_empty) && self.whole().is_some();
@@ -161,7 +161,7 @@ impl<'s> Scope<'s> {
         values
     }
 
-    /// Takes what `node` tells about variables, properties and constants.
+    /// Takes what `node` assigns to variables, properties and constants.
     pub(super) fn learn(&mut self, node: Node<'_>) {
         let field = |name| node.child_by_field_name(name);
         match node.kind() {
@@ -251,7 +251,7 @@ impl<'s> Scope<'s> {
         }
     }
 
-    /// `target` is given one of `values`: a variable, a property, an element of one, or each in a list.
+    /// Learns that `target` has one of `values`: a variable, a property, an element of one, or each in a list.
     fn learn_all(&mut self, target: Node<'_>, values: &Values) {
         let mut todo = vec![target];
         for _ in 0..MAX_OPERANDS {
@@ -414,7 +414,7 @@ impl<'s> Scope<'s> {
         values
     }
 
-    /// Every one of `left` with every one of `right` behind it.
+    /// Returns every one of `left` with every one of `right` behind it.
     fn joined(&mut self, left: Values, right: &Values) -> Values {
         let (mut left, mut right) = (left, right.clone());
         while left.len() * right.len() > MAX_VALUES {
@@ -435,7 +435,7 @@ impl<'s> Scope<'s> {
         joined
     }
 
-    /// `a . b . c`, which is nested to the left as deep as it is long.
+    /// Evaluates `a . b . c`, which is nested to the left as deep as it is long.
     fn concatenation(&mut self, node: Node<'_>, depth: usize, read: &mut Vec<usize>) -> Values {
         let mut operands = Vec::new();
         let mut left = Some(node);
@@ -460,7 +460,7 @@ impl<'s> Scope<'s> {
         values
     }
 
-    /// `dirname`, `realpath`, `rtrim`, `sprintf` and `implode`, which make paths.
+    /// Evaluates `dirname`, `realpath`, `rtrim`, `sprintf` and `implode`, which make paths.
     fn call(&mut self, node: Node<'_>, depth: usize, read: &mut Vec<usize>) -> Values {
         let Some(function) = node.child_by_field_name("function") else {
             return unknown();
@@ -583,7 +583,7 @@ impl<'s> Scope<'s> {
     }
 }
 
-/// The directory `levels` above a path, as `dirname` tells it.
+/// The directory `levels` above a path, as `dirname` returns it.
 fn above(words: &Words, levels: usize) -> Words {
     let Some(path) = words.whole().filter(|path| path.starts_with(b"/")) else {
         return Words::unknown();

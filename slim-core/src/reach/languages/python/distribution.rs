@@ -23,7 +23,7 @@ pub(super) struct Distributions {
 
 impl Distributions {
     /// Reads the file lists of what stands in `sites`.
-    pub(super) fn of<'s>(context: &Context<'_>, sites: impl Iterator<Item = &'s RootPath>) -> Self {
+    pub(super) fn read<'s>(context: &Context<'_>, sites: impl Iterator<Item = &'s RootPath>) -> Self {
         let mut found = Self::default();
         let metadata =
             sites.flat_map(|site| context.rootfs.children(site).map(move |(path, _)| (site, path)));

@@ -1,15 +1,16 @@
-//! Python: what a kept source imports, function bodies included, and what belongs to a kept module.
+//! Python: the modules that a kept source imports, function bodies included, and the files of a kept module.
 //!
-//! Modules are looked for as the interpreter would, along a search path that the image tells ([`search_path`]): a module of
-//! a standard library or of a site directory looks in its own interpreter or virtual environment; an application's
-//! looks beside itself, in WORKDIR and PYTHONPATH, then in the virtual environments and in the interpreter of PATH.
-//! Beside modules these come along: `__pycache__`, the metadata and entry points of distributions ([`distribution`]),
-//! data files in packages, and what some modules look for at run time (`profiles/reach/python.json`).
+//! Modules are looked for as the interpreter would, along a search path that follows from the image ([`search_path`]):
+//! a module of a standard library or of a site directory looks in its own interpreter or virtual environment; an
+//! application's looks beside itself, in WORKDIR and PYTHONPATH, then in the virtual environments and in the
+//! interpreter of PATH. Beside modules these come along: `__pycache__`, the metadata and entry points of distributions
+//! ([`distribution`]), data files in packages, and what some modules look for at run time
+//! (`profiles/reach/python.json`).
 //!
 //! Not followed, since nearly nothing in production needs it and much hangs on it: imports for type checkers
 //! (`if TYPE_CHECKING:`), a library's blocks for running it as a program (`if __name__ == "__main__":`, and in the
 //! standard library functions such as `main` and `_test`), and developers' tools (`pydoc`, `unittest`, …) that the
-//! standard library's functions import: those come where an application or a distribution imports them. What installs
+//! standard library's functions import: those come where an application or a distribution imports them. Target installs
 //! and builds distributions (setuptools, pip) comes only where an application imports it, or a module at its top. Names
 //! that are computed, and `__all__` for `import *`, are not known.
 
@@ -31,7 +32,7 @@ use crate::reach::languages::language::{Language, Sample};
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::tables::Tables;
 use distribution::Distributions;
-use references::{Named, Origin, What, named};
+use references::{Origin, Reference, Target, references};
 use search_path::{Environment, Search};
 
 /// The largest number of entries below a package or a data directory that are looked at.
@@ -74,7 +75,7 @@ pub(super) const LANGUAGE: Language = Language {
     package_markers: &[],
 };
 
-/// Python: what a kept source imports.
+/// The resolver of Python.
 pub(super) struct Python<'a> {
     context: &'a Context<'a>,
     search: Search,
@@ -85,16 +86,16 @@ pub(super) struct Python<'a> {
 
 /// The search path of a kept file: one path for each environment that it may run in.
 struct Paths<'e> {
-    own: Vec<RootPath>,
+    beside: Vec<RootPath>,
     environments: Vec<(&'e Environment, bool)>,
 }
 
 impl<'a> Python<'a> {
-    /// Resolves in `context`.
+    /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let search = Search::of(context);
-        let distributions = Distributions::of(context, search.sites.iter());
-        let program = |name: &[u8]| context.environment.program(context.rootfs, name, None);
+        let search = Search::read(context);
+        let distributions = Distributions::read(context, search.sites.iter());
+        let program = |name: &[u8]| context.environment.find_program(context.rootfs, name, None);
         let first = program(b"python3").or_else(|| program(b"python"));
         // A virtual environment's interpreter is a link in it; the nearest one is the environment that runs.
         let first = first.and_then(|found| {
@@ -118,7 +119,7 @@ impl<'a> Python<'a> {
     }
 
     /// Returns the owner of the source `path`.
-    fn origin(&self, path: &RootPath) -> Origin {
+    fn origin_of(&self, path: &RootPath) -> Origin {
         match self.search.library(path) {
             Some(library) if self.search.standard.contains(&library) => Origin::Standard,
             None if self.context.packages.owner(path).is_none()
@@ -132,7 +133,7 @@ impl<'a> Python<'a> {
 
     /// Returns the directories in which the source at `path` looks for modules; `interpreter` is what its first line
     /// names.
-    fn paths(&self, path: &RootPath, interpreter: Option<&[u8]>) -> Paths<'_> {
+    fn search_paths(&self, path: &RootPath, interpreter: Option<&[u8]>) -> Paths<'_> {
         let all = &self.search.environments;
         if let Some(library) = self.search.library(path) {
             let standard = self.search.standard.contains(&library);
@@ -147,14 +148,14 @@ impl<'a> Python<'a> {
                 environments.retain(|e| !e.is_virtual);
             }
             return Paths {
-                own: vec![library],
+                beside: vec![library],
                 environments: environments.into_iter().map(|e| (e, !standard)).collect(),
             };
         }
-        let mut own = Vec::new();
+        let mut beside = Vec::new();
         let mut add = |directory: RootPath| {
-            if !own.contains(&directory) {
-                own.push(directory);
+            if !beside.contains(&directory) {
+                beside.push(directory);
             }
         };
         let package = |directory: &RootPath| {
@@ -174,7 +175,7 @@ impl<'a> Python<'a> {
             .take(100)
         {
             let workdir = &self.context.environment.workdir;
-            if let Some(found) = self.context.directory(workdir, directory) {
+            if let Some(found) = self.context.find_directory(workdir, directory) {
                 add(found.path);
             }
         }
@@ -192,13 +193,13 @@ impl<'a> Python<'a> {
             environments = all.iter().collect();
         }
         Paths {
-            own,
+            beside,
             environments: environments.into_iter().map(|e| (e, true)).collect(),
         }
     }
 
     /// Returns what `import NAMES` leads to in each environment of `paths`.
-    fn find(&self, paths: &Paths<'_>, names: &str) -> Vec<search_path::Found> {
+    fn find_modules(&self, paths: &Paths<'_>, names: &str) -> Vec<search_path::Found> {
         let mut all: Vec<search_path::Found> = Vec::new();
         let none = Environment::default();
         let alone = [(&none, true)];
@@ -208,7 +209,7 @@ impl<'a> Python<'a> {
             &paths.environments
         };
         for (environment, sites) in environments {
-            let mut directories = paths.own.clone();
+            let mut directories = paths.beside.clone();
             directories.extend(environment.standard.iter().cloned());
             if *sites {
                 directories.extend(environment.sites.iter().cloned());
@@ -224,7 +225,7 @@ impl<'a> Python<'a> {
     }
 
     /// Keeps what `import` (relative to `path` by `level` dots) leads to.
-    fn import(
+    fn keep_import(
         &self,
         needs: &mut Needs<'_>,
         paths: &Paths<'_>,
@@ -246,7 +247,7 @@ impl<'a> Python<'a> {
                 return;
             };
             relative = Paths {
-                own: vec![directory],
+                beside: vec![directory],
                 environments: Vec::new(),
             };
             &relative
@@ -254,7 +255,7 @@ impl<'a> Python<'a> {
             paths
         };
         let mut keep = |name: &str, whole: bool| {
-            for found in self.find(paths, name) {
+            for found in self.find_modules(paths, name) {
                 if whole && !found.complete {
                     continue;
                 }
@@ -276,7 +277,7 @@ impl<'a> Python<'a> {
     }
 
     /// Keeps what `source` names.
-    fn source(
+    fn follow_source(
         &self,
         needs: &mut Needs<'_>,
         paths: &Paths<'_>,
@@ -284,48 +285,48 @@ impl<'a> Python<'a> {
         origin: Origin,
         source: &[u8],
     ) {
-        let (extent, found) = named(source, origin, self.context.cancel);
-        extent.settle(self.context, needs, path, source);
-        self.named(needs, paths, path, origin, &found);
+        let (extent, found) = references(source, origin, self.context.cancel);
+        extent.report_limits(self.context, needs, path, source);
+        self.follow_references(needs, paths, path, origin, &found);
     }
 
     /// Keeps what a source names.
-    fn named(
+    fn follow_references(
         &self,
         needs: &mut Needs<'_>,
         paths: &Paths<'_>,
         path: &RootPath,
         origin: Origin,
-        named: &[Named],
+        named: &[Reference],
     ) {
         let table = &Tables::built_in().python;
-        for Named { line, what, inner } in named {
-            let place = Place::at(path, *line);
+        for Reference { line, what, inner } in named {
+            let place = Place::on_line(path, *line);
             match what {
-                What::Import { level, module, names } => {
+                Target::Import { level, module, names } => {
                     let top = module.split('.').next().unwrap_or_default();
                     let is_in = |names: &[String]| *level == 0 && names.iter().any(|name| name == top);
                     let tool = is_in(&table.tools) && origin == Origin::Standard;
                     let build_tool = is_in(&table.build_tools) && origin != Origin::Application;
                     if !(*inner && (tool || build_tool)) {
-                        self.import(needs, paths, place, (*level, module, names));
+                        self.keep_import(needs, paths, place, (*level, module, names));
                     }
                 }
-                What::Resource { package, file } => {
-                    self.import(needs, paths, place, (0, package, &[]));
+                Target::Resource { package, file } => {
+                    self.keep_import(needs, paths, place, (0, package, &[]));
                     let cause = place.cause(EdgeKind::Distribution, file);
-                    for found in self.find(paths, package) {
+                    for found in self.find_modules(paths, package) {
                         for directory in found.directories.iter().filter(|_| !file.is_empty()) {
-                            if let Some(file) = self.context.file(directory, file) {
+                            if let Some(file) = self.context.find_file(directory, file) {
                                 needs.follow(&file, &cause);
                             }
                         }
                     }
                 }
-                What::Dotted(name) => {
+                Target::Dotted(name) => {
                     let cause = place.cause(EdgeKind::Import, name);
                     for found in self
-                        .find(paths, name)
+                        .find_modules(paths, name)
                         .iter()
                         .filter(|found| found.names > 1 || found.complete)
                     {
@@ -334,21 +335,21 @@ impl<'a> Python<'a> {
                         }
                     }
                 }
-                What::Command(name) => self.context.command(needs, name, place),
-                What::Shell(line) => {
-                    self.context.command(needs, b"sh", place);
+                Target::Command(name) => self.context.keep_command(needs, name, place),
+                Target::Shell(line) => {
+                    self.context.keep_command(needs, b"sh", place);
                     for command in shell_commands(line) {
-                        self.context.command(needs, command.as_bytes(), place);
+                        self.context.keep_command(needs, command.as_bytes(), place);
                     }
                 }
-                What::Path(named) => absolute_path::keep(self.context, needs, named, place),
+                Target::Path(named) => absolute_path::keep(self.context, needs, named, place),
             }
         }
     }
 
     /// Keeps what belongs to the module at `path`: the package's own `__init__`, compiled forms, and what the table
     /// says.
-    fn module(&self, needs: &mut Needs<'_>, path: &RootPath, origin: Origin) {
+    fn keep_module_files(&self, needs: &mut Needs<'_>, path: &RootPath, origin: Origin) {
         let optimised = self
             .context
             .environment
@@ -358,7 +359,7 @@ impl<'a> Python<'a> {
             let plain = !contains(compiled.as_bytes(), b".opt-");
             if plain || optimised {
                 let quote = Some("compiled".to_owned());
-                needs.edge(compiled, EdgeKind::Distribution, path, quote);
+                needs.mark_edge(compiled, EdgeKind::Distribution, path, quote);
             }
         }
         let Some(directory) = path.parent() else { return };
@@ -371,18 +372,18 @@ impl<'a> Python<'a> {
         if let Some(init) = package.map(|package| package.child(b"__init__.py"))
             && needs.rootfs().get(&init).is_some()
         {
-            needs.edge(&init, EdgeKind::Import, path, Some("its package".to_owned()));
+            needs.mark_edge(&init, EdgeKind::Import, path, Some("its package".to_owned()));
         }
         if let Some(library) = self.search.library(path) {
-            self.data(needs, path, &library);
+            self.keep_table_data(needs, path, &library);
         }
         if is_init && origin != Origin::Standard && !self.search.sites.contains(&directory) {
-            self.package_data(needs, path, &directory);
+            self.keep_package_data(needs, path, &directory);
         }
     }
 
     /// Keeps what the table says of a library's module.
-    fn data(&self, needs: &mut Needs<'_>, path: &RootPath, library: &RootPath) {
+    fn keep_table_data(&self, needs: &mut Needs<'_>, path: &RootPath, library: &RootPath) {
         let inside = path
             .as_bytes()
             .get(library.as_bytes().len() + 1..)
@@ -396,28 +397,28 @@ impl<'a> Python<'a> {
         if table.whole.iter().any(|whole| whole == name)
             && let Some(directory) = path.parent().filter(|directory| directory != library)
         {
-            self.below(needs, path, &directory, "loaded by name");
+            self.keep_below(needs, path, &directory, "loaded by name");
         }
         for rule in table
             .data
             .iter()
             .filter(|rule| rule.modules.iter().any(|module| module == name))
         {
-            let place = Place::of(path);
+            let place = Place::in_file(path);
             let cause = place.cause(EdgeKind::Family, name);
             let root = RootPath::root();
             for data in &rule.paths {
-                if let Some(file) = self.context.file(&root, data) {
+                if let Some(file) = self.context.find_file(&root, data) {
                     needs.follow(&file, &cause);
-                } else if let Some(directory) = self.context.directory(&root, data) {
+                } else if let Some(directory) = self.context.find_directory(&root, data) {
                     needs.follow(&directory, &cause);
-                    self.below(needs, path, &directory.path, name);
+                    self.keep_below(needs, path, &directory.path, name);
                 }
             }
             // Looked up as an application would: a standard library does not know who uses it.
-            let paths = self.paths(&RootPath::new("/-"), None);
+            let paths = self.search_paths(&RootPath::new("/-"), None);
             for import in &rule.imports {
-                for found in self.find(&paths, import) {
+                for found in self.find_modules(&paths, import) {
                     found
                         .files
                         .iter()
@@ -428,17 +429,17 @@ impl<'a> Python<'a> {
     }
 
     /// Keeps all that is below `directory`, but for other versions' compiled modules.
-    fn below(&self, needs: &mut Needs<'_>, from: &RootPath, directory: &RootPath, why: &str) {
+    fn keep_below(&self, needs: &mut Needs<'_>, from: &RootPath, directory: &RootPath, why: &str) {
         let rootfs = needs.rootfs();
         for (path, entry) in rootfs.below(directory).take(MAX_DATA) {
             if !entry.is_dir() && path.extension() != Some(b"pyc") {
-                needs.edge(path, EdgeKind::Family, from, Some(why.to_owned()));
+                needs.mark_edge(path, EdgeKind::Family, from, Some(why.to_owned()));
             }
         }
     }
 
     /// Keeps the files beside a package's modules that are its data, unless they are too many.
-    fn package_data(&self, needs: &mut Needs<'_>, init: &RootPath, directory: &RootPath) {
+    fn keep_package_data(&self, needs: &mut Needs<'_>, init: &RootPath, directory: &RootPath) {
         let rootfs = needs.rootfs();
         let mut data = Vec::new();
         let mut bytes = 0_u64;
@@ -449,7 +450,7 @@ impl<'a> Python<'a> {
                 || data.len() as u64 > self.context.limits.own_files
                 || bytes > self.context.limits.own_bytes
             {
-                needs.note(format!(
+                needs.add_note(format!(
                     "{directory}: too much data in this package to keep all of it; --include what is needed"
                 ));
                 return;
@@ -472,7 +473,7 @@ impl<'a> Python<'a> {
                 .is_some_and(|extension| NO_DATA.contains(&extension));
             let module = contains(name, b".cpython-") || name.ends_with(b".abi3.so");
             let hidden = name.starts_with(b".")
-                || Tables::built_in().own.left_out.iter().any(|left| {
+                || Tables::built_in().application.left_out.iter().any(|left| {
                     left.names.iter().any(|pattern| match pattern.strip_prefix('*') {
                         Some(end) => name.ends_with(end.as_bytes()),
                         None => name == pattern.as_bytes(),
@@ -484,7 +485,7 @@ impl<'a> Python<'a> {
             }
         }
         for path in data {
-            needs.edge(
+            needs.mark_edge(
                 path,
                 EdgeKind::Distribution,
                 init,
@@ -494,16 +495,16 @@ impl<'a> Python<'a> {
     }
 
     /// Keeps the metadata of the distribution that `path` belongs to.
-    fn distribution(&self, needs: &mut Needs<'_>, path: &RootPath) {
+    fn keep_distribution(&self, needs: &mut Needs<'_>, path: &RootPath) {
         let Some(metadata) = self.distributions.metadata(path) else {
             return;
         };
         let name = metadata.name().map(encode).unwrap_or_default().into_owned();
         let rootfs = needs.rootfs();
-        needs.edge(metadata, EdgeKind::Distribution, path, Some(name.clone()));
+        needs.mark_edge(metadata, EdgeKind::Distribution, path, Some(name.clone()));
         for (file, entry) in rootfs.children(metadata).take(200) {
             if !entry.is_dir() {
-                needs.edge(file, EdgeKind::Distribution, path, Some(name.clone()));
+                needs.mark_edge(file, EdgeKind::Distribution, path, Some(name.clone()));
             }
         }
     }
@@ -515,49 +516,49 @@ impl Resolver for Python<'_> {
             return Ok(());
         }
         let path = node.path;
-        self.distribution(needs, path);
+        self.keep_distribution(needs, path);
         match path.extension() {
             Some(b"py" | b"pyw") => {
-                let origin = self.origin(path);
-                self.module(needs, path, origin);
+                let origin = self.origin_of(path);
+                self.keep_module_files(needs, path, origin);
                 let source = node.source()?;
-                let paths = self.paths(path, interpreter(source));
-                self.source(needs, &paths, path, origin, source);
+                let paths = self.search_paths(path, interpreter(source));
+                self.follow_source(needs, &paths, path, origin, source);
             }
             Some(b"pyc") if path.parent().is_some_and(|p| p.name() != Some(b"__pycache__")) => {
-                self.module(needs, path, self.origin(path));
+                self.keep_module_files(needs, path, self.origin_of(path));
             }
             Some(b"pth")
                 if path
                     .parent()
                     .is_some_and(|site| self.search.sites.contains(&site)) =>
             {
-                let paths = self.paths(path, None);
+                let paths = self.search_paths(path, None);
                 for (number, line) in node.source()?.split(|&b| b == b'\n').take(1000).enumerate() {
                     if line.starts_with(b"import ") || line.starts_with(b"import\t") {
-                        let (extent, mut found) = named(line, Origin::Library, self.context.cancel);
-                        extent.settle(self.context, needs, path, line);
+                        let (extent, mut found) = references(line, Origin::Library, self.context.cancel);
+                        extent.report_limits(self.context, needs, path, line);
                         found.iter_mut().for_each(|named| named.line += number);
-                        self.named(needs, &paths, path, Origin::Library, &found);
+                        self.follow_references(needs, &paths, path, Origin::Library, &found);
                     }
                 }
             }
             Some(b"txt") if path.name() == Some(b"entry_points.txt") => {
-                let paths = self.paths(path, None);
+                let paths = self.search_paths(path, None);
                 let build_tools = &Tables::built_in().python.build_tools;
                 for (line, module) in distribution::entry_points(node.source()?) {
                     let top = module.split('.').next().unwrap_or_default();
                     if build_tools.iter().any(|tool| tool == top) {
                         continue;
                     }
-                    self.import(needs, &paths, Place::at(path, line), (0, &module, &[]));
+                    self.keep_import(needs, &paths, Place::on_line(path, line), (0, &module, &[]));
                 }
             }
             _ if node.entry.mode & 0o111 != 0 => {
                 if let Some(interpreter) = interpreter(node.head()?).map(<[u8]>::to_vec) {
-                    let origin = self.origin(path);
-                    let paths = self.paths(path, Some(&interpreter));
-                    self.source(needs, &paths, path, origin, node.source()?);
+                    let origin = self.origin_of(path);
+                    let paths = self.search_paths(path, Some(&interpreter));
+                    self.follow_source(needs, &paths, path, origin, node.source()?);
                 }
             }
             _ => {}

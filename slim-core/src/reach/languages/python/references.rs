@@ -1,4 +1,4 @@
-//! What a Python source names: its imports, resources, programs and paths.
+//! References of a Python source: imports, resources, programs and paths.
 
 use tree_sitter::Node;
 
@@ -24,18 +24,18 @@ pub(super) enum Origin {
 
 /// Something that a source names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct Reference {
     /// The line, from 1.
     pub(super) line: usize,
-    /// What.
-    pub(super) what: What,
+    /// The target.
+    pub(super) what: Target,
     /// True if it is named in a function's body.
     pub(super) inner: bool,
 }
 
 /// The kinds of things that a source names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Target {
     /// `import module`, or `from module import names`.
     Import {
         /// Leading dots.
@@ -62,10 +62,10 @@ pub(super) enum What {
     Path(Vec<u8>),
 }
 
-/// Everything that `source` names, and how far it was read. Blocks that are for type checkers only are not read, nor, in libraries, those that
-/// are for running the module as a program.
-pub(super) fn named(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, Vec<Named>) {
-    let mut found: Vec<Named> = Vec::new();
+/// Returns everything that `source` names, and how far it was read. Blocks that are for type checkers only are not
+/// read, nor, in libraries, those that are for running the module as a program.
+pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, Vec<Reference>) {
+    let mut found: Vec<Reference> = Vec::new();
     let (mut skipped, mut function) = (0, 0);
     let extent = visit(tree_sitter_python::LANGUAGE, source, cancel, |node| {
         if node.start_byte() < skipped || found.len() >= MAX_NAMED {
@@ -73,7 +73,7 @@ pub(super) fn named(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, 
         }
         let inner = node.start_byte() < function;
         let mut add = |what| {
-            found.push(Named {
+            found.push(Reference {
                 line: line(node),
                 what,
                 inner,
@@ -107,7 +107,7 @@ pub(super) fn named(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, 
             }
             "import_statement" => {
                 for module in imported(node, source) {
-                    add(What::Import {
+                    add(Target::Import {
                         level: 0,
                         module,
                         names: Vec::new(),
@@ -120,7 +120,7 @@ pub(super) fn named(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, 
                 };
                 let module = squeezed(text(module, source));
                 let name = module.trim_start_matches('.');
-                add(What::Import {
+                add(Target::Import {
                     level: module.len() - name.len(),
                     module: name.to_owned(),
                     names: imported(node, source),
@@ -132,9 +132,9 @@ pub(super) fn named(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, 
                     return;
                 };
                 if bytes.len() > 1 && bytes.starts_with(b"/") && !bytes.contains(&b'\n') {
-                    add(What::Path(bytes));
+                    add(Target::Path(bytes));
                 } else if let Some(name) = dotted(&bytes) {
-                    add(What::Dotted(name));
+                    add(Target::Dotted(name));
                 }
             }
             _ => {}
@@ -156,13 +156,13 @@ fn imported(node: Node<'_>, source: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// A name without the white space that may stand around its dots.
+/// Returns a name without the white space that may stand around its dots.
 fn squeezed(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     name.split_whitespace().collect()
 }
 
-/// A text that is names between dots, and has a dot.
+/// Returns a text that is names between dots, and has a dot.
 fn dotted(bytes: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(bytes).ok().filter(|name| name.len() < 200)?;
     let identifier = |part: &str| {
@@ -172,7 +172,7 @@ fn dotted(bytes: &[u8]) -> Option<String> {
     (name.contains('.') && name.split('.').all(identifier)).then(|| name.to_owned())
 }
 
-/// A string's bytes, if it is written without escapes and replacement fields.
+/// Returns a string's bytes, if it is written without escapes and replacement fields.
 fn literal(node: Node<'_>, source: &[u8]) -> Option<Vec<u8>> {
     if node.kind() != "string" || node.named_child_count() != 3 {
         return None;
@@ -182,7 +182,7 @@ fn literal(node: Node<'_>, source: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Returns what a call names in its arguments.
-fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(What)) {
+fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(Target)) {
     let (Some(function), Some(arguments)) = (
         node.child_by_field_name("function"),
         node.child_by_field_name("arguments"),
@@ -205,12 +205,12 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(What
             let level = module.len() - name.len();
             // With a package by name, the import is of that package's submodule.
             match string(1).filter(|_| level == 1) {
-                Some(package) => add(What::Import {
+                Some(package) => add(Target::Import {
                     level: 0,
                     module: format!("{package}.{name}"),
                     names: Vec::new(),
                 }),
-                None => add(What::Import {
+                None => add(Target::Import {
                     level,
                     module: name.to_owned(),
                     names: Vec::new(),
@@ -219,7 +219,7 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(What
         }
         ("" | "runpy", "run_path") => {
             if let Some(path) = string(0).filter(|path| path.starts_with('/')) {
-                add(What::Path(path.into_bytes()));
+                add(Target::Path(path.into_bytes()));
             }
         }
         ("pkgutil", "get_data")
@@ -229,19 +229,19 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(What
             | "resource_filename" | "resource_string" | "resource_stream",
         ) => {
             if let Some(package) = string(0) {
-                add(What::Resource {
+                add(Target::Resource {
                     package,
                     file: string(1).unwrap_or_default(),
                 });
             }
         }
-        // The standard library runs programs of the system where it has no better way to ask (gcc in ctypes.util).
+        // The standard library runs programs of the system where it has no better source (gcc in ctypes.util).
         _ if origin == Origin::Standard => {}
         ("os", "system" | "popen")
         | ("subprocess", "getoutput" | "getstatusoutput")
         | ("" | "asyncio" | "subprocess", "create_subprocess_shell") => {
             if let Some(line) = string(0) {
-                add(What::Shell(line));
+                add(Target::Shell(line));
             }
         }
         ("subprocess", "run" | "call" | "check_output" | "Popen" | "check_call")
@@ -261,8 +261,8 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(What
                 argument.kind() == "keyword_argument" && squeezed(text(*argument, source)) == "shell=True"
             });
             match String::from_utf8(first) {
-                Ok(line) if shell => add(What::Shell(line)),
-                Ok(word) => add(What::Command(word.into_bytes())),
+                Ok(line) if shell => add(Target::Shell(line)),
+                Ok(word) => add(Target::Command(word.into_bytes())),
                 Err(_) => {}
             }
         }

@@ -46,7 +46,7 @@ pub(super) struct Search {
 
 impl Search {
     /// Finds Pythons in the image.
-    pub(super) fn of(context: &Context<'_>) -> Self {
+    pub(super) fn read(context: &Context<'_>) -> Self {
         let mut search = Self::default();
         let mut configured = Vec::new();
         for (path, entry) in context.rootfs.iter() {
@@ -80,7 +80,7 @@ impl Search {
         search
     }
 
-    /// An installation for every standard library: `PREFIX/lib/pythonX.Y`.
+    /// Adds an installation for every standard library: `PREFIX/lib/pythonX.Y`.
     fn installations(&mut self, context: &Context<'_>) {
         for standard in &self.standard {
             let (Some(version), Some(lib)) = (version(standard), standard.parent()) else {
@@ -96,7 +96,7 @@ impl Search {
                 lib.join(format!("python{major}/dist-packages")),
             ];
             let directories = |paths: &[RootPath]| -> Vec<RootPath> {
-                let found = paths.iter().filter_map(|path| context.directory(path, b"."));
+                let found = paths.iter().filter_map(|path| context.find_directory(path, b"."));
                 found.map(|found| found.path).collect()
             };
             self.environments.push(Environment {
@@ -109,7 +109,7 @@ impl Search {
         }
     }
 
-    /// An environment for every `pyvenv.cfg` with site directories of its own.
+    /// Adds an environment for every `pyvenv.cfg` with site directories of its own.
     fn virtual_environments(&mut self, context: &Context<'_>, configured: &[RootPath]) {
         let mut found = Vec::new();
         for prefix in configured {
@@ -205,7 +205,7 @@ impl Search {
                 let package = if entry.is_dir() {
                     Some(path.clone())
                 } else if entry.is_symlink() {
-                    context.directory(&path, b".").map(|found| found.path)
+                    context.find_directory(&path, b".").map(|found| found.path)
                 } else {
                     None
                 };
@@ -283,7 +283,7 @@ pub(super) struct Found {
     pub(super) directories: Vec<RootPath>,
 }
 
-/// `X.Y` of a directory `pythonX.Y`.
+/// Returns `X.Y` of a directory `pythonX.Y`.
 fn version(directory: &RootPath) -> Option<String> {
     let version = directory.name()?.strip_prefix(b"python").or_else(|| {
         directory
@@ -296,7 +296,7 @@ fn version(directory: &RootPath) -> Option<String> {
     (number(major) && number(minor)).then(|| version.to_owned())
 }
 
-/// `/a/b` of `/a/b.py`.
+/// Returns `/a/b` of `/a/b.py`.
 fn without_suffix(path: &RootPath) -> RootPath {
     match path.extension() {
         Some(extension) => {
@@ -322,7 +322,7 @@ fn add_pth(context: &Context<'_>, sites: &mut Vec<RootPath>) {
                 if line.is_empty() || line.starts_with(b"#") || line.starts_with(b"import") {
                     continue;
                 }
-                if let Some(found) = context.directory(site, line)
+                if let Some(found) = context.find_directory(site, line)
                     && !found.path.is_root()
                 {
                     added.push(found.path);

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use crate::cancel::Cancel;
 use crate::image::memory::tree;
-use crate::reach::languages::python::references::{Origin, What, named};
+use crate::reach::languages::python::references::{Origin, Target, references};
 use crate::reach::tests::{image, names, reached, used};
 
 const PYTHON: &[(&str, &[u8])] = &[
@@ -250,12 +250,12 @@ fn hostile_trees_end() {
 #[test]
 fn imports_of_every_form_are_read() {
     let source = b"import a.b as c, d\nfrom ..e import (f as g,\n h)\nfrom . import *\n__import__('i')\nprint(f'{x}/y')\n";
-    let imports: Vec<_> = named(source, Origin::Library, &Cancel::default())
+    let imports: Vec<_> = references(source, Origin::Library, &Cancel::default())
         .1
         .into_iter()
         .map(|named| named.what)
         .collect();
-    let import = |level, module: &str, names: &[&str]| What::Import {
+    let import = |level, module: &str, names: &[&str]| Target::Import {
         level,
         module: module.to_owned(),
         names: names.iter().map(|&name| name.to_owned()).collect(),
