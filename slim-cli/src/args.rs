@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::Pull;
 use slim_core::image::Reference;
+use slim_core::machine::Machine;
 use slim_core::pipeline::{AttachOptions, OutputMode, RecordOptions, VerifyOptions};
 use slim_core::plan::privileges::{Allowed, Words};
 use slim_core::plan::tables::RuntimeTable;
@@ -767,10 +768,10 @@ impl Profiles {
     /// The machine that profiles are for, as `uname -m` names it, if one was named.
     pub(crate) fn machine(&self) -> Option<String> {
         let machine = match self.arch? {
-            Arch::Amd64 => "x86_64",
-            Arch::Arm64 => "aarch64",
+            Arch::Amd64 => Machine::X86_64,
+            Arch::Arm64 => Machine::Aarch64,
         };
-        Some(machine.to_owned())
+        Some(machine.uname().to_owned())
     }
 
     /// How profiles are written; which ones, `--format` says.

@@ -23,6 +23,7 @@ pub mod cancel;
 pub mod digest;
 pub mod engine;
 pub mod image;
+pub mod machine;
 pub mod owned;
 pub mod path;
 pub mod pipeline;

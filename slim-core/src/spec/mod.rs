@@ -1,4 +1,4 @@
-//! What a container is started with: one typed description, engine-neutral, parsed once.
+//! Descriptions of containers to be started: typed, engine-neutral, parsed once.
 //!
 //! [`ContainerOptions`] holds the user's words in the syntax of `docker run`; [`ContainerSpec::parse`] reads them. A
 //! [`LaunchSpec`] is a [`ContainerSpec`] under a product's profiles. An engine translates either into its own API, an
@@ -12,6 +12,7 @@ mod options;
 mod parse;
 mod recorded;
 pub(crate) mod shell;
+pub mod system_mounts;
 mod words;
 
 pub use capability::{
@@ -26,6 +27,7 @@ pub use launch::LaunchSpec;
 pub use options::{ContainerOptions, HEADING, REFUSED, refused};
 pub use parse::ParseContext;
 pub(crate) use parse::{csv, csv_field};
+pub use recorded::carried;
 pub(crate) use recorded::group;
 pub use shell::word as shell_word;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::sockets;
 use crate::path::RootPath;
 use crate::recording::{Access, Actor, ContainerFacts, FileUse, MountFact, MountKind, Phase, SocketUse};
+use crate::spec::system_mounts;
 
 /// What the processes in a cgroup2 directory run.
 pub fn programs(cgroup: &Path) -> BTreeSet<RootPath> {
@@ -66,15 +67,6 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 
 /// The mounts in a process's root, from its mountinfo (proc_pid_mountinfo(5)), and whether the root itself is read-only.
 fn mounted(mountinfo: &str) -> (Vec<MountFact>, bool) {
-    /// What a runtime mounts into every container, and file systems that are the kernel's own.
-    const SYSTEM: [&str; 6] = [
-        "/dev",
-        "/proc",
-        "/sys",
-        "/etc/hostname",
-        "/etc/hosts",
-        "/etc/resolv.conf",
-    ];
     let mut read_only = false;
     let mut mounts = BTreeSet::new();
     for line in mountinfo.lines() {
@@ -91,7 +83,7 @@ fn mounted(mountinfo: &str) -> (Vec<MountFact>, bool) {
             .split_once(" - ")
             .and_then(|(_, behind)| behind.split(' ').next())
         {
-            _ if SYSTEM.iter().any(|path| target.starts_with(&RootPath::new(path))) => MountKind::System,
+            _ if system_mounts::contain(&target) => MountKind::System,
             Some("tmpfs") => MountKind::Tmpfs,
             _ => MountKind::Bind,
         };

@@ -10,6 +10,7 @@ use super::table::{self, Row};
 use super::{CallKey, arch, cgroup, raw, row_of, sockets};
 use crate::path::{RawPath, RootPath, encode};
 use crate::recording::{Abi, Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
+use crate::spec::system_mounts;
 
 /// Everything told through the ring so far.
 #[derive(Default)]
@@ -409,17 +410,9 @@ impl Gathered {
 
     /// What is mounted in the container; what every container has mounted if it ended before it could be asked.
     pub(super) fn mounts(&self) -> Vec<RootPath> {
-        const USUAL: [&str; 6] = [
-            "/proc",
-            "/sys",
-            "/dev",
-            "/etc/resolv.conf",
-            "/etc/hostname",
-            "/etc/hosts",
-        ];
         match &self.mounts {
             Some(mounts) => mounts.clone(),
-            None => USUAL.iter().map(RootPath::new).collect(),
+            None => system_mounts::outermost().map(RootPath::new).collect(),
         }
     }
 
