@@ -101,7 +101,7 @@ pub enum BuildError {
     /// A tag is no image's name.
     #[error("the product cannot be tagged: {0}")]
     Tag(#[from] ReferenceError),
-    /// The work was told to end.
+    /// The work was cancelled.
     #[error("interrupted")]
     Cancelled,
     /// The image's config cannot be carried over.

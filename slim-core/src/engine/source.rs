@@ -1,4 +1,4 @@
-//! Where images come from: an engine, or a file.
+//! Sources of images: an engine, or a file.
 
 use async_trait::async_trait;
 

@@ -14,10 +14,10 @@ use crate::spec::{
     NetworkMode, PublishedPort, Relabel, SeccompChoice, Security, Ulimit,
 };
 
-/// What the engine is asked for.
+/// The requests that make a container.
 #[derive(Debug, Default)]
 pub(super) struct Request {
-    /// What the container is created with; the caller adds image and labels of its own.
+    /// The container's description; the caller adds image and labels of its own.
     pub(super) body: ContainerCreateBody,
     /// Named volumes that it mounts: they are made beforehand, with an owner, if they do not exist.
     pub(super) volumes: Vec<VolumeCreateRequest>,
@@ -25,7 +25,7 @@ pub(super) struct Request {
     pub(super) platform: Option<String>,
 }
 
-/// Returns what the engine is asked for to create the container that `spec` describes.
+/// Returns the requests that create the container that `spec` describes.
 pub(super) fn request(spec: &ContainerSpec) -> Request {
     let ContainerSpec {
         command,
