@@ -490,7 +490,7 @@ pub(crate) struct Generate {
     #[arg(value_name = "RECORDING", required = true)]
     pub(crate) recordings: Vec<PathBuf>,
     /// The image, if it is not to be found under the name that was recorded: its name in the engine, or
-    /// oci-archive:PATH or docker-archive:PATH, which need no engine unless --tag is given
+    /// oci-archive:PATH or docker-archive:PATH, which need no engine (the image that --tag names is then image.tar)
     #[arg(long, value_name = "IMAGE", env = "SLIM_IMAGE")]
     pub(crate) image: Option<String>,
     /// Make the slim image too, with this tag; may be repeated

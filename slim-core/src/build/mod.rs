@@ -27,6 +27,9 @@ use crate::plan::Plan;
 /// The name of the layer's file in the output directory.
 pub const LAYER: &str = "files.tar";
 
+/// The name of the image's archive in the output directory, where no engine took it.
+pub const ARCHIVE: &str = "image.tar";
+
 /// The user's choices for the product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {

@@ -97,6 +97,11 @@ pub trait Engine: Send + Sync {
     /// The image is not there and cannot be pulled, is for another platform, or cannot be read.
     async fn image(&self, reference: &str, pull: Pull, progress: Option<ByteCounts>) -> Result<Image, Error>;
 
+    /// Returns true if there is an engine: one that can load images and run containers.
+    fn is_present(&self) -> bool {
+        true
+    }
+
     /// Returns true if the engine has the image whose config has the digest `id`.
     ///
     /// # Errors
