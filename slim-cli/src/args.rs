@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use slim_core::engine::Pull;
 use slim_core::image::Reference;
+use slim_core::machine::Machine;
 use slim_core::pipeline::{AttachOptions, OutputMode, RecordOptions, VerifyOptions};
 use slim_core::plan::privileges::{Allowed, Words};
 use slim_core::plan::tables::RuntimeTable;
@@ -489,7 +490,7 @@ pub(crate) struct Generate {
     #[arg(value_name = "RECORDING", required = true)]
     pub(crate) recordings: Vec<PathBuf>,
     /// The image, if it is not to be found under the name that was recorded: its name in the engine, or
-    /// oci-archive:PATH or docker-archive:PATH, which need no engine unless --tag is given
+    /// oci-archive:PATH or docker-archive:PATH, which need no engine (the image that --tag names is then image.tar)
     #[arg(long, value_name = "IMAGE", env = "SLIM_IMAGE")]
     pub(crate) image: Option<String>,
     /// Make the slim image too, with this tag; may be repeated
@@ -767,10 +768,10 @@ impl Profiles {
     /// The machine that profiles are for, as `uname -m` names it, if one was named.
     pub(crate) fn machine(&self) -> Option<String> {
         let machine = match self.arch? {
-            Arch::Amd64 => "x86_64",
-            Arch::Arm64 => "aarch64",
+            Arch::Amd64 => Machine::X86_64,
+            Arch::Arm64 => Machine::Aarch64,
         };
-        Some(machine.to_owned())
+        Some(machine.uname().to_owned())
     }
 
     /// How profiles are written; which ones, `--format` says.

@@ -41,7 +41,13 @@ fn close(name: &str, recording: &Path) -> Result<(), Box<dyn Error>> {
     };
     let recording = Recording::load(recording)?;
     let owners = packages::owners(&image.rootfs);
-    let reached = reach::close(&image, &owners, &recording, &Options::default(), &Cancel::default())?;
+    let reached = reach::close(
+        &image,
+        &owners,
+        &recording,
+        &Options::default(),
+        &Cancel::default(),
+    )?;
     for (path, kept) in &reached.files {
         let nearest = kept.causes.first().map_or("", |cause| cause.kind());
         println!("{path}\t{nearest}");

@@ -52,7 +52,11 @@ fn render(name: &str, recording: &Path, format: &str) -> Result<(), Box<dyn Erro
     let plan = pipeline::plan(&image, &recording, &options, &Cancel::default())?;
 
     // The launch description of a product: what the first recorded container was started with, confined to the plan.
-    let run = recording.runs.values().next().ok_or("the recording holds no run")?;
+    let run = recording
+        .runs
+        .values()
+        .next()
+        .ok_or("the recording holds no run")?;
     let container = recorded_container(&run.container, &image.config);
     let launch = confine(&container, &plan, &recording);
     let bytes = artifact.render(&Context {

@@ -49,6 +49,7 @@ pub mod digest;
 pub mod engine;
 #[cfg(feature = "image")]
 pub mod image;
+pub mod machine;
 mod mountinfo;
 pub mod owned;
 pub mod path;

@@ -76,6 +76,52 @@ fn an_archive_needs_no_engine_and_gives_the_engines_plan() {
 }
 
 #[test]
+fn a_product_without_an_engine_is_an_archive() {
+    require_root();
+    require_docker();
+    let image = Image::from_dockerfile("archive", DOCKERFILE, &[]);
+    let product = Image::to_be("archive");
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    run(slim()
+        .args(["record", image.tag(), "--output"])
+        .arg(path("recorded")));
+    docker(&["save", "--output", path("app.tar").to_str().unwrap(), image.tag()]);
+    let saved = format!("docker-archive:{}", path("app.tar").display());
+    run(slim()
+        .args([
+            "build",
+            &saved,
+            "--host",
+            NO_ENGINE,
+            "--no-record",
+            "--no-verify",
+            "--recording",
+        ])
+        .arg(path("recorded"))
+        .args(["--tag", product.tag(), "--output"])
+        .arg(path("out")));
+    docker(&["load", "--input", path("out/image.tar").to_str().unwrap()]);
+    assert_eq!(docker(&["run", "--rm", product.tag()]), "data");
+    assert_eq!(
+        image_id(product.tag()),
+        slim_tests::report(&path("out"))["product"]["digest"]
+    );
+    // What is to be started needs an engine, and says so.
+    let output = slim()
+        .args(["build", &saved, "--host", NO_ENGINE, "--output"])
+        .arg(path("out"))
+        .output()
+        .unwrap();
+    slim_tests::assert_exit(&output, 1);
+    assert!(String::from_utf8(output.stderr).unwrap().contains(NO_ENGINE));
+}
+
+fn image_id(tag: &str) -> String {
+    docker(&["image", "inspect", "--format", "{{.Id}}", tag])
+}
+
+#[test]
 fn an_archive_is_loaded_for_as_long_as_it_is_started_from() {
     require_root();
     require_docker();

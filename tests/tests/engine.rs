@@ -14,7 +14,7 @@ use slim_core::owned::{Claim, Fate, Kind, Ledger, State, Thing};
 use slim_core::path::RootPath;
 use slim_core::pipeline;
 use slim_core::recording::MountKind;
-use slim_core::spec::{ContainerOptions, ContainerSpec, ParseContext};
+use slim_core::spec::{self, ContainerOptions, ContainerSpec, ParseContext};
 
 /// The image that the tests run: a static busybox, with a volume, a port and variables.
 const IMAGE: &str = "slim-test-engine:1";
@@ -1402,4 +1402,33 @@ async fn an_interrupted_creation_leaves_nothing() {
         self::docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]),
         ""
     );
+}
+
+/// An option that a newer client brings is in neither list until somebody has decided.
+#[test]
+fn every_option_of_docker_run_is_carried_or_refused() {
+    /// Options that are not about the container: slim has them itself.
+    const OWN: [&str; 3] = ["help", "pull", "quiet"];
+    let help = slim_tests::docker(&["run", "--help"]);
+    let words = help.lines().filter_map(|line| {
+        let word = line.split_whitespace().find(|word| word.starts_with("--"))?;
+        // In front of an option there is at most its letter.
+        let before = line.split("--").next()?;
+        (before.trim().len() <= 3).then(|| word.trim_start_matches("--"))
+    });
+    let mut options = 0;
+    for name in words {
+        let lists = [
+            spec::carried().any(|carried| carried == name),
+            spec::refused(name).is_some(),
+            OWN.contains(&name),
+        ];
+        assert_eq!(
+            lists.iter().filter(|is_in| **is_in).count(),
+            1,
+            "--{name}: {lists:?}"
+        );
+        options += 1;
+    }
+    assert!(options > 90, "the client lists {options} options:\n{help}");
 }

@@ -184,10 +184,19 @@ fn a_pid_namespace_is_refused_with_the_remedy() {
     const INSIDE: &str = "SLIM_TEST_IN_PID_NAMESPACE";
     if std::env::var_os(INSIDE).is_some() {
         let scope = Scope::Container("0".repeat(64));
-        let error = Tracer::start(scope, Options::default()).err().expect("it is refused");
+        let error = Tracer::start(scope, Options::default())
+            .err()
+            .expect("it is refused");
         assert!(matches!(error, trace::Error::PidNamespace), "{error}");
-        assert!(error.cannot_trace() && error.to_string().contains("--pid=host"), "{error}");
-        assert!(trace::check().iter().any(|check| check.name == "pid namespace" && !check.ok));
+        assert!(
+            error.cannot_trace() && error.to_string().contains("--pid=host"),
+            "{error}"
+        );
+        assert!(
+            trace::check()
+                .iter()
+                .any(|check| check.name == "pid namespace" && !check.ok)
+        );
         return;
     }
     let output = Command::new("unshare")
@@ -197,7 +206,11 @@ fn a_pid_namespace_is_refused_with_the_remedy() {
         .env(INSIDE, "1")
         .output()
         .expect("there is unshare");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 /// A cgroup of the name of a container, made by hand.

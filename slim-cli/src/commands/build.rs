@@ -11,8 +11,8 @@ use slim_core::recording::Recording;
 use slim_core::recording::signature::SigningKey;
 
 use super::{
-    check, check_recorded, connect, finish, load_recordings, open_output, recorded, source_date_epoch,
-    stop_on_signals,
+    check, check_recorded, connect, connect_for, finish, load_recordings, open_output, recorded,
+    source_date_epoch, stop_on_signals,
 };
 use crate::args::{Build, Global, Profile, ProfileCommand, Subject, record_options};
 use crate::progress::Progress;
@@ -111,7 +111,12 @@ async fn run(global: &Global, mut order: Order<'_>) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let progress = Progress::new(global);
     let subject = order.subject;
-    let engine = connect(global).await?;
+    let starts = order.record.is_some() || order.verify.is_some();
+    let engine = if starts {
+        connect(global).await?
+    } else {
+        connect_for(global, &order.image, true).await?
+    };
     if let Some(earlier) = &order.earlier {
         check_recorded(
             &earlier.recording,
@@ -128,7 +133,7 @@ async fn run(global: &Global, mut order: Order<'_>) -> anyhow::Result<()> {
     let session = Session::new(engine.as_ref(), &stop, &progress);
 
     let pull = subject.pull.into();
-    let image = if order.record.is_some() || order.verify.is_some() {
+    let image = if starts {
         pipeline::image_to_start(session, &order.image, pull).await?
     } else {
         pipeline::image(session, &order.image, pull).await?

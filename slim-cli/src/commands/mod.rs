@@ -130,12 +130,28 @@ fn ignores_hang_up() -> bool {
     mask.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Connects to the engine, if there is something for it to do: an image in a file needs none to be read.
-async fn connect_for(global: &Global, image: &ImageName, uses: bool) -> anyhow::Result<Box<dyn Engine>> {
+/// Connects to the engine for work that starts nothing. An image in a file needs none; a product of it is `loads`ed into
+/// one that answers.
+async fn connect_for(global: &Global, image: &ImageName, loads: bool) -> anyhow::Result<Box<dyn Engine>> {
     match image {
-        ImageName::Archive(_) if !uses => Ok(Box::new(NoEngine::default())),
-        _ => connect(global).await,
+        ImageName::Archive(_) if !loads => Ok(Box::new(NoEngine::default())),
+        ImageName::Archive(_) => match connect(global).await {
+            Err(error) if is_unreachable(&error) => {
+                tracing::warn!("{error}: the image is written to {}", slim_core::build::ARCHIVE);
+                Ok(Box::new(NoEngine::default()))
+            }
+            other => other,
+        },
+        ImageName::Engine(_) => connect(global).await,
     }
+}
+
+/// Returns true for the error of an engine that does not answer.
+fn is_unreachable(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(pipeline::Error::Engine(engine::Error::Unreachable { .. }))
+    )
 }
 
 /// Connects to the engine, removes what dead runs left behind in it, and says so.

@@ -27,6 +27,9 @@ use crate::plan::Plan;
 /// The name of the layer's file in the output directory.
 pub const LAYER: &str = "files.tar";
 
+/// The name of the image's archive in the output directory, where no engine took it.
+pub const ARCHIVE: &str = "image.tar";
+
 /// The user's choices for the product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -101,7 +104,7 @@ pub enum BuildError {
     /// A tag is no image's name.
     #[error("the product cannot be tagged: {0}")]
     Tag(#[from] ReferenceError),
-    /// The work was told to end.
+    /// The work was cancelled.
     #[error("interrupted")]
     Cancelled,
     /// The image's config cannot be carried over.

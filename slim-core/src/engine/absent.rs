@@ -23,6 +23,10 @@ impl Engine for NoEngine {
         &self.0
     }
 
+    fn is_present(&self) -> bool {
+        false
+    }
+
     fn same_kernel(&self) -> Result<(), Error> {
         refuse("run a container")
     }

@@ -1,4 +1,4 @@
-//! Where containers run.
+//! Engines, which run containers.
 //!
 //! An [`Engine`] creates containers from an image's own configuration plus what the user asks for, by the names of
 //! `docker run`'s options, and touches nothing else: nothing is injected, nothing is privileged.
@@ -21,6 +21,7 @@ pub use source::{ImageSource, load_from_file, source};
 
 use crate::digest::Digest;
 use crate::image::{Image, ImageError, ImageRef};
+use crate::machine;
 use crate::owned::{self, Fate, Place, Thing};
 use crate::recording::{ContainerFacts, EngineFacts, Outcome, Peaks, RuntimeFacts};
 use crate::spec::ContainerSpec;
@@ -47,14 +48,14 @@ pub struct Container {
     pub name: String,
 }
 
-/// What a running container looks like from outside.
+/// The state of a container as seen from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Whether it runs.
+    /// It runs.
     pub running: bool,
-    /// How it ended, if it has.
+    /// Its end, if it has ended.
     pub outcome: Outcome,
-    /// How often the engine restarted it.
+    /// Number of times that the engine restarted it.
     pub restarts: u64,
     /// The process id of its PID 1 on the engine's host; none if it does not run.
     pub pid: Option<u32>,
@@ -85,17 +86,22 @@ pub struct Loaded {
 /// Bytes done and, if known, of how many.
 pub type ByteCounts = mpsc::UnboundedSender<(u64, Option<u64>)>;
 
-/// Where containers run.
+/// An engine, which runs containers.
 #[async_trait]
 pub trait Engine: Send + Sync {
-    /// What it is.
+    /// Returns the engine's name and version.
     fn facts(&self) -> &EngineFacts;
 
-    /// Finds the image, pulling it if asked, and indexes its file system.
+    /// Finds the image, pulls it where `pull` says so, and indexes its file system.
     ///
     /// # Errors
     /// The image is not there and cannot be pulled, is for another platform, or cannot be read.
     async fn image(&self, reference: &str, pull: Pull, progress: Option<ByteCounts>) -> Result<Image, Error>;
+
+    /// Returns true if there is an engine: one that can load images and run containers.
+    fn is_present(&self) -> bool {
+        true
+    }
 
     /// Returns true if the engine has the image whose config has the digest `id`.
     ///
@@ -135,13 +141,13 @@ pub trait Engine: Send + Sync {
     /// The engine's message, with what it means where that is known.
     async fn start(&self, container: &Container) -> Result<(), Error>;
 
-    /// How it is doing.
+    /// Returns the container's state.
     ///
     /// # Errors
     /// The container is gone or the engine does not answer.
     async fn state(&self, container: &Container) -> Result<State, Error>;
 
-    /// What it was given: mounts, capabilities, the seccomp filter as the runtime got it. Call while it runs.
+    /// Returns the container's mounts, its capabilities and the seccomp filter as the runtime got it. Call while it runs.
     ///
     /// # Errors
     /// As [`Engine::state`].
@@ -159,7 +165,7 @@ pub trait Engine: Send + Sync {
     /// As [`Engine::state`]; one that has ended already is no error.
     async fn stop(&self, container: &Container, seconds: u32) -> Result<Outcome, Error>;
 
-    /// Its output so far: (stdout, stderr), at most `limit` bytes of each, the last ones.
+    /// Returns its output so far: (stdout, stderr), at most `limit` bytes of each, the last ones.
     ///
     /// # Errors
     /// As [`Engine::state`].
@@ -171,7 +177,7 @@ pub trait Engine: Send + Sync {
     /// The container does not run, or the command cannot be executed.
     async fn exec(&self, container: &Container, command: &[String]) -> Result<ExecResult, Error>;
 
-    /// The peaks of its resources so far.
+    /// Returns the peaks of its resources so far.
     ///
     /// # Errors
     /// As [`Engine::state`].
@@ -194,7 +200,7 @@ pub trait Engine: Send + Sync {
         progress: Option<ByteCounts>,
     ) -> Result<Loaded, Error>;
 
-    /// A name for an image that is not to stay: random, and written down as this process's own.
+    /// Returns a name for an image that is not to stay: random, and written down as this process's own.
     ///
     /// # Errors
     /// [`Error::Owned`].
@@ -212,7 +218,7 @@ pub trait Engine: Send + Sync {
     /// The engine's message; one that is gone already is no error.
     async fn untag(&self, reference: &str) -> Result<(), Error>;
 
-    /// How this engine calls itself where things are written down: equal for those that are the same engine.
+    /// Returns the engine's identity in written records: equal for those that are the same engine.
     fn place(&self) -> Place;
 
     /// Removes what a dead process wrote down as made here, if it is still that: by the engine's id of it, or where the
@@ -234,7 +240,10 @@ pub async fn connect(address: Option<&str>) -> Result<Box<dyn Engine>, Error> {
 }
 
 /// Returns the engine that calls itself `place`; none if there is no such one, or it does not answer.
-#[cfg_attr(not(feature = "docker"), expect(unused_variables, reason = "no engine is built in"))]
+#[cfg_attr(
+    not(feature = "docker"),
+    expect(unused_variables, reason = "no engine is built in")
+)]
 pub async fn at(place: &Place) -> Option<Box<dyn Engine>> {
     #[cfg(feature = "docker")]
     if let Some(docker) = docker::Docker::at(place).await {
@@ -245,11 +254,7 @@ pub async fn at(place: &Place) -> Option<Box<dyn Engine>> {
 
 /// Checks that an image is for this machine; `architecture` is Go's name of it.
 fn check_platform(reference: &str, os: &str, architecture: &str) -> Result<(), Error> {
-    let ours = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
+    let ours = machine::here();
     if (os, architecture) == ("linux", ours) {
         return Ok(());
     }
@@ -260,26 +265,26 @@ fn check_platform(reference: &str, os: &str, architecture: &str) -> Result<(), E
     })
 }
 
-/// Why an engine could not do something.
+/// The reason why an engine could not do something.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No engine answers.
     #[error("no container engine answers at {address}: {reason}; start it, or name another with DOCKER_HOST")]
     Unreachable {
-        /// Where it was looked for.
+        /// The address.
         address: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
     /// The engine's address cannot be used.
     #[error("{source_name} names an engine that slim cannot use, {value:?}: {problem}")]
     Address {
-        /// Where the address comes from (`DOCKER_HOST`, a context).
+        /// The origin of the address (`DOCKER_HOST`, a context).
         source_name: String,
         /// The address.
         value: String,
-        /// What is wrong, and what is expected.
+        /// The problem, and what is expected.
         problem: String,
     },
     /// The engine is too old.
@@ -287,7 +292,7 @@ pub enum Error {
         "the engine at {address} ({version}) speaks API {api}; slim needs 1.41 (Docker 20.10) or later: update the engine"
     )]
     TooOld {
-        /// Where it is.
+        /// The address.
         address: String,
         /// The engine's version.
         version: String,
@@ -300,7 +305,7 @@ pub enum Error {
          traced from here: run slim on the engine's own machine"
     )]
     OtherKernel {
-        /// Where it is.
+        /// The address.
         address: String,
         /// The engine's kernel.
         theirs: String,
@@ -341,7 +346,7 @@ pub enum Error {
     ImageUnreadable {
         /// The image as it was named.
         reference: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
     /// An image's file cannot be read.
@@ -356,9 +361,9 @@ pub enum Error {
     /// The container did not start.
     #[error("the container did not start: {what}; {advice} (the engine says: {message})")]
     Start {
-        /// What is wrong.
+        /// The problem.
         what: String,
-        /// What to do.
+        /// The remedy.
         advice: String,
         /// The engine's message.
         message: String,
@@ -380,13 +385,13 @@ pub enum Error {
     Exec {
         /// The command.
         command: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
     /// The engine refused something.
     #[error("the engine cannot {action}: {message}")]
     Refused {
-        /// What was asked of it.
+        /// The action that was requested.
         action: String,
         /// Its message.
         message: String,
@@ -394,12 +399,12 @@ pub enum Error {
     /// The connection to the engine broke, or it answered what it should not.
     #[error("the engine did not answer as expected while slim wanted to {action}: {reason}")]
     Broken {
-        /// What was asked of it.
+        /// The action that was requested.
         action: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
-    /// What is to be created cannot be written down.
+    /// The record of what is about to be created cannot be written.
     #[error(transparent)]
     Owned(#[from] owned::Error),
     /// A file of this machine cannot be read or written.
@@ -407,13 +412,13 @@ pub enum Error {
     File {
         /// The file.
         path: std::path::PathBuf,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
 impl Error {
-    /// Whether it means that this machine cannot trace the engine's containers (exit code 5).
+    /// Returns true if this machine cannot trace the engine's containers (exit code 5).
     pub fn cannot_trace(&self) -> bool {
         matches!(self, Self::OtherKernel { .. })
     }
@@ -425,11 +430,7 @@ mod tests {
 
     #[test]
     fn an_image_is_for_one_platform() {
-        let ours = if cfg!(target_arch = "x86_64") {
-            "amd64"
-        } else {
-            "arm64"
-        };
+        let ours = machine::here();
         assert!(check_platform("x", "linux", ours).is_ok());
         for (os, architecture) in [("windows", ours), ("linux", "s390x"), ("", "")] {
             let error = check_platform("x", os, architecture).expect_err("another platform");

@@ -1,4 +1,4 @@
-//! Where images come from: an engine, or a file.
+//! Sources of images: an engine, or a file.
 
 use async_trait::async_trait;
 
@@ -92,4 +92,86 @@ pub async fn load_from_file(
     };
     engine.load(archive, &[], progress).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::NoEngine;
+    use crate::image::{ArchiveFormat, Blobs, LayerTar};
+    use crate::machine;
+    use crate::testing::{Behaviour, FakeEngine};
+
+    /// A file with an image of one empty layer for `architecture`.
+    fn saved(architecture: &str) -> (tempfile::NamedTempFile, ImageName) {
+        let tar = [0; 1024];
+        let mut layer = tempfile::tempfile().unwrap();
+        layer.write_all(&tar).unwrap();
+        let diff_id = Digest::of(&tar);
+        let config = serde_json::json!({
+            "os": "linux",
+            "architecture": architecture,
+            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        });
+        let blobs = Blobs {
+            config: config.to_string().into_bytes(),
+            layers: vec![LayerTar {
+                diff_id,
+                file: Arc::new(layer),
+                offset: 0,
+                size: 1024,
+            }],
+        };
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::copy(&mut blobs.archive(&[]).unwrap(), &mut file).unwrap();
+        let name = ImageName::Archive(ArchiveFile {
+            format: ArchiveFormat::Oci,
+            path: file.path().to_owned(),
+        });
+        (file, name)
+    }
+
+    #[tokio::test]
+    async fn an_image_from_a_file_is_loaded_once_and_only_to_be_started() {
+        let engine = FakeEngine::new(|_| Behaviour::default());
+        let (_file, name) = saved(machine::here());
+        // Without an engine it is as good.
+        for engine in [&engine as &dyn Engine, &NoEngine::default()] {
+            let image = source(&name, engine, Pull::Always).image(None).await.unwrap();
+            assert_eq!(image.reference, name.to_string());
+        }
+        assert_eq!(engine.loaded(), 0);
+        let image = source(&name, &engine, Pull::Never).image(None).await.unwrap();
+        for _ in 0..2 {
+            load_from_file(&engine, &image, None).await.unwrap();
+            assert_eq!((engine.loaded(), engine.names().len()), (1, 1));
+        }
+        let error = load_from_file(&NoEngine::default(), &image, None)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Absent { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_image_for_another_machine_is_read_and_not_loaded() {
+        let engine = FakeEngine::new(|_| Behaviour::default());
+        let (_file, name) = saved("s390x");
+        let image = source(&name, &engine, Pull::Never).image(None).await.unwrap();
+        let error = load_from_file(&engine, &image, None).await.unwrap_err();
+        assert!(matches!(error, Error::Platform { .. }), "{error}");
+        assert_eq!(engine.loaded(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_in_no_file_is_the_engines() {
+        let name = "app:1".parse().unwrap();
+        let error = source(&name, &NoEngine::default(), Pull::Never)
+            .image(None)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Absent { .. }), "{error}");
+    }
 }

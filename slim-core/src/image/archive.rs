@@ -26,6 +26,7 @@ use super::rootfs::MAX_LINKS;
 use super::tar::{Content, ContentReader, Member, Members, Type};
 use super::{ArchiveFormat, Blobs, Config, Entry, ImageError, Kind, LayerTar, Rootfs, Store, config_from};
 use crate::digest::Digest;
+use crate::machine;
 use crate::path::{RawPath, RootPath};
 
 /// Length of the longest path that a system call takes (`PATH_MAX` in `include/uapi/linux/limits.h`).
@@ -357,11 +358,7 @@ fn pick(manifests: &[Descriptor]) -> Result<&Descriptor, ImageError> {
     if let [one] = manifests {
         return Ok(one);
     }
-    let here = match std::env::consts::ARCH {
-        "x86_64" => Arch::Amd64,
-        "aarch64" => Arch::ARM64,
-        other => Arch::from(other),
-    };
+    let here = Arch::from(machine::here());
     let mut fitting = manifests.iter().filter(|manifest| {
         manifest
             .platform()

@@ -75,8 +75,10 @@ impl Blobs {
                 "mediaType": "application/vnd.oci.image.manifest.v1+json",
                 "digest": manifest_id,
                 "size": manifest.len(),
-                "platform": {"architecture": config["architecture"], "os": config["os"]},
             });
+            if let (Some(architecture), Some(os)) = (config["architecture"].as_str(), config["os"].as_str()) {
+                descriptor["platform"] = json!({"architecture": architecture, "os": os});
+            }
             if let Some(annotations) = annotations {
                 descriptor["annotations"] = annotations;
             }

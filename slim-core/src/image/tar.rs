@@ -171,6 +171,18 @@ struct Pending {
     pieces: Vec<(u64, u64)>,
 }
 
+impl Pending {
+    /// Returns the value of a PAX record.
+    fn record(&self, key: &str) -> Option<&[u8]> {
+        self.pax.get(key.as_bytes()).map(Vec::as_slice)
+    }
+}
+
+/// The length of a sparse file, and its pieces: (offset, length).
+type SparseMap = (u64, Vec<(u64, u64)>);
+
+const MALFORMED_MAP: &str = "a sparse map is malformed";
+
 impl<'a> Members<'a> {
     /// The members of the tar in `file` from `offset`, `size` bytes long.
     pub(super) fn new(file: &'a File, offset: u64, size: u64) -> Self {
@@ -281,7 +293,7 @@ impl<'a> Members<'a> {
                 }
                 b"GNU.sparse.numbytes" => match (pending.pieces.last_mut(), decimal(value)) {
                     (Some(piece), Some(len)) => piece.1 = len,
-                    _ => return Err(self.wrong("a sparse map is malformed")),
+                    _ => return Err(self.wrong(MALFORMED_MAP)),
                 },
                 // An empty value takes back the value of an earlier record.
                 _ if value.is_empty() && !key.starts_with(b"SCHILY.xattr.") => {
@@ -374,7 +386,7 @@ impl<'a> Members<'a> {
         })
     }
 
-    /// Finds a member's data, whatever way a sparse file is stored in, and skips it.
+    /// Finds a member's data, in whichever form a sparse file is stored, and skips it.
     fn content(
         &mut self,
         header: &Header,
@@ -382,77 +394,31 @@ impl<'a> Members<'a> {
         stored: u64,
         pending: &Pending,
     ) -> Result<Content, ImageError> {
-        let malformed = "a sparse map is malformed";
-        let pax = |key: &str| pending.pax.get(key.as_bytes()).map(Vec::as_slice);
-        let real_size = |this: &Self| {
-            pax("GNU.sparse.realsize")
-                .or_else(|| pax("GNU.sparse.size"))
-                .and_then(decimal)
-                .ok_or_else(|| this.wrong(malformed))
-        };
-        // Data, and before it, in two of the formats, the map.
-        let mut data = stored;
-        let mut pieces = None;
-        if flag == b'S' {
-            let gnu = header.as_gnu().ok_or_else(|| self.wrong(malformed))?;
-            let mut list = Vec::new();
-            self.gnu_pieces(&gnu.sparse, &mut list)?;
-            let mut more = gnu.is_extended();
-            while more {
-                let block = self.take(BLOCK)?;
-                let mut extension = GnuExtSparseHeader::new();
-                extension.as_mut_bytes().copy_from_slice(&block);
-                self.gnu_pieces(extension.sparse(), &mut list)?;
-                more = extension.is_extended();
-            }
-            let size = gnu.real_size().map_err(|e| self.wrong(&e.to_string()))?;
-            pieces = Some((size, list));
-        } else if pax("GNU.sparse.major") == Some(b"1") {
-            let start = self.at;
-            let mut numbers = Vec::new();
-            let mut text = Vec::new();
-            let mut want = 1;
-            while numbers.len() < want {
-                for byte in self.take(BLOCK)? {
-                    if byte != b'\n' {
-                        text.push(byte);
-                        continue;
-                    }
-                    let number = decimal(&text).ok_or_else(|| self.wrong(malformed))?;
-                    text.clear();
-                    if numbers.is_empty() {
-                        let count = usize::try_from(number).unwrap_or(usize::MAX);
-                        if count > MAX_PIECES {
-                            return Err(self.wrong(malformed));
-                        }
-                        want = 1 + 2 * count;
-                    }
-                    if numbers.len() < want {
-                        numbers.push(number);
-                    }
-                }
-                if text.len() > 32 && numbers.len() < want {
-                    return Err(self.wrong(malformed));
-                }
-            }
-            data = stored
-                .checked_sub(self.at - start)
-                .ok_or_else(|| self.wrong(malformed))?;
-            pieces = Some((real_size(self)?, pairs(&numbers[1..])));
-        } else if let Some(map) = pax("GNU.sparse.map") {
+        let start = self.at;
+        let sparse = if flag == b'S' {
+            Some(self.gnu_map(header)?)
+        } else if pending.record("GNU.sparse.major") == Some(b"1") {
+            let list = self.map_in_data()?;
+            Some((self.real_size(pending)?, list))
+        } else if let Some(map) = pending.record("GNU.sparse.map") {
             let numbers: Option<Vec<u64>> = map.split(|&b| b == b',').map(decimal).collect();
-            let numbers = numbers.ok_or_else(|| self.wrong(malformed))?;
-            pieces = Some((real_size(self)?, pairs(&numbers)));
+            let numbers = numbers.ok_or_else(|| self.wrong(MALFORMED_MAP))?;
+            Some((self.real_size(pending)?, pairs(&numbers)))
         } else if !pending.pieces.is_empty() {
-            pieces = Some((real_size(self)?, pending.pieces.clone()));
-        }
+            Some((self.real_size(pending)?, pending.pieces.clone()))
+        } else {
+            None
+        };
+        // GNU's own form has its map in headers, which do not count as data.
+        let map = if flag == b'S' { 0 } else { self.at - start };
+        let data = stored.checked_sub(map).ok_or_else(|| self.wrong(MALFORMED_MAP))?;
         let offset = self.at;
         if data > self.end - self.at {
             return Err(self.wrong("it ends within a member"));
         }
         self.at += data;
         self.skip_padding(data)?;
-        let Some((size, mut list)) = pieces else {
+        let Some((size, mut list)) = sparse else {
             return Ok(Content {
                 size: data,
                 offset,
@@ -460,18 +426,7 @@ impl<'a> Members<'a> {
             });
         };
         list.retain(|(_, len)| *len > 0);
-        let mut end = 0;
-        let mut sum = 0;
-        for (start, len) in &list {
-            if *start < end {
-                return Err(self.wrong(malformed));
-            }
-            end = start.checked_add(*len).ok_or_else(|| self.wrong(malformed))?;
-            sum += len;
-        }
-        if end > size || sum != data || i64::try_from(size).is_err() {
-            return Err(self.wrong(malformed));
-        }
+        self.check_pieces(&list, size, data)?;
         Ok(Content {
             size,
             offset,
@@ -479,11 +434,86 @@ impl<'a> Members<'a> {
         })
     }
 
+    /// Returns the length of a sparse file as PAX records give it.
+    fn real_size(&self, pending: &Pending) -> Result<u64, ImageError> {
+        pending
+            .record("GNU.sparse.realsize")
+            .or_else(|| pending.record("GNU.sparse.size"))
+            .and_then(decimal)
+            .ok_or_else(|| self.wrong(MALFORMED_MAP))
+    }
+
+    /// Reads the map of GNU's own form: in the header and in the blocks after it.
+    fn gnu_map(&mut self, header: &Header) -> Result<SparseMap, ImageError> {
+        let gnu = header.as_gnu().ok_or_else(|| self.wrong(MALFORMED_MAP))?;
+        let mut list = Vec::new();
+        self.gnu_pieces(&gnu.sparse, &mut list)?;
+        let mut more = gnu.is_extended();
+        while more {
+            let block = self.take(BLOCK)?;
+            let mut extension = GnuExtSparseHeader::new();
+            extension.as_mut_bytes().copy_from_slice(&block);
+            self.gnu_pieces(extension.sparse(), &mut list)?;
+            more = extension.is_extended();
+        }
+        let size = gnu.real_size().map_err(|e| self.wrong(&e.to_string()))?;
+        Ok((size, list))
+    }
+
+    /// Reads the map of PAX form 1.0, which stands before the data: decimal numbers, each on a line, of which the first is
+    /// the number of pieces.
+    fn map_in_data(&mut self) -> Result<Vec<(u64, u64)>, ImageError> {
+        let mut numbers = Vec::new();
+        let mut text = Vec::new();
+        let mut want = 1;
+        while numbers.len() < want {
+            for byte in self.take(BLOCK)? {
+                if byte != b'\n' {
+                    text.push(byte);
+                    continue;
+                }
+                let number = decimal(&text).ok_or_else(|| self.wrong(MALFORMED_MAP))?;
+                text.clear();
+                if numbers.is_empty() {
+                    let count = usize::try_from(number).unwrap_or(usize::MAX);
+                    if count > MAX_PIECES {
+                        return Err(self.wrong(MALFORMED_MAP));
+                    }
+                    want = 1 + 2 * count;
+                }
+                if numbers.len() < want {
+                    numbers.push(number);
+                }
+            }
+            if text.len() > 32 && numbers.len() < want {
+                return Err(self.wrong(MALFORMED_MAP));
+            }
+        }
+        Ok(pairs(&numbers[1..]))
+    }
+
+    /// Checks that pieces follow one another within a file of `size` bytes and that `data` bytes fill them.
+    fn check_pieces(&self, list: &[(u64, u64)], size: u64, data: u64) -> Result<(), ImageError> {
+        let mut end = 0;
+        let mut sum = 0;
+        for (start, len) in list {
+            if *start < end {
+                return Err(self.wrong(MALFORMED_MAP));
+            }
+            end = start.checked_add(*len).ok_or_else(|| self.wrong(MALFORMED_MAP))?;
+            sum += len;
+        }
+        if end > size || sum != data || i64::try_from(size).is_err() {
+            return Err(self.wrong(MALFORMED_MAP));
+        }
+        Ok(())
+    }
+
     fn gnu_pieces(&self, headers: &[GnuSparseHeader], list: &mut Vec<(u64, u64)>) -> Result<(), ImageError> {
         for header in headers.iter().take_while(|header| !header.is_empty()) {
             match (header.offset(), header.length()) {
                 (Ok(offset), Ok(len)) if list.len() < MAX_PIECES => list.push((offset, len)),
-                _ => return Err(self.wrong("a sparse map is malformed")),
+                _ => return Err(self.wrong(MALFORMED_MAP)),
             }
         }
         Ok(())

@@ -346,6 +346,7 @@ impl ProductBuilder<'_> {
         if options.tags.is_empty() {
             output.remove("Dockerfile")?;
             output.remove("files.tar")?;
+            output.remove(build::ARCHIVE)?;
             return Ok(None);
         }
         if plan.after.bytes >= plan.before.bytes {
@@ -354,11 +355,17 @@ impl ProductBuilder<'_> {
             );
         }
         progress.begin(Stage::Layer, "writing the layer");
-        let name = engine.temporary_tag()?;
+        let loads = engine.is_present();
+        let tags = if loads {
+            vec![engine.temporary_tag()?]
+        } else {
+            options.tags.clone()
+        };
+        let name = tags.first().cloned().unwrap_or_default();
         let build_options = build::Options {
             changes: options.changes.clone(),
             source_date_epoch: options.source_date_epoch,
-            tags: vec![name.clone()],
+            tags,
         };
         let mut layer_file = output.create(build::LAYER)?;
         let path = output.path(build::LAYER);
@@ -394,6 +401,19 @@ impl ProductBuilder<'_> {
         layer_file.commit()?;
         output.write("Dockerfile", built.dockerfile.as_bytes())?;
         progress.end(Stage::Layer, &crate::report::bytes(built.layer.size));
+        let made = Made {
+            image: ImageRef {
+                id: built.id.clone(),
+                reference: name,
+                config: config_from(&built.config)?,
+            },
+            layer_bytes: built.layer.size,
+            loaded: loads,
+        };
+        if !loads {
+            self.write_archive(&built)?;
+            return Ok(Some(made));
+        }
         progress.begin(Stage::Load, &options.tags.join(", "));
         let (sender, receiver) = mpsc::unbounded_channel();
         let reader = built.archive()?;
@@ -404,14 +424,6 @@ impl ProductBuilder<'_> {
         };
         let loading = cancellable(stop, 1, engine.load(archive, &[], Some(sender)));
         let (loaded, ()) = tokio::join!(loading, show_bytes(receiver, progress));
-        let made = Made {
-            image: ImageRef {
-                id: built.id.clone(),
-                reference: name,
-                config: config_from(&built.config)?,
-            },
-            layer_bytes: built.layer.size,
-        };
         match loaded {
             Ok(loaded) => progress.end(Stage::Load, loaded.id.short()),
             Err(error) => {
@@ -423,6 +435,17 @@ impl ProductBuilder<'_> {
         Ok(Some(made))
     }
 
+    /// Writes the image's archive, which holds its tags.
+    fn write_archive(&self, built: &build::Built) -> Result<(), Error> {
+        let mut archive = self.output.create(build::ARCHIVE)?;
+        std::io::copy(&mut built.archive()?, archive.file()).map_err(|source| Error::Output {
+            path: self.output.path(build::ARCHIVE),
+            source,
+        })?;
+        archive.commit()?;
+        Ok(())
+    }
+
     /// Gives a loaded image its tags, if it is good, and takes its temporary name away.
     async fn publish(&self, made: Made, good: bool) -> Result<ProductImage, Error> {
         let tags = if good { self.options.tags.as_slice() } else { &[] };
@@ -431,6 +454,9 @@ impl ProductBuilder<'_> {
             tags: tags.to_vec(),
             layer_bytes: made.layer_bytes,
         };
+        if !made.loaded {
+            return Ok(product);
+        }
         let tagged = self.tag(&made, tags).await;
         self.discard(Some(made)).await?;
         tagged?;
@@ -474,6 +500,9 @@ impl ProductBuilder<'_> {
         );
         if product.is_some() {
             files.extend([self.output.path("Dockerfile"), self.output.path("files.tar")]);
+            if !self.session.engine.is_present() {
+                files.push(self.output.path(build::ARCHIVE));
+            }
         }
         let mut report = Report::new(&plan, recording);
         report.product = product;
@@ -495,6 +524,8 @@ struct Amendment {
 struct Made {
     image: ImageRef,
     layer_bytes: u64,
+    /// The engine has it; else its archive is in the output directory.
+    loaded: bool,
 }
 
 /// What is to be known where every run was attached to when it ran already.

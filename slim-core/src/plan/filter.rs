@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::machine::{Machine, go_name};
 use crate::recording::Abi;
 
 /// A filter: a default answer and rules for names.
@@ -201,7 +202,7 @@ impl Filter {
                 list.extend(map.sub_architectures.unwrap_or_default());
             }
         }
-        let arch = go_architecture(container.machine);
+        let arch = go_name(container.machine);
         let has = |cap: &String| container.capabilities.contains(cap);
         Self::build(document, |rule| {
             let includes = rule.includes.as_ref().is_none_or(|limits| {
@@ -427,22 +428,14 @@ impl Bound {
 
 /// The name in seccomp profiles of the architecture of calls of `abi` on `machine` (as `uname -m` names it).
 pub fn architecture(machine: &str, abi: Abi) -> Option<&'static str> {
-    Some(match (machine, abi) {
-        ("x86_64", Abi::Native) => "SCMP_ARCH_X86_64",
-        ("x86_64", Abi::Compat) => "SCMP_ARCH_X86",
-        ("x86_64", Abi::X32) => "SCMP_ARCH_X32",
-        ("aarch64", Abi::Native) => "SCMP_ARCH_AARCH64",
-        ("aarch64", Abi::Compat) => "SCMP_ARCH_ARM",
-        _ => return None,
+    Some(match (Machine::from_uname(machine)?, abi) {
+        (Machine::X86_64, Abi::Native) => "SCMP_ARCH_X86_64",
+        (Machine::X86_64, Abi::Compat) => "SCMP_ARCH_X86",
+        (Machine::X86_64, Abi::X32) => "SCMP_ARCH_X32",
+        (Machine::Aarch64, Abi::Native) => "SCMP_ARCH_AARCH64",
+        (Machine::Aarch64, Abi::Compat) => "SCMP_ARCH_ARM",
+        (Machine::Aarch64, Abi::X32) => return None,
     })
-}
-
-fn go_architecture(machine: &str) -> &str {
-    match machine {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 /// The first two numbers of a kernel's release.

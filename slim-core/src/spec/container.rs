@@ -1,4 +1,4 @@
-//! What a container is started with, typed and engine-neutral.
+//! The description of a container to be started, typed and engine-neutral.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -42,13 +42,13 @@ pub struct ContainerSpec {
     /// Labels of the container.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Bind mounts, volumes, and memory file systems asked for as mounts.
+    /// Bind mounts, volumes, and memory file systems in the form of mounts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
     /// Memory file systems, by mount point.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tmpfs: Vec<Tmpfs>,
-    /// Whether the root file system is mounted read-only.
+    /// The root file system is mounted read-only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub read_only: bool,
     /// The network.
@@ -96,10 +96,10 @@ pub struct ContainerSpec {
     /// Size of `/dev/shm` in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shm_size: Option<u64>,
-    /// Whether the engine's init is PID 1.
+    /// The engine's init is PID 1.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub init: bool,
-    /// Whether a pseudo-terminal is allocated.
+    /// A pseudo-terminal is allocated.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tty: bool,
     /// The signal that stops the container, by name or number, in place of the image's.
@@ -203,10 +203,10 @@ impl fmt::Debug for EnvVar {
 pub struct Mount {
     /// The mount point.
     pub target: String,
-    /// What is mounted.
+    /// The source.
     #[serde(flatten)]
     pub source: MountSource,
-    /// Whether it is read-only.
+    /// The mount is read-only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub read_only: bool,
     /// `consistent`, `cached` or `delegated`.
@@ -214,7 +214,7 @@ pub struct Mount {
     pub consistency: Option<String>,
 }
 
-/// What is mounted at a mount point.
+/// The source of a mount.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum MountSource {
@@ -222,16 +222,16 @@ pub enum MountSource {
     Bind {
         /// Its absolute path on the host.
         source: String,
-        /// Whether the engine makes a directory where there is none (`--volume` does, `--mount` does not).
+        /// The engine makes a directory where there is none (`--volume` does, `--mount` does not).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         create: bool,
         /// `private`, `rprivate`, `shared`, `rshared`, `slave` or `rslave`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         propagation: Option<String>,
-        /// What becomes of mounts below the source.
+        /// The treatment of mounts below the source.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recursive: Option<BindRecursive>,
-        /// Whether SELinux labels are changed for the container (`z`, `Z`).
+        /// The change of SELinux labels for the container (`z`, `Z`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         relabel: Option<Relabel>,
     },
@@ -240,7 +240,7 @@ pub enum MountSource {
         /// Its name; none for an anonymous one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// Whether a new one is left empty instead of being seeded from the image.
+        /// A new one is left empty instead of being seeded from the image.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         no_copy: bool,
         /// The directory in the volume that is mounted.
@@ -255,7 +255,7 @@ pub enum MountSource {
         /// Options for the driver of a new one.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         driver_options: BTreeMap<String, String>,
-        /// Whether SELinux labels are changed for the container (`z`, `Z`).
+        /// The change of SELinux labels for the container (`z`, `Z`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         relabel: Option<Relabel>,
     },
@@ -270,7 +270,7 @@ pub enum MountSource {
     },
 }
 
-/// What becomes of mounts below a bind mount's source (`bind-recursive`).
+/// The treatment of mounts below a bind mount's source (`bind-recursive`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BindRecursive {
@@ -307,10 +307,10 @@ pub struct Tmpfs {
     /// Mode of its root, permission bits with set-user-id, set-group-id and sticky.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
-    /// Whether files below it may be executed.
+    /// Files below it may be executed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exec: bool,
-    /// Further options of the kernel's tmpfs and mount flags (`size=64m`, `nr_inodes=1k`, `nosuid`), as given.
+    /// Further options of the kernel's tmpfs and mount flags (`size=64m`, `nr_inodes=1k`, `nosuid`), as they were written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
 }
@@ -368,7 +368,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether the user said nothing about it.
+    /// Returns true if no option was given for it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -459,7 +459,7 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Whether the user said nothing about it.
+    /// Returns true if no option was given for it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -469,7 +469,7 @@ impl Dns {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Security {
-    /// Whether gaining privilege by execve(2) is off; none for the engine's default.
+    /// No-new-privileges: true where execve(2) gains no privilege, none for the engine's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_new_privileges: Option<bool>,
     /// The seccomp filter.
@@ -481,13 +481,13 @@ pub struct Security {
     /// SELinux label options (`disable`, `type:…`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// Whether the masked and read-only paths of `/proc` and `/sys` are left open.
+    /// The masked and read-only paths of `/proc` and `/sys` are left open.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub system_paths_unconfined: bool,
 }
 
 impl Security {
-    /// Whether the user said nothing about it.
+    /// Returns true if no option was given for it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -509,7 +509,7 @@ pub enum SeccompChoice {
 }
 
 impl SeccompChoice {
-    /// Whether it is the engine's default.
+    /// Returns true for the engine's default.
     pub fn is_default(&self) -> bool {
         matches!(self, Self::Default)
     }
@@ -523,7 +523,7 @@ pub struct Device {
     pub host: String,
     /// Its path in the container.
     pub container: String,
-    /// What the container may do with it: `r`, `w`, `m`.
+    /// The permissions: `r`, `w`, `m`.
     pub permissions: String,
 }
 
@@ -592,7 +592,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether the user said nothing about it.
+    /// Returns true if no option was given for it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -602,7 +602,7 @@ impl Limits {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthCheck {
-    /// Whether the image's is switched off.
+    /// The image's is switched off.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
     /// A command for the image's shell.
@@ -623,7 +623,7 @@ pub struct HealthCheck {
 }
 
 impl HealthCheck {
-    /// Whether the user said nothing about it.
+    /// Returns true if no option was given for it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

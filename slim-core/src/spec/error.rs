@@ -1,8 +1,8 @@
-//! Why the user's words cannot be read.
+//! The reason why an option cannot be read.
 
 use std::path::PathBuf;
 
-/// Why the user's words cannot be read.
+/// The reason why an option cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,9 +11,9 @@ pub enum Error {
     Option {
         /// The option's name without dashes.
         flag: &'static str,
-        /// What was given.
+        /// The value as it was written.
         value: String,
-        /// What is wrong, and what is expected.
+        /// The problem, and what is expected.
         problem: String,
     },
     /// A file that an option names cannot be read.
@@ -21,7 +21,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
 }

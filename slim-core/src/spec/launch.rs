@@ -1,4 +1,4 @@
-//! What a product is started with.
+//! The description of a product to be started.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ContainerSpec, SeccompChoice, Tmpfs};
 use crate::path::RootPath;
 
-/// What a product is started with: the recorded container's description less what was found unneeded, under its profiles.
+/// The description of a product to be started: the recorded container's less what was found unneeded, under its profiles.
 ///
 /// Verification starts exactly this, and every artifact that starts something says exactly this.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub struct LaunchSpec {
     pub container: ContainerSpec,
     /// The whole set of capabilities (`CAP_NAME`): all others are dropped.
     pub capabilities: BTreeSet<String>,
-    /// Whether it is started under its own seccomp profile.
+    /// The product is started under its own seccomp profile.
     pub seccomp: bool,
     /// The name of the AppArmor profile that it is started under; none where the host enforces none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,12 +37,12 @@ pub struct LaunchSpec {
 }
 
 impl LaunchSpec {
-    /// Whether no-new-privileges is on.
+    /// No-new-privileges is on.
     pub fn no_new_privileges(&self) -> bool {
         self.privilege_gain.is_empty()
     }
 
-    /// Whether the root file system is read-only.
+    /// The root file system is read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only.is_some() || self.container.read_only
     }

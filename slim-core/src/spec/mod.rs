@@ -1,4 +1,4 @@
-//! What a container is started with: one typed description, engine-neutral, parsed once.
+//! Descriptions of containers to be started: typed, engine-neutral, parsed once.
 //!
 //! [`ContainerOptions`] holds the user's words in the syntax of `docker run`; [`ContainerSpec::parse`] reads them. A
 //! [`LaunchSpec`] is a [`ContainerSpec`] under a product's profiles. An engine translates either into its own API, an
@@ -12,6 +12,7 @@ mod options;
 mod parse;
 mod recorded;
 pub(crate) mod shell;
+pub mod system_mounts;
 mod words;
 
 pub use capability::{
@@ -27,9 +28,10 @@ pub use options::{ContainerOptions, HEADING, REFUSED, refused};
 pub use parse::ParseContext;
 #[cfg(feature = "docker")]
 pub(crate) use parse::{csv, csv_field};
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use recorded::FLAGS;
+pub use recorded::carried;
 pub(crate) use recorded::group;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use recorded::is_flag;
 pub use shell::word as shell_word;
 #[cfg(test)]
 pub(crate) use words::tests::{any_spec, full_spec};

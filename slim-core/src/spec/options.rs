@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the user adds to the image's own configuration, in the words and the syntax of `docker run`.
+/// The user's additions to the image's own configuration, in the words and the syntax of `docker run`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::Args), command(next_help_heading = HEADING))]
 #[serde(default, rename_all = "kebab-case")]

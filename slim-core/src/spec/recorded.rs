@@ -1,11 +1,11 @@
 //! Options that come from elsewhere than a command line: from a recording, or from a container that somebody else created.
 
 use std::path::Path;
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
 
 use super::{ContainerOptions, ContainerSpec, ParseContext};
-
-/// Flags: a word behind one of them would be taken for the image.
-pub(crate) const FLAGS: [&str; 4] = ["--read-only", "--init", "--tty", "--no-healthcheck"];
 
 impl ContainerSpec {
     /// Returns the description that `words` give, each an option's name and, unless it is a flag, its value. What slim does
@@ -56,9 +56,9 @@ pub(crate) fn group(words: &[String]) -> Vec<Vec<String>> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let option = match word.split_once('=') {
-            Some((name, "true")) if FLAGS.contains(&name) => vec![name.to_owned()],
+            Some((name, "true")) if is_flag(name) => vec![name.to_owned()],
             Some((name, value)) => vec![name.to_owned(), value.to_owned()],
-            None if FLAGS.contains(&word.as_str()) => vec![word.clone()],
+            None if is_flag(word) => vec![word.clone()],
             None => [Some(word), words.next()]
                 .into_iter()
                 .flatten()
@@ -70,100 +70,59 @@ pub(crate) fn group(words: &[String]) -> Vec<Vec<String>> {
     options
 }
 
-/// Sets the option `name`; false where slim takes none of that name, or its number is none.
+/// The options of a command line and their values, which say of what type each is.
+fn defaults() -> &'static Map<String, Value> {
+    static DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+        let Ok(Value::Object(mut options)) = serde_json::to_value(ContainerOptions::default()) else {
+            unreachable!("options are a structure of words, numbers and flags");
+        };
+        options.remove("command");
+        options
+    });
+    &DEFAULTS
+}
+
+/// Returns the names of the options of `docker run` that slim takes, without hyphens before them.
+pub fn carried() -> impl Iterator<Item = &'static str> {
+    defaults().keys().map(String::as_str)
+}
+
+/// Returns true for an option without a value: a word behind it would be taken for the image.
+pub(crate) fn is_flag(word: &str) -> bool {
+    let name = word.strip_prefix("--");
+    name.is_some_and(|name| defaults().get(name).is_some_and(Value::is_boolean))
+}
+
+/// Sets the option `name`; false where slim takes none of that name from elsewhere, or its number is none.
 fn set(options: &mut ContainerOptions, name: &str, value: Option<&str>) -> bool {
-    let flag = match name {
-        "--read-only" => Some(&mut options.read_only),
-        "--init" => Some(&mut options.init),
-        "--tty" => Some(&mut options.tty),
-        "--no-healthcheck" => Some(&mut options.no_healthcheck),
-        _ => None,
+    let Some(name) = name.strip_prefix("--").filter(|name| !name.ends_with("-file")) else {
+        return false;
     };
-    let value = match (flag, value) {
-        (Some(flag), None) => {
-            *flag = true;
+    let Ok(Value::Object(mut all)) = serde_json::to_value(&*options) else {
+        return false;
+    };
+    let candidates = match (defaults().get(name), value) {
+        (Some(Value::Bool(_)), None) => vec![true.into()],
+        (Some(Value::Array(_)), Some(value)) => {
+            let mut list = all[name].as_array().cloned().unwrap_or_default();
+            list.push(value.into());
+            vec![list.into()]
+        }
+        // A text or a number, as the field takes it.
+        (Some(Value::Null), Some(value)) => {
+            let number = value.parse::<i64>().ok().map(Value::from);
+            [Value::from(value)].into_iter().chain(number).collect()
+        }
+        _ => return false,
+    };
+    for candidate in candidates {
+        all.insert(name.to_owned(), candidate);
+        if let Ok(read) = serde_json::from_value(Value::Object(all.clone())) {
+            *options = read;
             return true;
         }
-        (None, Some(value)) => value,
-        _ => return false,
-    };
-    let text = value.to_owned();
-    let list = match name {
-        "--env" => Some(&mut options.env),
-        "--volume" => Some(&mut options.volume),
-        "--mount" => Some(&mut options.mount),
-        "--network-alias" => Some(&mut options.network_alias),
-        "--publish" => Some(&mut options.publish),
-        "--expose" => Some(&mut options.expose),
-        "--group-add" => Some(&mut options.group_add),
-        "--tmpfs" => Some(&mut options.tmpfs),
-        "--ulimit" => Some(&mut options.ulimit),
-        "--cap-add" => Some(&mut options.cap_add),
-        "--cap-drop" => Some(&mut options.cap_drop),
-        "--security-opt" => Some(&mut options.security_opt),
-        "--sysctl" => Some(&mut options.sysctl),
-        "--device" => Some(&mut options.device),
-        "--device-cgroup-rule" => Some(&mut options.device_cgroup_rule),
-        "--dns" => Some(&mut options.dns),
-        "--dns-search" => Some(&mut options.dns_search),
-        "--dns-option" => Some(&mut options.dns_option),
-        "--add-host" => Some(&mut options.add_host),
-        "--label" => Some(&mut options.label),
-        _ => None,
-    };
-    if let Some(list) = list {
-        list.push(text);
-        return true;
     }
-    let number = match name {
-        "--cpu-shares" => Some(&mut options.cpu_shares),
-        "--pids-limit" => Some(&mut options.pids_limit),
-        "--oom-score-adj" => Some(&mut options.oom_score_adj),
-        "--health-retries" => Some(&mut options.health_retries),
-        _ => None,
-    };
-    if let Some(number) = number {
-        *number = value.parse().ok();
-        return number.is_some();
-    }
-    if name == "--stop-timeout" {
-        options.stop_timeout = value.parse().ok();
-        return options.stop_timeout.is_some();
-    }
-    let one = match name {
-        "--network" => &mut options.network,
-        "--ip" => &mut options.ip,
-        "--ip6" => &mut options.ip6,
-        "--mac-address" => &mut options.mac_address,
-        "--user" => &mut options.user,
-        "--entrypoint" => &mut options.entrypoint,
-        "--workdir" => &mut options.workdir,
-        "--hostname" => &mut options.hostname,
-        "--domainname" => &mut options.domainname,
-        "--shm-size" => &mut options.shm_size,
-        "--memory" => &mut options.memory,
-        "--memory-swap" => &mut options.memory_swap,
-        "--memory-reservation" => &mut options.memory_reservation,
-        "--cpus" => &mut options.cpus,
-        "--cpuset-cpus" => &mut options.cpuset_cpus,
-        "--cpuset-mems" => &mut options.cpuset_mems,
-        "--gpus" => &mut options.gpus,
-        "--stop-signal" => &mut options.stop_signal,
-        "--ipc" => &mut options.ipc,
-        "--pid" => &mut options.pid,
-        "--uts" => &mut options.uts,
-        "--userns" => &mut options.userns,
-        "--cgroupns" => &mut options.cgroupns,
-        "--runtime" => &mut options.runtime,
-        "--platform" => &mut options.platform,
-        "--health-cmd" => &mut options.health_cmd,
-        "--health-interval" => &mut options.health_interval,
-        "--health-timeout" => &mut options.health_timeout,
-        "--health-start-period" => &mut options.health_start_period,
-        _ => return false,
-    };
-    *one = Some(text);
-    true
+    false
 }
 
 #[cfg(test)]
@@ -219,6 +178,42 @@ mod tests {
             unconfined.security.seccomp,
             crate::spec::SeccompChoice::Unconfined
         );
+    }
+
+    #[test]
+    fn every_option_is_set_by_its_name() {
+        let takes: Vec<&str> = carried().filter(|name| !name.ends_with("-file")).collect();
+        assert!(takes.len() > 50, "{takes:?}");
+        for name in takes {
+            let mut options = ContainerOptions::default();
+            let word = format!("--{name}");
+            let value = (!is_flag(&word)).then_some("7");
+            assert!(set(&mut options, &word, value), "{name}");
+            assert_ne!(options, ContainerOptions::default(), "{name}");
+            let other = value.map_or(Some("7"), |_| None);
+            assert!(!set(&mut options, &word, other), "{name}");
+        }
+        let mut options = ContainerOptions::default();
+        for (name, value) in [
+            ("--cpu-shares", "many"),
+            ("--command", "x"),
+            ("--env-file", "x"),
+            ("env", "A"),
+        ] {
+            assert!(!set(&mut options, name, Some(value)), "{name}");
+        }
+        assert_eq!(options, ContainerOptions::default());
+        assert!(set(&mut options, "--dns", Some("1.1.1.1")) && set(&mut options, "--dns", Some("2.2.2.2")));
+        assert_eq!(options.dns, ["1.1.1.1", "2.2.2.2"]);
+        assert!(set(&mut options, "--memory", Some("64")));
+        assert_eq!(options.memory.as_deref(), Some("64"));
+    }
+
+    #[test]
+    fn an_option_is_taken_or_refused() {
+        for (name, _) in crate::spec::REFUSED {
+            assert!(!carried().any(|carried| carried == *name), "{name}");
+        }
     }
 
     #[test]

@@ -268,7 +268,7 @@ fn run_sh(text: &str) -> Result<Read, String> {
 
 /// An option whose name is `name`, with its value from `words` unless it is a flag.
 fn docker_option(name: String, words: &mut impl Iterator<Item = String>) -> Result<Words, String> {
-    if crate::spec::FLAGS.contains(&name.as_str()) {
+    if crate::spec::is_flag(&name) {
         return Ok(vec![name]);
     }
     let value = words.next().ok_or(format!("{name} has no value"))?;

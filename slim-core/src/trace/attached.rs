@@ -11,6 +11,7 @@ use crate::mountinfo::{self, Mount};
 use crate::path::RootPath;
 use crate::recording::{Access, Actor, ContainerFacts, FileUse, MountFact, MountKind, Phase, SocketUse};
 use crate::spec::capability_name;
+use crate::spec::system_mounts;
 
 /// What the processes in a cgroup2 directory run.
 pub fn programs(cgroup: &Path) -> BTreeSet<RootPath> {
@@ -66,16 +67,6 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
 }
 
-/// What a runtime mounts into every container, file systems of the kernel's own among it.
-const SYSTEM_MOUNTS: [&str; 6] = [
-    "/dev",
-    "/proc",
-    "/sys",
-    "/etc/hostname",
-    "/etc/hosts",
-    "/etc/resolv.conf",
-];
-
 /// Returns the mounts in a process's root directory, and whether the root itself is read-only.
 fn mount_facts(all: &[Mount]) -> (Vec<MountFact>, bool) {
     let mut read_only = false;
@@ -86,11 +77,8 @@ fn mount_facts(all: &[Mount]) -> (Vec<MountFact>, bool) {
             read_only = mount.has_option("ro");
             continue;
         }
-        let is_system = SYSTEM_MOUNTS
-            .iter()
-            .any(|path| target.starts_with(&RootPath::new(path)));
         let kind = match mount.kind.as_str() {
-            _ if is_system => MountKind::System,
+            _ if system_mounts::contain(&target) => MountKind::System,
             "tmpfs" => MountKind::Tmpfs,
             _ => MountKind::Bind,
         };
@@ -104,11 +92,6 @@ pub(super) fn mount_points(pid: u32) -> Option<Vec<RootPath>> {
     let mounts = mountinfo::of_process(pid)?.into_iter();
     let points = mounts.map(|mount| RootPath::new(mount.point.as_os_str().as_bytes()));
     Some(points.filter(|point| *point != RootPath::new("/")).collect())
-}
-
-/// Returns the mount points that every container has.
-pub(super) fn usual_mount_points() -> Vec<RootPath> {
-    SYSTEM_MOUNTS.iter().map(RootPath::new).collect()
 }
 
 /// One process.

@@ -10,6 +10,7 @@ use super::table::{self, SyscallSpec};
 use super::{arch, raw, sockets};
 use crate::path::{RawPath, RootPath, encode};
 use crate::recording::{Abi, Access, Actor, FileUse, Phase, Process, Program, SocketAction, SocketUse};
+use crate::spec::system_mounts;
 
 /// A call of one program in one phase: ABI, number, phase, actor and program.
 pub(super) type CallKey = (Abi, u32, Phase, Actor, Option<RootPath>);
@@ -114,13 +115,21 @@ trait Head: zerocopy::FromBytes {
 
 impl Head for FileEvent {
     fn lengths(&self) -> (usize, usize, usize) {
-        (self.base as usize, self.kernel_path as usize, self.requested as usize)
+        (
+            self.base as usize,
+            self.kernel_path as usize,
+            self.requested as usize,
+        )
     }
 }
 
 impl Head for ExecEvent {
     fn lengths(&self) -> (usize, usize, usize) {
-        (self.base as usize, self.kernel_path as usize, self.requested as usize)
+        (
+            self.base as usize,
+            self.kernel_path as usize,
+            self.requested as usize,
+        )
     }
 }
 
@@ -420,7 +429,10 @@ impl Gathered {
 
     /// What is mounted in the container; what every container has mounted if it ended before it could be asked.
     pub(super) fn mounts(&self) -> Vec<RootPath> {
-        self.mounts.clone().unwrap_or_else(attached::usual_mount_points)
+        match &self.mounts {
+            Some(mounts) => mounts.clone(),
+            None => system_mounts::outermost().map(RootPath::new).collect(),
+        }
     }
 
     /// The first path of each call that names one.

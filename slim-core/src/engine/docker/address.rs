@@ -1,4 +1,4 @@
-//! Where the engine is: an explicit address, `DOCKER_HOST`, a docker context, or the default socket.
+//! The engine's address: an explicit one, `DOCKER_HOST`, a docker context, or the default socket.
 
 use std::fmt;
 use std::fs;
@@ -15,7 +15,7 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// The files that docker's configuration may hold are small; more than this is not one of them.
 const MAX_CONFIG: u64 = 4 << 20;
 
-/// Where an engine is, and how it is spoken to.
+/// The address of an engine and its protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Address {
@@ -34,7 +34,7 @@ pub enum Address {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// What the engine's certificate is signed with.
+    /// The certificate authority that signed the engine's certificate.
     pub ca: PathBuf,
     /// The client's certificate.
     pub cert: PathBuf,
@@ -51,7 +51,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// What the address is found from: environment variables and docker's configuration directory.
+/// The sources of an address: environment variables and docker's configuration directory.
 pub struct Surroundings<'a> {
     /// An environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,

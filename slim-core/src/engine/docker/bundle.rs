@@ -1,4 +1,4 @@
-//! What a container was given: from the runtime's own configuration where it can be read, else from the engine.
+//! Facts about a container: from the runtime's own configuration where it can be read, else from the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::path::RootPath;
 use crate::recording::{ContainerFacts, MountFact, MountKind};
-use crate::spec::{effective_capabilities, parse_capability};
+use crate::spec::{effective_capabilities, parse_capability, system_mounts};
 
 /// A bundle's configuration is some ten kilobytes; more than this is not one.
 const MAX_CONFIG: u64 = 16 << 20;
 
-/// Where containerd keeps the bundles of the containers of Docker: the system's and the one that dockerd starts.
+/// Directories in which containerd keeps the bundles of Docker's containers: the system's and the one that dockerd starts.
 const BUNDLES: [&str; 2] = [
     "/run/containerd/io.containerd.runtime.v2.task/moby",
     "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
@@ -75,7 +75,7 @@ struct Linux {
     sysctl: Option<BTreeMap<String, String>>,
 }
 
-/// What `found` was given. `seccomp_default` says whether the engine has a default filter.
+/// Returns the facts about `found`. `seccomp_default` is true if the engine has a default filter.
 pub(super) fn facts(found: &ContainerInspectResponse, seccomp_default: bool) -> ContainerFacts {
     let id = found.id.as_deref().unwrap_or_default();
     let pid = found.state.as_ref().and_then(|s| s.pid).unwrap_or(0);
@@ -159,14 +159,82 @@ fn combine(
     let empty = HostConfig::default();
     let host = found.host_config.as_ref().unwrap_or(&empty);
     let config = found.config.clone().unwrap_or_default();
-    let security = host.security_opt.clone().unwrap_or_default();
+    let mut facts = ContainerFacts {
+        command: found
+            .path
+            .iter()
+            .chain(found.args.iter().flatten())
+            .cloned()
+            .collect(),
+        user: config.user.unwrap_or_default(),
+        workdir: config.working_dir.unwrap_or_default(),
+        mounts: mounts(found, bundle.as_ref()).into_iter().collect(),
+        network: match host.network_mode.as_deref() {
+            None | Some("" | "default") => "bridge".to_owned(),
+            Some(mode) => mode.to_owned(),
+        },
+        ..ContainerFacts::default()
+    };
+    match bundle {
+        Some(bundle) => add_from_bundle(&mut facts, bundle, host),
+        None => add_from_inspection(&mut facts, host, seccomp_default),
+    }
+    if facts.workdir.is_empty() {
+        facts.workdir = "/".to_owned();
+    }
+    facts.capabilities.sort();
+    facts.capabilities.dedup();
+    facts
+}
+
+/// Adds the facts in the runtime's configuration.
+fn add_from_bundle(facts: &mut ContainerFacts, bundle: Bundle, host: &HostConfig) {
+    if !bundle.process.args.is_empty() {
+        facts.command = without_init(bundle.process.args, &facts.mounts);
+    }
+    facts.workdir = bundle.process.cwd;
+    facts.capabilities = bundle.process.capabilities.unwrap_or_default().bounding;
+    facts.no_new_privileges = bundle.process.no_new_privileges;
+    facts.read_only = bundle.root.readonly;
+    let asked = host.sysctls.clone().unwrap_or_default();
+    let given = bundle.linux.sysctl.unwrap_or_default();
+    facts.sysctls = given
+        .into_iter()
+        .filter(|(name, _)| !asked.contains_key(name))
+        .collect();
+    facts.seccomp_unconfined = bundle.linux.seccomp.is_none();
+    facts.seccomp = bundle.linux.seccomp;
+}
+
+/// Adds what follows from the engine's description, where the runtime's configuration is out of reach.
+fn add_from_inspection(facts: &mut ContainerFacts, host: &HostConfig, seccomp_default: bool) {
+    let security = host.security_opt.as_deref().unwrap_or_default();
     let privileged = host.privileged.unwrap_or(false);
     let unconfined = privileged
         || security
             .iter()
             .any(|o| matches!(o.as_str(), "seccomp=unconfined" | "seccomp:unconfined"));
     let own_filter = security.iter().any(|o| o.starts_with("seccomp"));
+    let names = |names: &Option<Vec<String>>| -> BTreeSet<String> {
+        let names = names.iter().flatten();
+        names
+            .map(|name| parse_capability(name).map_or_else(|| name.to_ascii_uppercase(), str::to_owned))
+            .collect()
+    };
+    let effective = effective_capabilities(&names(&host.cap_add), &names(&host.cap_drop));
+    facts.capabilities = effective.into_iter().collect();
+    facts.no_new_privileges = security.iter().any(|o| {
+        matches!(
+            o.as_str(),
+            "no-new-privileges" | "no-new-privileges=true" | "no-new-privileges:true"
+        )
+    });
+    facts.read_only = host.readonly_rootfs.unwrap_or(false);
+    facts.seccomp_unconfined = unconfined || (!seccomp_default && !own_filter);
+}
 
+/// Returns what is mounted in a container: the user's own and, from the bundle where there is one, the runtime's.
+fn mounts(found: &ContainerInspectResponse, bundle: Option<&Bundle>) -> BTreeSet<MountFact> {
     let mut kinds = BTreeMap::new();
     for mount in found.mounts.iter().flatten() {
         let kind = match mount.typ.as_deref() {
@@ -177,12 +245,18 @@ fn combine(
         };
         kinds.insert(mount.destination.clone().unwrap_or_default(), kind);
     }
-    for target in host.tmpfs.iter().flatten().map(|(target, _)| target) {
+    let host = found.host_config.as_ref();
+    for target in host
+        .and_then(|host| host.tmpfs.as_ref())
+        .into_iter()
+        .flatten()
+        .map(|(target, _)| target)
+    {
         kinds.insert(target.clone(), MountKind::Tmpfs);
     }
-    let system: Vec<String> = match &bundle {
+    let system: Vec<String> = match bundle {
         Some(bundle) => bundle.mounts.iter().map(|m| m.destination.clone()).collect(),
-        None => SYSTEM_MOUNTS.iter().map(|&m| m.to_owned()).collect(),
+        None => system_mounts::all().map(str::to_owned).collect(),
     };
     for target in system {
         // The user's own have a kind already, as they were written: compare without a trailing slash.
@@ -193,75 +267,13 @@ fn combine(
             kinds.insert(target, MountKind::System);
         }
     }
-    let mounts: BTreeSet<MountFact> = kinds
+    kinds
         .into_iter()
         .map(|(target, kind)| MountFact {
             target: RootPath::new(target.into_bytes()),
             kind,
         })
-        .collect();
-
-    let mut facts = ContainerFacts {
-        command: found
-            .path
-            .iter()
-            .chain(found.args.iter().flatten())
-            .cloned()
-            .collect(),
-        user: config.user.unwrap_or_default(),
-        workdir: config.working_dir.unwrap_or_default(),
-        mounts: mounts.into_iter().collect(),
-        network: match host.network_mode.as_deref() {
-            None | Some("" | "default") => "bridge".to_owned(),
-            Some(mode) => mode.to_owned(),
-        },
-        ..ContainerFacts::default()
-    };
-    match bundle {
-        Some(bundle) => {
-            if !bundle.process.args.is_empty() {
-                facts.command = without_init(bundle.process.args, &facts.mounts);
-            }
-            facts.workdir = bundle.process.cwd;
-            facts.capabilities = bundle.process.capabilities.unwrap_or_default().bounding;
-            facts.no_new_privileges = bundle.process.no_new_privileges;
-            facts.read_only = bundle.root.readonly;
-            let asked = host.sysctls.clone().unwrap_or_default();
-            let given = bundle.linux.sysctl.unwrap_or_default();
-            facts.sysctls = given
-                .into_iter()
-                .filter(|(name, _)| !asked.contains_key(name))
-                .collect();
-            facts.seccomp_unconfined = bundle.linux.seccomp.is_none();
-            facts.seccomp = bundle.linux.seccomp;
-        }
-        None => {
-            let names = |names: &Option<Vec<String>>| -> BTreeSet<String> {
-                let names = names.iter().flatten();
-                names
-                    .map(|name| {
-                        parse_capability(name).map_or_else(|| name.to_ascii_uppercase(), str::to_owned)
-                    })
-                    .collect()
-            };
-            let effective = effective_capabilities(&names(&host.cap_add), &names(&host.cap_drop));
-            facts.capabilities = effective.into_iter().collect();
-            facts.no_new_privileges = security.iter().any(|o| {
-                matches!(
-                    o.as_str(),
-                    "no-new-privileges" | "no-new-privileges=true" | "no-new-privileges:true"
-                )
-            });
-            facts.read_only = host.readonly_rootfs.unwrap_or(false);
-            facts.seccomp_unconfined = unconfined || (!seccomp_default && !own_filter);
-        }
-    }
-    if facts.workdir.is_empty() {
-        facts.workdir = "/".to_owned();
-    }
-    facts.capabilities.sort();
-    facts.capabilities.dedup();
-    facts
+        .collect()
 }
 
 /// Returns a container's own command: with `--init`, the engine mounts an init of its own and starts the command as
@@ -272,20 +284,6 @@ fn without_init(mut args: Vec<String>, mounts: &[MountFact]) -> Vec<String> {
         .any(|mount| mount.kind == MountKind::System && mount.target.as_bytes() == init.as_bytes()));
     if is_init { args.split_off(2) } else { args }
 }
-
-/// What Docker mounts into every container (moby `oci/defaults.go` and `daemon/oci_linux.go`).
-const SYSTEM_MOUNTS: [&str; 10] = [
-    "/proc",
-    "/dev",
-    "/dev/pts",
-    "/dev/shm",
-    "/dev/mqueue",
-    "/sys",
-    "/sys/fs/cgroup",
-    "/etc/resolv.conf",
-    "/etc/hostname",
-    "/etc/hosts",
-];
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use crate::cgroup;
 use crate::mountinfo::{self, Mount};
 use crate::recording::Peaks;
 
-/// How often the files are read while the container runs.
+/// Time between two readings of the files while the container runs.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// The files of one container, in whichever hierarchies there are.

@@ -1,4 +1,4 @@
-//! What this process made in the engine, and how that and what dead processes made is removed.
+//! Records of what this process made in the engine, and the removal of that and of what dead processes made.
 //!
 //! The engine's labels inform people. What is removed is known from what was written down ([`crate::owned`]), and is looked
 //! at before: a container by the id that the engine gave, an image's name by the id of its image, and where no id was
@@ -11,8 +11,9 @@ use std::time::Duration;
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters as query;
 
+use super::answer::{check_name, reason, refused, status};
 use super::cgroup::Sampler;
-use super::{Address, Docker, check_name, reason, refused, status};
+use super::{Address, Docker};
 use crate::engine::{Container, Error};
 use crate::image::ImageRef;
 use crate::owned::{self, Claim, Fate, Kind, Owner, Place, Thing};
@@ -30,7 +31,7 @@ pub const TOKEN_LABEL: &str = "io.github.slim.token";
 /// The repository of names that are not to stay; their tag is a token.
 const TEMPORARY: &str = "slim-unverified";
 
-/// What this process created and has not removed yet, by name, which is known before the engine answers.
+/// The things that this process created and has not removed yet, by name, which is known before the engine answers.
 #[derive(Debug, Default)]
 pub(super) struct Created {
     pub(super) containers: BTreeMap<String, Mine>,
@@ -54,7 +55,7 @@ pub(super) struct Mine {
     pub(super) creating: bool,
     /// The named volumes that it mounts.
     pub(super) volumes: Vec<String>,
-    /// What it was created from.
+    /// The description that it was created from.
     pub(super) spec: ContainerSpec,
     /// Watches its resources while it runs.
     pub(super) sampler: Option<Sampler>,

@@ -18,7 +18,7 @@ use crate::image::Reference;
 /// The name under which the command line keeps Docker Hub's credentials.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
-/// A helper that asks somebody something must not hold slim up for ever.
+/// Time that a helper may take: one that waits for a person must not hold slim up for ever.
 const HELPER: Duration = Duration::from_secs(30);
 
 /// The parts of docker's `config.json` that are about credentials.
@@ -41,7 +41,7 @@ struct Auth {
     identity_token: String,
 }
 
-/// What a helper answers.
+/// The answer of a helper.
 ///
 /// Source: docker/docker-credential-helpers, "Usage".
 #[derive(Deserialize)]

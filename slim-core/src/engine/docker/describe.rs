@@ -61,7 +61,7 @@ impl Words {
 }
 
 /// Returns the description of `found`: what it has beyond `image`'s configuration. Values of variables are left out.
-/// `private_cgroupns` says what the engine makes of a cgroup name space that nobody asked for.
+/// `private_cgroupns` is true if containers get a cgroup name space of their own by default.
 pub(super) fn describe(
     found: &ContainerInspectResponse,
     image: &ImageConfig,
@@ -127,7 +127,7 @@ pub(super) fn describe(
     spec
 }
 
-/// What the container's own configuration has beyond the image's.
+/// Reads what the container's own configuration has beyond the image's.
 fn add_config(words: &mut Words, config: ContainerConfig, image: &ImageConfig) {
     let ContainerConfig {
         hostname,
@@ -237,7 +237,7 @@ fn add_health(words: &mut Words, health: Option<HealthConfig>) {
     words.leave_number("health-start-interval", start_interval, 0);
 }
 
-/// What the engine was asked for about the host. Each field is either said by an option, or noted as not carried.
+/// Reads the host's part of the container's configuration. An option says each field, or it is noted as not carried.
 fn add_host(words: &mut Words, host: HostConfig, private_cgroupns: bool) {
     let HostConfig {
         cpu_shares,
@@ -594,7 +594,7 @@ mod tests {
     use crate::engine::docker::translate::request;
     use crate::spec::{EnvVar, MountSource, NetworkMode, any_spec};
 
-    /// A container as the engine describes it, made of what it was asked for.
+    /// Returns a container as the engine describes it, from the request that made it.
     fn inspect(spec: &ContainerSpec) -> ContainerInspectResponse {
         let request = request(spec);
         let body = serde_json::to_value(&request.body).expect("JSON");
@@ -612,7 +612,7 @@ mod tests {
         }
     }
 
-    /// The same description in the form that an engine gives back: sets are sorted, what is alike is not told apart.
+    /// Returns the same description in the form that an engine gives back: sets are sorted, synonyms are one.
     fn settled(mut spec: ContainerSpec) -> ContainerSpec {
         let names: BTreeSet<String> = spec.env.iter().map(|variable| variable.name.clone()).collect();
         spec.env = names.into_iter().map(EnvVar::named).collect();

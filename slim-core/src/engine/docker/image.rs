@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use bollard::models::ImageInspect;
 use bollard::query_parameters as query;
@@ -10,16 +11,20 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use super::{Docker, check_name, credentials, reason, refused, status};
+use super::answer::{check_name, parse_reference, reason, refused, status};
+use super::{Docker, connect, credentials};
 use crate::digest::Digest;
-use crate::engine::{self, ByteCounts, Error, Loaded, Pull, check_platform};
+use crate::engine::{self, ByteCounts, Container, Error, Loaded, Pull, check_platform};
 use crate::image::{Archive, Config, Image, overlay};
 
-/// An image's config may be this long.
+/// Length of the longest config that is read.
 const MAX_CONFIG: u64 = 16 << 20;
 
-/// As much of an archive is read at a time.
+/// Number of bytes of an archive that are read at a time.
 const CHUNK: usize = 256 << 10;
+
+/// Time that the engine may take to begin its answer to an image that is loaded.
+const LOAD_ANSWER: Duration = Duration::from_secs(3600);
 
 impl Docker {
     /// [`crate::engine::Engine::image`].
@@ -111,7 +116,7 @@ impl Docker {
         archive.map_err(|e| unreadable(e.to_string()))
     }
 
-    /// What the engine knows of an image.
+    /// Returns the engine's description of an image.
     pub(super) async fn inspect_image(&self, reference: &str) -> Result<ImageInspect, Error> {
         let action = format!("inspect the image {reference}");
         check_name(&action, reference)?;
@@ -137,13 +142,13 @@ impl Docker {
             reference: reference.to_owned(),
             reason,
         };
-        let name = super::parse_reference(&format!("pull {reference}"), reference)?;
+        let name = parse_reference(&format!("pull {reference}"), reference)?;
         let options = query::CreateImageOptionsBuilder::default();
         let options = match name.digest() {
             Some(_) => options.from_image(reference),
             None => options.from_image(&name.name()).tag(name.tag_or_latest()),
         };
-        let directory = super::surroundings().config_directory();
+        let directory = connect::surroundings().config_directory();
         let credentials = match directory {
             Some(directory) => credentials::find(&directory, &name).await?,
             None => None,
@@ -208,7 +213,7 @@ impl Docker {
         } = archive;
         let action = format!("load the image {}", config.short());
         for tag in tags {
-            super::parse_reference(&action, tag)?;
+            parse_reference(&action, tag)?;
         }
         let (sender, receiver) = mpsc::channel(2);
         let reading = tokio::task::spawn_blocking(move || {
@@ -236,7 +241,7 @@ impl Docker {
                 Some((Ok::<_, std::io::Error>(chunk), (receiver, done)))
             }
         });
-        let client = self.client().clone().with_timeout(super::LOAD_ANSWER);
+        let client = self.client().clone().with_timeout(LOAD_ANSWER);
         let options = query::ImportImageOptionsBuilder::default().quiet(true).build();
         let mut answers = std::pin::pin!(client.import_image_stream(options, chunks, None));
         let mut said = String::new();
@@ -281,9 +286,76 @@ impl Docker {
         }
         Ok(Loaded { id: config })
     }
+
+    /// [`Engine::tag`] by a name that this engine knows.
+    pub(super) async fn add_tag(&self, reference: &str, tag: &str) -> Result<(), Error> {
+        let action = format!("tag {reference} as {tag}");
+        check_name(&action, reference)?;
+        let tag = parse_reference(&action, tag)?;
+        let options = query::TagImageOptionsBuilder::default()
+            .repo(&tag.name())
+            .tag(tag.tag_or_latest())
+            .build();
+        self.client()
+            .tag_image(reference, Some(options))
+            .await
+            .map_err(|e| refused(&action, e))
+    }
+
+    /// Removes the name `reference`, and the image if it was the last one. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// The engine's message.
+    pub async fn remove_image(&self, reference: &str) -> Result<(), Error> {
+        let action = format!("remove the image {reference}");
+        check_name(&action, reference)?;
+        match self
+            .client()
+            .remove_image(reference, None::<query::RemoveImageOptions>, None)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(refused(&action, error)),
+        }
+    }
+
+    /// The size of an image in bytes, as the engine counts it.
+    ///
+    /// # Errors
+    /// [`Error::NoImage`], or the engine's message.
+    pub async fn image_size(&self, reference: &str) -> Result<u64, Error> {
+        let image = self.inspect_image(reference).await?;
+        Ok(image.size.unwrap_or(0).unsigned_abs())
+    }
+
+    pub(super) async fn knows_image(&self, id: &Digest) -> Result<bool, Error> {
+        match self.inspect_image(&self.name_of(id)).await {
+            Ok(_) => Ok(true),
+            Err(Error::NoImage { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn image_of_container(&self, container: &Container) -> Result<String, Error> {
+        let found = self.inspect(&container.id).await?;
+        let id = found.image.unwrap_or_default();
+        let named = found.config.and_then(|c| c.image).filter(|name| !name.is_empty());
+        Ok(match named {
+            Some(name)
+                if self
+                    .inspect_image(&name)
+                    .await
+                    .is_ok_and(|now| now.id.as_ref() == Some(&id)) =>
+            {
+                name
+            }
+            _ => id,
+        })
+    }
 }
 
-/// What arrives in a channel, as a reader for a thread that may wait.
+/// The bytes that arrive in a channel, as a reader for a thread that may wait.
 struct Received {
     receiver: mpsc::Receiver<std::io::Result<Bytes>>,
     chunk: Bytes,

@@ -1,8 +1,8 @@
-//! What the engine's messages mean, and what to do.
+//! Explanations of the engine's messages, with remedies.
 
 use crate::engine::Error;
 
-/// Why a container did not start. Known messages are named; the engine's own is kept.
+/// Returns the reason why a container did not start, from the engine's message, which is kept.
 pub(super) fn explain(message: &str) -> Error {
     let message = shorten(message);
     let has = |text: &str| message.contains(text);

@@ -14,10 +14,10 @@ use crate::spec::{
     NetworkMode, PublishedPort, Relabel, SeccompChoice, Security, Ulimit,
 };
 
-/// What the engine is asked for.
+/// The requests that make a container.
 #[derive(Debug, Default)]
 pub(super) struct Request {
-    /// What the container is created with; the caller adds image and labels of its own.
+    /// The container's description; the caller adds image and labels of its own.
     pub(super) body: ContainerCreateBody,
     /// Named volumes that it mounts: they are made beforehand, with an owner, if they do not exist.
     pub(super) volumes: Vec<VolumeCreateRequest>,
@@ -25,7 +25,7 @@ pub(super) struct Request {
     pub(super) platform: Option<String>,
 }
 
-/// Returns what the engine is asked for to create the container that `spec` describes.
+/// Returns the requests that create the container that `spec` describes.
 pub(super) fn request(spec: &ContainerSpec) -> Request {
     let ContainerSpec {
         command,
@@ -97,16 +97,16 @@ pub(super) fn request(spec: &ContainerSpec) -> Request {
     let mut host = HostConfig {
         readonly_rootfs: read_only.then_some(true),
         port_bindings: (!bindings.is_empty()).then_some(bindings),
-        cap_add: some(cap_add.iter().cloned().collect()),
-        cap_drop: some(cap_drop.iter().cloned().collect()),
-        extra_hosts: some(
+        cap_add: non_empty(cap_add.iter().cloned().collect()),
+        cap_drop: non_empty(cap_drop.iter().cloned().collect()),
+        extra_hosts: non_empty(
             extra_hosts
                 .iter()
                 .map(|HostEntry { name, address }| format!("{name}:{address}"))
                 .collect(),
         ),
-        group_add: some(groups.clone()),
-        device_cgroup_rules: some(device_cgroup_rules.clone()),
+        group_add: non_empty(groups.clone()),
+        device_cgroup_rules: non_empty(device_cgroup_rules.clone()),
         sysctls: map(sysctls),
         shm_size: shm_size.and_then(|size| i64::try_from(size).ok()),
         init: init.then_some(true),
@@ -119,7 +119,7 @@ pub(super) fn request(spec: &ContainerSpec) -> Request {
             _ => HostConfigCgroupnsModeEnum::PRIVATE,
         }),
         runtime: runtime.clone(),
-        ulimits: some(
+        ulimits: non_empty(
             ulimits
                 .iter()
                 .map(|Ulimit { name, soft, hard }| ResourcesUlimits {
@@ -142,9 +142,9 @@ pub(super) fn request(spec: &ContainerSpec) -> Request {
         search,
         options,
     } = dns;
-    host.dns = some(servers.clone());
-    host.dns_search = some(search.clone());
-    host.dns_options = some(options.clone());
+    host.dns = non_empty(servers.clone());
+    host.dns_search = non_empty(search.clone());
+    host.dns_options = non_empty(options.clone());
     set_limits(&mut host, limits);
     set_security(&mut host, security);
     set_devices(&mut host, devices, gpus.as_deref());
@@ -159,17 +159,17 @@ pub(super) fn request(spec: &ContainerSpec) -> Request {
     let (mode, networking_config) = networking(network);
     host.network_mode = mode;
     request.body = ContainerCreateBody {
-        cmd: some(command.clone()),
+        cmd: non_empty(command.clone()),
         // One empty string resets the image's, as docker run's `--entrypoint ""`.
         entrypoint: entrypoint.clone().map(|word| vec![word]),
-        env: some(env.iter().map(crate::spec::EnvVar::assignment).collect()),
+        env: non_empty(env.iter().map(crate::spec::EnvVar::assignment).collect()),
         user: user.clone(),
         working_dir: workdir.clone(),
         hostname: hostname.clone(),
         domainname: domainname.clone(),
         labels: map(labels),
-        exposed_ports: some(exposed),
-        volumes: some(anonymous),
+        exposed_ports: non_empty(exposed),
+        volumes: non_empty(anonymous),
         tty: tty.then_some(true),
         stop_signal: stop_signal.clone(),
         stop_timeout: stop_timeout.map(i64::from),
@@ -181,7 +181,7 @@ pub(super) fn request(spec: &ContainerSpec) -> Request {
     request
 }
 
-fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
@@ -236,7 +236,7 @@ fn set_security(host: &mut HostConfig, security: &Security) {
     }
     options.extend(apparmor.iter().map(|profile| format!("apparmor={profile}")));
     options.extend(labels.iter().map(|label| format!("label={label}")));
-    host.security_opt = some(options);
+    host.security_opt = non_empty(options);
     if *system_paths_unconfined {
         host.masked_paths = Some(Vec::new());
         host.readonly_paths = Some(Vec::new());
@@ -268,8 +268,8 @@ fn set_devices(host: &mut HostConfig, devices: &[Device], gpus: Option<&str>) {
         }
     }
     requests.extend(gpus.map(gpu_request));
-    host.devices = some(mappings);
-    host.device_requests = some(requests);
+    host.devices = non_empty(mappings);
+    host.device_requests = non_empty(requests);
 }
 
 /// `all`, a number, or `device=…` and further keys.
@@ -464,7 +464,7 @@ fn networking(network: &Network) -> (Option<String>, Option<NetworkingConfig>) {
         ..EndpointIpamConfig::default()
     };
     let endpoint = EndpointSettings {
-        aliases: some(aliases.clone()),
+        aliases: non_empty(aliases.clone()),
         ipam_config: (ipam != EndpointIpamConfig::default()).then_some(ipam),
         mac_address: mac.clone(),
         ..EndpointSettings::default()

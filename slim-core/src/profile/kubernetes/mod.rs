@@ -17,6 +17,7 @@ pub use security_context::SecurityContext;
 use serde_json::{Value, json};
 
 use super::Context;
+use crate::image::ImageName;
 
 /// A strategic merge patch for a workload's pod template, with one container.
 fn patch(context: &Context<'_>, pod: Value, container: Value) -> Value {
@@ -47,9 +48,11 @@ fn usage(context: &Context<'_>, file: &str) -> Vec<String> {
 
 /// A container's name from its image's: the last part of it, as a DNS label.
 pub(super) fn container_name(context: &Context<'_>) -> String {
-    let reference = &context.plan.reference;
-    let last = reference.rsplit('/').next().unwrap_or(reference);
-    let name = last.split([':', '@']).next().unwrap_or(last);
+    let image = context.plan.reference.parse::<ImageName>();
+    let path = image
+        .map(|image| image.reference().path().to_owned())
+        .unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
     let name = super::label(name);
     if name.is_empty() { "app".to_owned() } else { name }
 }

@@ -5,24 +5,15 @@ use crate::path::RootPath;
 use crate::plan::Cause;
 use crate::reach::environment::{Environment, shell_commands};
 use crate::reach::resolver::Needs;
+use crate::spec::system_mounts;
 
 /// The largest number of bytes of a passwd file that are looked at.
 const MAX_PASSWD: u64 = 1024 * 1024;
 
 /// Paths that engines and programs expect of any image that has them.
-const ALWAYS: [(&str, &str); 17] = [
+const ALWAYS: [(&str, &str); 7] = [
     ("/tmp", "programs expect a temporary directory"),
     ("/var/tmp", "programs expect a temporary directory"),
-    ("/proc", "the runtime mounts there"),
-    ("/sys", "the runtime mounts there"),
-    ("/dev", "the runtime mounts there"),
-    ("/dev/pts", "the runtime mounts there"),
-    ("/dev/shm", "the runtime mounts there"),
-    ("/dev/mqueue", "the runtime mounts there"),
-    ("/sys/fs/cgroup", "the runtime mounts there"),
-    ("/etc/hosts", "the engine mounts there"),
-    ("/etc/hostname", "the engine mounts there"),
-    ("/etc/resolv.conf", "the engine mounts there"),
     ("/etc/mtab", "the engine makes it if it is not there"),
     ("/run", "programs expect a directory for run-time state"),
     ("/var/run", "programs expect a directory for run-time state"),
@@ -54,7 +45,9 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, config: &Config, environment: &Envir
     roots.keep_programs("ENTRYPOINT", &config.entrypoint());
     roots.keep_programs("CMD", &config.cmd());
     roots.keep_healthcheck(config);
-    for (path, why) in ALWAYS {
+    let file_systems = system_mounts::FILE_SYSTEMS.map(|path| (path, "the runtime mounts there"));
+    let files = system_mounts::FILES.map(|path| (path, "the engine mounts there"));
+    for (path, why) in ALWAYS.into_iter().chain(file_systems).chain(files) {
         let why = why.to_owned();
         roots.keep_existing(&RootPath::new(path), &Cause::Always { why });
     }

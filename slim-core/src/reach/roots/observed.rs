@@ -19,18 +19,7 @@ use crate::plan::{Cause, EdgeKind, Kept, recorded_path, requested_path};
 use crate::reach::resolver::Needs;
 use crate::reach::walk::with_ancestors;
 use crate::recording::{Access, Actor, FileUse, MountKind, Phase, Recording, Run};
-
-/// Mount points that every runtime fills, for recordings that don't list them.
-///
-/// Source: OCI runtime specification, "Default Filesystems"; the files are what Docker and Podman bind.
-const SYSTEM_MOUNTS: [&str; 6] = [
-    "/proc",
-    "/sys",
-    "/dev",
-    "/etc/hosts",
-    "/etc/hostname",
-    "/etc/resolv.conf",
-];
+use crate::spec::system_mounts;
 
 /// Returns whether the recording saw an application at work: a program of the container was executed, and files were
 /// used.
@@ -325,7 +314,8 @@ struct Mounts(BTreeMap<RootPath, MountKind>);
 
 impl Mounts {
     fn of_run(run: &Run) -> Self {
-        let system = SYSTEM_MOUNTS.map(|path| (RootPath::new(path), MountKind::System));
+        // For recordings that list none.
+        let system = system_mounts::outermost().map(|path| (RootPath::new(path), MountKind::System));
         let listed = run.container.mounts.iter().map(|m| (m.target.clone(), m.kind));
         Self(
             system

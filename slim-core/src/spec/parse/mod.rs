@@ -21,7 +21,7 @@ use super::{
 /// A seccomp profile may be this long.
 const MAX_SECCOMP: u64 = 4 << 20;
 
-/// Where relative paths start, and the environment that `--env NAME` reads.
+/// The directory in which relative paths start, and the environment that `--env NAME` reads.
 pub struct ParseContext<'a> {
     /// The current directory.
     pub directory: &'a Path,

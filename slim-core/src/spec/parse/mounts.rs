@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Error, bytes, wrong};
 use crate::spec::{BindRecursive, Device, Mount, MountSource, Relabel, Tmpfs};
 
-/// How mounts propagate between name spaces (mount_namespaces(7)).
+/// Kinds of propagation of mounts between name spaces (mount_namespaces(7)).
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 
 /// Parses `[SOURCE:]TARGET[:OPTIONS]`; a source that starts with `.` is relative to `directory`.
@@ -229,180 +229,241 @@ pub(super) fn device(text: &str) -> Result<Device, Error> {
 /// # Errors
 /// [`Error::Option`].
 pub(super) fn mount(text: &str, directory: &Path) -> Result<Mount, Error> {
-    let bad = |problem: String| wrong("mount", text, problem);
-    let fields = csv(text).ok_or_else(|| bad("a quoted field does not end".to_owned()))?;
-    let mut kind = "volume";
-    let (mut source, mut target) = (None, None);
-    let mut read_only = false;
-    let mut consistency = None;
-    let (mut propagation, mut recursive) = (None, None);
-    let (mut size, mut mode) = (None, None);
-    let mut no_copy = false;
-    let mut subpath = None;
-    let mut labels = BTreeMap::new();
-    let mut driver = None;
-    let mut driver_options = BTreeMap::new();
-    let mut for_kinds: Vec<(&str, &str)> = Vec::new();
+    let fields = csv(text).ok_or_else(|| wrong("mount", text, "a quoted field does not end"))?;
+    let mut builder = MountBuilder::new(text);
     for field in &fields {
-        let (key, value) = match field.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (field.as_str(), None),
-        };
-        let key = key.to_ascii_lowercase();
-        let flag = || match value {
+        builder.set(field)?;
+    }
+    builder.finish(directory)
+}
+
+/// The fields of `--mount`, of any type until the end.
+struct MountBuilder<'a> {
+    text: &'a str,
+    kind: String,
+    source: Option<String>,
+    target: Option<String>,
+    read_only: bool,
+    consistency: Option<String>,
+    propagation: Option<String>,
+    recursive: Option<BindRecursive>,
+    no_copy: bool,
+    subpath: Option<String>,
+    labels: BTreeMap<String, String>,
+    driver: Option<String>,
+    driver_options: BTreeMap<String, String>,
+    size: Option<u64>,
+    mode: Option<u32>,
+    /// Keys that were set and go with one type alone.
+    keys: Vec<String>,
+}
+
+/// One field of `--mount`.
+struct Field<'a> {
+    text: &'a str,
+    key: String,
+    value: Option<&'a str>,
+}
+
+impl<'a> Field<'a> {
+    fn wrong(&self, problem: impl Into<String>) -> Error {
+        wrong("mount", self.text, problem)
+    }
+
+    fn flag(&self) -> Result<bool, Error> {
+        match self.value {
             None | Some("1" | "true") => Ok(true),
             Some("0" | "false") => Ok(false),
-            Some(other) => Err(bad(format!("{key}={other}: expected true or false"))),
+            Some(other) => Err(self.wrong(format!("{}={other}: expected true or false", self.key))),
+        }
+    }
+
+    fn value(&self) -> Result<&'a str, Error> {
+        let value = self.value.filter(|value| !value.is_empty());
+        value.ok_or_else(|| self.wrong(format!("{0} needs a value: {0}=…", self.key)))
+    }
+
+    fn text(&self) -> Result<String, Error> {
+        self.value().map(str::to_owned)
+    }
+
+    fn propagation(&self) -> Result<String, Error> {
+        let value = self.value()?;
+        if PROPAGATIONS.contains(&value) {
+            return Ok(value.to_owned());
+        }
+        Err(self.wrong(format!(
+            "bind-propagation={value}: expected private, rprivate, shared, rshared, slave or rslave"
+        )))
+    }
+
+    fn recursive(&self) -> Result<Option<BindRecursive>, Error> {
+        Ok(match self.value()? {
+            "enabled" => None,
+            "disabled" => Some(BindRecursive::Disabled),
+            "writable" => Some(BindRecursive::Writable),
+            "readonly" => Some(BindRecursive::Readonly),
+            other => {
+                return Err(self.wrong(format!(
+                    "bind-recursive={other}: expected enabled, disabled, writable or readonly"
+                )));
+            }
+        })
+    }
+
+    fn driver_option(&self) -> Result<(String, String), Error> {
+        let (name, value) = self
+            .value()?
+            .split_once('=')
+            .ok_or_else(|| self.wrong("volume-opt: expected volume-opt=NAME=VALUE"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    }
+
+    fn size(&self) -> Result<u64, Error> {
+        let value = self.value()?;
+        let size = bytes(value).and_then(|size| u64::try_from(size).ok());
+        size.ok_or_else(|| self.wrong(format!("tmpfs-size={value}: expected a size, as 64m")))
+    }
+
+    fn mode(&self) -> Result<u32, Error> {
+        let value = self.value()?;
+        let mode = u32::from_str_radix(value, 8).ok();
+        let mode = mode.filter(|mode| *mode <= 0o7777);
+        mode.ok_or_else(|| self.wrong(format!("tmpfs-mode={value}: expected an octal mode, as 1777")))
+    }
+}
+
+impl<'a> MountBuilder<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            kind: "volume".to_owned(),
+            source: None,
+            target: None,
+            read_only: false,
+            consistency: None,
+            propagation: None,
+            recursive: None,
+            no_copy: false,
+            subpath: None,
+            labels: BTreeMap::new(),
+            driver: None,
+            driver_options: BTreeMap::new(),
+            size: None,
+            mode: None,
+            keys: Vec::new(),
+        }
+    }
+
+    fn set(&mut self, field: &str) -> Result<(), Error> {
+        let (key, value) = match field.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (field, None),
         };
-        let needed = || {
-            value
-                .filter(|v| !v.is_empty())
-                .ok_or_else(|| bad(format!("{key} needs a value: {key}=…")))
+        let field = Field {
+            text: self.text,
+            key: key.to_ascii_lowercase(),
+            value,
         };
-        match key.as_str() {
-            "type" => kind = needed()?,
-            "source" | "src" => source = Some(needed()?.to_owned()),
-            "target" | "dst" | "destination" => target = Some(needed()?.to_owned()),
-            "readonly" | "ro" => read_only = flag()?,
-            "consistency" => consistency = Some(needed()?.to_owned()),
-            "bind-propagation" => {
-                for_kinds.push(("bind", "bind-propagation"));
-                let value = needed()?;
-                if !PROPAGATIONS.contains(&value) {
-                    return Err(bad(format!(
-                        "bind-propagation={value}: expected private, rprivate, shared, rshared, slave or rslave"
-                    )));
-                }
-                propagation = Some(value.to_owned());
-            }
-            "bind-nonrecursive" => {
-                for_kinds.push(("bind", "bind-nonrecursive"));
-                recursive = flag()?.then_some(BindRecursive::Disabled);
-            }
-            "bind-recursive" => {
-                for_kinds.push(("bind", "bind-recursive"));
-                recursive = match needed()? {
-                    "enabled" => None,
-                    "disabled" => Some(BindRecursive::Disabled),
-                    "writable" => Some(BindRecursive::Writable),
-                    "readonly" => Some(BindRecursive::Readonly),
-                    other => {
-                        return Err(bad(format!(
-                            "bind-recursive={other}: expected enabled, disabled, writable or readonly"
-                        )));
-                    }
-                };
-            }
-            "volume-nocopy" => {
-                for_kinds.push(("volume", "volume-nocopy"));
-                no_copy = flag()?;
-            }
-            "volume-subpath" => {
-                for_kinds.push(("volume", "volume-subpath"));
-                subpath = Some(needed()?.to_owned());
-            }
-            "volume-label" => {
-                for_kinds.push(("volume", "volume-label"));
-                let (name, value) = super::env::label(needed()?)?;
-                labels.insert(name, value);
-            }
-            "volume-driver" => {
-                for_kinds.push(("volume", "volume-driver"));
-                driver = Some(needed()?.to_owned());
-            }
-            "volume-opt" => {
-                for_kinds.push(("volume", "volume-opt"));
-                let (name, value) = needed()?
-                    .split_once('=')
-                    .ok_or_else(|| bad("volume-opt: expected volume-opt=NAME=VALUE".to_owned()))?;
-                driver_options.insert(name.to_owned(), value.to_owned());
-            }
-            "tmpfs-size" => {
-                for_kinds.push(("tmpfs", "tmpfs-size"));
-                let value = needed()?;
-                size = Some(
-                    bytes(value)
-                        .and_then(|size| u64::try_from(size).ok())
-                        .ok_or_else(|| bad(format!("tmpfs-size={value}: expected a size, as 64m")))?,
-                );
-            }
-            "tmpfs-mode" => {
-                for_kinds.push(("tmpfs", "tmpfs-mode"));
-                let value = needed()?;
-                let value = u32::from_str_radix(value, 8)
-                    .ok()
-                    .filter(|mode| *mode <= 0o7777)
-                    .ok_or_else(|| bad(format!("tmpfs-mode={value}: expected an octal mode, as 1777")))?;
-                mode = Some(value);
-            }
-            _ => {
-                return Err(bad(format!(
+        match field.key.as_str() {
+            "type" => self.kind = field.text()?,
+            "source" | "src" => self.source = Some(field.text()?),
+            "target" | "dst" | "destination" => self.target = Some(field.text()?),
+            "readonly" | "ro" => self.read_only = field.flag()?,
+            "consistency" => self.consistency = Some(field.text()?),
+            "bind-propagation" => self.propagation = Some(field.propagation()?),
+            "bind-nonrecursive" => self.recursive = field.flag()?.then_some(BindRecursive::Disabled),
+            "bind-recursive" => self.recursive = field.recursive()?,
+            "volume-nocopy" => self.no_copy = field.flag()?,
+            "volume-subpath" => self.subpath = Some(field.text()?),
+            "volume-label" => self.labels.extend([super::env::label(field.value()?)?]),
+            "volume-driver" => self.driver = Some(field.text()?),
+            "volume-opt" => self.driver_options.extend([field.driver_option()?]),
+            "tmpfs-size" => self.size = Some(field.size()?),
+            "tmpfs-mode" => self.mode = Some(field.mode()?),
+            key => {
+                return Err(field.wrong(format!(
                     "unknown key {key:?}; expected type, source, target, readonly, bind-propagation, bind-recursive, \
                      volume-nocopy, volume-subpath, volume-label, volume-driver, volume-opt, tmpfs-size or tmpfs-mode"
                 )));
             }
         }
+        if field.key.contains('-') {
+            self.keys.push(field.key);
+        }
+        Ok(())
     }
-    for (of, key) in for_kinds {
-        if of != kind {
-            return Err(bad(format!("{key} goes with type={of}, not type={kind}")));
+
+    fn finish(self, directory: &Path) -> Result<Mount, Error> {
+        let text = self.text;
+        let bad = |problem: String| wrong("mount", text, problem);
+        for key in &self.keys {
+            // Such a key begins with its type.
+            if let Some((of, _)) = key.split_once('-').filter(|(of, _)| *of != self.kind) {
+                return Err(bad(format!("{key} goes with type={of}, not type={}", self.kind)));
+            }
         }
+        let target = self.target.ok_or_else(|| bad("target=… is missing".to_owned()))?;
+        check_target("mount", text, &target)?;
+        let source = match self.kind.as_str() {
+            "bind" => {
+                let source = self
+                    .source
+                    .ok_or_else(|| bad("type=bind needs source=…".to_owned()))?;
+                let source = if source.starts_with('.') {
+                    absolute("mount", text, &source, directory)?
+                } else {
+                    source
+                };
+                if !source.starts_with('/') {
+                    return Err(bad(format!(
+                        "source={source}: expected a path, absolute or starting with ./"
+                    )));
+                }
+                MountSource::Bind {
+                    source,
+                    create: false,
+                    propagation: self.propagation,
+                    recursive: self.recursive,
+                    relabel: None,
+                }
+            }
+            "volume" => {
+                if let Some(name) = self.source.as_deref().filter(|name| !is_volume_name(name)) {
+                    return Err(bad(format!(
+                        "source={name} is not a volume's name; a path needs type=bind"
+                    )));
+                }
+                MountSource::Volume {
+                    name: self.source,
+                    no_copy: self.no_copy,
+                    subpath: self.subpath,
+                    labels: self.labels,
+                    driver: self.driver,
+                    driver_options: self.driver_options,
+                    relabel: None,
+                }
+            }
+            "tmpfs" => {
+                if self.source.is_some() {
+                    return Err(bad("type=tmpfs has no source".to_owned()));
+                }
+                MountSource::Tmpfs {
+                    size: self.size,
+                    mode: self.mode,
+                }
+            }
+            other => {
+                return Err(bad(format!("type={other}: expected bind, volume or tmpfs")));
+            }
+        };
+        Ok(Mount {
+            target,
+            read_only: self.read_only,
+            consistency: self.consistency,
+            source,
+        })
     }
-    let target = target.ok_or_else(|| bad("target=… is missing".to_owned()))?;
-    check_target("mount", text, &target)?;
-    let source = match kind {
-        "bind" => {
-            let source = source.ok_or_else(|| bad("type=bind needs source=…".to_owned()))?;
-            let source = if source.starts_with('.') {
-                absolute("mount", text, &source, directory)?
-            } else {
-                source
-            };
-            if !source.starts_with('/') {
-                return Err(bad(format!(
-                    "source={source}: expected a path, absolute or starting with ./"
-                )));
-            }
-            MountSource::Bind {
-                source,
-                create: false,
-                propagation,
-                recursive,
-                relabel: None,
-            }
-        }
-        "volume" => {
-            if let Some(name) = source.as_deref().filter(|name| !is_volume_name(name)) {
-                return Err(bad(format!(
-                    "source={name} is not a volume's name; a path needs type=bind"
-                )));
-            }
-            MountSource::Volume {
-                name: source,
-                no_copy,
-                subpath,
-                labels,
-                driver,
-                driver_options,
-                relabel: None,
-            }
-        }
-        "tmpfs" => {
-            if source.is_some() {
-                return Err(bad("type=tmpfs has no source".to_owned()));
-            }
-            MountSource::Tmpfs { size, mode }
-        }
-        other => {
-            return Err(bad(format!("type={other}: expected bind, volume or tmpfs")));
-        }
-    };
-    Ok(Mount {
-        target,
-        source,
-        read_only,
-        consistency,
-    })
 }
 
 /// The field as CSV writes it: in quotes if it holds a comma or a quote.
