@@ -5,7 +5,7 @@
 //! [`probe`] exercises it. What they saw is a [`recording::Recording`]. Right of it everything is a pure function of
 //! the [`image::Image`], the recording and the options: [`reach`] closes the set of files over what the observed ones
 //! need, a [`plan::Plan`] holds what is kept and allowed and why, [`profile`] and [`build`] render it. Only
-//! [`pipeline`] joins the rooms.
+//! [`pipeline`] joins them.
 //!
 //! ```
 //! use slim_core::recording::Recording;
