@@ -129,7 +129,7 @@ impl Made {
         let container = container.map(|facts| recorded_container(facts, &self.image.config));
         let base = confine(&container.unwrap_or_default(), &self.plan, &self.recording);
         let rootfs = &self.image.rootfs;
-        let memory = Changes::of(&self.recording, rootfs).in_memory(&self.plan, rootfs);
+        let memory = Changes::new(&self.recording, rootfs).in_memory(&self.plan, rootfs);
         let name = slim_core::profile::profile_name(&self.plan.reference);
         unverified(&base, &memory, &name)
     }

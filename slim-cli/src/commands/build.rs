@@ -181,7 +181,7 @@ impl Seen {
         if let Some(earlier) = &order.earlier {
             seen.recording = seen.recording.merge(earlier.recording.clone())?;
             seen.bodies.extend(earlier.bodies.clone());
-            seen.scenarios = Scenario::of(
+            seen.scenarios = Scenario::from_recording(
                 &earlier.recording,
                 &earlier.bodies,
                 &image.to_ref(),

@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 use crate::owned::{self, Claim, Fate, Kind, Place, Thing};
 use crate::profile::apparmor_renamed;
 
-/// Whether this kernel enforces AppArmor.
+/// The file in which the kernel says that it enforces AppArmor.
 const ENABLED: &str = "/sys/module/apparmor/parameters/enabled";
 /// The loaded profiles, one a line (`NAME (enforce)`).
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
-/// How the names begin that [`KernelAppArmor`] gives; a token follows.
+/// The prefix of names that [`KernelAppArmor`] gives; a token follows.
 const PREFIX: &str = "slim-verify-";
 
 /// Loads AppArmor profiles into a kernel.
@@ -113,7 +113,7 @@ pub(super) fn remove_left(thing: &Thing) -> Result<Fate, String> {
     parser("--remove", &format!("profile {} {{ }}\n", thing.name)).map(|()| Fate::Removed)
 }
 
-/// Whether `name` is in the list of loaded profiles.
+/// Returns whether `name` is in the list of loaded profiles.
 fn is_loaded(list: &str, name: &str) -> bool {
     list.lines().any(|line| line.split(' ').next() == Some(name))
 }

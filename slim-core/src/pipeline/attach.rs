@@ -14,13 +14,13 @@ use crate::image::Image;
 use crate::recording::{Outcome, Purpose, Run};
 use crate::trace;
 
-/// How often is looked whether it still runs, and what the engine says of its end.
+/// Period of the checks whether it still runs, and of the engine's word on its end.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// How long the engine may take to notice that a container has ended.
+/// Time that the engine may take to notice that a container has ended.
 const NOTICE: Duration = Duration::from_secs(5);
 
-/// What runs already.
+/// The subject of attaching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Running {
     /// A container of the engine.
@@ -29,10 +29,10 @@ pub enum Running {
     Cgroup(PathBuf),
 }
 
-/// How to attach.
+/// Options of attaching.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttachOptions {
-    /// How long to record at most; none for as long as it runs.
+    /// The longest time to record; none for as long as it runs.
     pub duration: Option<Duration>,
     /// The tracer's sizes.
     pub trace: trace::Options,
@@ -66,7 +66,7 @@ pub async fn attach(
 }
 
 impl Running {
-    /// What it is called.
+    /// Returns its name.
     fn name(&self) -> String {
         match self {
             Self::Container(container) => container.name.clone(),
@@ -84,7 +84,7 @@ struct Wait {
 /// Why waiting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WaitEnd {
-    /// What ran ended.
+    /// The container or cgroup ended.
     Ended,
     /// It goes on: time is up, or the user ended it.
     GoesOn,

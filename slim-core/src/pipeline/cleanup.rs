@@ -1,4 +1,4 @@
-//! What processes of slim left behind when they were killed, removed by what they wrote down.
+//! Removal of things that killed processes of slim left behind, by what they wrote down.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,19 +14,19 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Between a watchdog's attempts, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// What came of a clean-up.
+/// The result of a clean-up.
 #[derive(Debug, Default)]
 pub struct Cleaned {
-    /// What was removed.
+    /// Removed things.
     pub removed: Vec<Removed>,
-    /// What was not, and why; records that are not believed.
+    /// Things that were not removed, and why; records that are not believed.
     pub warnings: Vec<String>,
 }
 
 /// A thing that was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
-    /// What it was.
+    /// The subject.
     pub kind: Kind,
     /// Its name.
     pub name: String,
@@ -150,7 +150,7 @@ async fn remove_left(left: &mut Left<'_>, engine: Option<&dyn Engine>, cleaned: 
     }
 }
 
-/// What became of a thing; none if it is not in the kernel or in `engine`.
+/// Removes a thing and returns its fate; none if it is not in the kernel or in `engine`.
 async fn remove(thing: &Thing, engine: Option<&dyn Engine>) -> Option<Result<Fate, String>> {
     if thing.place == Place::kernel() {
         return Some(match thing.kind {

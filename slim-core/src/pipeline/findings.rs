@@ -1,4 +1,4 @@
-//! What a round of verification comes to, as a function of how its trials ended.
+//! The verdicts of a round of verification, as a function of how its trials ended.
 //!
 //! The checks are tried in the order of [`CHECKS`] for each scenario; [`Findings`] says what each of them starts next,
 //! takes what came of it, and gives the verdicts.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::verify::TrialVerdict;
 use crate::plan::InMemory;
 use crate::recording::Run;
-use crate::spec::LaunchSpec;
+use crate::spec::{LaunchSpec, Tmpfs};
 use crate::verify::{Aspect, Difference, MissKind, Missed, Outcome, Verdict, Verification};
 
 /// Number of the application's last lines that are shown where it failed.
@@ -18,12 +18,12 @@ const LAST_LINES: usize = 10;
 /// The reason for a verdict on what was not tried since the product does not work anyhow.
 const FAILS_OTHERWISE: &str = "the product fails otherwise";
 
-/// Whether what was missed in a round is added, and the product made anew.
+/// The treatment of things that were missed in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Healing {
-    /// It is.
+    /// They are added, and the product is made anew.
     On,
-    /// It is not: the round judges the product as it is.
+    /// They are not: the round evaluates the product as it is.
     Off,
 }
 
@@ -48,7 +48,7 @@ pub(super) const CHECKS: [Check; 4] = [
     Check::ArbitraryUser,
 ];
 
-/// What is known of an aspect while a round goes on.
+/// The state of an aspect while a round goes on.
 #[derive(Debug, Default)]
 pub(super) enum AspectState {
     /// Nothing was tried.
@@ -60,7 +60,7 @@ pub(super) enum AspectState {
     Failed {
         /// Why.
         reason: String,
-        /// What was tried.
+        /// The trials.
         totals: Totals,
     },
     /// It could not be tried, for this reason.
@@ -108,11 +108,11 @@ impl AspectState {
     }
 }
 
-/// What a round has found by now.
+/// The findings of a round so far.
 #[derive(Debug)]
 pub(super) struct Findings<'a> {
     healing: Healing,
-    /// Where the product writes; none if the original is not here to tell.
+    /// Memory file systems for where the product writes; none if the original is not here to tell.
     memory: Option<&'a InMemory>,
     /// The arbitrary user to run it under, if that was asked for.
     user: Option<String>,
@@ -123,11 +123,11 @@ pub(super) struct Findings<'a> {
     arbitrary_user: AspectState,
 }
 
-/// What came of a round.
+/// The result of a round.
 #[derive(Debug, Default)]
 pub(super) struct VerificationRound {
     pub(super) verification: Verification,
-    /// What was missed, for the next round.
+    /// Missed things, for the next round.
     pub(super) missed: Missed,
 }
 
@@ -244,11 +244,14 @@ impl<'a> Findings<'a> {
                 Verdict::not_checked(Aspect::ReadOnly, FAILS_OTHERWISE.to_owned())
             }
             AspectState::Passing(_) => {
-                let tmpfs = memory.into_iter().flat_map(|memory| &memory.tmpfs);
-                let options = tmpfs.map(|value| format!(" --tmpfs {value}"));
+                let tmpfs: Vec<Tmpfs> = memory.map(|memory| memory.tmpfs.clone()).unwrap_or_default();
+                let options = tmpfs.iter().map(|value| format!(" --tmpfs {value}"));
                 let detail = format!("--read-only{}", options.collect::<String>());
-                // The trials with it are those of the product itself.
-                main.verdict(Aspect::ReadOnly, Outcome::Passed, detail)
+                Verdict {
+                    tmpfs,
+                    // The trials with it are those of the product itself.
+                    ..main.verdict(Aspect::ReadOnly, Outcome::Passed, detail)
+                }
             }
             other => other.verdict(Aspect::ReadOnly, String::new(), FAILS_OTHERWISE),
         });
@@ -256,8 +259,13 @@ impl<'a> Findings<'a> {
             Some(_) => FAILS_OTHERWISE,
             None => "ask for it with --verify-user UID",
         };
-        let detail = user.map_or_else(String::new, |user| format!("--user {user}"));
-        verdicts.push(arbitrary_user.verdict(Aspect::ArbitraryUid, detail, untried));
+        let detail = user
+            .as_ref()
+            .map_or_else(String::new, |user| format!("--user {user}"));
+        verdicts.push(Verdict {
+            user,
+            ..arbitrary_user.verdict(Aspect::ArbitraryUid, detail, untried)
+        });
         if let AspectState::Passing(totals) | AspectState::Failed { totals, .. } = arbitrary_user {
             main.missed.extend(totals.missed);
             main.differences.extend(totals.differences);
@@ -278,16 +286,16 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Whether a trial is one of those that were asked for.
+/// The contribution of a trial to the number that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counts {
-    /// It is.
+    /// It is one of them.
     Yes,
     /// It only showed that something else does not work.
     No,
 }
 
-/// What several trials came to.
+/// The sums of several trials.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     differences: Vec<Difference>,
@@ -374,6 +382,8 @@ impl Totals {
             aspect,
             outcome,
             detail,
+            tmpfs: Vec::new(),
+            user: None,
             asked: self.asked,
             alike: self.alike,
             starts: self.starts,

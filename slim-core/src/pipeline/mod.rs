@@ -1,4 +1,4 @@
-//! The room that joins the others: engine, tracer and probe make a recording; plan, profiles and image follow from it.
+//! The commands' work: engine, tracer and probe make a recording; plan, profiles and image follow from it.
 //!
 //! Everything that takes long tells a [`Progress`]; everything that may take forever ends when [`Stop`] says so.
 
@@ -88,7 +88,7 @@ impl Stage {
 pub trait Progress: Send + Sync {
     /// A stage began.
     fn begin(&self, stage: Stage, what: &str);
-    /// What the current stage waits for.
+    /// Shows the thing that the current stage waits for.
     fn waiting(&self, what: &str);
     /// Bytes done, and of how many if that is known.
     fn bytes(&self, done: u64, total: Option<u64>);
@@ -98,7 +98,7 @@ pub trait Progress: Send + Sync {
     fn warn(&self, what: &str);
 }
 
-/// How the user ends what runs.
+/// The user's signals to end what runs.
 ///
 /// The first signal ends a recording that was asked to go on until Ctrl-C; otherwise, and the second time, it cancels.
 #[derive(Clone)]
@@ -132,7 +132,7 @@ impl Stop {
         self.ending.cancel();
     }
 
-    /// Whether the signals so far leave nothing to wait for: one more means that the user waits no longer.
+    /// Returns whether the signals so far leave nothing to wait for: one more means that the user waits no longer.
     pub fn is_ending(&self) -> bool {
         self.ending.is_cancelled() || *self.signals.borrow() > 1
     }
@@ -144,16 +144,16 @@ impl Stop {
     }
 }
 
-/// What every step of the work is done with.
+/// The engine, tracer and signals that every step of the work uses.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
-    /// Where containers run.
+    /// The engine.
     pub engine: &'a dyn Engine,
-    /// What watches them.
+    /// The tracer.
     pub tracer: &'a dyn Tracer,
-    /// What loads their AppArmor profiles.
+    /// The loader of AppArmor profiles.
     pub apparmor: &'a dyn AppArmor,
-    /// How the user ends it.
+    /// The user's signals.
     pub stop: &'a Stop,
     /// Who is told how it goes.
     pub progress: &'a dyn Progress,
@@ -203,7 +203,7 @@ pub enum Error {
         /// Its directory.
         path: PathBuf,
     },
-    /// What runs is not of the image that it is said to be of.
+    /// A running container is not of the image that it is said to be of.
     #[error(
         "{} runs {program}, which is not in {reference}: name the image that its processes run from",
         path.display()
@@ -219,7 +219,7 @@ pub enum Error {
     /// The probe.
     #[error("{source}{}", last_lines(log))]
     Probe {
-        /// What went wrong.
+        /// The cause.
         source: probe::ProbeError,
         /// The last lines of the container's log.
         log: String,
@@ -227,7 +227,7 @@ pub enum Error {
     /// The container ended when it should have gone on, or not as expected.
     #[error("{what}{}", last_lines(log))]
     Container {
-        /// What happened and what to do.
+        /// The event and the remedy.
         what: String,
         /// The last lines of the container's log.
         log: String,
@@ -256,7 +256,7 @@ pub enum Error {
         recorded: String,
         /// The reference that was looked up.
         reference: String,
-        /// What it is now.
+        /// The digest found.
         found: String,
     },
     /// A recording says that its image was a file.
@@ -279,7 +279,7 @@ pub enum Error {
     NotOfRecording {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// The image.
@@ -299,7 +299,7 @@ pub enum Error {
     Output {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Another slim writes to the directory.
@@ -314,7 +314,7 @@ pub enum Error {
         path.display()
     )]
     Foreign {
-        /// What is in the way.
+        /// The file in the way.
         path: PathBuf,
     },
     /// A worker ended without a result.
@@ -331,7 +331,7 @@ impl Error {
         }
     }
 
-    /// Whether it means that this machine cannot trace (exit code 5).
+    /// Returns whether it means that this machine cannot trace (exit code 5).
     pub fn cannot_trace(&self) -> bool {
         match self {
             Self::AnotherKernel { .. } => true,

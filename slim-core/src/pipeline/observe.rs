@@ -14,13 +14,13 @@ use crate::recording::{ContainerFacts, Outcome, Peaks, RuntimeFacts, SocketUse};
 use crate::spec::ContainerSpec;
 use crate::trace::{Observed, Scope};
 
-/// How long work that was asked to end may take to do so.
+/// Time that work may take to end after a signal.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// What is done with a container while it is watched.
+/// An exercise of a container while it is watched.
 #[async_trait]
 pub(super) trait Exercise<C: Sync>: Sync {
-    /// What it comes to.
+    /// The answers.
     type Answers: Send;
 
     /// Exercises what runs.
@@ -35,16 +35,16 @@ pub(super) trait Exercise<C: Sync>: Sync {
     }
 }
 
-/// What is said of a container at its end.
+/// The state of a container at its end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
-    /// How it ended; the default if it goes on.
+    /// The outcome; the default if it goes on.
     pub(super) outcome: Outcome,
     /// The peaks of its resources before.
     pub(super) peaks: Peaks,
 }
 
-/// What runs and is watched: a container that was started for it, or what ran already.
+/// A running container that is watched: one that was started for it, or what ran already.
 pub(super) struct Live<'a, C> {
     pub(super) session: Session<'a>,
     pub(super) subject: &'a C,
@@ -60,16 +60,16 @@ impl<C> Live<'_, C> {
     }
 }
 
-/// What came of observing.
+/// The result of observing.
 #[derive(Debug)]
 pub(super) struct Observation<A> {
     pub(super) answers: A,
     /// When it began, in seconds since 1970-01-01 UTC.
     pub(super) started: u64,
     pub(super) duration: Duration,
-    /// What the tracer saw, and what the container was given; none if it was not watched.
+    /// The observation and the facts of the container; none if it was not watched.
     pub(super) watched: Option<Watched>,
-    /// What it listened on at last; none if it was not watched.
+    /// The sockets that it listened on at last; none if it was not watched.
     pub(super) listening: Option<Vec<SocketUse>>,
     pub(super) ending: Ending,
     /// Standard output and error of a container that was started for it.
@@ -101,7 +101,7 @@ impl<A> Observation<A> {
     }
 }
 
-/// What the tracer saw, and what the container was given.
+/// The observation of a container and its facts.
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) observed: Observed,
@@ -109,7 +109,7 @@ pub(super) struct Watched {
     pub(super) runtime: RuntimeFacts,
 }
 
-/// What to do with a container that runs on another kernel than the tracer's.
+/// The treatment of a container that runs on another kernel than the tracer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unwatched {
     /// Nothing: what is not seen is of no use.
@@ -376,7 +376,7 @@ pub(super) async fn cancellable<T, E: Into<Error>>(
     }
 }
 
-/// What `work` returns on a thread of its own, or [`Error::Interrupted`] as soon as a signal has come.
+/// Returns what `work` returns on a thread of its own, or [`Error::Interrupted`] as soon as a signal has come.
 ///
 /// It is asked to end then, and left to end with the process where it does not within [`PATIENCE`].
 pub(super) async fn interruptible<T: Send + 'static>(

@@ -40,7 +40,7 @@ const EXCHANGES: &str = "exchanges";
 /// A longer manifest was not written by slim.
 const MAX_MANIFEST: u64 = 64 << 20;
 
-/// What a build that fails leaves: what was recorded, the container's log and the report.
+/// Files that a build that fails leaves: the recording, the container's log and the report.
 const KEPT_ON_FAILURE: [&str; 4] = [RECORDING, SIGNATURE, "container.log", REPORT_FILE];
 
 /// The recording's name.
@@ -147,7 +147,7 @@ pub struct Output {
     mode: OutputMode,
     manifest: Mutex<Manifest>,
     complete: AtomicBool,
-    /// What signs the recordings that are written.
+    /// The key that signs recordings.
     key: Option<SigningKey>,
 }
 
@@ -228,7 +228,7 @@ impl Output {
         &self.directory
     }
 
-    /// Where `name` is written, from the root directory.
+    /// Returns where `name` is written, from the root directory.
     ///
     /// # Errors
     /// [`Error::Output`] where the current directory is gone.
@@ -237,7 +237,7 @@ impl Output {
         std::path::absolute(&path).map_err(|source| Error::Output { path, source })
     }
 
-    /// Where `name` is written.
+    /// Returns where `name` is written.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
@@ -327,11 +327,12 @@ impl Output {
 
     /// Writes these, and removes what an earlier run left of the others.
     fn write_rendered(&self, rendered: &[profile::Rendered]) -> Result<Vec<PathBuf>, Error> {
-        for artifact in profile::ARTIFACTS {
-            if rendered.iter().all(|file| file.file_name != artifact.file_name()) {
-                self.remove(artifact.file_name())?;
-            }
-        }
+        let is_stale = |name: &str| {
+            let mut artifacts = profile::ARTIFACTS.iter();
+            artifacts.any(|artifact| artifact.file_name() == name)
+                && rendered.iter().all(|file| file.file_name != name)
+        };
+        self.remove_all(is_stale)?;
         rendered
             .iter()
             .map(|file| self.write_as(file.file_name, &file.bytes, file.executable))
@@ -350,11 +351,7 @@ impl Output {
             .iter()
             .map(|(digest, body)| (format!("{EXCHANGES}/{}", digest.hex()), body))
             .collect();
-        let earlier: Vec<String> = self.manifest().files.iter().cloned().collect();
-        let gone = |name: &&String| name.starts_with(EXCHANGES) && names.iter().all(|(new, _)| new != *name);
-        for name in earlier.iter().filter(gone) {
-            self.remove(name)?;
-        }
+        self.remove_all(|name| name.starts_with(EXCHANGES) && names.iter().all(|(new, _)| new != name))?;
         // One manifest for all of them.
         self.manifest()
             .files
@@ -401,25 +398,27 @@ impl Output {
     /// # Errors
     /// [`Error::Output`].
     pub fn remove(&self, name: &str) -> Result<(), Error> {
-        if !self.manifest().files.contains(name) {
+        self.remove_all(|known| known == name)
+    }
+
+    /// Removes every file of slim's own whose name is `unwanted`, and writes the manifest once.
+    fn remove_all(&self, unwanted: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let files = self.manifest().files.clone();
+        let unwanted: Vec<String> = files.into_iter().filter(|name| unwanted(name)).collect();
+        if unwanted.is_empty() {
             return Ok(());
         }
-        self.unlink(&partial(name))?;
-        self.unlink(name)?;
-        self.manifest().files.remove(name);
+        for name in &unwanted {
+            self.unlink(&partial(name))?;
+            self.unlink(name)?;
+        }
+        self.manifest().files.retain(|name| !unwanted.contains(name));
         self.write_manifest()
     }
 
     /// Removes everything but what was recorded, the log and the report.
     fn remove_product(&self) -> Result<(), Error> {
-        let files = self.manifest().files.clone();
-        let of_product = files
-            .iter()
-            .filter(|name| !KEPT_ON_FAILURE.contains(&name.as_str()) && !name.starts_with(EXCHANGES));
-        for name in of_product {
-            self.remove(name)?;
-        }
-        Ok(())
+        self.remove_all(|name| !KEPT_ON_FAILURE.contains(&name) && !name.starts_with(EXCHANGES))
     }
 
     /// Removes a name, never what it leads to; one that is gone is no error.

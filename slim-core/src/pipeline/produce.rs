@@ -26,10 +26,10 @@ use crate::report::{ProductImage, Report};
 use crate::spec::LaunchSpec;
 use crate::verify::{Healed, Miss, MissKind, Verification};
 
-/// What is made from a recording.
+/// Options of making a product from a recording.
 #[derive(Clone, Debug, Default)]
 pub struct ProductOptions {
-    /// What is kept beyond the observed.
+    /// Options of the files that are kept beyond the observed.
     pub reach: reach::Options,
     /// `docker commit`'s edits of the config.
     pub changes: Vec<String>,
@@ -39,24 +39,24 @@ pub struct ProductOptions {
     pub tags: Vec<String>,
     /// The machine that the profiles are for (as `uname -m` names it), if not the recorded one.
     pub machine: Option<String>,
-    /// How the profiles are written.
+    /// Options of profiles.
     pub profiles: profile::Options,
-    /// What container runtimes call after they have loaded a filter, in place of the built-in tables.
+    /// The calls of container runtimes after they have loaded a filter, in place of the built-in tables.
     pub runtimes: Option<Vec<RuntimeTable>>,
 }
 
-/// What was made.
+/// A product that was made.
 #[derive(Clone, Debug)]
 pub struct Product {
     /// The plan.
     pub plan: Plan,
-    /// What to tell.
+    /// The report.
     pub report: Report,
     /// Every file written.
     pub files: Vec<PathBuf>,
 }
 
-/// What is kept and allowed: a pure function of its arguments.
+/// Returns the plan: a pure function of its arguments.
 ///
 /// # Errors
 /// [`Error::OtherImage`] if the recording is of another image; [`Error::Reach`] if an option names what is not there,
@@ -118,16 +118,16 @@ pub fn plan(
     })
 }
 
-/// Where products are made: what every step of it needs.
+/// A builder of products: the things that every step needs.
 #[derive(Clone, Copy)]
 pub struct ProductBuilder<'a> {
-    /// Where products are loaded and run.
+    /// The engine and tracer in which products are loaded and run.
     pub session: Session<'a>,
-    /// What they are made of.
+    /// The image that they are made of.
     pub image: &'a Image,
-    /// What the user chose.
+    /// The user's choices.
     pub options: &'a ProductOptions,
-    /// Where files are written.
+    /// The output directory.
     pub output: &'a Output,
 }
 
@@ -261,7 +261,7 @@ impl ProductBuilder<'_> {
         Ok((round, Some(better)))
     }
 
-    /// What follows from `recording`.
+    /// Returns the plan that follows from `recording`.
     async fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
         self.session
             .progress
@@ -283,7 +283,7 @@ impl ProductBuilder<'_> {
         profile::profile_name(self.options.tags.first().unwrap_or(&self.image.reference))
     }
 
-    /// What the product of `plan` is started with before anybody knows what else it can do without.
+    /// Returns the launch of the product of `plan` before anything is known of the confinement that it works under.
     fn base_launch(&self, plan: &Plan, recording: &Recording) -> LaunchSpec {
         let facts = recording.container();
         let container = facts.map(|facts| plan::recorded_container(facts, &self.image.config));
@@ -487,7 +487,7 @@ impl ProductBuilder<'_> {
     ) -> Result<Product, Error> {
         let rootfs = &self.image.rootfs;
         let base = self.base_launch(&plan, recording);
-        let memory = Changes::of(recording, rootfs).in_memory(&plan, rootfs);
+        let memory = Changes::new(recording, rootfs).in_memory(&plan, rootfs);
         let launch = match &verification {
             Some(verification) => verification.launch(&base, &memory.tmpfs, &self.profile_name()),
             None => plan::unverified(&base, &memory, &self.profile_name()),
@@ -513,7 +513,7 @@ impl ProductBuilder<'_> {
     }
 }
 
-/// What follows when what was missed is added.
+/// The recording and the plan after missed things are added.
 struct Amendment {
     recording: Recording,
     plan: Plan,
@@ -528,7 +528,7 @@ struct Made {
     loaded: bool,
 }
 
-/// What is to be known where every run was attached to when it ran already.
+/// Returns a note where every run was attached to when it ran already.
 fn start_up_unseen(recording: &Recording) -> Option<String> {
     let mut runs = recording.runs.values();
     let attached = runs.clone().any(|run| run.purpose == Purpose::Attached);

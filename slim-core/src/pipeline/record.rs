@@ -24,16 +24,16 @@ use crate::verify::Answers;
 /// As much of the container's output is shown with an error, in bytes of each stream.
 const SHOWN_LOG: usize = 64 << 10;
 
-/// How to record.
+/// Options of recording.
 #[derive(Clone, Debug, Default)]
 pub struct RecordOptions {
-    /// What the container gets.
+    /// The description of the container.
     pub container: ContainerSpec,
-    /// How it is exercised.
+    /// Options of the probe.
     pub probe: probe::Options,
     /// The tracer's sizes.
     pub trace: trace::Options,
-    /// How long the container may take to stop before it is killed, in seconds.
+    /// Seconds that the container may take to stop before it is killed.
     pub stop_timeout: u32,
 }
 
@@ -44,13 +44,13 @@ pub struct Recorded {
     pub run: Run,
     /// Bodies of its exchanges, by digest.
     pub bodies: BTreeMap<Digest, Vec<u8>>,
-    /// What the probe did, in sentences.
+    /// Sentences on what the probe did.
     pub summary: Vec<String>,
     /// The container's standard output and error.
     pub log: (Vec<u8>, Vec<u8>),
-    /// What the exchanges leave out; never written anywhere.
+    /// Parts of requests that the exchanges leave out; never written anywhere.
     pub unrecorded: Unrecorded,
-    /// How long a product may take that is to behave as this did.
+    /// Time limits of a product that is to behave as this did.
     pub patience: Timeouts,
 }
 
@@ -391,7 +391,7 @@ fn host_facts(unprivileged_port_start: Option<u16>) -> HostFacts {
     }
 }
 
-/// What the engine executes for the image's HEALTHCHECK.
+/// Returns the command that the engine executes for the image's HEALTHCHECK.
 fn health_command(image: &ImageRef) -> Option<Vec<String>> {
     let test = image.config.healthcheck()?.test;
     match test.split_first() {

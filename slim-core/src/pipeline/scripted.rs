@@ -16,8 +16,8 @@ use crate::recording::{
     Access, Actor, Body, Exchange, ExchangeKind, ExecExchange, FileUse, HostFacts, Origin, Phase, Program,
     Recording, Run, SyscallUse,
 };
-use crate::recording::{ContainerFacts, Outcome as End, SocketAction, SocketUse};
-use crate::spec::{ContainerSpec, LaunchSpec};
+use crate::recording::{ContainerFacts, Failure, Outcome as End, Purpose, SocketAction, SocketUse};
+use crate::spec::{ContainerSpec, LaunchSpec, SeccompChoice};
 use crate::testing::{Behaviour, Call, FakeAppArmor, FakeEngine, Fault, Start};
 use crate::verify::{Answers, Aspect, Difference, Miss, MissKind, Missed, Outcome, Verification};
 
@@ -95,7 +95,7 @@ fn program() -> Program {
     }
 }
 
-/// What is answered to the command `check` in every container that works.
+/// The answer to the command `check` in every container that works.
 const ANSWER: &str = "ok";
 
 fn run() -> Run {
@@ -168,7 +168,7 @@ impl Bench {
         }
     }
 
-    /// What is recorded and repeated.
+    /// Returns the recording and the runs that are repeated.
     fn scenarios(&self) -> (Recording, Bodies, Vec<Scenario>) {
         let mut recording = Recording::new(Digest::of(b"image"));
         let bodies: Bodies = [ANSWER, ""]
@@ -201,10 +201,13 @@ impl Bench {
     }
 
     async fn produce(&self) -> Result<Product, Error> {
+        self.produce_in(tempfile::tempdir().unwrap().path()).await
+    }
+
+    async fn produce_in(&self, directory: &std::path::Path) -> Result<Product, Error> {
         let (recording, bodies, scenarios) = self.scenarios();
         let image = image();
-        let directory = tempfile::tempdir().unwrap();
-        let output = Output::open(directory.path(), OutputMode::default())?;
+        let output = Output::open(directory, OutputMode::default())?;
         let tracer = self.engine.tracer();
         let builder = ProductBuilder {
             session: Session {
@@ -220,7 +223,9 @@ impl Bench {
         };
         let limit = Duration::from_secs(60);
         let product = builder.produce_verified(&recording, &bodies, &scenarios, &self.verify);
-        tokio::time::timeout(limit, product).await.expect("it ends")
+        let product = tokio::time::timeout(limit, product).await.expect("it ends");
+        output.complete();
+        product
     }
 
     async fn verification(&self) -> Verification {
@@ -531,8 +536,126 @@ async fn a_required_aspect_must_pass() {
         let verification = bench.verification().await;
         assert_eq!(outcome(&verification, Aspect::ArbitraryUid), expected);
         assert_eq!(outcome(&verification, Aspect::Image), Outcome::Passed);
+        // What differs under that user is in the report.
+        assert_eq!(verification.differences.is_empty(), expected != Outcome::Failed);
         assert!(!bench.tagged());
     }
+}
+
+#[tokio::test]
+async fn what_fails_under_apparmor_in_a_later_scenario_fails() {
+    let starts = std::sync::atomic::AtomicUsize::new(0);
+    let mut bench = Bench::new(move |start| {
+        let confined = start.spec.security.apparmor.as_deref() == Some(FakeAppArmor::NAME);
+        let mut behaviour = works();
+        if confined && starts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1 {
+            behaviour.commands.clear();
+        }
+        behaviour
+    });
+    bench.scenarios = 2;
+    let verification = bench.verification().await;
+    assert_eq!(outcome(&verification, Aspect::AppArmor), Outcome::Failed);
+    assert_eq!(outcome(&verification, Aspect::Image), Outcome::Passed);
+}
+
+#[tokio::test]
+async fn the_launch_that_passed_is_the_one_that_is_written() {
+    for fails_read_only in [false, true] {
+        let bench = Bench::new(move |start| {
+            let mut behaviour = works();
+            if start.product.is_some() && start.spec.read_only && fails_read_only {
+                behaviour.commands.clear();
+            }
+            behaviour
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let product = bench.produce_in(directory.path()).await.unwrap();
+        let launch = &product.report.launch;
+        assert_eq!(launch.is_read_only(), !fails_read_only);
+        assert!(launch.seccomp && launch.apparmor.is_some());
+        let script = std::fs::read_to_string(directory.path().join("run.sh")).unwrap();
+        assert_eq!(script.contains("--read-only"), !fails_read_only, "{script}");
+        let digest = product.report.product.unwrap().digest.to_string();
+        assert!(script.contains(&digest), "{script}");
+    }
+}
+
+/// Asks for a call that the product's filter refuses, as long as it does.
+fn refused_sync() -> SyscallUse {
+    SyscallUse {
+        failed: 1,
+        first_failure: Some(Failure {
+            errno: 1,
+            args: [0; 6],
+        }),
+        ..SyscallUse::once("sync", 162)
+    }
+}
+
+#[tokio::test]
+async fn the_next_round_is_run_under_the_next_profile() {
+    let bench = Bench::new(|start| {
+        let mut behaviour = works();
+        let allows_sync = match &start.spec.security.seccomp {
+            SeccompChoice::Profile(profile) => {
+                let rules = profile["syscalls"].as_array().cloned().unwrap_or_default();
+                rules.iter().any(|rule| {
+                    let mut names = rule["names"].as_array().into_iter().flatten();
+                    rule["action"] == "SCMP_ACT_ALLOW" && names.any(|name| name == "sync")
+                })
+            }
+            _ => start.product.is_none(),
+        };
+        if !allows_sync {
+            behaviour.commands.clear();
+            behaviour.observed.syscalls.push(refused_sync());
+        }
+        behaviour
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let product = bench.produce_in(directory.path()).await.unwrap();
+    let verification = product.report.verification.unwrap();
+    assert_eq!(healed(&verification), [(1, "sync".to_owned())]);
+    for aspect in [Aspect::Image, Aspect::Seccomp] {
+        assert_eq!(outcome(&verification, aspect), Outcome::Passed, "{aspect:?}");
+    }
+    // The recording that is written has what verification added.
+    let recording = Recording::load(directory.path()).unwrap();
+    let added = recording
+        .runs
+        .values()
+        .filter(|run| run.purpose == Purpose::Verification);
+    assert_eq!(added.count(), 1);
+    assert!(bench.tagged());
+}
+
+#[tokio::test]
+async fn what_stays_out_is_not_said_to_be_added() {
+    let mut bench = Bench::new(|start| match start.product {
+        Some(1) => misses(&["/data/1", "/data/2"]),
+        Some(_) => misses(&["/data/1"]),
+        None => works(),
+    });
+    bench.options.reach.exclude = vec!["/data/1".to_owned()];
+    let verification = bench.verification().await;
+    assert_eq!(healed(&verification), [(1, "/data/2".to_owned())]);
+    assert_eq!(verification.missed[0].what, "/data/1");
+}
+
+#[tokio::test]
+async fn what_several_scenarios_miss_is_added_in_one_round() {
+    let mut bench = Bench::new(|start| match (start.product, start.number) {
+        // The first scenario: read-only, and under AppArmor.
+        (Some(1), 0 | 1) => misses(&["/data/1"]),
+        (Some(1), _) => misses(&["/data/2"]),
+        _ => works(),
+    });
+    bench.scenarios = 2;
+    let verification = bench.verification().await;
+    let both = ["/data/1", "/data/2"].map(|path| (1, path.to_owned()));
+    assert_eq!(healed(&verification), both);
+    assert_eq!(bench.engine.loaded(), 2);
 }
 
 #[tokio::test]
@@ -684,7 +807,7 @@ async fn what_is_recorded_is_what_was_watched() {
     }
 }
 
-/// How a trial ended.
+/// The end of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Well,

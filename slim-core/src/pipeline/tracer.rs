@@ -1,4 +1,4 @@
-//! What watches containers, as the pipeline sees it: the kernel's tracer, or a scripted one in tests.
+//! The tracer as the pipeline sees it: the kernel's tracer, or a scripted one in tests.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

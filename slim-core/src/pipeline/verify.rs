@@ -29,20 +29,20 @@ use crate::verify::{self, Answers, Aspect, Difference, Missed, Verification, dif
 /// The plan's name in an output directory.
 const PLAN_FILE: &str = "plan.json";
 
-/// How a product is verified.
+/// Options of verification.
 #[derive(Clone, Debug)]
 pub struct VerifyOptions {
-    /// How many times what was missed is added and the product built anew (`--heal`).
+    /// Number of times that missed things are added and the product is built anew (`--heal`).
     pub heal: u32,
     /// Questions besides the recorded ones (`--verify-file`).
     pub file: Option<PathBuf>,
     /// A user id to run the product under, too (`--verify-user`).
     pub user: Option<u32>,
-    /// How often the product is started (`--verify-times`).
+    /// Number of starts of the product (`--verify-times`).
     pub times: u32,
-    /// What must pass besides image, seccomp and capabilities (`--require`).
+    /// Aspects that must pass besides image, seccomp and capabilities (`--require`).
     pub require: BTreeSet<Aspect>,
-    /// Whether a product that did not pass gets its tags all the same (`--tag-unverified`).
+    /// True if a product that did not pass gets its tags all the same (`--tag-unverified`).
     pub tag_unverified: bool,
     /// The tracer's sizes; none to do without it.
     pub trace: Option<trace::Options>,
@@ -70,21 +70,26 @@ pub const ARBITRARY_USER: u32 = 1_000_660_000;
 pub struct Scenario {
     /// The run.
     pub original: Run,
-    /// What the original's container was given.
+    /// The description of the original's container.
     pub container: ContainerSpec,
-    /// What it answered.
+    /// Its answers.
     pub expected: Answers,
-    /// What the recording leaves out.
+    /// Parts of requests that the recording leaves out.
     pub unrecorded: Unrecorded,
-    /// How long the product may take.
+    /// Time limits of the product.
     pub patience: Timeouts,
 }
 
 impl Scenario {
-    /// The scenarios of a recording that was read from a file: values that it leaves out are not at hand but for those that
+    /// Returns the scenarios of a recording that was read from a file: values that it leaves out are not at hand but for those that
     /// `words` give, options come from their recorded words. Whether the user allows what they ask of the host is to be
     /// checked before ([`privileges::of_recording`]).
-    pub fn of(recording: &Recording, bodies: &super::Bodies, image: &ImageRef, words: &Words) -> Vec<Self> {
+    pub fn from_recording(
+        recording: &Recording,
+        bodies: &super::Bodies,
+        image: &ImageRef,
+        words: &Words,
+    ) -> Vec<Self> {
         let mut runs: Vec<&Run> = recording
             .runs
             .values()
@@ -117,13 +122,13 @@ impl Scenario {
 pub struct ExistingProduct<'a> {
     /// Its plan.
     pub plan: &'a Plan,
-    /// What the plan follows from.
+    /// The recording that the plan follows from.
     pub recording: &'a Recording,
     /// Bodies of its exchanges, as far as they are at hand.
     pub bodies: &'a super::Bodies,
     /// The product as the engine has it.
     pub product: &'a ImageRef,
-    /// What it was made from, if the engine has it.
+    /// The image that it was made from, if the engine has it.
     pub original: Option<&'a Image>,
     /// The directory with its profiles.
     pub directory: &'a Path,
@@ -132,7 +137,7 @@ pub struct ExistingProduct<'a> {
 }
 
 impl ExistingProduct<'_> {
-    /// What its containers are given beyond what every container has: by its recording unless somebody vouches for it
+    /// Returns the privileges of its containers beyond those of every container: by its recording unless somebody vouches for it
     /// (`signed`), and by the plan and the profile beside it beyond that.
     ///
     /// # Errors
@@ -194,7 +199,8 @@ impl ExistingProduct<'_> {
                 self.plan.reference
             ));
         }
-        let scenarios = Scenario::of(self.recording, self.bodies, self.product, &Words::default());
+        let scenarios =
+            Scenario::from_recording(self.recording, self.bodies, self.product, &Words::default());
         for exchange in scenarios.iter().flat_map(|scenario| &scenario.expected.exchanges) {
             let gone = exchange
                 .bodies()
@@ -243,16 +249,16 @@ async fn cannot_trace(session: Session<'_>, sizes: trace::Options) -> Result<Opt
     Ok(watched.err().map(|error| error.to_string()))
 }
 
-/// What is verified.
+/// The subject of verification.
 #[derive(Clone, Copy)]
 pub(super) struct Subject<'a> {
     /// The product as the engine has it.
     pub(super) product: &'a ImageRef,
-    /// What it was built from; none where it is not at hand.
+    /// The image that it was built from; none where it is not at hand.
     pub(super) original: Option<&'a Image>,
-    /// What it keeps and may do.
+    /// Its plan.
     pub(super) plan: &'a Plan,
-    /// What that follows from.
+    /// The recording that the plan follows from.
     pub(super) recording: &'a Recording,
     /// Its seccomp profile.
     pub(super) seccomp: &'a Path,
@@ -284,13 +290,13 @@ pub(super) struct TrialRun {
     /// Why it did not come to answer.
     pub(super) error: Option<String>,
     pub(super) log: String,
-    /// Where it was watched: what it did, and what its container was given.
+    /// The observation and the facts of its container; none if it was not watched.
     pub(super) watched: Option<Watched>,
     pub(super) listening: Option<Vec<SocketUse>>,
     pub(super) took: Duration,
 }
 
-/// What a trial came to.
+/// The verdict on a trial.
 #[derive(Debug, Default)]
 pub(super) struct TrialVerdict {
     pub(super) run: TrialRun,
@@ -311,7 +317,7 @@ impl TrialVerdict {
     }
 }
 
-/// What the trials of one scenario in one round have in common.
+/// The common part of the trials of one scenario in one round.
 #[derive(Clone, Copy)]
 struct Trial<'a> {
     /// Which scenario is repeated.
@@ -374,7 +380,7 @@ impl<'a> Verifier<'a> {
     ) -> Result<VerificationRound, Error> {
         let profiles = Profiles::read(subject)?;
         let memory = subject.original.map(|image| {
-            Changes::of(subject.recording, &image.rootfs).in_memory(subject.plan, &image.rootfs)
+            Changes::new(subject.recording, &image.rootfs).in_memory(subject.plan, &image.rootfs)
         });
         let mut findings = Findings::new(healing, memory.as_ref(), self.user());
         if self.scenarios.is_empty() {
@@ -525,7 +531,7 @@ impl<'a> Verifier<'a> {
         })
     }
 
-    /// What is expected: the recorded answers, and to the user's own questions those of the first further original.
+    /// Returns the expected answers: the recorded ones, and to the user's own questions those of the first further original.
     fn expected(&self, index: usize) -> Answers {
         let repeated = &self.scenarios[index];
         let mut expected = repeated.scenario.expected.clone();
@@ -545,7 +551,7 @@ impl<'a> Verifier<'a> {
         expected
     }
 
-    /// Where the answers are not the original's. Further originals are started as far as they are needed: the first
+    /// Returns where the answers are not the original's. Further originals are started as far as they are needed: the first
     /// where something differs or the user has questions of his own, the second where his differ still.
     async fn differing(
         &mut self,
@@ -621,7 +627,7 @@ struct Replay<'a> {
     repeated: &'a Repeated<'a>,
 }
 
-/// What a container came to that was asked again.
+/// The answers of a container that was asked again.
 #[derive(Debug)]
 enum Reply {
     Answers(Answers),
@@ -706,7 +712,7 @@ impl Replay<'_> {
 struct Profiles {
     /// The seccomp profile's JSON, for the engine.
     seccomp: serde_json::Value,
-    /// What it answers.
+    /// The same as a filter.
     filter: Filter,
     /// The AppArmor profile.
     apparmor: String,

@@ -11,15 +11,15 @@ use crate::spec::CAPABILITIES;
 /// The capability that binding to a low port may need.
 const BIND: &str = "CAP_NET_BIND_SERVICE";
 
-/// Where Linux puts the first port that anybody may bind to, unless the network name space says otherwise
+/// Linux's first port that anybody may bind to, unless the network name space says otherwise
 /// (`net.ipv4.ip_unprivileged_port_start`).
 const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
 
 /// Granted capabilities, sorted by name: what the application was seen to use of its container's set, and what
 /// executed files carry as file capabilities.
 ///
-/// What the runtime uses while it sets the container up (switching to `USER`, mounting) is not the application's.
-/// Where the kernel could not measure, the container's own set stands in.
+/// A capability that the runtime uses while it sets the container up (switching to `USER`, mounting) is not the application's.
+/// If the kernel could not measure, the container's own set stands in.
 pub fn granted(recording: &Recording, rootfs: &Rootfs) -> Vec<AllowedCapability> {
     // A Run of verification tells what the product was refused and the original was not.
     let mut all = collect(recording, |run, used| {
@@ -60,7 +60,7 @@ pub fn refused(recording: &Recording, rootfs: &Rootfs) -> Vec<AllowedCapability>
     list(all)
 }
 
-/// Whether the kernel asked on its own account: every allocation of address space asks for CAP_SYS_ADMIN, to decide
+/// Returns whether the kernel asked on its own account: every allocation of address space asks for CAP_SYS_ADMIN, to decide
 /// whether the last of the memory may be used, and nothing fails for want of it (`cap_vm_enough_memory` in
 /// `security/commoncap.c`; the tracepoint does not tell that the check is not audited).
 pub(crate) fn is_memory_accounting(used: &CapabilityUse) -> bool {
@@ -85,7 +85,7 @@ pub fn privilege_gain(recording: &Recording) -> Vec<RootPath> {
     paths.into_iter().collect()
 }
 
-/// What the user should know about the granted capabilities; sorted.
+/// Returns what the user should know about the granted capabilities; sorted.
 pub fn notes(recording: &Recording, granted: &[AllowedCapability]) -> Vec<String> {
     let mut notes = BTreeSet::new();
     for run in recording.runs.values() {

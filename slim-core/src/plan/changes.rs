@@ -1,4 +1,4 @@
-//! What an application changes on its root file system, and the memory file systems with which the rest can be read-only.
+//! The changes of an application to its root file system, and the memory file systems with which the rest can be read-only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,18 +13,18 @@ use crate::spec::Tmpfs;
 /// The greatest number of directories that are made writable one by one.
 const MAX_DIRECTORIES: usize = 32;
 
-/// What the application changed on its root file system, outside of mounts.
+/// The changes of the application to its root file system, outside of mounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// What was done to each path that was changed, by its path in the image.
+    /// The accesses to each path that was changed, by its path in the image.
     paths: BTreeMap<RootPath, BTreeSet<Access>>,
-    /// What was read, executed or mapped.
+    /// The accesses to each path that was read, executed or mapped.
     used: BTreeMap<RootPath, BTreeSet<Access>>,
 }
 
 impl Changes {
     /// Returns what the application changed in any run of the recording.
-    pub fn of(recording: &Recording, rootfs: &Rootfs) -> Self {
+    pub fn new(recording: &Recording, rootfs: &Rootfs) -> Self {
         let mut changes = Self::default();
         for run in recording.runs.values() {
             let mounted = |path: &RootPath| run.container.mounts.iter().any(|m| path.starts_with(&m.target));
@@ -140,7 +140,7 @@ impl Changes {
         result
     }
 
-    /// Whether the application only ever wrote to a file of the image, so that it does not miss what is in it: a log.
+    /// Returns whether the application only ever wrote to a file of the image, so that it does not miss what is in it: a log.
     fn only_written(&self, path: &RootPath) -> bool {
         let reads = |access: &Access| {
             matches!(
@@ -173,7 +173,7 @@ fn first_below<'a>(mut paths: impl Iterator<Item = &'a RootPath>, directory: &Ro
 pub struct InMemory {
     /// One for each directory in which it writes, sorted by mount point.
     pub tmpfs: Vec<Tmpfs>,
-    /// What it changed that no memory file system can take. It may do without.
+    /// Changes that no memory file system can take. The application may do without.
     pub obstacles: Vec<Obstacle>,
 }
 
@@ -182,9 +182,9 @@ pub struct InMemory {
 pub enum Obstacle {
     /// It is made in a directory, or to a file, that holds what the application needs of the image.
     BesideKept {
-        /// What is written.
+        /// The written path.
         written: RootPath,
-        /// What is kept there.
+        /// The kept path.
         kept: RootPath,
     },
     /// It writes in more directories than are made writable one by one.
@@ -282,7 +282,7 @@ pub(super) mod tests {
     ) -> (Vec<String>, Vec<String>) {
         let rootfs = tree(rootfs);
         let (recording, plan) = recorded(files, kept);
-        let memory = Changes::of(&recording, &rootfs).in_memory(&plan, &rootfs);
+        let memory = Changes::new(&recording, &rootfs).in_memory(&plan, &rootfs);
         (
             memory.tmpfs.iter().map(ToString::to_string).collect(),
             memory.obstacles.iter().map(ToString::to_string).collect(),
@@ -390,7 +390,7 @@ pub(super) mod tests {
             ],
             &[],
         );
-        let changes = Changes::of(&recording, &rootfs);
+        let changes = Changes::new(&recording, &rootfs);
         assert_eq!(changes.files(&rootfs), BTreeSet::from(["/etc/app.conf".into()]));
         assert_eq!(changes.directories(&rootfs), BTreeSet::from(["/run".into()]));
     }

@@ -121,7 +121,7 @@ fn lowest_unprivileged_port(run: &Run) -> Option<u16> {
         .min()
 }
 
-/// Whether the application made a datagram socket for ICMP (1) or ICMPv6 (58).
+/// Returns whether the application made a datagram socket for ICMP (1) or ICMPv6 (58).
 fn opens_ping_socket(run: &Run) -> bool {
     by_app(run)
         .any(|socket| is_internet(socket) && socket.kind == "dgram" && matches!(socket.protocol, 1 | 58))

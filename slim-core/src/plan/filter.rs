@@ -22,7 +22,7 @@ pub struct Filter {
     pub rules: Vec<Rule>,
 }
 
-/// What a filter does with a call.
+/// The action of a filter on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     /// The kernel runs it.
@@ -50,7 +50,7 @@ pub struct Rule {
 pub struct Condition {
     /// Which argument, from 0.
     pub index: u32,
-    /// What it is compared with; for [`Compare::MaskedEq`] the mask.
+    /// The value that it is compared with; for [`Compare::MaskedEq`] the mask.
     pub value: u64,
     /// For [`Compare::MaskedEq`] what the masked argument is compared with; 0 otherwise.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -59,7 +59,7 @@ pub struct Condition {
     pub op: Compare,
 }
 
-/// How an argument is compared.
+/// The comparison of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Compare {
     /// Not equal.
@@ -85,12 +85,12 @@ pub enum Compare {
     MaskedEq,
 }
 
-/// What a filter lets through of one call, whatever its arguments turn out to be.
+/// The part of one call that a filter lets through, over all values of its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// All of it.
     Always,
-    /// What meets all conditions of one of these alternatives.
+    /// Calls that meet all conditions of one of these alternatives.
     When(Vec<Vec<Condition>>),
     /// Nothing.
     Never,
@@ -167,7 +167,7 @@ impl Limits {
     }
 }
 
-/// What an engine knows about a container when it resolves its default profile.
+/// The facts of a container that an engine knows when it resolves its default profile.
 #[derive(Clone, Copy, Debug)]
 pub struct Container<'a> {
     /// The machine, as `uname -m` names it.
@@ -269,7 +269,7 @@ impl Filter {
         self.rules(name).flat_map(|rule| &rule.when)
     }
 
-    /// Whether calls of `abi` on `machine` reach the rules at all; the others are killed or fail.
+    /// Returns whether calls of `abi` on `machine` reach the rules at all; the others are killed or fail.
     pub fn knows(&self, machine: &str, abi: Abi) -> bool {
         abi == Abi::Native
             || architecture(machine, abi).is_some_and(|name| self.architectures.iter().any(|a| a == name))
@@ -288,7 +288,7 @@ impl Filter {
         matching.map(|rule| rule.answer).max().unwrap_or(self.default)
     }
 
-    /// What is let through of the call `name`.
+    /// Returns what is let through of the call `name`.
     pub fn bound(&self, name: &str) -> Bound {
         if let Some(rule) = self.rules(name).find(|rule| rule.when.is_empty()) {
             return if rule.answer == Answer::Allow {
@@ -337,7 +337,7 @@ impl Filter {
 }
 
 impl Condition {
-    /// Whether it holds for these arguments.
+    /// Returns whether it holds for these arguments.
     pub fn holds(&self, args: &[u64; 6]) -> bool {
         let Some(&arg) = usize::try_from(self.index).ok().and_then(|i| args.get(i)) else {
             return false;
@@ -410,7 +410,7 @@ impl std::fmt::Display for Condition {
 }
 
 impl Bound {
-    /// What at least one of both lets through.
+    /// Returns what at least one of both lets through.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
@@ -556,7 +556,7 @@ mod tests {
             prop_assert_eq!(!condition.holds(&args), opposites.iter().any(|c| c.holds(&args)));
         }
 
-        /// What a bound lets through is what the filter allows: nothing is granted that was denied.
+        /// A bound lets through exactly the calls that the filter allows.
         #[test]
         fn a_bound_allows_what_its_filter_allows(
             name in proptest::sample::select(vec!["clone", "clone3", "personality", "read", "mount"]),

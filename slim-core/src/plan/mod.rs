@@ -30,7 +30,7 @@ use crate::recording::{Abi, Access, Actor, ArgumentValue, Phase};
 /// The version of `plan.json`.
 pub const VERSION: u32 = 1;
 
-/// What is kept of an image and what its container is allowed.
+/// The files that are kept of an image, and the calls and capabilities that its container is allowed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -47,13 +47,13 @@ pub struct Plan {
     pub rounds: BTreeMap<Digest, u32>,
     /// Kept paths, sorted.
     pub files: BTreeMap<RootPath, Kept>,
-    /// What was named and is left out, sorted.
+    /// Named files that are left out, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
-    /// What each kind of reason costs, most bytes first.
+    /// The cost of each kind of reason, most bytes first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_by: Vec<KeptBy>,
-    /// What is removed, by package, most bytes first.
+    /// The removed files by package, most bytes first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
     /// The machine that the calls are meant for (as `uname -m` names it), where it is not the recorded one.
@@ -70,7 +70,7 @@ pub struct Plan {
     /// Kept files that give privilege to whoever executes them, executed or not; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub privileged: Vec<Privileged>,
-    /// What the user should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
     /// The image before.
     pub before: Totals,
@@ -106,7 +106,7 @@ pub struct Totals {
     pub packages: u64,
 }
 
-/// What is kept for one kind of reason: of several reasons, the nearest to an observation counts.
+/// The files that are kept for one kind of reason: of several reasons, the nearest to an observation counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptBy {
@@ -118,7 +118,7 @@ pub struct KeptBy {
     pub bytes: u64,
 }
 
-/// What each kind of reason keeps of `rootfs`, most bytes first.
+/// Returns what each kind of reason keeps of `rootfs`, most bytes first.
 pub fn kept_by(rootfs: &Rootfs, kept: &BTreeMap<RootPath, Kept>) -> Vec<KeptBy> {
     let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     let mut inodes = BTreeSet::new();
@@ -180,9 +180,9 @@ pub enum Cause {
     },
     /// Something kept needs it.
     Edge {
-        /// What kind of need.
+        /// The kind of need.
         edge: EdgeKind,
-        /// What needs it.
+        /// The file that needs it.
         from: RootPath,
         /// The line of the file that names it, counted from 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,7 +228,7 @@ pub enum EdgeKind {
     User,
     /// A module, package or source file that a kept source names (`import`, `require`, `use`).
     Import,
-    /// What belongs to a kept package of a language: its metadata, data and native add-ons.
+    /// A file of a kept package of a language: its metadata, data and native add-ons.
     Distribution,
     /// A library that a kept ELF file loads by a name in its data (`dlopen`).
     Dlopen,
@@ -315,7 +315,14 @@ pub struct AllowedSyscall {
     pub reasons: Vec<Reason>,
 }
 
-/// What a system call was asked for.
+impl AllowedSyscall {
+    /// Returns whether the application made it, or is taken to make it.
+    pub fn is_of_app(&self) -> bool {
+        self.reasons.iter().any(Reason::is_of_app)
+    }
+}
+
+/// The arguments of a system call that decide what it does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeenArguments {
@@ -339,9 +346,9 @@ pub enum Reason {
         actor: Actor,
         /// The program.
         program: Option<RootPath>,
-        /// How often.
+        /// Number of times.
         count: u64,
-        /// How often it failed.
+        /// Number of failures.
         failed: u64,
         /// For a capability, the system call that asked for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -370,6 +377,17 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+}
+
+impl Reason {
+    /// Returns whether it is something that the application did, or is taken to do.
+    pub fn is_of_app(&self) -> bool {
+        match self {
+            Self::Observed { actor, .. } => *actor == Actor::App,
+            Self::Assumed { .. } => true,
+            Self::Runtime { .. } | Self::Family { .. } | Self::Architecture { .. } => false,
+        }
+    }
 }
 
 /// A capability with its evidence.
@@ -430,7 +448,7 @@ impl EdgeKind {
 }
 
 impl Plan {
-    /// Whether this keeps and allows what `other` does, and nothing beyond it.
+    /// Returns whether this keeps and allows what `other` does, and nothing beyond it.
     pub fn allows_as_much_as(&self, other: &Self) -> bool {
         let calls = |plan: &Self| -> Vec<_> {
             let all = plan.syscalls.iter();

@@ -1,4 +1,4 @@
-//! Where a recorded path leads in the image.
+//! Resolution of recorded paths in the image.
 
 use crate::image::{Outcome, Resolved, Rootfs};
 use crate::path::RootPath;

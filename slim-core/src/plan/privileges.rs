@@ -1,4 +1,4 @@
-//! What a container is given beyond what every container has, and the user's word for it.
+//! Privileges of a container beyond those of every container, and the user's word for them.
 //!
 //! A recording, a plan or an output directory may come from anywhere. What it asks for that reaches beyond an
 //! unprivileged container on the engine's default network (the host's files, other people's volumes, slim's own
@@ -16,7 +16,7 @@ use crate::spec::{
     shell_word,
 };
 
-/// What a privilege is about: the option of `docker run` that gives it, but for [`Kind::Syscall`].
+/// The kind of a privilege: the option of `docker run` that gives it, but for [`Kind::Syscall`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A directory of the host, or a named volume.
@@ -124,9 +124,9 @@ impl Kind {
 /// Something that a container is given beyond what every container has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Privilege {
-    /// What it is about.
+    /// The kind.
     pub kind: Kind,
-    /// What it is, in the words of `docker run`.
+    /// The value, in the words of `docker run`.
     pub value: String,
 }
 
@@ -292,7 +292,7 @@ pub fn of(spec: &ContainerSpec) -> BTreeSet<Privilege> {
     all
 }
 
-/// Whether a mount shows what is not the container's own: a directory of the host, a named volume, what a driver mounts.
+/// Returns whether a mount shows what is not the container's own: a directory of the host, a named volume, what a driver mounts.
 fn is_shared(mount: &Mount) -> bool {
     match &mount.source {
         MountSource::Bind { .. } => true,
@@ -341,7 +341,7 @@ pub fn of_filter(filter: &Filter, defaults: &[Filter]) -> BTreeSet<Privilege> {
         .collect()
 }
 
-/// Whether all that `bound` lets through, `other` does, as far as that can be told.
+/// Returns whether all that `bound` lets through, `other` does, as far as that can be told.
 fn is_within(bound: &Bound, other: &Bound) -> bool {
     match (bound, other) {
         (Bound::Never, _) | (_, Bound::Always) => true,
@@ -353,7 +353,7 @@ fn is_within(bound: &Bound, other: &Bound) -> bool {
     }
 }
 
-/// Whether `that` holds wherever `this` does, as far as that can be told.
+/// Returns whether `that` holds wherever `this` does, as far as that can be told.
 fn implies(this: &Condition, that: &Condition) -> bool {
     // What bits of the argument are known to be.
     let (mask, value) = match this.op {
@@ -419,7 +419,7 @@ pub fn of_recording(recording: &Recording, engine: &EngineFacts) -> BTreeSet<Pri
     all
 }
 
-/// What `--allow-recorded` names.
+/// A value of `--allow-recorded`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allowed {
     /// Everything.
@@ -466,7 +466,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// What `--allow-recorded` names, and `again`, the options that the user gave again; both are read as the options are.
+    /// Takes the values of `--allow-recorded`, and `again`, the options that the user gave again; both are read as the options are.
     pub fn new(allowed: &[Allowed], again: &ContainerSpec) -> Self {
         let mut words = Self {
             exact: of(again),
@@ -493,7 +493,7 @@ impl Words {
         words
     }
 
-    /// Whether the user allowed it.
+    /// Returns whether the user allowed it.
     pub fn allow(&self, privilege: &Privilege) -> bool {
         self.all || self.kinds.contains(&privilege.kind) || self.exact.contains(privilege)
     }
@@ -525,7 +525,7 @@ impl std::error::Error for NotAllowed {}
 
 impl fmt::Display for NotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// As many are listed of a kind.
+        /// Number of privileges that are listed of a kind.
         const MOST: usize = 20;
         writeln!(
             f,
@@ -566,7 +566,7 @@ mod tests {
         items.iter().map(|&item| item.to_owned()).collect()
     }
 
-    /// What the words say; variables without a value stay so.
+    /// Returns what the words say; variables without a value stay so.
     fn parsed(options: &ContainerOptions) -> ContainerSpec {
         let context = ParseContext {
             directory: std::path::Path::new("/here"),

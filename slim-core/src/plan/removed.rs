@@ -1,4 +1,4 @@
-//! What a plan removes, by the package it belongs to.
+//! The files that a plan removes, by the package that they belong to.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,12 +9,12 @@ use crate::image::Rootfs;
 use crate::image::packages::Packages;
 use crate::path::RootPath;
 
-/// As many of the largest removed files as are named of each package.
+/// Number of the largest removed files that are named of each package.
 const LARGEST: usize = 5;
-/// As many names of the way to a file as make its place, for files that no package owns.
+/// Number of leading names of a path that group files which no package owns.
 const PLACE_DEPTH: usize = 3;
 
-/// What is removed of one package, or of one directory of files that no package owns.
+/// The removed files of one package, or of one directory of files that no package owns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Removed {
@@ -45,7 +45,7 @@ impl Removed {
     }
 }
 
-/// What of `rootfs` is not in `kept`, most bytes first.
+/// Returns what of `rootfs` is not in `kept`, most bytes first.
 pub fn removed(rootfs: &Rootfs, packages: &Packages, kept: &BTreeMap<RootPath, Kept>) -> Vec<Removed> {
     let mut all: BTreeMap<(Option<&str>, Option<RootPath>), Removed> = BTreeMap::new();
     let mut inodes = HashSet::new();

@@ -1,7 +1,7 @@
 //! Which system calls are allowed, and why.
 //!
-//! What the application was seen to call, within what the filter of its container let through; what container runtimes
-//! call once they have loaded the filter; and calls that stand in for the observed ones.
+//! The calls that the application made, as far as the filter of its container let them through; those that container runtimes
+//! make once they have loaded the filter; and calls that stand in for the observed ones.
 
 use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub struct Containers<'a> {
     runs: Vec<(&'a Run, Option<Filter>)>,
 }
 
-/// What a profile says to calls that it does not allow.
+/// The answers of a profile to calls that it does not allow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
     /// The error number for what it does not name: ENOSYS, so that calls which are newer than the profile look absent
@@ -66,7 +66,7 @@ impl<'a> Containers<'a> {
         self.runs.iter().map(|(run, filter)| (*run, filter.as_ref()))
     }
 
-    /// What at least one container might do of the call `name`.
+    /// Returns what at least one container might do of the call `name`.
     pub fn bound(&self, name: &str) -> Bound {
         let bounds = self.runs.iter().map(|(_, filter)| match filter {
             Some(filter) => filter.bound(name),
@@ -75,7 +75,7 @@ impl<'a> Containers<'a> {
         bounds.reduce(Bound::or).unwrap_or(Bound::Always)
     }
 
-    /// Whether a container was under no filter.
+    /// Returns whether a container was under no filter.
     pub fn unconfined(&self) -> bool {
         self.runs.iter().any(|(_, filter)| filter.is_none())
     }
@@ -100,7 +100,7 @@ impl<'a> Containers<'a> {
         }
     }
 
-    /// Whether a filter names what it answers to the call `name`.
+    /// Returns whether a filter names what it answers to the call `name`.
     fn chose(&self, name: &str) -> bool {
         let filters = self.runs.iter().filter_map(|(_, filter)| filter.as_ref());
         filters
@@ -108,7 +108,7 @@ impl<'a> Containers<'a> {
             .any(|(of, _, when)| of == name && when.is_empty())
     }
 
-    /// What filters chose to answer to the call `name` under conditions.
+    /// Returns what filters chose to answer to the call `name` under conditions.
     fn partial(&self, name: &str) -> BTreeSet<(u16, Vec<Condition>)> {
         let filters = self.runs.iter().filter_map(|(_, filter)| filter.as_ref());
         filters
@@ -119,11 +119,11 @@ impl<'a> Containers<'a> {
     }
 }
 
-/// What is known of an allowed call while it is put together.
+/// An allowed call while it is put together.
 struct Entry {
     reasons: BTreeSet<Reason>,
     bound: Bound,
-    /// What it was asked for; none where that is not known for every reason.
+    /// Its arguments; none where they are not known for every reason.
     arguments: Option<Asked>,
 }
 
@@ -136,7 +136,7 @@ struct Calls<'a> {
     tables: &'a Tables,
     /// The machines whose calls are meant.
     machines: BTreeSet<&'a str>,
-    /// Whether that is another machine than the recorded one.
+    /// True if that is another machine than the recorded one.
     elsewhere: bool,
     entries: BTreeMap<(Abi, String), Entry>,
     /// Calls that the other machine has no name for, and what stands in.
@@ -212,6 +212,90 @@ impl Calls<'_> {
         self.machines.iter().any(|machine| exists(machine, abi, name))
     }
 
+    /// Adds the calls of the application, with those of the runtime that a product was refused; returns the names that
+    /// the containers' filters refused.
+    fn add_observed(&mut self, recording: &Recording, notes: &mut BTreeSet<String>) -> BTreeSet<String> {
+        let mut refused = BTreeSet::new();
+        for ((id, run), (_, filter)) in recording.runs.iter().zip(&self.containers.runs) {
+            for call in run
+                .syscalls
+                .iter()
+                // A Run of verification holds calls of the runtime where they were refused to it.
+                .filter(|call| call.actor == Actor::App || run.purpose == Purpose::Verification)
+                .filter(|call| call.count > 0)
+            {
+                if call.name.starts_with('#') {
+                    notes.insert(format!(
+                        "call number {} has no name in this machine's libseccomp, so a profile cannot allow it: install \
+                         a newer libseccomp",
+                        call.number
+                    ));
+                    continue;
+                }
+                let bound = match filter {
+                    Some(filter) if denied(filter, run, call) => {
+                        if filter.answer(&call.name, &[0; 6]) != Answer::Errno(ENOSYS) {
+                            refused.insert(call.name.clone());
+                        }
+                        continue;
+                    }
+                    Some(filter) => filter.bound(&call.name),
+                    None => Bound::Always,
+                };
+                let observed = |count, failed| Reason::Observed {
+                    run: id.clone(),
+                    phase: call.phase,
+                    actor: call.actor,
+                    program: call.program.clone(),
+                    count,
+                    failed,
+                    syscall: None,
+                    path: call.first_path.clone(),
+                };
+                let asked = recorded_arguments(run, call, |count| observed(count, 0));
+                let reason = observed(call.count, call.failed);
+                self.add(call.abi, &call.name, &reason, bound, asked);
+            }
+        }
+        refused
+    }
+
+    /// Adds the calls of container runtimes.
+    fn add_runtimes(&mut self) {
+        for set in self.tables.runtimes.iter().flat_map(|table| &table.sets) {
+            let reason = Reason::Runtime {
+                table: set.name.clone(),
+            };
+            for name in &set.names {
+                let asked = set.arguments.get(name).and_then(|values| {
+                    let (index, mask) = *deciding_arguments(name).first()?;
+                    let asked = values.iter().map(|&value| {
+                        let values = vec![ArgumentValue { index, mask, value }];
+                        (values, BTreeSet::from([reason.clone()]))
+                    });
+                    Some(asked.collect())
+                });
+                self.add(Abi::Native, name, &reason, self.containers.bound(name), asked);
+            }
+        }
+    }
+
+    /// Adds the calls that every program needs on another machine.
+    fn add_needed_on(&mut self, machine: &str) {
+        for name in self
+            .tables
+            .architectures
+            .always
+            .get(machine)
+            .into_iter()
+            .flatten()
+        {
+            let why = format!("every program needs it on {machine}");
+            let bound = self.containers.bound(name);
+            self.insert(Abi::Native, name, &Reason::Assumed { why }, bound, None);
+        }
+    }
+
     /// Adds what stands in for the calls so far.
     fn close(&mut self) {
         let mut todo: Vec<(Abi, String)> = self.entries.keys().cloned().collect();
@@ -259,72 +343,12 @@ pub fn allowed_on(
         translated: BTreeMap::new(),
     };
 
-    let mut refused = BTreeSet::new();
-    for ((id, run), (_, filter)) in recording.runs.iter().zip(&containers.runs) {
-        for call in run
-            .syscalls
-            .iter()
-            // A Run of verification holds calls of the runtime where they were refused to it.
-            .filter(|call| call.actor == Actor::App || run.purpose == Purpose::Verification)
-            .filter(|call| call.count > 0)
-        {
-            if call.name.starts_with('#') {
-                notes.insert(format!(
-                    "call number {} has no name in this machine's libseccomp, so a profile cannot allow it: install \
-                     a newer libseccomp",
-                    call.number
-                ));
-                continue;
-            }
-            let bound = match filter {
-                Some(filter) if denied(filter, run, call) => {
-                    if filter.answer(&call.name, &[0; 6]) != Answer::Errno(ENOSYS) {
-                        refused.insert(call.name.clone());
-                    }
-                    continue;
-                }
-                Some(filter) => filter.bound(&call.name),
-                None => Bound::Always,
-            };
-            let observed = |count, failed| Reason::Observed {
-                run: id.clone(),
-                phase: call.phase,
-                actor: call.actor,
-                program: call.program.clone(),
-                count,
-                failed,
-                syscall: None,
-                path: call.first_path.clone(),
-            };
-            let asked = asked(run, call, |count| observed(count, 0));
-            let reason = observed(call.count, call.failed);
-            calls.add(call.abi, &call.name, &reason, bound, asked);
-        }
-    }
+    let mut refused = calls.add_observed(recording, &mut notes);
     if !recording.runs.is_empty() {
-        for set in tables.runtimes.iter().flat_map(|table| &table.sets) {
-            let reason = Reason::Runtime {
-                table: set.name.clone(),
-            };
-            for name in &set.names {
-                let asked = set.arguments.get(name).and_then(|values| {
-                    let (index, mask) = *deciding_arguments(name).first()?;
-                    let asked = values.iter().map(|&value| {
-                        let values = vec![ArgumentValue { index, mask, value }];
-                        (values, BTreeSet::from([reason.clone()]))
-                    });
-                    Some(asked.collect())
-                });
-                calls.add(Abi::Native, name, &reason, containers.bound(name), asked);
-            }
-        }
+        calls.add_runtimes();
     }
     if let Some(machine) = elsewhere {
-        for name in tables.architectures.always.get(machine).into_iter().flatten() {
-            let why = format!("every program needs it on {machine}");
-            let bound = containers.bound(name);
-            calls.insert(Abi::Native, name, &Reason::Assumed { why }, bound, None);
-        }
+        calls.add_needed_on(machine);
         notes.extend(translation(machine, &calls.translated));
     }
     calls.close();
@@ -360,8 +384,8 @@ pub(crate) fn machines(recording: &Recording) -> BTreeSet<&str> {
     runs.map(|run| run.host.machine.as_str()).collect()
 }
 
-/// What `call` was asked for, if the recording knows all of it; `reason` makes the evidence from a count.
-fn asked(run: &Run, call: &SyscallUse, reason: impl Fn(u64) -> Reason) -> Option<Asked> {
+/// Returns what `call` was asked for, if the recording knows all of it; `reason` makes the evidence from a count.
+fn recorded_arguments(run: &Run, call: &SyscallUse, reason: impl Fn(u64) -> Reason) -> Option<Asked> {
     let of_call = run.arguments.iter().flatten().filter(|used| used.is_of(call));
     let mut all = Asked::new();
     let mut count = 0;
@@ -412,9 +436,9 @@ fn translation(machine: &str, translated: &BTreeMap<String, BTreeSet<String>>) -
     })
 }
 
-/// What a profile that allows `allowed` on `machines` says to the rest.
+/// Returns what a profile that allows `allowed` on `machines` says to the rest.
 ///
-/// What the recorded containers' filters answered is kept, since C libraries choose their way by it.
+/// Answers of the recorded containers' filters are kept, since C libraries choose their way by them.
 pub fn refusals(
     containers: &Containers<'_>,
     allowed: &[AllowedSyscall],
@@ -514,7 +538,7 @@ fn noted_filter(run: &Run, tables: &Tables, notes: &mut BTreeSet<String>) -> Opt
     filter
 }
 
-/// Whether the filter of `run` was what failed `call`, every time.
+/// Returns whether the filter of `run` was what failed `call`, every time.
 pub(crate) fn denied(filter: &Filter, run: &Run, call: &SyscallUse) -> bool {
     if !filter.knows(&run.host.machine, call.abi) || filter.bound(&call.name) == Bound::Never {
         return true;
@@ -526,7 +550,7 @@ pub(crate) fn denied(filter: &Filter, run: &Run, call: &SyscallUse) -> bool {
             .is_some_and(|failure| filter.answer(&call.name, &failure.args) == Answer::Errno(failure.errno))
 }
 
-/// Whether `machine` has the call `name` in `abi`.
+/// Returns whether `machine` has the call `name` in `abi`.
 fn exists(machine: &str, abi: Abi, name: &str) -> bool {
     let Some(arch) = libseccomp_architecture(machine, abi) else {
         return true;

@@ -27,13 +27,13 @@ pub struct Tables {
     pub filters: Vec<EngineFilter>,
 }
 
-/// What a container runtime calls after it has loaded the container's filter, until it executes the application.
+/// The calls of a container runtime after it has loaded the container's filter, until it executes the application.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimeTable {
     /// The runtime's name (`runc`).
     pub runtime: String,
-    /// How it was measured.
+    /// The way it was measured.
     pub source: String,
     /// Which versions `cargo xtask runtime-calls` has measured, and when.
     #[serde(default)]
@@ -62,7 +62,7 @@ pub struct RuntimeSet {
     pub name: String,
     /// The calls, sorted.
     pub names: Vec<String>,
-    /// What those were asked for whose argument decides what they do
+    /// Names of the values of arguments that decide what a call does
     /// ([`deciding_arguments`](crate::recording::deciding_arguments); the first of them).
     #[serde(default)]
     pub arguments: BTreeMap<String, Vec<u32>>,
@@ -72,7 +72,7 @@ pub struct RuntimeSet {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Family {
-    /// Where one of these is allowed,
+    /// Calls; if one of them is allowed,
     pub of: Vec<String>,
     /// these are too; where none is named, the others of [`Family::of`].
     #[serde(default)]
@@ -91,7 +91,7 @@ pub struct Architectures {
     pub source: String,
     /// Calls that newer architectures lack, and those that C libraries make there instead, if any.
     pub calls: BTreeMap<String, Vec<String>>,
-    /// What every program needs on a machine (as `uname -m` names it), whatever was seen elsewhere.
+    /// Calls that every program needs on a machine (as `uname -m` names it), whatever was seen elsewhere.
     pub always: BTreeMap<String, Vec<String>>,
 }
 
@@ -103,9 +103,9 @@ pub struct Exploit {
     pub cve: String,
     /// The calls that the exploit cannot do without: refusing one of them stops it.
     pub calls: Vec<String>,
-    /// What it was.
+    /// The subject.
     pub what: String,
-    /// Where the exploit or its analysis is published.
+    /// The address of the exploit or its analysis.
     pub source: String,
 }
 
@@ -122,7 +122,7 @@ pub struct ArgumentNames {
 }
 
 impl ArgumentNames {
-    /// What the call `name` was asked for, as a programmer writes it (`AF_INET, SOCK_STREAM`).
+    /// Returns what the call `name` was asked for, as a programmer writes it (`AF_INET, SOCK_STREAM`).
     pub fn describe(&self, name: &str, values: &[ArgumentValue]) -> String {
         let named = |value: &ArgumentValue| {
             let of = |table: &BTreeMap<String, BTreeMap<u32, BTreeMap<u32, String>>>| {
@@ -154,7 +154,7 @@ fn flags(names: &BTreeMap<u32, String>, value: u32) -> String {
 }
 
 impl Family {
-    /// What is allowed where `name` is; empty if it is not of this family.
+    /// Returns what is allowed where `name` is; empty if it is not of this family.
     pub fn allowed_with<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
         let list = if self.allow.is_empty() {
             &self.of

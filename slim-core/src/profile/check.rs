@@ -1,4 +1,4 @@
-//! What a seccomp profile would have denied of what was recorded.
+//! Recorded calls that a seccomp profile would have denied.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ use crate::recording::{
     Abi, Actor, ArgumentUse, ArgumentValue, Phase, Recording, Run, SyscallUse, deciding_arguments,
 };
 
-/// What became of the recorded calls.
+/// The result of a check of recorded calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// How many were looked at: each call of one program in one phase, by what it was asked for.
+    /// Number of calls that were looked at: each call of one program in one phase, by what it was asked for.
     pub calls: usize,
     /// Those that the profile would have denied, sorted by name.
     pub denied: Vec<Denied>,
@@ -39,9 +39,9 @@ pub struct Denied {
     pub phase: Phase,
     /// The program; none where it is not known.
     pub program: Option<RootPath>,
-    /// How often.
+    /// Number of times.
     pub count: u64,
-    /// What it was asked for, where that decides (`AF_INET, SOCK_STREAM`).
+    /// Its arguments, where they decide (`AF_INET, SOCK_STREAM`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<String>,
     /// The error number that it would have got; none where the caller would have been killed, or where the profile's
@@ -49,7 +49,7 @@ pub struct Denied {
     pub errno: Option<u16>,
 }
 
-/// What a profile lacks for a container to start.
+/// Calls that a profile lacks for a container to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Missing {
     /// The runtime and its circumstance (`runc 1.1, with no-new-privileges`).
@@ -58,7 +58,7 @@ pub struct Missing {
     pub names: Vec<String>,
 }
 
-/// What `profile` (Docker's JSON, or an OCI `linux.seccomp`) would have denied of the calls in `recording`.
+/// Returns the calls in `recording` that `profile` (Docker's JSON, or an OCI `linux.seccomp`) would have denied.
 ///
 /// Calls that the recorded container's own filter denied are left out: they failed, and the application did without.
 ///
@@ -92,7 +92,7 @@ pub fn check(profile: &[u8], recording: &Recording) -> Result<Checked, Error> {
                 && !own.is_some_and(|own| denied(own, run, call))
         });
         for call in calls {
-            one(&mut checked, &filter, &simulator, run, call)?;
+            check_call(&mut checked, &filter, &simulator, run, call)?;
         }
         for set in tables.runtimes.iter().flat_map(|table| &table.sets) {
             let refused = |name: &&String| {
@@ -111,7 +111,8 @@ pub fn check(profile: &[u8], recording: &Recording) -> Result<Checked, Error> {
     Ok(checked)
 }
 
-fn one(
+/// Adds a recorded call to `checked`.
+fn check_call(
     checked: &mut Checked,
     filter: &Filter,
     simulator: &Simulator,

@@ -562,7 +562,7 @@ fn without_unsaid(mount: &Mount) -> Mount {
     mount
 }
 
-/// Whether a volume's name is a key that YAML and Compose take for a text.
+/// Returns whether a volume's name is a key that YAML and Compose take for a text.
 fn is_plain_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let special = [

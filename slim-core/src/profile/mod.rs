@@ -37,20 +37,20 @@ pub use systemd::Systemd;
 
 use crate::digest::Digest;
 use crate::image::Image;
-use crate::plan::{Plan, Reason};
-use crate::recording::{Actor, Recording};
+use crate::plan::Plan;
+use crate::recording::Recording;
 use crate::spec::LaunchSpec;
 
-/// What the user chose about the profiles.
+/// The user's choices about profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Formats to write beside those that are always written, by [`Artifact::format`].
     pub formats: Vec<String>,
-    /// What the kernel does about what the AppArmor profile does not allow.
+    /// The kernel's reaction to accesses that the AppArmor profile does not allow.
     pub apparmor_mode: AppArmorMode,
-    /// How far above the measured peaks limits of resources are, in percent of the peaks.
+    /// Distance of limits of resources from the measured peaks, in percent of the peaks.
     pub headroom: u32,
-    /// How seccomp profiles are made.
+    /// Options of seccomp profiles.
     pub seccomp: seccomp::Options,
 }
 
@@ -65,22 +65,22 @@ impl Default for Options {
     }
 }
 
-/// What artifacts are made from.
+/// The input of an artifact.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// What is kept and allowed.
+    /// The plan.
     pub plan: &'a Plan,
-    /// What it follows from.
+    /// The recording that it follows from.
     pub recording: &'a Recording,
     /// The image before.
     pub image: &'a Image,
-    /// What the product is started with, as it was verified.
+    /// The launch of the product, as it was verified.
     pub launch: &'a LaunchSpec,
     /// The digest of the config of the image that is run: the product's, or the original's where only profiles were made.
     pub digest: &'a Digest,
     /// The slim image's tags; the first one is run. Empty where only profiles were made: then the image itself is run.
     pub tags: &'a [String],
-    /// What the user chose.
+    /// The user's choices.
     pub options: &'a Options,
 }
 
@@ -100,17 +100,12 @@ impl Context<'_> {
 struct Calls<'a>(BTreeSet<&'a str>);
 
 impl<'a> Calls<'a> {
-    fn of(plan: &'a Plan) -> Self {
-        let app = |reason: &Reason| match reason {
-            Reason::Observed { actor, .. } => *actor == Actor::App,
-            Reason::Assumed { .. } => true,
-            Reason::Runtime { .. } | Reason::Family { .. } | Reason::Architecture { .. } => false,
-        };
-        let own = plan.syscalls.iter().filter(|call| call.reasons.iter().any(app));
+    fn new(plan: &'a Plan) -> Self {
+        let own = plan.syscalls.iter().filter(|call| call.is_of_app());
         Self(own.map(|call| call.name.as_str()).collect())
     }
 
-    /// Whether it made one of these.
+    /// Returns whether it made one of these.
     fn made(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.0.contains(name))
     }
@@ -121,18 +116,18 @@ pub trait Artifact: Sync {
     /// The name that users choose it by (`--format seccomp`).
     fn format(&self) -> &'static str;
 
-    /// What it is and who takes it, in a few words.
+    /// Describes it and who takes it, in a few words.
     fn description(&self) -> &'static str;
 
     /// The name of its file in the output directory.
     fn file_name(&self) -> &'static str;
 
-    /// Whether the file is a program.
+    /// Returns whether the file is a program.
     fn executable(&self) -> bool {
         false
     }
 
-    /// Whether it is made without being asked for.
+    /// Returns whether it is made without being asked for.
     fn always(&self) -> bool {
         false
     }
@@ -140,7 +135,7 @@ pub trait Artifact: Sync {
     /// The file's bytes. Equal contexts give equal bytes.
     ///
     /// # Errors
-    /// What the plan holds cannot be written in this format.
+    /// A part of the plan cannot be written in this format.
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error>;
 }
 
@@ -168,7 +163,7 @@ pub struct Rendered {
     pub file_name: &'static str,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Whether it is a program.
+    /// True if it is a program.
     pub executable: bool,
 }
 
@@ -188,7 +183,7 @@ pub enum Error {
     /// A text has a byte that no format can hold.
     #[error("{what} holds a NUL byte, which no command line can carry: {text:?}")]
     Nul {
-        /// What it is.
+        /// The subject.
         what: &'static str,
         /// The text.
         text: String,
@@ -255,7 +250,7 @@ pub fn profile_name(reference: &str) -> String {
     format!("slim-{start}-{}", Digest::of(reference.as_bytes()).short())
 }
 
-/// What of a text a DNS label can hold: small letters and digits with single hyphens between them.
+/// Returns the part of a text that a DNS label can hold: small letters and digits with single hyphens between them.
 fn label(text: &str) -> String {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     let words: Vec<String> = words

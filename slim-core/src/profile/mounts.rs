@@ -1,4 +1,4 @@
-//! Where the recorded container had the user's data.
+//! Mount points of the user's data.
 
 use std::collections::BTreeSet;
 

@@ -12,7 +12,7 @@ use crate::plan::filter::{Bound, Compare, Condition, architecture};
 use crate::plan::syscalls::{Containers, known, machines, refusals};
 use crate::plan::tables::Tables;
 use crate::plan::{AllowedSyscall, Reason};
-use crate::recording::{Abi, Actor, ArgumentValue};
+use crate::recording::{Abi, ArgumentValue};
 
 /// The name of the profile's file in the output directory.
 pub const SECCOMP_FILE: &str = "seccomp.json";
@@ -25,17 +25,17 @@ pub struct Seccomp;
 #[derive(Clone, Copy, Debug)]
 pub struct OciSeccomp;
 
-/// How seccomp profiles are made.
+/// Options of seccomp profiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Whether calls that can do very different things are allowed only as they were seen (`socket` by family and
+    /// True if calls that can do very different things are allowed only as they were seen (`socket` by family and
     /// type, `ioctl` by request, `mmap` not both writable and executable), where all of that is known.
     pub arguments: bool,
-    /// What happens to calls that are not allowed.
+    /// The answer to calls that are not allowed.
     pub mode: Mode,
 }
 
-/// What happens to calls that are not allowed.
+/// The answer to calls that are not allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// They fail.
@@ -65,16 +65,9 @@ impl Group {
 
     fn of(call: &AllowedSyscall) -> Self {
         let group = |reason: &Reason| match reason {
-            Reason::Observed {
-                actor: Actor::App, ..
-            }
-            | Reason::Assumed { .. } => Self::App,
-            Reason::Observed {
-                actor: Actor::Runtime,
-                ..
-            }
-            | Reason::Runtime { .. } => Self::Runtime,
+            reason if reason.is_of_app() => Self::App,
             Reason::Family { .. } | Reason::Architecture { .. } => Self::Family,
+            _ => Self::Runtime,
         };
         call.reasons.iter().map(group).min().unwrap_or(Self::App)
     }
@@ -104,7 +97,7 @@ struct Rule {
     comment: String,
 }
 
-/// What a name is allowed, all ABIs together.
+/// A name with the permissions of all ABIs together.
 struct Allowed {
     group: Group,
     /// The alternatives of conditions that the recorded container had; none for any use.
@@ -288,7 +281,7 @@ fn allow(allowed: &BTreeMap<&str, Allowed>) -> Vec<Rule> {
     rules
 }
 
-/// What the recorded containers might do beyond `allowed`, to be logged.
+/// Returns what the recorded containers might do beyond `allowed`, to be logged.
 fn log(
     allowed: &BTreeMap<&str, Allowed>,
     containers: &Containers<'_>,
@@ -464,7 +457,7 @@ fn refuse_writable_code(name: &str) -> Option<Rule> {
     })
 }
 
-/// How often something was seen, and by whom.
+/// Returns by whom something was seen, with the count.
 fn evidence<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
     let mut counts = 0;
     let mut by = BTreeSet::new();

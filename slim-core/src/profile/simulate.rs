@@ -1,4 +1,4 @@
-//! What a seccomp profile does with a call, without a kernel: the profile compiled by libseccomp as a container
+//! The answer of a seccomp profile to a call, without a kernel: the profile compiled by libseccomp as a container
 //! runtime compiles it, and its classic BPF program interpreted.
 //!
 //! Sources: `include/uapi/linux/{bpf_common,filter,seccomp}.h`.
@@ -94,7 +94,7 @@ impl Simulator {
         Ok(Self { program })
     }
 
-    /// What happens on `machine` (as `uname -m` names it) to the call `name` of `abi` with these arguments.
+    /// Returns the answer on `machine` (as `uname -m` names it) to the call `name` of `abi` with these arguments.
     ///
     /// # Errors
     /// [`Error::Simulate`] if that machine has no such call.
@@ -108,7 +108,7 @@ impl Simulator {
         self.answer(machine, abi, number & !X32_BIT, args)
     }
 
-    /// What happens on `machine` to the call `number` of `abi` (without the x32 bit) with these arguments.
+    /// Returns the answer on `machine` to the call `number` of `abi` (without the x32 bit) with these arguments.
     ///
     /// # Errors
     /// [`Error::Simulate`] on an instruction that seccomp does not have.

@@ -155,7 +155,7 @@ impl<'a> DropIn<'a> {
         comments.extend(privilege_gain.map(|path| format!("needs privilege gain: {path}")));
         Self {
             context,
-            calls: Calls::of(context.plan),
+            calls: Calls::new(context.plan),
             comments,
             lines: vec!["[Service]".to_owned()],
             rest: context.launch.to_container(),
@@ -188,7 +188,7 @@ impl<'a> DropIn<'a> {
         !self.has("CAP_SYS_ADMIN") && !self.calls.made(&["unshare", "setns"])
     }
 
-    /// Whether the application wrote below `top`.
+    /// Returns whether the application wrote below `top`.
     fn writes(&self, top: &str) -> bool {
         let runs = self.context.recording.runs.values();
         runs.flat_map(|run| &run.files).any(|used| {
@@ -248,7 +248,7 @@ impl<'a> DropIn<'a> {
         self.set("RestrictAddressFamilies", &families);
     }
 
-    /// Where it may write, and what it may execute.
+    /// Adds the paths that it may write to and execute.
     fn add_files(&mut self) {
         let launch = self.context.launch;
         self.rest.read_only = false;
@@ -261,7 +261,7 @@ impl<'a> DropIn<'a> {
         }
         self.rest.tmpfs = unsaid;
         let rootfs = &self.context.image.rootfs;
-        let changes = Changes::of(self.context.recording, rootfs);
+        let changes = Changes::new(self.context.recording, rootfs);
         let mut written = data_mounts(self.context);
         if !launch.is_read_only() {
             written.extend(changes.files(rootfs));
@@ -385,7 +385,7 @@ fn temporary(tmpfs: &Tmpfs) -> String {
     )
 }
 
-/// Whether a call has a name, and not just a number.
+/// Returns whether a call has a name, and not just a number.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -393,7 +393,7 @@ fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// What is executed or mapped as code: that alone may be.
+/// Returns what is executed or mapped as code: that alone may be.
 fn executed(context: &Context<'_>) -> BTreeSet<RootPath> {
     let rules = apparmor::rules(context).0;
     let code = rules.iter().filter(|(_, allowed)| allowed.execute || allowed.map);
@@ -414,7 +414,7 @@ fn families(context: &Context<'_>) -> BTreeSet<String> {
         .filter_map(|socket| apparmor::family(&socket.family))
         .map(|family| format!("AF_{}", family.to_uppercase()))
         .collect();
-    if Calls::of(context.plan).made(&["socketpair"]) {
+    if Calls::new(context.plan).made(&["socketpair"]) {
         families.insert("AF_UNIX".to_owned());
     }
     families

@@ -5,7 +5,7 @@ use crate::image::{Image, Rootfs};
 use crate::path::RootPath;
 use crate::spec::ContainerSpec;
 
-/// How much of `/etc/passwd` and `/etc/group` is read.
+/// Number of bytes of `/etc/passwd` and `/etc/group` that are read.
 const LIMIT: u64 = 1 << 20;
 
 /// The user's and group's numbers of a `USER` as an engine takes it (`1000`, `app`, `app:web`, `1000:1000`; root where

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::path::RootPath;
-use crate::plan::{KeptBy, LeftOut, Plan, Privileged, Reason, Totals};
+use crate::plan::{KeptBy, LeftOut, Plan, Privileged, Totals};
 use crate::recording::{ExchangeKind, Recording};
 use crate::spec::LaunchSpec;
 use crate::verify::Verification;
@@ -44,7 +44,7 @@ pub struct Report {
     /// The verification of the product; none if it was not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
-    /// What the product is started with: what it was started with when it passed, where it was verified.
+    /// The launch of the product: the one that passed, where it was verified.
     #[serde(default)]
     pub launch: LaunchSpec,
     /// The image before.
@@ -142,15 +142,7 @@ pub struct StageTime {
 impl Report {
     /// Returns the report on `plan`. The caller fills in times, product and directory.
     pub fn new(plan: &Plan, recording: &Recording) -> Self {
-        let by_app = plan
-            .syscalls
-            .iter()
-            .filter(|call| {
-                call.reasons
-                    .iter()
-                    .any(|reason| matches!(reason, Reason::Observed { .. }))
-            })
-            .count() as u64;
+        let by_app = plan.syscalls.iter().filter(|call| call.is_of_app()).count() as u64;
         let allowed = plan.syscalls.len() as u64;
         let known = recording
             .runs

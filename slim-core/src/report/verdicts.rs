@@ -97,6 +97,7 @@ mod tests {
                     alike: 4,
                     starts: 2,
                     ms: 1250,
+                    ..Verdict::not_checked(Aspect::Image, String::new())
                 },
                 Verdict::not_checked(
                     Aspect::AppArmor,

@@ -48,7 +48,7 @@ impl Read {
     }
 }
 
-/// What docs/formats.md says that a format cannot say, by the names of options.
+/// A row of docs/formats.md: the options that a format cannot say, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Documented {
     /// Options that are left out.
@@ -208,7 +208,7 @@ fn canonical(format: &str, option: &[String]) -> Words {
 /// Reads an artifact.
 ///
 /// # Errors
-/// What it holds that its reader does not know.
+/// The part that its reader does not know.
 pub fn read(format: &str, text: &str) -> Result<Read, String> {
     let mut read = match format {
         "run.sh" => run_sh(text)?,

@@ -33,7 +33,7 @@ pub enum Call {
     Untag,
 }
 
-/// What goes wrong at a call.
+/// A fault at a call.
 #[derive(Clone)]
 pub enum Fault {
     /// The engine is restarted: the call breaks, and every container has ended.
@@ -132,10 +132,10 @@ impl FakeEngine {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands the behaviour of a started container to `look`; none if there is no such container or it was not started.
-    pub(super) fn look<T>(&self, id: &str, look: impl FnOnce(&Behaviour) -> T) -> Option<T> {
+    /// Hands the behaviour of a started container to `inspect`; none if there is no such container or it was not started.
+    pub(super) fn inspect<T>(&self, id: &str, inspect: impl FnOnce(&Behaviour) -> T) -> Option<T> {
         let inner = self.inner();
-        inner.containers.get(id)?.behaviour.as_ref().map(look)
+        inner.containers.get(id)?.behaviour.as_ref().map(inspect)
     }
 
     async fn call(&self, call: Call) -> Result<(), Error> {

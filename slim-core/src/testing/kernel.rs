@@ -59,13 +59,15 @@ impl LoadedTracer for FakeTracer {
 struct Watching {
     engine: FakeEngine,
     id: String,
-    /// What was seen before the container was removed.
+    /// The observation before the container was removed.
     observed: std::sync::Mutex<Option<Observed>>,
 }
 
 impl Watching {
     fn observed(&self) -> Observed {
-        let now = self.engine.look(&self.id, |behaviour| behaviour.observed.clone());
+        let now = self
+            .engine
+            .inspect(&self.id, |behaviour| behaviour.observed.clone());
         let mut known = self
             .observed
             .lock()
@@ -80,7 +82,7 @@ impl Watching {
 impl ActiveTracer for Watching {
     fn scoped(&self) -> bool {
         self.engine
-            .look(&self.id, |behaviour| behaviour.scoped)
+            .inspect(&self.id, |behaviour| behaviour.scoped)
             .unwrap_or_default()
     }
 
@@ -90,7 +92,7 @@ impl ActiveTracer for Watching {
 
     fn populated(&self) -> bool {
         self.engine
-            .look(&self.id, |behaviour| behaviour.ended.is_none())
+            .inspect(&self.id, |behaviour| behaviour.ended.is_none())
             .unwrap_or_default()
     }
 

@@ -22,26 +22,26 @@ pub use kernel::{FakeAppArmor, FakeTracer};
 pub struct Start {
     /// Which of the images that were loaded it is of, from 1; none for one that was there before.
     pub product: Option<usize>,
-    /// What it was created with.
+    /// The description that it was created with.
     pub spec: ContainerSpec,
     /// Number of containers that were started before it.
     pub number: usize,
 }
 
-/// How a container behaves.
+/// The behaviour of a container.
 #[derive(Debug)]
 pub struct Behaviour {
     /// Why it does not start, if it does not.
     pub refuses: Option<Error>,
-    /// How it ended at once, if it did.
+    /// The outcome, if it ended at once.
     pub ended: Option<Outcome>,
     /// Its standard output.
     pub output: Vec<u8>,
-    /// What commands come to in it; any other exits with 127.
+    /// Results of commands in it; any other exits with 127.
     pub commands: BTreeMap<Vec<String>, ExecResult>,
-    /// Whether the tracer's kernel is the one that it runs on.
+    /// True if the tracer's kernel is the one that it runs on.
     pub scoped: bool,
-    /// What the tracer sees of it.
+    /// The tracer's observation of it.
     pub observed: Observed,
 }
 

@@ -1,4 +1,4 @@
-//! What a product answered, held against what the original did.
+//! Comparison of a product's answers with the original's.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,9 +28,9 @@ pub struct Difference {
     pub request: String,
     /// The part of the answer (`status`, `header content-type`, `body`, `exit code`).
     pub part: String,
-    /// What the original gave, shortened to where they differ.
+    /// The original's part, shortened to where they differ.
     pub expected: String,
-    /// What the product gave, shortened likewise.
+    /// The product's part, shortened likewise.
     pub got: String,
 }
 
@@ -45,11 +45,11 @@ const PASSING: [&str; 7] = [
     "transfer-encoding",
 ];
 
-/// As many characters of a value are shown.
+/// Number of characters of a value that are shown.
 const SHOWN: usize = 160;
 
-/// Where `got` is not what `expected` says. What differs between `expected` and `others`, answers of the same original
-/// to the same questions, is masked.
+/// Returns where `got` is not what `expected` says. Parts that differ between `expected` and `others`, answers of the same original
+/// to the same questions, are masked.
 ///
 /// A question that only one side has is not compared.
 pub fn differences(expected: &Answers, others: &[Answers], got: &Answers) -> Vec<Difference> {
@@ -91,7 +91,7 @@ pub fn differences(expected: &Answers, others: &[Answers], got: &Answers) -> Vec
     found
 }
 
-/// How many of the questions that both answered are answered alike.
+/// Returns the numbers of requests answered alike and of all that both answered.
 pub fn alike(expected: &Answers, got: &Answers, differences: &[Difference]) -> (u64, u64) {
     let asked: BTreeSet<u32> = got.exchanges.iter().map(|exchange| exchange.sequence).collect();
     let compared = expected
@@ -115,7 +115,7 @@ pub fn question(exchange: &Exchange) -> String {
     }
 }
 
-/// What the original listened on and the product does not: sockets that another can reach by their port. Ports that the
+/// Returns what the original listened on and the product does not: sockets that another can reach by their port. Ports that the
 /// kernel chooses (`ip_local_port_range` starts at 32768) are left alone.
 pub fn not_listening(original: &[SocketUse], product: &[SocketUse]) -> Vec<String> {
     let listened = |sockets: &[SocketUse]| -> BTreeSet<String> {
@@ -282,7 +282,7 @@ mod tests {
         }
     }
 
-    fn named(differences: &[Difference]) -> Vec<&str> {
+    fn requests(differences: &[Difference]) -> Vec<&str> {
         differences.iter().map(|d| d.part.as_str()).collect()
     }
 
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(differences(&original, &[], &later), []);
         let other = http(0, 500, &[("content-type", "text/plain")], "oops");
         let found = differences(&original, &[], &other);
-        assert_eq!(named(&found), ["body", "header content-type", "status"]);
+        assert_eq!(requests(&found), ["body", "header content-type", "status"]);
         assert_eq!(
             (found[2].expected.as_str(), found[2].got.as_str()),
             ("200", "500")
@@ -314,7 +314,7 @@ mod tests {
         let second = http(0, 200, &[("x-id", "b2")], "at 10:00:02");
         let product = http(0, 200, &[("x-id", "c3")], "at 10:00:59");
         assert_eq!(
-            named(&differences(&original, &[], &product)),
+            requests(&differences(&original, &[], &product)),
             ["body", "header x-id"]
         );
         assert_eq!(
@@ -323,7 +323,7 @@ mod tests {
         );
         let wrong = http(0, 404, &[("x-id", "c3")], "no such page");
         assert_eq!(
-            named(&differences(&original, &[second], &wrong)),
+            requests(&differences(&original, &[second], &wrong)),
             ["body", "status"]
         );
     }
@@ -341,7 +341,7 @@ mod tests {
         original.bodies.clear();
         assert_eq!(differences(&original, &[], &http(0, 200, &[], "long")), []);
         let found = differences(&original, &[], &http(0, 200, &[], "other"));
-        assert_eq!(named(&found), ["body"]);
+        assert_eq!(requests(&found), ["body"]);
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
         };
         assert_eq!(differences(&job(0, "3 files"), &[], &job(0, "3 files")), []);
         let found = differences(&job(0, "3 files"), &[], &job(1, "2 files"));
-        assert_eq!(named(&found), ["exit code", "standard output"]);
+        assert_eq!(requests(&found), ["exit code", "standard output"]);
     }
 
     #[test]

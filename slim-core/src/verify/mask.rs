@@ -1,4 +1,4 @@
-//! Whether a text differs from a sample only where other samples of the same original do.
+//! Comparison of a text with a sample, without the places in which other samples of the same original differ.
 //!
 //! Times, random ids, host names and ports change from one run of an original to the next. What two runs of it answer
 //! shows where: those places are masked, and only those. What stands in a masked place must still look like what the
@@ -12,7 +12,7 @@ use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices};
 /// Beyond this many tokens that differ, whole lines are compared instead.
 const MOST_TOKENS: usize = 20_000;
 
-/// Whether `got` is `sample` but for the places in which one of `others` differs from `sample`.
+/// Returns whether `got` is `sample` but for the places in which one of `others` differs from `sample`.
 ///
 /// Texts are compared by words and numbers, everything else byte by byte at equal lengths.
 pub(super) fn matches(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
@@ -60,15 +60,15 @@ fn text_matches<'a>(
 /// The places of a sample that vary.
 struct Mask<'a> {
     sample: &'a [&'a str],
-    /// What is accepted in the place of each token: none where it does not vary.
+    /// Accepted shapes in the place of each token: none where it does not vary.
     places: Vec<Option<Shape>>,
-    /// What is accepted before each token, and behind the last one.
+    /// Accepted shapes before each token, and behind the last one.
     gaps: HashMap<usize, Shape>,
-    /// Whether every other sample has as many tokens.
+    /// True if every other sample has as many tokens.
     aligned: bool,
 }
 
-/// What the samples had in a place.
+/// The samples' texts in a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Shape {
     /// Words with letters.
@@ -105,7 +105,7 @@ impl Shape {
         }
     }
 
-    /// Whether `other` is of the same kind and of a comparable length. A hexadecimal number may have letters or not.
+    /// Returns whether `other` is of the same kind and of a comparable length. A hexadecimal number may have letters or not.
     fn accepts(self, other: Self) -> bool {
         (self.letters || !other.letters)
             && (self.digits || self.letters || !other.digits)
@@ -192,7 +192,7 @@ impl<'a> Mask<'a> {
     }
 }
 
-/// What turns one list of tokens into the other; none if the middle, between what both begin and end with, is too long.
+/// Returns the edits that turn one list of tokens into the other; none if the middle, between what both begin and end with, is too long.
 fn differences(old: &[&str], new: &[&str]) -> Option<Vec<DiffOp>> {
     let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let both = old[start..].iter().rev().zip(new[start..].iter().rev());

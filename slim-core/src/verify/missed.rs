@@ -1,4 +1,4 @@
-//! What a product was seen to lack.
+//! Files, calls and capabilities that a product was seen to lack.
 //!
 //! Missed is what the original image or its container had and the product did not: a path that was looked for in vain, a
 //! directory that was listed and is not whole, a system call that the product's filter refused and the original's
@@ -22,7 +22,7 @@ use crate::trace::Observed;
 /// One thing that was missed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Miss {
-    /// What kind of thing.
+    /// The kind.
     pub kind: MissKind,
     /// The path, the system call's or the capability's name.
     pub what: String,
@@ -59,20 +59,20 @@ impl std::fmt::Display for Miss {
     }
 }
 
-/// What was watched while a product ran.
+/// A watched run of a product.
 #[derive(Clone, Copy, Debug)]
 pub struct Watched<'a> {
-    /// What it did.
+    /// Its observed calls and files.
     pub observed: &'a Observed,
-    /// What its container was given.
+    /// The facts of its container.
     pub container: &'a ContainerFacts,
     /// The filter that it ran under.
     pub filter: &'a Filter,
-    /// Whether it came to run; if not, the calls of the runtime count too.
+    /// True if the application ran; if not, the calls of the runtime count too.
     pub started: bool,
 }
 
-/// What was missed, and a Run of phase verification that says so: united with the recording, a plan follows that has it.
+/// Missed things, and a Run of phase verification that holds them: united with the recording, a plan follows that has it.
 #[derive(Clone, Debug, Default)]
 pub struct Missed {
     /// Everything, sorted.
@@ -81,7 +81,7 @@ pub struct Missed {
     pub run: Option<Run>,
 }
 
-/// What the product of `plan` missed while it was `watched`, compared with the `original` run of `image`.
+/// Returns what the product of `plan` missed while it was `watched`, compared with the `original` run of `image`.
 pub fn missed(
     watched: Watched<'_>,
     image: &Image,
@@ -178,7 +178,7 @@ fn verification(original: &Run, round: u32) -> Run {
     }
 }
 
-/// Whether the call failed first with what the product's filter answers to it.
+/// Returns whether the call failed first with what the product's filter answers to it.
 fn refused(call: &SyscallUse, filter: &Filter) -> bool {
     call.first_failure
         .is_some_and(|failure| filter.answer(&call.name, &failure.args) == Answer::Errno(failure.errno))
@@ -191,7 +191,7 @@ fn allows(call: &SyscallUse, filter: &Filter, original: &Run) -> bool {
             .is_some_and(|failure| filter.answer(&call.name, &failure.args) == Answer::Allow)
 }
 
-/// Whether a task of the container can have a capability at all: as root, or by executing a file that gains privilege.
+/// Returns whether a task of the container can have a capability at all: as root, or by executing a file that gains privilege.
 fn may_use_capabilities(container: &ContainerFacts, plan: &Plan) -> bool {
     let user = container.user.split(':').next().unwrap_or_default();
     matches!(user, "" | "0" | "root") || !plan.privilege_gain.is_empty()

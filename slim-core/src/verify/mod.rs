@@ -1,4 +1,4 @@
-//! What happened when a product was run: compared with the original, and with what it missed.
+//! The evaluation of a product's run: compared with the original's, and with what it missed.
 //!
 //! Everything here is a function of what was seen; [`crate::pipeline`] starts the containers.
 //!
@@ -20,7 +20,7 @@ pub use missed::{Miss, MissKind, Missed, Watched, missed};
 
 use crate::spec::{LaunchSpec, Tmpfs};
 
-/// What is verified of a product.
+/// An aspect of a product that is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aspect {
@@ -51,7 +51,7 @@ impl Aspect {
         }
     }
 
-    /// Whether a product that fails in it is no product, whatever the user requires.
+    /// Returns whether a product that fails in it is no product, whatever the user requires.
     pub fn always_required(self) -> bool {
         matches!(self, Self::Image | Self::Seccomp | Self::Capabilities)
     }
@@ -77,7 +77,7 @@ impl FromStr for Aspect {
     }
 }
 
-/// What came of verifying an aspect.
+/// The outcome of verifying an aspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -89,22 +89,28 @@ pub enum Outcome {
     NotChecked,
 }
 
-/// What is known of one aspect of a product.
+/// The verdict on one aspect of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The aspect.
     pub aspect: Aspect,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
     /// Why, in a sentence; empty where it passed and there is nothing to add.
     pub detail: String,
-    /// How many questions were asked.
+    /// The memory file systems beside the read-only root file system that it passed with; empty for other aspects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tmpfs: Vec<Tmpfs>,
+    /// The user (`UID:GID`) that it was run under; none for other aspects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Number of requests.
     pub asked: u64,
-    /// How many of them were answered as by the original.
+    /// Number of requests that were answered as by the original.
     pub alike: u64,
-    /// How often it was started.
+    /// Number of starts.
     pub starts: u32,
-    /// How long that took, in milliseconds.
+    /// Duration in milliseconds.
     pub ms: u64,
 }
 
@@ -115,6 +121,8 @@ impl Verdict {
             aspect,
             outcome: Outcome::NotChecked,
             detail,
+            tmpfs: Vec::new(),
+            user: None,
             asked: 0,
             alike: 0,
             starts: 0,
@@ -132,16 +140,16 @@ pub struct Healed {
     pub miss: Miss,
 }
 
-/// What is known of a product after it was run.
+/// The result of running a product.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// One verdict for each aspect.
     pub verdicts: Vec<Verdict>,
-    /// What was mended on the way.
+    /// Missed things that were added on the way.
     pub healed: Vec<Healed>,
-    /// Where the product still answers otherwise.
+    /// Answers of the product that still differ.
     pub differences: Vec<Difference>,
-    /// What it still misses.
+    /// Things that it still misses.
     pub missed: Vec<Miss>,
     /// Why it did not come to answer, where it did not.
     pub error: Option<String>,
@@ -170,12 +178,12 @@ impl Verification {
         launch
     }
 
-    /// Whether the product is good: what always counts passed, and so did what is `required`.
+    /// Returns whether the product is good: what always counts passed, and so did what is `required`.
     pub fn passed(&self, required: &BTreeSet<Aspect>) -> bool {
         self.failed(required).is_empty()
     }
 
-    /// How it went, in a few words.
+    /// Returns a summary in a few words.
     pub fn in_short(&self) -> String {
         let named = |outcome| {
             let all = self.verdicts.iter().filter(|verdict| verdict.outcome == outcome);

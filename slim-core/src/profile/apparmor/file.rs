@@ -10,12 +10,12 @@ use crate::plan::{Cause, EdgeKind, Plan, recorded_path};
 use crate::profile::Calls;
 use crate::recording::{Access, Actor, FileUse, MountFact, MountKind, Recording, Run};
 
-/// How many names made in one directory show that there will be others.
+/// Number of names made in one directory that show that there will be others.
 const MANY: usize = 3;
 
 /// The rules for paths.
 pub(super) fn rules(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Rules {
-    let calls = Calls::of(plan);
+    let calls = Calls::new(plan);
     let habits = Habits {
         renames: calls.made(&["rename", "renameat", "renameat2"]),
         links: calls.made(&["link", "linkat"]),
@@ -141,7 +141,7 @@ fn observed(
     rules.add(Pattern::exact(path.as_bytes()).text(slash), permissions);
 }
 
-/// What the application made: names that the image does not have, below directories that it has.
+/// Files that the application made: names that the image does not have, below directories that it has.
 struct Written {
     /// By the image's directory: the names made in it, and whether something was made below them.
     made: BTreeMap<RootPath, Directory>,
@@ -152,7 +152,7 @@ struct Written {
 struct Directory {
     /// Each name, and the names of what was made below it.
     names: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>,
-    /// Whether any name may come next: it is a place for temporary files, or empty in the image.
+    /// True if any name may come next: it is a place for temporary files, or empty in the image.
     any: bool,
 }
 
@@ -219,12 +219,12 @@ impl Written {
     }
 }
 
-/// Whether something is made by this use.
+/// Returns whether something is made by this use.
 fn is_making(used: &FileUse) -> bool {
     used.access.contains(&Access::Create) || used.access.contains(&Access::BindSocket)
 }
 
-/// Whether this use tells nothing of what kind of file it is.
+/// Returns whether this use tells nothing of what kind of file it is.
 fn is_nameless(used: &FileUse) -> bool {
     used.access
         .iter()
@@ -240,14 +240,14 @@ fn split(path: &RootPath, rootfs: &Rootfs) -> Option<(RootPath, Vec<u8>, Option<
     Some((base, first, below.last().map(<[u8]>::to_vec)))
 }
 
-/// Whether anybody may make files in a directory, and nobody may remove another's: a place for temporary names.
+/// Returns whether anybody may make files in a directory, and nobody may remove another's: a place for temporary names.
 fn is_temporary(rootfs: &Rootfs, directory: &RootPath) -> bool {
     rootfs
         .get(directory)
         .is_some_and(|entry| entry.mode & 0o1002 == 0o1002)
 }
 
-/// Whether the image has nothing in a directory.
+/// Returns whether the image has nothing in a directory.
 fn is_empty(rootfs: &Rootfs, directory: &RootPath) -> bool {
     rootfs.children(directory).next().is_none()
 }
@@ -272,7 +272,7 @@ fn mount_of<'a>(run: &'a Run, path: &RootPath) -> Option<&'a MountFact> {
         .max_by_key(|mount| mount.target.as_bytes().len())
 }
 
-/// Whether a mount holds the user's data.
+/// Returns whether a mount holds the user's data.
 fn holds_data(mount: &MountFact) -> bool {
     match mount.kind {
         MountKind::Bind | MountKind::Volume | MountKind::Tmpfs => true,
@@ -314,7 +314,7 @@ fn is_number(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_digit)
 }
 
-/// Where `path` leads in the image; as far as it can be followed where it is not there.
+/// Returns where `path` leads in the image; as far as it can be followed where it is not there.
 fn real(path: &RootPath, follow: bool, rootfs: &Rootfs) -> RootPath {
     let resolved = rootfs.resolve(path, follow);
     match resolved.outcome {
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(proc("/proc/sys/net/1", false), "/proc/sys/net/1");
     }
 
-    /// Whether a pattern means a path, as apparmor.d(5) says.
+    /// Returns whether a pattern means a path, as apparmor.d(5) says.
     fn matches(pieces: &[Piece], path: &[u8]) -> bool {
         let Some((first, rest)) = pieces.split_first() else {
             return path.is_empty();

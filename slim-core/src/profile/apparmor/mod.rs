@@ -34,7 +34,7 @@ pub const APPARMOR_FILE: &str = "apparmor.profile";
 #[derive(Clone, Copy, Debug)]
 pub struct AppArmor;
 
-/// What the kernel does about what a profile does not allow.
+/// The kernel's reaction to accesses that a profile does not allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// It refuses it.
@@ -85,7 +85,7 @@ impl Artifact for AppArmor {
     fn render(&self, context: &Context<'_>) -> Result<Vec<u8>, Error> {
         let name = context.profile_name();
         let plan = context.plan;
-        let calls = Calls::of(plan);
+        let calls = Calls::new(plan);
         let rules = rules(context);
         let mut out = String::new();
         let mut say = |text: &str| {
@@ -167,7 +167,7 @@ pub(super) const SIGNALLING: [&str; 6] = [
     "tkill",
 ];
 
-/// How the container's processes may look at each other, if they were seen to.
+/// Returns the access of the container's processes to each other, if they were seen to use it.
 fn ptrace(calls: &Calls<'_>, rules: &Rules) -> Option<&'static str> {
     if calls.made(&["ptrace"]) {
         return Some("trace, tracedby, read, readby");

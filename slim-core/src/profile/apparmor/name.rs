@@ -31,12 +31,12 @@ pub(super) fn changing(name: &[u8]) -> Option<Pattern> {
     changes.then_some(pattern)
 }
 
-/// Whether a name is a part of a digest, as directories are named after its first letters.
+/// Returns whether a name is a part of a digest, as directories are named after its first letters.
 pub(super) fn is_digest_part(name: &[u8]) -> bool {
     name.len() <= 2 && !name.is_empty() && name.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Whether a name, up to its extension, is a digest.
+/// Returns whether a name, up to its extension, is a digest.
 pub(super) fn is_digest(name: &[u8]) -> bool {
     let stem = name.split(|&b| b == b'.').next().unwrap_or_default();
     stem.len() >= 16 && stem.iter().all(u8::is_ascii_hexdigit)
@@ -48,7 +48,7 @@ fn words(name: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// What stands for a word that will be another one; none if it stays.
+/// Returns the pattern for a word that will be another one; none if it stays.
 fn variable(word: &[u8], numbered: bool) -> Option<Glob> {
     let all = |test: fn(&u8) -> bool| word.iter().all(test);
     if all(u8::is_ascii_digit) && (word.len() >= 4 || numbered) {
@@ -63,7 +63,7 @@ fn variable(word: &[u8], numbered: bool) -> Option<Glob> {
     None
 }
 
-/// Whether letters and digits alternate as in no word (`Xy12Ab`, `aB3dEf`).
+/// Returns whether letters and digits alternate as in no word (`Xy12Ab`, `aB3dEf`).
 fn is_random(word: &[u8]) -> bool {
     let class = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_uppercase());
     let changes = word.windows(2).filter(|pair| class(&pair[0]) != class(&pair[1]));

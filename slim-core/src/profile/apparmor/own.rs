@@ -1,4 +1,4 @@
-//! Whether a text is a profile as slim writes them: what a directory from elsewhere holds is loaded into this host's
+//! Recognition of profiles as slim writes them: a profile in a directory from elsewhere is loaded into this host's
 //! kernel by `apparmor_parser`, which would take any policy.
 
 use super::PID;
@@ -12,7 +12,7 @@ use super::PID;
 pub struct NotOwn {
     /// The line, from 1.
     pub line: usize,
-    /// What it holds.
+    /// The text found.
     pub found: String,
 }
 
@@ -134,7 +134,7 @@ fn renamed_rule(rule: &str, own: &str, name: &str) -> Option<String> {
     Some(format!("{kind} ({access}){before}{peer}"))
 }
 
-/// Whether it is what stands between quotes: the plainest bytes, octal ones, and patterns.
+/// Returns whether it may stand between quotes: the plainest bytes, octal ones, and patterns.
 fn is_pattern(text: &str) -> bool {
     let text = text.replace("@{pid}", "");
     text.bytes()

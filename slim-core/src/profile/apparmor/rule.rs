@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::recording::Access;
 
-/// What is allowed on a path.
+/// Permissions on a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Permissions {
     pub(crate) read: bool,
@@ -17,7 +17,7 @@ pub(crate) struct Permissions {
     pub(crate) execute: bool,
 }
 
-/// What a program was seen to do beside what the accesses to a file tell.
+/// Habits of a program beside its accesses to a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
     /// It renames: that reads the old name.
@@ -72,7 +72,7 @@ impl Permissions {
             .collect()
     }
 
-    /// What the recorded accesses to a path need.
+    /// Returns the permissions that the recorded accesses to a path need.
     pub(super) fn of(accesses: &BTreeSet<Access>, habits: Habits) -> Self {
         let mut all = Self::default();
         for access in accesses {
@@ -120,14 +120,14 @@ impl Permissions {
     }
 }
 
-/// What stands for more than one name.
+/// A pattern that stands for more than one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Glob {
     /// A process's or thread's number.
     Process,
-    /// What begins with a digit.
+    /// A name that begins with a digit.
     Number,
-    /// What begins with a hexadecimal digit.
+    /// A name that begins with a hexadecimal digit.
     Hex,
     /// One hexadecimal digit.
     HexDigit,
@@ -173,7 +173,7 @@ impl Pattern {
         self
     }
 
-    /// What is below it, if it may be a directory.
+    /// Returns the pattern of everything below it, if it may be a directory.
     pub(super) fn below(&self) -> Option<Self> {
         let (last, start) = self.0.split_last()?;
         let directory = Self(start.to_vec());
@@ -228,14 +228,14 @@ pub fn escape(path: &[u8]) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Rules(pub(crate) BTreeMap<Pattern, Permissions>);
 
-/// How large the rules may be, as nodes of a tree of their characters.
+/// The largest size of the rules, as nodes of a tree of their characters.
 ///
 /// The parser makes a state of nearly every node, kernels take at most 65,535 of them, and the time to compile grows
 /// faster than their number. Measured with `apparmor_parser` 3.0.8 on paths of a Debian system: 16,500 nodes give 11,700
 /// states in 1.3 s, 31,000 give 20,000 in 3 s, 68,000 give 39,000 in 13 s.
 const MOST_NODES: usize = 30_000;
 
-/// How many rules below one directory are worth being one.
+/// Number of rules below one directory from which on they are joined.
 const WORTH_JOINING: usize = 8;
 
 impl Rules {

@@ -1,4 +1,4 @@
-//! What a cluster takes: patches for a pod's template, a network policy, and the security-profiles-operator's resources.
+//! Resources for a cluster: patches for a pod's template, a network policy, and the security-profiles-operator's resources.
 //!
 //! Sources: the Kubernetes API reference (`core/v1`, `networking.k8s.io/v1`); the security-profiles-operator's API,
 //! `security-profiles-operator.x-k8s.io/v1`.
@@ -34,7 +34,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-/// How to use a patch.
+/// Returns instructions for a patch.
 fn usage(context: &Context<'_>, file: &str) -> Vec<String> {
     vec![
         format!("What {} was seen to need, and no more.", context.plan.reference),

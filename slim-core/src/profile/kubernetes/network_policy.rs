@@ -14,7 +14,7 @@ use crate::spec::NetworkMode;
 #[derive(Clone, Copy, Debug)]
 pub struct NetworkPolicy;
 
-/// Where names are looked up.
+/// The port of name servers.
 const DNS: u16 = 53;
 
 /// The first port that the kernel gives to whoever asks for none (`net.ipv4.ip_local_port_range`).
@@ -97,7 +97,7 @@ impl Artifact for NetworkPolicy {
     }
 }
 
-/// What was served, and what was asked for.
+/// Returns the ports that were listened on, and those that were connected to.
 fn ports(context: &Context<'_>) -> (Ports, Ports) {
     let (mut served, mut asked) = (Ports::new(), Ports::new());
     let runs = context.recording.runs.values();

@@ -96,8 +96,8 @@ impl Lists {
         }
     }
 
-    /// Those lists that hold something.
-    fn of(&self, names: &[&str]) -> Map<String, Value> {
+    /// Returns those of the named lists that hold something.
+    fn non_empty(&self, names: &[&str]) -> Map<String, Value> {
         let named = names
             .iter()
             .filter_map(|name| Some((name, self.0.get(name).filter(|list| !list.is_empty())?)));
@@ -182,11 +182,11 @@ impl Artifact for OperatorAppArmor {
         }
 
         let mut rules = Map::new();
-        let executable = lists.of(&["allowedExecutables", "allowedLibraries"]);
+        let executable = lists.non_empty(&["allowedExecutables", "allowedLibraries"]);
         if !executable.is_empty() {
             rules.insert("executable".into(), Value::Object(executable));
         }
-        let files = lists.of(&["readOnlyPaths", "readWritePaths"]);
+        let files = lists.non_empty(&["readOnlyPaths", "readWritePaths"]);
         if !files.is_empty() {
             rules.insert("filesystem".into(), Value::Object(files));
         }
@@ -238,7 +238,7 @@ fn network(context: &Context<'_>) -> Option<Value> {
     (!network.is_empty()).then_some(Value::Object(network))
 }
 
-/// Whether a byte means itself in the operator's patterns, and may stand there.
+/// Returns whether a byte means itself in the operator's patterns, and may stand there.
 fn is_plain(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_./+- ".contains(byte)
 }

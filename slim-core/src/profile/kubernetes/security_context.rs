@@ -152,7 +152,7 @@ impl Template<'_> {
             return;
         }
         let rootfs = &self.context.image.rootfs;
-        let changes = Changes::of(self.context.recording, rootfs);
+        let changes = Changes::new(self.context.recording, rootfs);
         let changed: BTreeSet<_> = changes
             .files(rootfs)
             .into_iter()

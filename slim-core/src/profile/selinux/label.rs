@@ -1,4 +1,4 @@
-//! What label a path has in a container.
+//! Labels of paths in a container.
 //!
 //! The root file system, `/dev` and memory carry the container's own; what the kernel makes is labelled by the policy's
 //! `genfscon` statements, and a process's directory in `/proc` as the process is.
@@ -54,7 +54,7 @@ pub(super) fn of(path: &RootPath) -> &'static str {
     found.map_or(FILE, |(_, label)| label)
 }
 
-/// Whether a path is a device's: those of a container are all in `/dev`, beside directories of memory.
+/// Returns whether a path is a device's: those of a container are all in `/dev`, beside directories of memory.
 pub(super) fn is_device(path: &RootPath) -> bool {
     let below = |top: &str| path.starts_with(&RootPath::new(top));
     below("/dev") && !below("/dev/shm") && !below("/dev/mqueue")

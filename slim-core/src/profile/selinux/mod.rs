@@ -26,7 +26,7 @@ pub struct Selinux;
 const PROCESS: &str = "process";
 const FILE: &str = "file";
 
-/// What engines and their helpers run as, in the policies that know them.
+/// Types that engines and their helpers run as, in the policies that know them.
 const ENGINES: [&str; 8] = [
     "conmon_t",
     "container_engine_t",
@@ -38,10 +38,10 @@ const ENGINES: [&str; 8] = [
     "unconfined_t",
 ];
 
-/// What the image's files are labelled as where the engine keeps them, in the policies that know these types.
+/// Types of the image's files where the engine keeps them, in the policies that know these types.
 const STORAGE: [&str; 3] = ["container_ro_file_t", "container_var_lib_t", "var_lib_t"];
 
-/// What is allowed to the container's processes: permissions by target's type and class.
+/// Permissions of the container's processes, by target's type and class.
 #[derive(Default)]
 struct Allowed(BTreeMap<(String, &'static str), BTreeSet<&'static str>>);
 
@@ -84,7 +84,7 @@ impl Artifact for Selinux {
             out.push_str(text);
             out.push('\n');
         };
-        let calls = Calls::of(context.plan);
+        let calls = Calls::new(context.plan);
         let mut allowed = Allowed::default();
         own(&mut allowed, context, &calls);
         files(&mut allowed, context, &calls);
@@ -165,7 +165,7 @@ impl Artifact for Selinux {
     }
 }
 
-/// What every process does to itself and its like.
+/// Allows every process's accesses to itself and its like.
 fn own(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
     let mut process = vec!["fork", "sigchld", "getattr", "getrlimit"];
     // That memory becomes code is not recorded where no file is mapped; just-in-time compilers do it.
@@ -249,7 +249,7 @@ fn own(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
     }
 }
 
-/// Whether the application may have asked for SIGIO from a descriptor, which one process's writing then sends to another.
+/// Returns whether the application may have asked for SIGIO from a descriptor, which one process's writing then sends to another.
 fn owns_descriptors(context: &Context<'_>) -> bool {
     const FIOASYNC: u32 = 0x5452;
     let runs = context.recording.runs.values();
@@ -260,7 +260,7 @@ fn owns_descriptors(context: &Context<'_>) -> bool {
     })
 }
 
-/// What was done to files, by the label that they carry in a container.
+/// Allows the accesses to files, by the label that they carry in a container.
 fn files(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
     // The executed file, its libraries, and the terminal and devices that the engine makes under the same label.
     allowed.add(
@@ -402,7 +402,7 @@ fn file(allowed: &mut Allowed, target: &str, used: &FileUse, directory: Option<b
     }
 }
 
-/// What was done with sockets, and on which ports; the ports whose label is that of their range.
+/// Allows the uses of sockets and ports; returns the ports whose label is that of their range.
 fn sockets(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) -> BTreeSet<String> {
     let mut guessed = BTreeSet::new();
     const BASE: [&str; 8] = [
@@ -569,7 +569,7 @@ const FIRST: [&str; 32] = [
     "sys_tty_config",
 ];
 
-/// What an engine does to its container, and what the container gets from it: its start (also under
+/// Allows the engine's accesses to its container, and those to what the engine gives the container: its start (also under
 /// no-new-privileges), signals, standard streams (which images open once more, as `/dev/stdout`), the files of the image.
 fn engine_rules(engine: &str) -> Vec<String> {
     let all = "append create getattr ioctl link lock map mounton open read relabelfrom relabelto rename setattr unlink write";

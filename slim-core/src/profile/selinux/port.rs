@@ -1,4 +1,4 @@
-//! What label a port has.
+//! Labels of ports.
 //!
 //! Those of well-known servers, by the reference policy's names; the others have that of their range. A host may have
 //! others: `semanage port --list` tells.

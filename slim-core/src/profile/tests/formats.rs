@@ -110,7 +110,7 @@ fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap()
 }
 
-/// What a schema has against a document: nothing if it is valid.
+/// Returns the errors of a document by a schema: none if it is valid.
 fn problems(schema: &str, definition: Option<&str>, document: &Value) -> Vec<String> {
     let mut schema: Value = serde_json::from_str(schema).unwrap();
     if let Some(definition) = definition {
@@ -234,7 +234,7 @@ fn the_systemd_drop_in_is_as_before_and_systemd_takes_it() {
     );
 }
 
-/// Whether systemd understands every line of a drop-in; what it says if not. Nothing where systemd is missing.
+/// Returns whether systemd takes every line of a drop-in, with its message if not; none where systemd is missing.
 fn verified(drop_in: &str) -> Option<Result<(), String>> {
     let mut analyze = tool("systemd-analyze", "systemd")?;
     let dir = tempfile::tempdir().unwrap();
@@ -535,7 +535,7 @@ pub(in crate::profile) fn reference_policy() -> Option<String> {
     Some(String::from_utf8_lossy(&modules[0].1).into_owned())
 }
 
-/// What secilc says of a module beside the reference policy.
+/// Compiles a module with the reference policy.
 fn compiled(dir: &std::path::Path, module: &str) -> Option<Result<(), String>> {
     let modules = reference_modules()?;
     let mut secilc = tool("secilc", "secilc")?;

@@ -98,7 +98,7 @@ fn context<'a>(plan: &'a Plan, recording: &'a Recording, image: &'a Image) -> Co
     let facts = recording.container();
     let container = facts.map(|facts| recorded_container(facts, &image.config));
     let base = confine(&container.unwrap_or_default(), plan, recording);
-    let memory = Changes::of(recording, &image.rootfs).in_memory(plan, &image.rootfs);
+    let memory = Changes::new(recording, &image.rootfs).in_memory(plan, &image.rootfs);
     let launch = unverified(&base, &memory, &profile_name(&TAGS[0]));
     Context {
         plan,
@@ -158,7 +158,7 @@ mod seccomp_profile {
         Seccomp.render(&context).unwrap()
     }
 
-    /// What the tables let in beside the names in `of`: the runtimes' own calls, and the families of all.
+    /// Returns the names that the tables let in beside those in `of`: the runtimes' own calls, and the families of all.
     fn brought_by_tables(of: &[&str]) -> BTreeSet<String> {
         let tables = Tables::built_in();
         let runtimes = tables.runtimes.iter().flat_map(|table| &table.sets);
@@ -352,7 +352,7 @@ mod seccomp_profile {
             }
         }
 
-        /// What was recorded is allowed, argument by argument; and of calls whose arguments are all known, just that.
+        /// Every recorded call is allowed, argument by argument; and of calls whose arguments are all known, no other.
         #[test]
         fn seen_arguments_pass_and_no_others(
             seen in proptest::collection::btree_set(
