@@ -2,6 +2,7 @@
 
 use crate::image::{Config, Outcome, Resolved, Rootfs};
 use crate::path::RootPath;
+use crate::reach::bytes::is_word;
 
 /// The PATH of Docker and Podman for an image that sets none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -82,9 +83,8 @@ pub(super) fn shell_commands(line: &str) -> Vec<String> {
     let mut commands = Vec::new();
     for part in line.split([';', '|', '&', '(', ')', '\n', '`']) {
         let assignment = |word: &str| {
-            word.split_once('=').is_some_and(|(name, _)| {
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            })
+            word.split_once('=')
+                .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(is_word))
         };
         let command = part
             .split_whitespace()

@@ -14,8 +14,8 @@ use globset::GlobSet;
 
 use crate::image::{Outcome, Resolved};
 use crate::path::RootPath;
-use crate::plan::{Cause, EdgeKind};
-use crate::reach::context::Context;
+use crate::plan::EdgeKind;
+use crate::reach::context::{Context, Place};
 use crate::reach::elf::constants::Constants;
 use crate::reach::elf::parse;
 use crate::reach::pattern::{as_path, name_set};
@@ -124,12 +124,7 @@ impl Resolver for Families<'_> {
                 || family.contains.iter().any(holds);
             if comes {
                 for resolved in &family.brings {
-                    let cause = Cause::Edge {
-                        edge: EdgeKind::Family,
-                        from: node.path.clone(),
-                        line: None,
-                        quote: Some(family.why.to_owned()),
-                    };
+                    let cause = Place::in_file(node.path).cause(EdgeKind::Family, family.why);
                     needs.follow(resolved, &cause);
                 }
             }
@@ -144,6 +139,7 @@ mod tests {
 
     use super::*;
     use crate::image::memory::tree;
+    use crate::plan::Cause;
     use crate::reach::elf::parse::{Elf, tests::write_with};
     use crate::reach::tests::{image, names as kept_names, reached, used};
 

@@ -4,7 +4,8 @@ use std::io;
 
 use crate::image::Outcome;
 use crate::path::encode;
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::EdgeKind;
+use crate::reach::context::Place;
 use crate::reach::environment::Environment;
 use crate::reach::resolver::{HEAD, Needs, Node, Resolver};
 
@@ -29,12 +30,7 @@ impl Resolver for Interpreters<'_> {
             return Ok(());
         };
         let detail = format!("#!{}", encode(line.text));
-        let cause = Cause::Edge {
-            edge: EdgeKind::Interpreter,
-            from: node.path.clone(),
-            line: None,
-            quote: Some(detail.clone()),
-        };
+        let cause = Place::in_file(node.path).cause(EdgeKind::Interpreter, &detail);
         let rootfs = needs.rootfs();
         let interpreter = rootfs.resolve_from(&self.environment.workdir, line.interpreter, true);
         if interpreter.outcome != Outcome::Found {

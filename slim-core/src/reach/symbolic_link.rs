@@ -6,7 +6,8 @@
 use std::io;
 
 use crate::image::Kind;
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::EdgeKind;
+use crate::reach::context::Place;
 use crate::reach::resolver::{Needs, Node, Resolver};
 
 /// Keeps targets; a dangling link stays dangling, next to the directory in which its target may come to be.
@@ -18,12 +19,7 @@ impl Resolver for SymbolicLinks {
             let resolved = needs.rootfs().resolve(node.path, true);
             needs.follow(
                 &resolved,
-                &Cause::Edge {
-                    edge: EdgeKind::Target,
-                    from: node.path.clone(),
-                    line: None,
-                    quote: Some(target.to_string()),
-                },
+                &Place::in_file(node.path).cause(EdgeKind::Target, &target.to_string()),
             );
         }
         Ok(())

@@ -2,10 +2,11 @@
 //!
 //! Source: glibc's `sysdeps/generic/dl-cache.h` (`struct cache_file_new`), with or without the old format before it.
 
-use crate::reach::bytes::{self, ByteOrder};
 use std::collections::BTreeMap;
 
+use crate::image::PATH_MAX;
 use crate::path::RootPath;
+use crate::reach::bytes::{self, ByteOrder};
 
 /// One entry of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ fn number(bytes: &[u8], at: usize, width: usize) -> usize {
 /// The string at an offset, at most a path long.
 fn text(bytes: &[u8], at: usize) -> &[u8] {
     let rest = bytes.get(at..).unwrap_or(&[]);
-    let rest = &rest[..rest.len().min(4096)];
+    let rest = &rest[..rest.len().min(PATH_MAX)];
     rest.split(|&byte| byte == 0).next().unwrap_or(&[])
 }
 

@@ -21,7 +21,7 @@ use memchr::{memchr_iter, memmem};
 use super::Libraries;
 use crate::image::PATH_MAX;
 use crate::path::{RootPath, encode};
-use crate::plan::{Cause, EdgeKind};
+use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
 use crate::reach::application_directory;
 use crate::reach::context::{Context, Place};
@@ -205,12 +205,7 @@ impl Resolver for Data<'_> {
             self.context.keep_command(needs, b"sh", Place::in_file(node.path));
         }
         for library in &libraries {
-            let cause = Cause::Edge {
-                edge: EdgeKind::Dlopen,
-                from: node.path.clone(),
-                line: None,
-                quote: Some(encode(library).into_owned()),
-            };
+            let cause = Place::in_file(node.path).cause(EdgeKind::Dlopen, &encode(library));
             self.libraries
                 .keep_named_library(node.path, library, &cause, needs)?;
         }

@@ -17,6 +17,7 @@ use crate::image::{Outcome, Resolved, Rootfs};
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind, Kept};
 use crate::reach::bytes::contains;
+use crate::reach::context::Place;
 use crate::reach::environment::Environment;
 use crate::reach::resolver::{Needs, Node, Resolver};
 use parse::Elf;
@@ -119,12 +120,8 @@ impl<'a> Libraries<'a> {
                 for (hit, origin) in hits {
                     needs.follow(
                         &hit,
-                        &Cause::Edge {
-                            edge: EdgeKind::Library,
-                            from: objects[next].path.clone(),
-                            line: None,
-                            quote: Some(format!("NEEDED {}", encode(name))),
-                        },
+                        &Place::in_file(&objects[next].path)
+                            .cause(EdgeKind::Library, &format!("NEEDED {}", encode(name))),
                     );
                     let Some(elf) = self.parse_file(&hit.path)? else {
                         continue;
@@ -347,12 +344,8 @@ impl Resolver for Libraries<'_> {
             if resolved.outcome == Outcome::Found {
                 needs.follow(
                     &resolved,
-                    &Cause::Edge {
-                        edge: EdgeKind::Loader,
-                        from: node.path.clone(),
-                        line: None,
-                        quote: Some(format!("PT_INTERP {}", encode(loader))),
-                    },
+                    &Place::in_file(node.path)
+                        .cause(EdgeKind::Loader, &format!("PT_INTERP {}", encode(loader))),
                 );
             } else if node.entry.mode & 0o111 != 0 {
                 needs.add_note(format!(

@@ -4,8 +4,9 @@
 //! Only headers, the dynamic section and the strings it names are read, each within a bound, by offset: section
 //! headers are neither needed by a loader nor trusted here.
 
-use crate::reach::bytes::{self, ByteOrder};
 use std::io;
+
+use crate::reach::bytes::{self, ByteOrder};
 
 /// Program headers beyond this are no real file's (the kernel takes at most 64 KiB of them).
 const MAX_HEADERS: usize = 1024;

@@ -1,6 +1,5 @@
 //! Where loaders look for libraries.
 
-use crate::reach::bytes::contains;
 use std::collections::{BTreeMap, BTreeSet};
 
 use globset::Glob;
@@ -8,6 +7,7 @@ use globset::Glob;
 use super::cache::{self, Cached};
 use crate::image::Rootfs;
 use crate::path::RootPath;
+use crate::reach::bytes::contains;
 use crate::reach::elf::parse::Elf;
 
 /// Bounds for what an image's own configuration can make this do.

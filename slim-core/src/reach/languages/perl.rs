@@ -25,7 +25,7 @@ use tree_sitter::Node as Syntax;
 use crate::path::{RootPath, encode};
 use crate::plan::{EdgeKind, LeftOutKind};
 use crate::reach::absolute_path;
-use crate::reach::bytes::contains;
+use crate::reach::bytes::{contains, is_word};
 use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::source_file::{self, SourceKind};
@@ -493,10 +493,6 @@ fn driver(string: &[u8]) -> Option<Vec<u8>> {
     let rest = string.strip_prefix(b"dbi:").or(string.strip_prefix(b"DBI:"))?;
     let name = identifier(rest).split(|&b| b == b':').next()?;
     Some([b"DBD::", name].concat()).filter(|name| is_module(name))
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// Returns whether `name` is one of a module: words with `::` between them.

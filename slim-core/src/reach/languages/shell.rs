@@ -14,6 +14,7 @@ use tree_sitter::Node as Syntax;
 use crate::image::PATH_MAX;
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
+use crate::reach::bytes::is_word;
 use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::syntax_tree::{self, line, text};
@@ -225,10 +226,7 @@ impl Script<'_> {
             } else if byte == b'$' {
                 let braced = rest.get(1) == Some(&b'{');
                 let start = 1 + usize::from(braced);
-                let name = rest[start..]
-                    .iter()
-                    .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
-                    .count();
+                let name = rest[start..].iter().take_while(|b| is_word(**b)).count();
                 let end = start + name;
                 if name == 0 || (braced && rest.get(end) != Some(&b'}')) {
                     return None;

@@ -317,7 +317,7 @@ impl<'a> Modules<'a> {
                 return found;
             }
         }
-        let local = with_ancestors(&directory)
+        let local = with_ancestors(directory)
             .filter(|above| above.name() != Some(b"node_modules"))
             .map(|above| above.child(b"node_modules"));
         for place in local.chain(self.global.iter().cloned()) {

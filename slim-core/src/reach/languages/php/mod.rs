@@ -41,7 +41,7 @@ use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
 use crate::reach::absolute_path;
 use crate::reach::application_directory;
-use crate::reach::bytes::contains;
+use crate::reach::bytes::{contains, is_word};
 use crate::reach::configuration::php_settings::Settings;
 use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
@@ -293,7 +293,7 @@ impl<'a> Php<'a> {
     fn follow_configured_classes(&self, needs: &mut Needs<'_>, node: &Node<'_>) -> io::Result<()> {
         let mut seen = BTreeSet::new();
         for (number, line) in node.source()?.split(|&b| b == b'\n').enumerate() {
-            for word in line.split(|&b| !(is_word(b) || b == b'\\')) {
+            for word in line.split(|&b| !(is_name_byte(b) || b == b'\\')) {
                 if !word.contains(&b'\\') || word.len() > MAX_NAME || seen.len() == MAX_NAMES {
                     continue;
                 }
@@ -387,8 +387,8 @@ fn is_php(head: &[u8]) -> bool {
 }
 
 /// Returns whether a byte may stand in a name of PHP.
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+fn is_name_byte(byte: u8) -> bool {
+    is_word(byte) || byte >= 0x80
 }
 
 /// The class that a text names, if it has a namespace: `A\B`, `\A\B`, `A\\B`, and what stands before `::` or `@`.
@@ -401,7 +401,7 @@ fn class_name(text: &[u8]) -> Option<Vec<u8>> {
         .split(|&b| b == b'\\')
         .filter(|name| !name.is_empty())
         .collect();
-    let name = |name: &&[u8]| name.iter().all(|&b| is_word(b)) && !name[0].is_ascii_digit();
+    let name = |name: &&[u8]| name.iter().all(|&b| is_name_byte(b)) && !name[0].is_ascii_digit();
     let ends = !text[..end].ends_with(b"\\");
     (names.len() > 1 && ends && names.iter().all(name)).then(|| names.join(&b'\\'))
 }
@@ -620,7 +620,7 @@ impl Reader<'_, '_, '_, '_> {
             return;
         };
         let namespace = head[..end].strip_prefix(b"\\").unwrap_or(&head[..end]);
-        let name = |name: &[u8]| name.iter().all(|&b| is_word(b));
+        let name = |name: &[u8]| name.iter().all(|&b| is_name_byte(b));
         if namespace.is_empty()
             || namespace.len() > MAX_NAME
             || !namespace.split(|&b| b == b'\\').all(name)

@@ -24,13 +24,13 @@ use std::io;
 
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
-use crate::reach::absolute_path;
 use crate::reach::bytes::contains;
 use crate::reach::context::{Context, Place};
 use crate::reach::environment::shell_commands;
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::tables::Tables;
+use crate::reach::{absolute_path, application_directory};
 use distribution::Distributions;
 use references::{Origin, Reference, Target, references};
 use search_path::{Environment, Search};
@@ -472,13 +472,7 @@ impl<'a> Python<'a> {
                 .extension()
                 .is_some_and(|extension| NO_DATA.contains(&extension));
             let module = contains(name, b".cpython-") || name.ends_with(b".abi3.so");
-            let hidden = name.starts_with(b".")
-                || Tables::built_in().application.left_out.iter().any(|left| {
-                    left.names.iter().any(|pattern| match pattern.strip_prefix('*') {
-                        Some(end) => name.ends_with(end.as_bytes()),
-                        None => name == pattern.as_bytes(),
-                    })
-                });
+            let hidden = name.starts_with(b".") || application_directory::left_out(name).is_some();
             if !(no_data || module || hidden) {
                 bytes = bytes.saturating_add(entry.size());
                 data.push(path);

@@ -3,7 +3,7 @@
 use tree_sitter::Node;
 
 use crate::cancel::Cancel;
-use crate::reach::bytes::contains;
+use crate::reach::bytes::{contains, is_word};
 use crate::reach::languages::syntax_tree::{Extent, line, text, visit};
 
 /// The largest number of things that one source may name: more is generated.
@@ -166,8 +166,7 @@ fn squeezed(name: &[u8]) -> String {
 fn dotted(bytes: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(bytes).ok().filter(|name| name.len() < 200)?;
     let identifier = |part: &str| {
-        part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        part.bytes().all(is_word) && part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
     };
     (name.contains('.') && name.split('.').all(identifier)).then(|| name.to_owned())
 }
