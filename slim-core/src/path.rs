@@ -104,7 +104,7 @@ impl RootPath {
         &self.0[1..]
     }
 
-    /// Whether this is `/`.
+    /// Returns whether this is `/`.
     pub fn is_root(&self) -> bool {
         self.0 == b"/"
     }
@@ -137,7 +137,7 @@ impl RootPath {
         self.0.split(|&b| b == b'/').filter(|name| !name.is_empty())
     }
 
-    /// Whether this path is `other` or lies below it (by whole names).
+    /// Returns whether this path is `other` or lies below it (by whole names).
     pub fn starts_with(&self, other: &Self) -> bool {
         other.is_root()
             || self

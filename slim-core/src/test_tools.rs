@@ -1,4 +1,4 @@
-//! What unit tests share: the programs of others that they compare with.
+//! The helpers that unit tests share: the programs of others that they compare with.
 
 use std::io::Write;
 use std::path::PathBuf;

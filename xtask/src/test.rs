@@ -34,6 +34,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     if arguments.is_empty() {
         check::add_to(&mut steps);
+        steps.run("features", check_features);
+        steps.run("examples in the documentation", || {
+            sh::run(sh::cargo().args(["test", "--workspace", "--doc", "--quiet"]))
+        });
         compare_object(&mut steps);
         check_dependencies(&mut steps);
     }
@@ -72,6 +76,28 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         steps.skip("Linux 6.1", "what runs in it could not be built");
     }
     steps.finish()
+}
+
+/// The sets of features that the library is built with beside its default: each alone, and none (the tracer and the
+/// recording).
+const FEATURES: [&str; 6] = ["", "image", "docker", "probe", "languages", "image,probe"];
+
+/// Builds the library, and the examples that they are enough for, with each set of features.
+fn build_features() -> Result<()> {
+    for features in FEATURES {
+        let mut check = sh::cargo();
+        check.args([
+            "check",
+            "--quiet",
+            "--package",
+            "slim-core",
+            "--lib",
+            "--examples",
+        ]);
+        check.args(["--no-default-features", "--features", features]);
+        sh::run(check.env("RUSTFLAGS", "--deny warnings"))?;
+    }
+    Ok(())
 }
 
 /// Compares the eBPF program's source with the committed object.

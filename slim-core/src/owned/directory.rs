@@ -17,7 +17,7 @@ use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 use super::Error;
 use super::record::Left;
 
-/// How the names of records end.
+/// The end of the names of records.
 pub(super) const SUFFIX: &str = ".owned";
 
 /// A record is not longer; a living owner's is emptied whenever nothing is left in it.
@@ -34,7 +34,7 @@ pub struct State {
 }
 
 impl State {
-    /// Where it is.
+    /// Returns its path.
     ///
     /// # Errors
     /// [`Error::NoDirectory`].
@@ -148,7 +148,7 @@ impl State {
         Ok(names)
     }
 
-    /// What a dead owner left; none where the owner lives, or the record is gone.
+    /// Returns what a dead owner left; none where the owner lives, or the record is gone.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Untrusted`], [`Error::Malformed`]; nothing is removed by such a record.

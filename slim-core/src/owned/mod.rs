@@ -1,11 +1,11 @@
-//! What slim made and has not removed yet, written down where only its own user can write.
+//! The things that slim made and has not removed yet, written down where only its own user can write.
 //!
 //! Nothing else says what slim may remove: labels and names can be brought by an image, by `docker commit` or by a user.
 //! Each process has a record in the [`State`] directory, locked for as long as it lives. It writes what it is about to
 //! create, then the id that it got, then that it is gone. Whoever gets the lock of a record knows that its owner has
 //! ended, and removes what is still written there: the process's own watchdog, or the next slim.
 //!
-//! What kinds of things there are stands here; how one is looked at and removed is the engine's business
+//! The kinds of things stand here; how one is looked at and removed is the engine's business
 //! ([`crate::engine::Engine::remove_left`]).
 //!
 //! - `directory`: the state directory
@@ -45,7 +45,7 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's answer.
         source: std::io::Error,
     },
     /// Somebody else can write to it.
@@ -54,7 +54,7 @@ pub enum Error {
     Untrusted {
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: &'static str,
     },
     /// A record is not one.
@@ -65,7 +65,7 @@ pub enum Error {
         path: PathBuf,
         /// The number of its line.
         line: usize,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// The watchdog does not run.
@@ -73,7 +73,7 @@ pub enum Error {
     Watchdog(std::io::Error),
 }
 
-/// What kind of thing was made; in the order in which they are removed, since one may use those behind it.
+/// The kind of a thing, in the order in which they are removed, since one may use those behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -99,7 +99,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Where a thing is: in an engine, which describes itself in words of its own, or in [`Place::kernel`].
+/// The place of a thing: an engine, which describes itself in words of its own, or [`Place::kernel`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Place(pub serde_json::Value);
@@ -115,15 +115,15 @@ impl Place {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thing {
-    /// What it is.
+    /// The kind.
     pub kind: Kind,
     /// Its name.
     pub name: String,
     /// 128 random bits in hexadecimal, that nobody else knew when it was made: in a label of it, or in its name.
     pub token: String,
-    /// Where it is.
+    /// The place.
     pub place: Place,
-    /// What the engine answered when it was made; none while it has not, or for what has no id.
+    /// The engine's answer when it was made; none while it has not, or for what has no id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
@@ -134,7 +134,7 @@ impl fmt::Display for Thing {
     }
 }
 
-/// What became of a thing that was to be removed.
+/// The fate of a thing that was to be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was removed.
@@ -143,7 +143,7 @@ pub enum Fate {
     Absent,
     /// It is used by what slim did not make, and stays.
     InUse,
-    /// What has its name now is not what was written down, and stays; in words.
+    /// Another thing has its name now, and stays; in words.
     Another(String),
 }
 

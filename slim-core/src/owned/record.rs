@@ -34,11 +34,11 @@ const SETTLED: Duration = Duration::from_secs(10);
 enum Line {
     /// The first: whose record it is.
     Owner(Owner),
-    /// What is about to be made.
+    /// A thing that is about to be made.
     Making {
         /// Its number in this record.
         number: u64,
-        /// What it is.
+        /// The thing.
         thing: Thing,
     },
     /// It was made.
@@ -63,7 +63,7 @@ impl Line {
     }
 }
 
-/// What a living process made; its lock tells the others that it lives.
+/// The things that a living process made; its lock tells the others that it lives.
 #[derive(Debug)]
 pub struct Ledger {
     state: State,
@@ -199,7 +199,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What is claimed.
+    /// Returns the thing that is claimed.
     pub fn thing(&self) -> &Thing {
         &self.thing
     }
@@ -219,7 +219,7 @@ impl Claim {
     }
 }
 
-/// What a dead process left, and the lock of its record: nobody else acts on it meanwhile.
+/// The things that a dead process left, and the lock of its record: nobody else acts on it meanwhile.
 #[derive(Debug)]
 pub struct Left<'a> {
     state: &'a State,
@@ -258,12 +258,12 @@ impl<'a> Left<'a> {
         self.owner.as_ref().map_or(0, |owner| owner.pid)
     }
 
-    /// Where the record is.
+    /// Returns the record's file.
     pub fn path(&self) -> PathBuf {
         self.state.path_of(&self.name)
     }
 
-    /// What was made and is not known to be gone, with its number, in the order in which it can be removed: containers use
+    /// Returns the things that were made and are not known to be gone, with their numbers, in the order in which it can be removed: containers use
     /// the rest, and the last made may use what was made before.
     pub fn things(&self) -> Vec<(u64, Thing)> {
         let newest_first = self.things.iter().rev();
@@ -274,7 +274,7 @@ impl<'a> Left<'a> {
         list
     }
 
-    /// Whether `thing`, which is not there, will not come to be any more.
+    /// Returns whether `thing`, which is not there, will not come to be any more.
     pub fn settled(&self, thing: &Thing) -> bool {
         thing.id.is_some() || self.age >= SETTLED
     }
@@ -306,7 +306,7 @@ impl<'a> Left<'a> {
 /// Owner, if its line is whole, and things by number.
 type Parsed = (Option<Owner>, BTreeMap<u64, Thing>);
 
-/// What stands in a record; or the number of the line that is wrong, and what is wrong with it.
+/// Returns the content of a record; or the number of the line that is wrong, and the fault.
 fn parse(bytes: &[u8]) -> Result<Parsed, (usize, String)> {
     let mut owner = None;
     let mut things: BTreeMap<u64, Thing> = BTreeMap::new();

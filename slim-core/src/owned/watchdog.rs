@@ -14,13 +14,13 @@ use nix::sys::signal::SigSet;
 
 use super::Error;
 
-/// How many milliseconds it may take to begin.
+/// Milliseconds that it may take to begin.
 const BEGIN_MS: u16 = 30_000;
 
-/// How long it may take to end when nothing is left.
+/// The time that it may take to end when nothing is left.
 const END: Duration = Duration::from_secs(5);
 
-/// What it says when nothing that ends slim ends it any more.
+/// The line that it writes when nothing that ends slim ends it any more.
 const READY: &[u8] = b"ready\n";
 
 /// A running watchdog.
@@ -100,7 +100,7 @@ impl Watchdog {
 /// ended.
 ///
 /// # Errors
-/// What the system refuses.
+/// The system refuses.
 pub fn outlive() -> io::Result<()> {
     SigSet::all().thread_block()?;
     // Whoever is the first process of its session already needs none of its own.

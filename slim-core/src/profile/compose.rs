@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::kubernetes::{container_name, with_headroom};
+use super::kubernetes::{container_name, suggestion};
 use super::{AppArmor, Artifact, Context, Error, Seccomp, remark, yaml};
 use crate::spec::{
     BindRecursive, ContainerSpec, HealthCheck, Limits, Mount, MountSource, NetworkMode, Relabel, Security,
@@ -50,23 +50,11 @@ impl Artifact for Compose {
         service
             .security
             .extend(launch.apparmor.iter().map(|name| format!("apparmor:{name}")));
-        let peaks = context.recording.peaks();
-        let headroom = context.options.headroom;
-        let mut limited = false;
-        if let (Some(memory), None) = (peaks.memory, launch.container.limits.memory) {
-            let mebibytes = with_headroom(memory, headroom).div_ceil(1 << 20).max(6);
-            service.set("mem_limit", json!(format!("{mebibytes}m")));
-            limited = true;
-        }
-        if let (Some(pids), None) = (peaks.pids, launch.container.limits.pids) {
-            service.set("pids_limit", json!(with_headroom(pids.max(1), headroom)));
-            limited = true;
-        }
-        if limited {
-            comments.push(format!(
-                "Limits are the highest recorded peaks and {headroom} percent."
-            ));
-        }
+        comments.extend(suggestion(
+            context,
+            |bytes| format!("mem_limit: {}m", bytes >> 20),
+            |pids| format!("pids_limit: {pids}"),
+        ));
         comments.append(&mut service.remarks);
         Ok(yaml::document(
             &comments,

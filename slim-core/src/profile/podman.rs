@@ -2,7 +2,7 @@
 //!
 //! Source: podman-systemd.unit(5). `podman run` itself takes what `run.sh` has: `DOCKER=podman ./run.sh`.
 
-use super::kubernetes::with_headroom;
+use super::kubernetes::suggestion;
 use super::unit::argument;
 use super::{AppArmor, Artifact, Context, Error, Seccomp, remark};
 use crate::spec::shell::line;
@@ -82,23 +82,11 @@ impl Artifact for Podman {
         for words in container.to_words() {
             more(&words.iter().map(String::as_str).collect::<Vec<_>>())?;
         }
-        let peaks = context.recording.peaks();
-        let headroom = context.options.headroom;
-        let mut limited = false;
-        if let (Some(pids), None) = (peaks.pids, container.limits.pids) {
-            more(&["--pids-limit", &with_headroom(pids.max(1), headroom).to_string()])?;
-            limited = true;
-        }
-        if let (Some(memory), None) = (peaks.memory, container.limits.memory) {
-            let mebibytes = with_headroom(memory, headroom).div_ceil(1 << 20).max(6);
-            more(&["--memory", &format!("{mebibytes}m")])?;
-            limited = true;
-        }
-        if limited {
-            comments.push(format!(
-                "Limits are the highest recorded peaks and {headroom} percent."
-            ));
-        }
+        comments.extend(suggestion(
+            context,
+            |bytes| format!("--memory {}m", bytes >> 20),
+            |pids| format!("--pids-limit {pids}"),
+        ));
         if !container.command.is_empty() {
             let words: Result<Vec<String>, Error> = container
                 .command

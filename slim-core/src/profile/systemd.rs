@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::apparmor::{self, Piece};
-use super::kubernetes::with_headroom;
+use super::kubernetes::suggestion;
 use super::mounts::data_mounts;
 use super::unit::word;
 use super::{Artifact, Calls, Context, Error, remark, user};
@@ -49,7 +49,11 @@ impl Artifact for Systemd {
         }
         unit.add_files();
         unit.add_options();
-        unit.add_peaks();
+        unit.comments.extend(suggestion(
+            context,
+            |bytes| format!("MemoryMax={}M", bytes >> 20),
+            |pids| format!("TasksMax={pids}"),
+        ));
         if let Some(name) = &context.launch.apparmor {
             // With a hyphen: not where the kernel has no AppArmor or no such profile.
             unit.set("AppArmorProfile", &format!("-{}", line(name)));
@@ -304,27 +308,6 @@ impl<'a> DropIn<'a> {
         for Ulimit { name, soft, hard } in known {
             let value = format!("{}:{}", limit(soft), limit(hard));
             self.set(&format!("Limit{}", name.to_uppercase()), &value);
-        }
-    }
-
-    /// Limits from the recorded peaks, where the launch has none.
-    fn add_peaks(&mut self) {
-        let peaks = self.context.recording.peaks();
-        let headroom = self.context.options.headroom;
-        let own = &self.context.launch.container.limits;
-        let memory = peaks.memory.filter(|_| own.memory.is_none());
-        let pids = peaks.pids.filter(|_| own.pids.is_none());
-        if let Some(memory) = memory {
-            let mebibytes = with_headroom(memory, headroom).div_ceil(1 << 20).max(1);
-            self.set("MemoryMax", &format!("{mebibytes}M"));
-        }
-        if let Some(pids) = pids {
-            self.set("TasksMax", &with_headroom(pids.max(1), headroom).to_string());
-        }
-        if memory.is_some() || pids.is_some() {
-            self.comments.push(format!(
-                "Limits are the highest recorded peaks and {headroom} percent."
-            ));
         }
     }
 }

@@ -11,7 +11,7 @@ mod security_context;
 pub use network_policy::NetworkPolicy;
 pub use operator::{OperatorAppArmor, OperatorSeccomp};
 pub use resources::Resources;
-pub(super) use resources::with_headroom;
+pub(super) use resources::suggestion;
 pub use security_context::SecurityContext;
 
 use serde_json::{Value, json};

@@ -48,8 +48,33 @@ impl Artifact for Resources {
     }
 }
 
-/// A peak and so many percent of it.
-pub(crate) fn with_headroom(peak: u64, percent: u32) -> u64 {
+/// Returns a comment with the limits that the recorded peaks and `--headroom` give where the launch has none, as the
+/// settings of a format: `memory` of bytes, a multiple of a mebibyte, and `pids`. Nothing was run under them, and a probe
+/// is not production's load, so no format that starts the product sets them.
+pub(crate) fn suggestion(
+    context: &Context<'_>,
+    memory: impl Fn(u64) -> String,
+    pids: impl Fn(u64) -> String,
+) -> Option<String> {
+    let own = &context.launch.container.limits;
+    let peaks = context.recording.peaks();
+    let headroom = context.options.headroom;
+    let bytes = peaks.memory.filter(|_| own.memory.is_none());
+    // Six mebibytes are the least that Docker takes.
+    let bytes = bytes.map(|peak| with_headroom(peak, headroom).div_ceil(1 << 20).max(6) << 20);
+    let tasks = peaks.pids.filter(|_| own.pids.is_none());
+    let tasks = tasks.map(|peak| with_headroom(peak.max(1), headroom));
+    let settings: Vec<String> = bytes.map(memory).into_iter().chain(tasks.map(pids)).collect();
+    (!settings.is_empty()).then(|| {
+        format!(
+            "Not verified, the highest recorded peaks and {headroom} percent: {}",
+            settings.join(", ")
+        )
+    })
+}
+
+/// Returns a peak and so many percent of it.
+fn with_headroom(peak: u64, percent: u32) -> u64 {
     peak.saturating_add((peak / 100).saturating_mul(u64::from(percent)))
         .saturating_add((peak % 100 * u64::from(percent)).div_ceil(100))
 }

@@ -506,7 +506,7 @@ proptest! {
             prop_assert_eq!(read.join("\0").replace("$$", "$"), words.join("\0").replace("$$", "$"));
         }
         prop_assert_eq!(service["labels"]["x"].as_str().unwrap().replace("$$", "$"), label.replace("$$", "$"));
-        prop_assert_eq!(&service["pids_limit"], &json!(14));
+        prop_assert_eq!(&service["cap_drop"], &json!(["ALL"]));
     }
 }
 
