@@ -917,7 +917,7 @@ async fn what_this_process_did_not_make_is_not_its_to_remove() {
         .expect("it is created");
     let state = State::existing(&State::default_path().expect("a path")).expect("a state directory");
     pipeline::clean_up(&state.expect("it was made"), &other).await;
-    other.remove_all_mine().await.expect("it has none");
+    other.remove_all_created().await.expect("it has none");
     other.remove(&container).await.expect("it is not its own");
     other.untag(IMAGE).await.expect("it is not its own");
     docker.state(&container).await.expect("it is still there");

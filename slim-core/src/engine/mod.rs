@@ -78,7 +78,7 @@ pub struct ExecResult {
 
 /// A loaded image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
+pub struct LoadedImage {
     /// The digest of its config.
     pub id: Digest,
 }
@@ -198,7 +198,7 @@ pub trait Engine: Send + Sync {
         archive: Archive,
         tags: &[String],
         progress: Option<ByteCounts>,
-    ) -> Result<Loaded, Error>;
+    ) -> Result<LoadedImage, Error>;
 
     /// Returns a name for an image that is not to stay: random, and written down as this process's own.
     ///

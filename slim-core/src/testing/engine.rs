@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{Behaviour, FakeTracer, Start};
 use crate::digest::Digest;
-use crate::engine::{Archive, ByteCounts, Container, Engine, Error, ExecResult, Loaded, Pull, State};
+use crate::engine::{Archive, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State};
 use crate::image::{Image, ImageRef};
 use crate::owned::{Fate, Place, Thing};
 use crate::pipeline::Stop;
@@ -326,7 +326,12 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
-    async fn load(&self, archive: Archive, tags: &[String], _: Option<ByteCounts>) -> Result<Loaded, Error> {
+    async fn load(
+        &self,
+        archive: Archive,
+        tags: &[String],
+        _: Option<ByteCounts>,
+    ) -> Result<LoadedImage, Error> {
         // It is there before anybody hears of it.
         {
             let mut inner = self.inner();
@@ -336,7 +341,7 @@ impl Engine for FakeEngine {
             inner.names.extend(tags.iter().cloned());
         }
         self.call(Call::Load).await?;
-        Ok(Loaded { id: archive.id })
+        Ok(LoadedImage { id: archive.id })
     }
 
     fn temporary_tag(&self) -> Result<String, Error> {

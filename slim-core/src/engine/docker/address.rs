@@ -52,14 +52,14 @@ impl fmt::Display for Address {
 }
 
 /// The sources of an address: environment variables and docker's configuration directory.
-pub struct Surroundings<'a> {
+pub struct ClientEnv<'a> {
     /// An environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The home directory, if there is one.
     pub home: Option<PathBuf>,
 }
 
-impl Surroundings<'_> {
+impl ClientEnv<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
     }
@@ -261,7 +261,7 @@ mod tests {
         home: Option<&Path>,
     ) -> Result<Address, Error> {
         let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
-        Surroundings {
+        ClientEnv {
             variable: &|name| variables.get(name).map(|&v| v.to_owned()),
             home: home.map(Path::to_owned),
         }

@@ -34,7 +34,7 @@ const TEMPORARY: &str = "slim-unverified";
 /// The things that this process created and has not removed yet, by name, which is known before the engine answers.
 #[derive(Debug, Default)]
 pub(super) struct Created {
-    pub(super) containers: BTreeMap<String, Mine>,
+    pub(super) containers: BTreeMap<String, OwnedContainer>,
     /// Named volumes that did not exist.
     volumes: BTreeMap<String, Claim>,
     /// Temporary names of images.
@@ -49,7 +49,7 @@ impl Created {
 
 /// A container of this process.
 #[derive(Debug)]
-pub(super) struct Mine {
+pub(super) struct OwnedContainer {
     pub(super) claim: Claim,
     /// The engine has not answered yet: if nobody waits for the answer any more, it may come into being later.
     pub(super) creating: bool,
@@ -193,7 +193,7 @@ impl Docker {
     }
 
     /// [`crate::engine::Engine::remove`]: a container of this process's, and the volumes that no other of them uses.
-    pub(super) async fn remove_mine(&self, container: &Container) -> Result<(), Error> {
+    pub(super) async fn remove_created(&self, container: &Container) -> Result<(), Error> {
         let name = &container.name;
         let mut attempt = 0;
         let may_come = loop {
@@ -201,7 +201,7 @@ impl Docker {
                 .created()
                 .containers
                 .get(name)
-                .map(|mine| (mine.claim.thing().clone(), mine.creating));
+                .map(|owned| (owned.claim.thing().clone(), owned.creating));
             let Some((thing, creating)) = known else {
                 // It is gone already, or was never this process's.
                 return Ok(());
@@ -223,21 +223,21 @@ impl Docker {
             attempt += 1;
             tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
         };
-        let mine = self.created().containers.remove(name);
-        if let Some(mine) = mine {
+        let owned = self.created().containers.remove(name);
+        if let Some(owned) = owned {
             // What the engine may yet make stays written down.
             if !may_come {
-                mine.claim.gone();
+                owned.claim.gone();
             }
-            for volume in mine.volumes {
-                self.remove_my_volume(&volume).await?;
+            for volume in owned.volumes {
+                self.remove_created_volume(&volume).await?;
             }
         }
         Ok(())
     }
 
     /// Removes a volume that this process made, unless it is in use.
-    async fn remove_my_volume(&self, name: &str) -> Result<(), Error> {
+    async fn remove_created_volume(&self, name: &str) -> Result<(), Error> {
         let thing = self.created().volumes.get(name).map(|c| c.thing().clone());
         let Some(thing) = thing else { return Ok(()) };
         match self.remove_thing(&thing).await? {
@@ -258,7 +258,7 @@ impl Docker {
     ///
     /// # Errors
     /// The engine's message.
-    pub async fn remove_all_mine(&self) -> Result<(), Error> {
+    pub async fn remove_all_created(&self) -> Result<(), Error> {
         let mut result = Ok(());
         let containers: Vec<String> = self.created().containers.keys().cloned().collect();
         for name in containers {
@@ -266,11 +266,11 @@ impl Docker {
                 id: name.clone(),
                 name,
             };
-            result = result.and(self.remove_mine(&container).await);
+            result = result.and(self.remove_created(&container).await);
         }
         let volumes: Vec<String> = self.created().volumes.keys().cloned().collect();
         for name in volumes {
-            result = result.and(self.remove_my_volume(&name).await);
+            result = result.and(self.remove_created_volume(&name).await);
             if result.is_ok() && self.created().volumes.contains_key(&name) {
                 tracing::warn!("the volume {name} is in use by what slim did not create, and stays");
                 self.forget_volume(&name);

@@ -9,7 +9,7 @@ use bollard::errors::Error as ApiError;
 use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum, SystemVersion};
 
 use super::answer::reason;
-use super::{Address, Docker, DropGuard, Inner, Surroundings};
+use super::{Address, ClientEnv, Docker, DropGuard, Inner};
 use crate::engine::Error;
 use crate::recording::EngineFacts;
 
@@ -79,8 +79,8 @@ impl Description {
 }
 
 /// This process's environment and home directory.
-pub(super) fn surroundings() -> Surroundings<'static> {
-    Surroundings {
+pub(super) fn client_env() -> ClientEnv<'static> {
+    ClientEnv {
         variable: &|name| std::env::var(name).ok(),
         home: std::env::home_dir(),
     }
@@ -93,7 +93,7 @@ impl Docker {
     /// # Errors
     /// The address cannot be used, nobody answers there, or the engine is too old.
     pub async fn connect(host: Option<&str>) -> Result<Self, Error> {
-        Self::connect_to(surroundings().address(host)?).await
+        Self::connect_to(client_env().address(host)?).await
     }
 
     /// Connects to the engine at `address`.

@@ -49,7 +49,7 @@ impl Docker {
             .created()
             .containers
             .get(&container.name)
-            .map(|mine| mine.spec.clone());
+            .map(|owned| owned.spec.clone());
         facts.spec = match own {
             Some(own) => own,
             None => {
@@ -99,7 +99,7 @@ impl Docker {
             .created()
             .containers
             .get(&container.name)
-            .and_then(|mine| mine.sampler.as_ref().map(Sampler::peaks));
+            .and_then(|owned| owned.sampler.as_ref().map(Sampler::peaks));
         if let Some(peaks) = sampled {
             return Ok(peaks);
         }

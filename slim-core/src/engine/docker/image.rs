@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::answer::{check_name, parse_reference, reason, refused, status};
 use super::{Docker, connect, credentials};
 use crate::digest::Digest;
-use crate::engine::{self, ByteCounts, Container, Error, Loaded, Pull, check_platform};
+use crate::engine::{self, ByteCounts, Container, Error, LoadedImage, Pull, check_platform};
 use crate::image::{Archive, Config, Image, overlay};
 
 /// Length of the longest config that is read.
@@ -148,7 +148,7 @@ impl Docker {
             Some(_) => options.from_image(reference),
             None => options.from_image(&name.name()).tag(name.tag_or_latest()),
         };
-        let directory = connect::surroundings().config_directory();
+        let directory = connect::client_env().config_directory();
         let credentials = match directory {
             Some(directory) => credentials::find(&directory, &name).await?,
             None => None,
@@ -205,7 +205,7 @@ impl Docker {
         archive: engine::Archive,
         tags: &[String],
         progress: Option<ByteCounts>,
-    ) -> Result<Loaded, Error> {
+    ) -> Result<LoadedImage, Error> {
         let engine::Archive {
             id: config,
             size,
@@ -284,7 +284,7 @@ impl Docker {
         for tag in tags {
             self.add_tag(&name, tag).await?;
         }
-        Ok(Loaded { id: config })
+        Ok(LoadedImage { id: config })
     }
 
     /// [`Engine::tag`] by a name that this engine knows.

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 
 use super::answer::{check_name, refused, status};
 use super::cgroup::Sampler;
-use super::cleanup::Mine;
+use super::cleanup::OwnedContainer;
 use super::connect::parse_api;
 use super::{Docker, start, translate};
 use crate::engine::{Container, Engine as _, Error, State};
@@ -50,7 +50,7 @@ impl Docker {
             .extend(self.container_labels(image, &claim));
         self.created().containers.insert(
             name.clone(),
-            Mine {
+            OwnedContainer {
                 claim,
                 creating: true,
                 volumes: request.volumes.iter().filter_map(|v| v.name.clone()).collect(),
@@ -93,10 +93,10 @@ impl Docker {
                 .map_err(|e| refused(&format!("create a container of {}", image.reference), e))
         }
         .await;
-        if let Some(mine) = self.created().containers.get_mut(&name) {
-            mine.creating = false;
+        if let Some(owned) = self.created().containers.get_mut(&name) {
+            owned.creating = false;
             if let Ok(made) = &made {
-                mine.claim.made(&made.id);
+                owned.claim.made(&made.id);
             }
         }
         let found = Container {
@@ -145,8 +145,8 @@ impl Docker {
             })?;
         if let Ok(state) = self.state(container).await {
             let sampler = Sampler::start(&container.id, state.pid);
-            if let Some(mine) = self.created().containers.get_mut(&container.name) {
-                mine.sampler = sampler;
+            if let Some(owned) = self.created().containers.get_mut(&container.name) {
+                owned.sampler = sampler;
             }
         }
         Ok(())

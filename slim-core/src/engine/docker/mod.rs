@@ -21,10 +21,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use address::{Address, Surroundings, Tls};
+pub use address::{Address, ClientEnv, Tls};
 pub use cleanup::{KIND_LABEL, OWNER_LABEL, TOKEN_LABEL};
 
-use super::{Archive, ByteCounts, Container, Engine, Error, ExecResult, Loaded, Pull, State};
+use super::{Archive, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State};
 use crate::digest::Digest;
 use crate::image::{Image, ImageRef};
 use crate::owned::{Fate, Place, Thing};
@@ -98,7 +98,7 @@ fn remove_in_destructor(docker: Docker) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let work = async { tokio::time::timeout(Duration::from_secs(30), docker.remove_all_mine()).await };
+        let work = async { tokio::time::timeout(Duration::from_secs(30), docker.remove_all_created()).await };
         match runtime.block_on(work) {
             Ok(Err(error)) => tracing::warn!("{error}"),
             Ok(Ok(())) => {}
@@ -176,7 +176,7 @@ impl Engine for Docker {
     }
 
     async fn remove(&self, container: &Container) -> Result<(), Error> {
-        self.remove_mine(container).await
+        self.remove_created(container).await
     }
 
     async fn load(
@@ -184,7 +184,7 @@ impl Engine for Docker {
         archive: Archive,
         tags: &[String],
         progress: Option<ByteCounts>,
-    ) -> Result<Loaded, Error> {
+    ) -> Result<LoadedImage, Error> {
         self.load_archive(archive, tags, progress).await
     }
 
