@@ -6,12 +6,11 @@
 mod engine;
 mod kernel;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::engine::{Error, ExecResult};
-use crate::recording::{Losses, Measured, Outcome, Peaks};
+use crate::recording::{Observed, Outcome};
 use crate::spec::ContainerSpec;
-use crate::trace::Observed;
 
 pub use engine::{Call, FakeEngine, Fault};
 pub use kernel::{FakeAppArmor, FakeTracer};
@@ -75,18 +74,7 @@ impl Behaviour {
 /// Returns what a tracer saw of a container that did nothing.
 pub fn nothing_observed() -> Observed {
     Observed {
-        syscalls: Vec::new(),
-        arguments: Vec::new(),
-        files: Vec::new(),
-        capabilities: Vec::new(),
-        capabilities_measured: Measured::Measured,
-        sockets: Vec::new(),
-        programs: Vec::new(),
-        processes: Vec::new(),
-        alarms: BTreeSet::new(),
-        losses: Losses::default(),
-        phases: Vec::new(),
-        peaks: Peaks::default(),
-        unprivileged_port_start: None,
+        arguments: Some(Vec::new()),
+        ..Observed::default()
     }
 }

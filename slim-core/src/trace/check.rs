@@ -1,4 +1,4 @@
-//! Whether this machine has what tracing needs.
+//! The checks that a machine can trace.
 
 use super::load::{CapabilityProbe, Loaded, attach_all, is_initial_pid_namespace};
 use super::{Options, btf};
@@ -9,9 +9,9 @@ use crate::cgroup;
 pub struct Check {
     /// The name of the thing.
     pub name: &'static str,
-    /// Whether it is there.
+    /// True if it is there.
     pub ok: bool,
-    /// Whether tracing does without it.
+    /// True if tracing does without it.
     pub optional: bool,
     /// The version or place that was found, or the reason why it is missing.
     pub found: String,
@@ -19,7 +19,7 @@ pub struct Check {
     pub remedy: String,
 }
 
-/// What was found, or the reason and the remedy.
+/// The version or place that was found, or the reason why it is missing and the remedy.
 type Finding = Result<String, (String, &'static str)>;
 
 impl Check {
