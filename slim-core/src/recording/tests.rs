@@ -237,6 +237,19 @@ fn an_edited_run_is_refused() {
 }
 
 #[test]
+fn a_member_that_a_run_does_not_have_is_refused() {
+    let mut recording = Recording::new(image());
+    recording.insert(full_run()).unwrap();
+    for place in ["\"outcome\": {", "\"losses\": {"] {
+        let json = String::from_utf8(recording.to_json()).unwrap();
+        let (before, after) = json.split_once(place).unwrap();
+        let more = format!("{before}\"surprise\": 1, {place}{after}");
+        let error = Recording::parse(more.as_bytes(), Path::new("r")).unwrap_err();
+        assert!(matches!(error, Error::Json { .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_recording_from_before_arguments_were_noted_keeps_its_digest() {
     let mut recording = Recording::new(image());
     let mut run = run(1);
