@@ -21,7 +21,7 @@ use slim_core::pipeline::{ProductOptions, plan};
 use slim_core::plan::{Changes, Plan, confine, recorded_container, unverified};
 use slim_core::profile::{Artifact, Context, Options};
 use slim_core::recording::{
-    Access, Actor, ContainerFacts, EngineFacts, FileUse, HostFacts, Phase, Recording, Run, RuntimeFacts, SocketAction,
+    Access, Actor, ContainerFacts, EngineFacts, FileUse, HostFacts, Observed, Phase, Recording, Run, RuntimeFacts, SocketAction,
     SocketUse, SyscallUse,
 };
 use slim_core::spec::{ContainerSpec, LaunchSpec};
@@ -90,11 +90,14 @@ pub fn made(data: &[u8]) -> Option<Made> {
             version: String::new(),
         },
         container,
-        syscalls: ["read", "rename", "link", "mkdir", "unlink", "kill", "socketpair"]
-            .map(|name| SyscallUse::once(name, 0))
-            .to_vec(),
-        files,
-        sockets,
+        observed: Observed {
+            syscalls: ["read", "rename", "link", "mkdir", "unlink", "kill", "socketpair"]
+                .map(|name| SyscallUse::once(name, 0))
+                .to_vec(),
+            files,
+            sockets,
+            ..Observed::default()
+        },
         ..Run::new(image.id.clone(), &image.reference)
     };
     let mut recording = Recording::new(image.id.clone());
@@ -176,8 +179,8 @@ fn used(path: &[u8], access: &[u8]) -> FileUse {
     let path: Vec<u8> = path.iter().copied().filter(|&b| b != 0).collect();
     FileUse {
         path: RootPath::new(&path),
-        truth: true,
-        asked: None,
+        is_resolved: true,
+        requested_path: None,
         base: None,
         access: access
             .iter()

@@ -29,7 +29,7 @@ fn trace(cgroup: PathBuf) -> Result<(), Box<dyn std::error::Error>> {
     println!("attached");
     std::io::stdout().flush()?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    let observed = tracer.finish()?;
+    let observed = tracer.finish()?.observed;
     let calls: u64 = observed.syscalls.iter().map(|syscall| syscall.count).sum();
     println!("{calls} calls of {} kinds", observed.syscalls.len());
     println!("{} files", observed.files.len());

@@ -31,7 +31,7 @@ pub fn of_container(id: &str, pid: u32) -> Option<PathBuf> {
 pub(crate) struct Membership {
     /// The directory.
     pub(crate) directory: PathBuf,
-    /// It is the hierarchy of cgroup2, which has every controller.
+    /// True for the hierarchy of cgroup2, which has every controller.
     pub(crate) unified: bool,
     /// The file system's options, which name the controllers of one of version 1.
     options: String,

@@ -25,7 +25,7 @@ pub(crate) struct Mount {
 impl Mount {
     /// Returns whether `option` is among the options of this mount.
     pub(crate) fn has_option(&self, option: &str) -> bool {
-        self.options.split(',').any(|given| given == option)
+        self.options.split(',').any(|present| present == option)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use slim_core::digest::Digest;
 use slim_core::probe::{BoxError, ExecOutput, Target, replay};
-use slim_core::recording::{Exchange, ExchangeKind, SocketUse};
+use slim_core::recording::{Bodies, Exchange, ExchangeKind, SocketUse};
 
 use crate::{Container, Image, docker_client, run, slim, wait_until};
 
@@ -27,11 +27,7 @@ impl Product {
     /// # Panics
     ///
     /// When it does not listen, or the questions cannot be asked; with the container's log.
-    pub fn answers(
-        &self,
-        exchanges: &[Exchange],
-        bodies: &BTreeMap<Digest, Vec<u8>>,
-    ) -> BTreeMap<String, String> {
+    pub fn answers(&self, exchanges: &[Exchange], bodies: &Bodies) -> BTreeMap<String, String> {
         if let [
             Exchange {
                 kind: ExchangeKind::Exec(job),

@@ -1,7 +1,7 @@
 //! Recordings that nobody made: what is tested is what follows from one.
 
 use slim_core::digest::Digest;
-use slim_core::recording::{EngineFacts, Recording, Run, RuntimeFacts, SyscallUse};
+use slim_core::recording::{EngineFacts, Observed, Recording, Run, RuntimeFacts, SyscallUse};
 
 /// A recording of one run, in which a container under the default filter of Docker 20.10 made these calls; `change` says
 /// what else is known.
@@ -21,7 +21,10 @@ pub fn recorded(calls: Vec<SyscallUse>, change: impl FnOnce(&mut Run)) -> Record
             name: "runc".into(),
             version: String::new(),
         },
-        syscalls: calls,
+        observed: Observed {
+            syscalls: calls,
+            ..Observed::default()
+        },
         ..Run::new(image.clone(), "app:1")
     };
     change(&mut run);

@@ -559,7 +559,7 @@ async fn a_port_that_greets_is_probed_as_tcp() {
     let exchange = tcp(&probed.exchanges[0]);
     assert_eq!(exchange.sent, None);
     assert_eq!(
-        probed.bodies[&exchange.received.digest],
+        &probed.bodies[&exchange.received.digest][..],
         b"hello, who is there?\r\n"
     );
 
@@ -571,7 +571,7 @@ async fn a_port_that_greets_is_probed_as_tcp() {
     let probed = run(&target, &options).await.unwrap();
     let exchange = tcp(&probed.exchanges[0]);
     assert_eq!(
-        probed.bodies[&exchange.received.digest],
+        &probed.bodies[&exchange.received.digest][..],
         b"hello, who is there?\r\nme\r\n"
     );
     let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
@@ -603,7 +603,7 @@ async fn a_known_port_hears_its_own_hello() {
     let probed = run(&Local::new(&[(6379, address)]), &quick()).await.unwrap();
     assert_eq!(probed.summary, ["port 6379 speaks Redis: probed as TCP"]);
     let received = &tcp(&probed.exchanges[0]).received;
-    assert_eq!(probed.bodies[&received.digest], b"+PONG\r\n");
+    assert_eq!(&probed.bodies[&received.digest][..], b"+PONG\r\n");
     // It never had to hear HTTP.
     assert_eq!(*heard.lock().unwrap(), vec![b"PING\r\n".to_vec(); 3]);
 }
@@ -618,7 +618,7 @@ async fn a_job_runs_until_it_exits() {
         panic!("a job is recorded as a command");
     };
     assert!(job.command.is_empty() && job.exit_code == 0);
-    assert_eq!(probed.bodies[&job.stdout.digest], b"done\n");
+    assert_eq!(&probed.bodies[&job.stdout.digest][..], b"done\n");
     let again = replay(&*target, &probed.exchanges, &probed.bodies).await.unwrap();
     assert_eq!(again.exchanges, probed.exchanges);
 }
@@ -731,7 +731,7 @@ async fn a_command_is_run_once_the_container_is_ready() {
     let ExchangeKind::Exec(exec) = &probed.exchanges[0].kind else {
         panic!("not a command");
     };
-    assert_eq!(probed.bodies[&exec.stdout.digest], b"a b\n");
+    assert_eq!(&probed.bodies[&exec.stdout.digest][..], b"a b\n");
     let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
     assert_eq!(again.exchanges, probed.exchanges);
 

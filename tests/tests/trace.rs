@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use slim_core::recording::{
-    Abi, Access, Actor, Alarm, ArgumentUse, FileUse, Measured, Phase, SocketAction, SyscallUse,
+    Abi, Access, Actor, Alarm, ArgumentUse, FileUse, Measured, Observed, Phase, SocketAction, SyscallUse,
 };
-use slim_core::trace::{self, Observed, Options, Scope, Tracer};
+use slim_core::trace::{self, Options, Scope, Traced, Tracer};
 use slim_tests::{Image, docker, skip, try_docker, wait_until, workspace};
 
 /// A container that is created, and removed when the test ends.
@@ -31,6 +31,11 @@ impl Container {
 
     /// Runs it to its end, which must be a good one, and says what it did.
     fn observe(&self, options: Options) -> Observed {
+        self.watch(options).observed
+    }
+
+    /// As [`Container::observe`], with what the tracer found beside.
+    fn watch(&self, options: Options) -> Traced {
         let tracer = self.trace(options);
         docker(&["start", &self.0]);
         assert!(tracer.scoped());
@@ -146,7 +151,7 @@ fn asked<'a>(seen: &'a Observed, path: &str, access: Access) -> &'a FileUse {
     let found = seen.files.iter().find(|file| {
         file.actor == Actor::App
             && file
-                .asked
+                .requested_path
                 .as_ref()
                 .is_some_and(|asked| asked.as_bytes() == path.as_bytes())
             && (file.access.contains(&access) || file.access.is_empty())
@@ -276,11 +281,11 @@ fn a_cgroup_of_a_containers_name_is_enough() {
     ] {
         cgroup.run(root.path(), command);
     }
-    let seen = tracer.finish().expect("the tracer finishes");
+    let seen = tracer.finish().expect("the tracer finishes").observed;
     assert_eq!(seen.losses.total(), 0, "{:?}", seen.losses);
     let file = asked(&seen, "/d/end", Access::Read);
     assert_eq!(
-        (&file.path, file.truth, file.on_root),
+        (&file.path, file.is_resolved, file.on_root),
         (&"/d/real/file".into(), true, true)
     );
     assert_eq!(asked(&seen, "two", Access::Read).base, Some("/r/a".into()));
@@ -326,7 +331,7 @@ fn sixteen_processes_lose_none_of_their_files() {
     let found: BTreeSet<_> = seen
         .files
         .iter()
-        .filter(|file| file.path.starts_with(&"/tmp/many".into()) && file.truth && file.on_root)
+        .filter(|file| file.path.starts_with(&"/tmp/many".into()) && file.is_resolved && file.on_root)
         .map(|file| file.path.to_string())
         .filter(|path| path.len() == "/tmp/many/00-0000".len())
         .collect();
@@ -339,14 +344,14 @@ fn every_descriptor_leads_to_its_file() {
     for i in 0..100 {
         let file = asked(&seen, &format!("/tmp/descriptors/link-{i}"), Access::Read);
         assert_eq!(file.path.to_string(), format!("/tmp/descriptors/file-{i}"));
-        assert!(file.truth && file.on_root);
+        assert!(file.is_resolved && file.on_root);
     }
 }
 
 #[test]
 fn links_lead_to_the_truth() {
     let seen = fixture(&["links"], &[]);
-    for (path, truth) in [
+    for (path, kernel_path) in [
         ("/d/link/file", "/d/real/file"),
         ("/d/end", "/d/real/file"),
         ("/d/chain", "/d/real"),
@@ -355,12 +360,12 @@ fn links_lead_to_the_truth() {
     ] {
         let file = asked(&seen, path, Access::Read);
         assert_eq!(
-            (file.path.to_string().as_str(), file.truth, file.on_root),
-            (truth, true, true)
+            (file.path.to_string().as_str(), file.is_resolved, file.on_root),
+            (kernel_path, true, true)
         );
     }
     let own = asked(&seen, "/d/end", Access::Stat);
-    assert!(own.no_follow && !own.truth);
+    assert!(own.no_follow && !own.is_resolved);
     assert!(!asked(&seen, "/d/chain/file", Access::Stat).no_follow);
     assert!(asked(&seen, "/d/link", Access::ReadLink).no_follow);
     assert!(accesses(&seen, "/d/real/file").contains(&Access::Create));
@@ -370,20 +375,20 @@ fn links_lead_to_the_truth() {
 #[test]
 fn relative_paths_start_where_the_program_was() {
     let seen = fixture(&["relative"], &[]);
-    for (path, base, truth) in [
+    for (path, base, kernel_path) in [
         ("a/one", "/r", "/r/a/one"),
         ("two", "/r/a", "/r/a/two"),
         ("../a/./three", "/r/a", "/r/a/three"),
     ] {
         let file = asked(&seen, path, Access::Read);
-        assert_eq!(file.path, truth.into());
+        assert_eq!(file.path, kernel_path.into());
         assert_eq!(file.base, Some(base.into()), "{path}");
-        assert!(file.truth && file.on_root);
+        assert!(file.is_resolved && file.on_root);
     }
     assert_eq!(call(&seen, "openat2").count, 1);
     let one = asked(&seen, "one", Access::Stat);
     assert_eq!(
-        (&one.path, one.no_follow, one.truth),
+        (&one.path, one.no_follow, one.is_resolved),
         (&"/r/a/one".into(), true, false)
     );
     assert_eq!(asked(&seen, "one", Access::Attributes).path, "/r/a/one".into());
@@ -449,7 +454,7 @@ fn capabilities_are_told_with_who_asked_for_them() {
 fn paths_that_look_alike_are_told_apart() {
     let seen = fixture(&["alike"], &[]);
     let looked_up = |length: usize| {
-        let paths = seen.files.iter().filter_map(|file| file.asked.as_ref());
+        let paths = seen.files.iter().filter_map(|file| file.requested_path.as_ref());
         paths
             .map(slim_core::path::RawPath::as_bytes)
             .filter(|path| path.len() == length)
@@ -468,9 +473,12 @@ fn a_changed_root_is_seen_through() {
         (&file.path, &file.base),
         (&"/jail/etc/inside".into(), &Some("/jail".into()))
     );
-    assert!(file.truth && file.on_root);
+    assert!(file.is_resolved && file.on_root);
     let file = asked(&seen, "/etc/inside", Access::Stat);
-    assert_eq!((&file.path, file.truth), (&"/jail/etc/inside".into(), false));
+    assert_eq!(
+        (&file.path, file.is_resolved),
+        (&"/jail/etc/inside".into(), false)
+    );
     assert_eq!(
         asked(&seen, "/../../etc/sub", Access::Stat).path,
         "/jail/etc/sub".into()
@@ -491,7 +499,7 @@ fn a_file_on_a_bind_mount_has_its_place_there() {
     let seen = fixture(&["touch", "/mounted/here/below/file"], &["--volume", &mount]);
     let file = asked(&seen, "/mounted/here/below/file", Access::Read);
     assert_eq!(file.path, "/mounted/here/below/file".into());
-    assert!(file.truth && !file.on_root);
+    assert!(file.is_resolved && !file.on_root);
 }
 
 #[test]
@@ -500,7 +508,7 @@ fn long_paths_are_whole() {
     for path in [deep(&"n".repeat(120), 3000), deep("s", 2000)] {
         let file = asked(&seen, &path, Access::Read);
         assert_eq!(file.path, path.as_str().into());
-        assert!(file.truth && file.on_root);
+        assert!(file.is_resolved && file.on_root);
     }
 }
 
@@ -604,7 +612,7 @@ fn a_dynamic_program_has_a_loader() {
         loader.path
     );
     assert_eq!(
-        (loader.truth, loader.on_root, loader.actor, &loader.program),
+        (loader.is_resolved, loader.on_root, loader.actor, &loader.program),
         (true, true, Actor::App, &Some("/usr/bin/ls".into()))
     );
     assert!(accesses(&seen, "/usr/lib/x86_64-linux-gnu/libc.so.6").contains(&Access::Map));
@@ -612,7 +620,11 @@ fn a_dynamic_program_has_a_loader() {
 
 #[test]
 fn sockets_have_addresses() {
-    let seen = fixture(&["sockets"], &[]);
+    let image = image();
+    let container = Container::create(&[image.tag(), "/trace", "sockets"]);
+    let traced = container.watch(Options::default());
+    let seen = &traced.observed;
+    assert_eq!(seen.losses.total(), 0, "{:?}", seen.losses);
     let socket = |action, family: &str, address: &str, port| {
         let found = seen.sockets.iter().find(|socket| {
             socket.action == action
@@ -635,14 +647,13 @@ fn sockets_have_addresses() {
     assert_eq!(socket(SocketAction::Bind, "inet", "0.0.0.0", 0), datagram);
     assert_eq!(socket(SocketAction::Bind, "unix", "/run.sock", 0), stream);
     assert!(
-        accesses(&seen, "/run.sock")
-            .is_superset(&BTreeSet::from([Access::BindSocket, Access::ConnectSocket]))
+        accesses(seen, "/run.sock").is_superset(&BTreeSet::from([Access::BindSocket, Access::ConnectSocket]))
     );
     assert_eq!(
-        asked(&seen, "/absent.sock", Access::ConnectSocket).errors,
+        asked(seen, "/absent.sock", Access::ConnectSocket).errors,
         BTreeSet::from([2])
     );
-    assert_eq!(seen.unprivileged_port_start, Some(0));
+    assert_eq!(traced.unprivileged_port_start, Some(0));
 }
 
 #[test]
@@ -651,7 +662,7 @@ fn arguments_that_decide_are_told_apart() {
     // Every value of a call, with how often; values that matter alone.
     let told = |name: &str| -> Vec<(Vec<u32>, u64)> {
         let of_app = |use_of: &&ArgumentUse| use_of.name == name && use_of.actor == Actor::App;
-        let uses = seen.arguments.iter().filter(of_app);
+        let uses = seen.arguments.iter().flatten().filter(of_app);
         uses.map(|use_of| (use_of.values.iter().map(|v| v.value).collect(), use_of.count))
             .collect()
     };
@@ -712,7 +723,7 @@ fn what_docker_exec_brings_in_is_recorded_and_so_is_a_blocked_call() {
     tracer.mark(Phase::Shutdown).expect("the map is writable");
     docker(&["kill", &container.0]);
     docker(&["wait", &container.0]);
-    let seen = tracer.finish().expect("the tracer finishes");
+    let seen = tracer.finish().expect("the tracer finishes").observed;
     assert_eq!(seen.losses.total(), 0);
     let file = uses(&seen, "/serving")
         .into_iter()
@@ -748,7 +759,7 @@ fn a_running_container_can_be_attached_to() {
     let directory = cgroup2().join(inner);
     let tracer = Tracer::start(Scope::Cgroup(directory), Options::default()).expect("the tracer starts");
     docker(&["exec", &container.0, "/trace", "touch", "/serving"]);
-    let seen = tracer.finish().expect("the tracer finishes");
+    let seen = tracer.finish().expect("the tracer finishes").observed;
     assert!(accesses(&seen, "/serving").contains(&Access::Read));
     // Still blocked: read from /proc, and counted for the application.
     let pause = call(&seen, "pause");

@@ -16,7 +16,7 @@ use crate::sh;
 const OBJECT: &str = "slim-ebpf/slim.bpf.o";
 const ABOUT: &str = "slim-ebpf/slim.bpf.txt";
 
-/// What the object is made from: the program's crate, and the types it shares.
+/// The sources of the object: the program's crate, and the types that it shares.
 const SOURCES: &[&str] = &[
     "slim-ebpf/src",
     "slim-ebpf/program/src",
@@ -47,6 +47,9 @@ pub(crate) fn run(check: bool) -> Result<()> {
         bail!(
             "{OBJECT} was not built from these sources ({ABOUT} names another digest): run cargo xtask ebpf"
         );
+    }
+    if check {
+        lint(root)?;
     }
     let mut toolchain = toolchain()?;
     let object = build(&mut toolchain)?;
@@ -82,7 +85,22 @@ pub(crate) fn run(check: bool) -> Result<()> {
     )
 }
 
-/// Builds the program; the stripped object.
+/// Lints the program's crate, which is not in the workspace: each unsafe block has its reason. It is checked for this machine,
+/// since clippy has no core for BPF; checking ends before instructions are assembled.
+fn lint(root: &Path) -> Result<()> {
+    sh::run(
+        sh::cargo()
+            .current_dir(root.join("slim-ebpf/program"))
+            .args(["clippy", "--locked", "--target-dir"])
+            .arg(sh::target_directory()?.join("ebpf-clippy"))
+            .args(["--", "-Dwarnings"])
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", "--cfg=bpf_target_arch=\"x86_64\"")
+            .env_remove("CARGO_TARGET_DIR"),
+    )
+}
+
+/// Builds the program and returns the stripped object.
 fn build(toolchain: &mut Toolchain) -> Result<PathBuf> {
     let root = sh::workspace();
     let target = sh::target_directory()?.join("ebpf");
@@ -91,7 +109,7 @@ fn build(toolchain: &mut Toolchain) -> Result<PathBuf> {
         None => PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?)
             .join(".cargo"),
     };
-    // Where things lie on this machine must not show in the bytes.
+    // The paths of this machine must not be in the bytes.
     let flags = [
         format!("-Clinker={}", toolchain.linker.display()),
         "-Cpanic=abort".into(),
@@ -133,12 +151,12 @@ fn build(toolchain: &mut Toolchain) -> Result<PathBuf> {
     Ok(object)
 }
 
-/// Finds Debian's compiler with its core for BPF, or rustup's nightly with the sources of core.
-/// Whether this machine has what compiles for BPF.
+/// Returns whether this machine has what compiles for BPF.
 pub(crate) fn is_possible() -> bool {
     toolchain().is_ok()
 }
 
+/// Finds Debian's compiler with its core for BPF, or rustup's nightly with the sources of core.
 fn toolchain() -> Result<Toolchain> {
     let linker = sh::which("bpf-linker")
         .or_else(|| {
@@ -191,7 +209,7 @@ fn toolchain() -> Result<Toolchain> {
 const MISSING: &str = "no toolchain for BPF. On Debian: cargo xtask setup --tests. With rustup: rustup toolchain install \
                        nightly --component rust-src && cargo install bpf-linker";
 
-/// Forgets what the cargo around this process set: another toolchain is meant.
+/// Removes the variables that the cargo around this process set, which name another toolchain.
 fn clean(command: &mut Command) {
     for name in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "CARGO", "RUSTC_WRAPPER"] {
         command.env_remove(name);

@@ -415,9 +415,9 @@ fn unite(all: Vec<Missed>) -> Missed {
         list.extend(missed.list);
         united = match (united, missed.run) {
             (Some(mut run), Some(more)) => {
-                run.files.extend(more.files);
-                run.syscalls.extend(more.syscalls);
-                run.capabilities.extend(more.capabilities);
+                run.files.extend(more.observed.files);
+                run.syscalls.extend(more.observed.syscalls);
+                run.capabilities.extend(more.observed.capabilities);
                 run.normalise();
                 Some(run)
             }

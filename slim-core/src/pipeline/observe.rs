@@ -12,7 +12,7 @@ use crate::engine::{self, Container};
 use crate::image::{Image, ImageRef};
 use crate::recording::{ContainerFacts, Outcome, Peaks, RuntimeFacts, SocketUse};
 use crate::spec::ContainerSpec;
-use crate::trace::{Observed, Scope};
+use crate::trace::{Scope, Traced};
 
 /// Time that work may take to end after a signal.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -104,7 +104,7 @@ impl<A> Observation<A> {
 /// The observation of a container and its facts.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) observed: Observed,
+    pub(super) traced: Traced,
     pub(super) container: ContainerFacts,
     pub(super) runtime: RuntimeFacts,
 }
@@ -306,13 +306,14 @@ impl<A> Exercised<A> {
     async fn finish(self) -> Result<Observation<A>, Error> {
         let mut observation = self.observation;
         if let Some(tracer) = self.tracer {
-            let observed = tokio::task::spawn_blocking(move || tracer.finish()).await??;
-            if observed.losses.total() > 0 {
-                return Err(Error::Losses(observed.losses));
+            let traced = tokio::task::spawn_blocking(move || tracer.finish()).await??;
+            let losses = traced.observed.losses;
+            if losses.total() > 0 {
+                return Err(Error::Losses(losses));
             }
             let (container, runtime) = self.facts;
             observation.watched = Some(Watched {
-                observed,
+                traced,
                 container,
                 runtime,
             });

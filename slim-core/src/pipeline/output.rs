@@ -4,7 +4,7 @@
 //! directory descriptor, links are never followed, and only what the manifest (`slim-manifest.json`, written before each
 //! file that it names) lists is replaced or removed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -25,8 +25,7 @@ use crate::profile;
 use crate::recording::signature::SigningKey;
 use crate::recording::{self, Recording};
 
-/// Bodies of exchanges, by digest.
-pub type Bodies = BTreeMap<Digest, Vec<u8>>;
+pub use crate::recording::Bodies;
 
 /// The name of the report's file. It is the last one that a build writes.
 pub const REPORT_FILE: &str = "report.json";
@@ -67,7 +66,7 @@ pub fn load_bodies(recording: &Recording, directory: &Path) -> Result<Bodies, Er
         let path = directory.join(EXCHANGES).join(body.digest.hex());
         match read_body(&path, body.size) {
             Ok(bytes) if Digest::of(&bytes) == body.digest => {
-                bodies.insert(body.digest.clone(), bytes);
+                bodies.insert(body.digest.clone(), bytes.into());
             }
             Ok(_) => tracing::warn!("{}: not the body that was recorded; left out", path.display()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -347,9 +346,9 @@ impl Output {
         if !bodies.is_empty() {
             self.make_exchanges()?;
         }
-        let names: Vec<(String, &Vec<u8>)> = bodies
+        let names: Vec<(String, &[u8])> = bodies
             .iter()
-            .map(|(digest, body)| (format!("{EXCHANGES}/{}", digest.hex()), body))
+            .map(|(digest, body)| (format!("{EXCHANGES}/{}", digest.hex()), body.as_ref()))
             .collect();
         self.remove_all(|name| name.starts_with(EXCHANGES) && names.iter().all(|(new, _)| new != name))?;
         // One manifest for all of them.
@@ -614,7 +613,7 @@ mod tests {
     }
 
     fn bodies() -> Bodies {
-        Bodies::from([(Digest::of(b"body"), b"body".to_vec())])
+        Bodies::from([(Digest::of(b"body"), "body".into())])
     }
 
     fn recording() -> Recording {

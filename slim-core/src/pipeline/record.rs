@@ -1,7 +1,5 @@
 //! Engine, tracer and probe make one Run.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -11,12 +9,11 @@ use super::observe::{
 use super::target::ProbeTarget;
 use super::tracer::Loading;
 use super::{Error, Progress, Scenario, Session, Stage};
-use crate::digest::Digest;
 use crate::engine::{self, Container, Pull, describe_end};
 use crate::image::{Image, ImageName, ImageRef};
 use crate::probe::{self, ExecOutput, Probed, Timeouts, Unrecorded};
 use crate::reach;
-use crate::recording::{Exchange, HostFacts, Outcome, Phase, Purpose, Recording, Run};
+use crate::recording::{Bodies, Exchange, HostFacts, Outcome, Phase, Purpose, Recording, Run};
 use crate::spec::ContainerSpec;
 use crate::trace;
 use crate::verify::Answers;
@@ -43,7 +40,7 @@ pub struct Recorded {
     /// The run.
     pub run: Run,
     /// Bodies of its exchanges, by digest.
-    pub bodies: BTreeMap<Digest, Vec<u8>>,
+    pub bodies: Bodies,
     /// Sentences on what the probe did.
     pub summary: Vec<String>,
     /// The container's standard output and error.
@@ -320,7 +317,7 @@ pub(super) fn into_run(
     purpose: Purpose,
 ) -> Result<Run, Error> {
     let Watched {
-        observed,
+        traced,
         container,
         runtime,
     } = observation.watched.ok_or_else(|| Error::AnotherKernel {
@@ -333,25 +330,15 @@ pub(super) fn into_run(
         round: None,
         started: observation.started,
         duration_ms: u64::try_from(observation.duration.as_millis()).unwrap_or(u64::MAX),
-        host: host_facts(observed.unprivileged_port_start),
+        host: host_facts(traced.unprivileged_port_start),
         engine: session.engine.facts().clone(),
         runtime,
         container,
-        phases: observed.phases,
-        syscalls: observed.syscalls,
-        arguments: Some(observed.arguments),
-        files: observed.files,
-        capabilities: observed.capabilities,
-        capabilities_measured: observed.capabilities_measured,
-        sockets: observed.sockets,
-        programs: observed.programs,
-        processes: observed.processes,
-        alarms: observed.alarms,
-        losses: observed.losses,
-        peaks: observation.ending.peaks.max(&observed.peaks),
+        observed: traced.observed,
         exchanges,
         outcome: observation.ending.outcome,
     };
+    run.observed.peaks = observation.ending.peaks.max(&run.peaks);
     run.normalise();
     Ok(run)
 }

@@ -13,8 +13,8 @@ use crate::path::{RawPath, RootPath};
 use crate::plan::InMemory;
 use crate::probe::{Timeouts, Unrecorded};
 use crate::recording::{
-    Access, Actor, Body, Exchange, ExchangeKind, ExecExchange, FileUse, HostFacts, Origin, Phase, Program,
-    Recording, Run, SyscallUse,
+    Access, Actor, Body, Exchange, ExchangeKind, ExecExchange, FileUse, HostFacts, Observed, Origin, Phase,
+    Program, Recording, Run, SyscallUse,
 };
 use crate::recording::{ContainerFacts, Failure, Outcome as End, Purpose, SocketAction, SocketUse};
 use crate::spec::{ContainerSpec, LaunchSpec, SeccompChoice};
@@ -34,8 +34,8 @@ impl Progress for Quiet {
 fn used(path: &str) -> FileUse {
     FileUse {
         path: RootPath::new(path),
-        truth: true,
-        asked: None,
+        is_resolved: true,
+        requested_path: None,
         base: None,
         access: BTreeSet::from([Access::Read]),
         errors: BTreeSet::new(),
@@ -50,8 +50,8 @@ fn used(path: &str) -> FileUse {
 /// A path that was looked for in vain.
 fn absent(path: &str) -> FileUse {
     FileUse {
-        truth: false,
-        asked: Some(RawPath::from(path.as_bytes())),
+        is_resolved: false,
+        requested_path: Some(RawPath::from(path.as_bytes())),
         access: BTreeSet::new(),
         errors: BTreeSet::from([2]),
         ..used(path)
@@ -118,9 +118,12 @@ fn run() -> Run {
             seccomp_unconfined: true,
             ..ContainerFacts::default()
         },
-        syscalls: vec![SyscallUse::once("read", 0)],
-        files: vec![used("/bin/app")],
-        programs: vec![program()],
+        observed: Observed {
+            syscalls: vec![SyscallUse::once("read", 0)],
+            files: vec![used("/bin/app")],
+            programs: vec![program()],
+            ..Observed::default()
+        },
         exchanges: vec![exchange],
         ..Run::new(Digest::of(b"image"), "app:1")
     }
@@ -173,7 +176,7 @@ impl Bench {
         let mut recording = Recording::new(Digest::of(b"image"));
         let bodies: Bodies = [ANSWER, ""]
             .into_iter()
-            .map(|text| (Digest::of(text.as_bytes()), text.as_bytes().to_vec()))
+            .map(|text| (Digest::of(text.as_bytes()), text.as_bytes().into()))
             .collect();
         let scenarios: Vec<Scenario> = (0..self.scenarios)
             .map(|number| Scenario {

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::path::RootPath;
 use crate::recording::{ContainerFacts, Phase, SocketUse};
-use crate::trace::{self, Error, Observed, Options, Scope};
+use crate::trace::{self, Error, Options, Scope, Traced};
 
 /// A tracer on its way into the kernel, which takes a while that other things can fill.
 pub type Loading = JoinHandle<Result<Box<dyn LoadedTracer>, Error>>;
@@ -62,7 +62,7 @@ pub trait ActiveTracer: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Map`], [`Error::Reader`], [`Error::UnknownRecords`].
-    fn finish(self: Box<Self>) -> Result<Observed, Error>;
+    fn finish(self: Box<Self>) -> Result<Traced, Error>;
 }
 
 /// The tracer of this machine's kernel.
@@ -117,7 +117,7 @@ impl ActiveTracer for trace::Tracer {
         self.listening()
     }
 
-    fn finish(self: Box<Self>) -> Result<Observed, Error> {
+    fn finish(self: Box<Self>) -> Result<Traced, Error> {
         (*self).finish()
     }
 }

@@ -508,10 +508,10 @@ impl<'a> Verifier<'a> {
         let missed = match (&run.watched, subject.original) {
             (Some(watched), Some(image)) => verify::missed(
                 verify::Watched {
-                    observed: &watched.observed,
+                    observed: &watched.traced.observed,
                     container: &watched.container,
                     filter: &profiles.filter,
-                    started: !watched.observed.programs.is_empty(),
+                    started: !watched.traced.observed.programs.is_empty(),
                 },
                 image,
                 subject.plan,

@@ -224,8 +224,8 @@ pub(super) mod tests {
     fn used(path: &str, access: &[Access]) -> FileUse {
         FileUse {
             path: path.into(),
-            truth: false,
-            asked: None,
+            is_resolved: false,
+            requested_path: None,
             base: None,
             access: access.iter().copied().collect(),
             errors: BTreeSet::new(),

@@ -7,7 +7,7 @@ use crate::recording::FileUse;
 /// Returns the path in the image of the file that was used: the kernel's own where the recording has it, otherwise where
 /// the requested path leads in the index, as far as it can be followed.
 pub fn recorded_path(used: &FileUse, rootfs: &Rootfs) -> RootPath {
-    if used.truth {
+    if used.is_resolved {
         return used.path.clone();
     }
     let resolve = || rootfs.resolve(&used.path, !used.no_follow);
@@ -23,7 +23,7 @@ pub fn recorded_path(used: &FileUse, rootfs: &Rootfs) -> RootPath {
 pub fn requested_path(used: &FileUse, rootfs: &Rootfs) -> Option<Resolved> {
     let root = RootPath::root();
     let follow = !used.no_follow;
-    let requested = used.asked.as_ref()?.as_bytes();
+    let requested = used.requested_path.as_ref()?.as_bytes();
     let resolved = match (&used.base, requested.starts_with(b"/")) {
         (base, true) => {
             let root = base.as_ref().unwrap_or(&root);

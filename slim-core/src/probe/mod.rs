@@ -32,15 +32,14 @@ mod site;
 mod tcp;
 mod transcript;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use crate::digest::Digest;
-use crate::recording::{Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
+use crate::recording::{Bodies, Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
 
 pub use error::ProbeError;
 pub use http::{Answer, Client, Failure, Protocol, Request};
@@ -255,7 +254,7 @@ pub struct Probed {
     /// Every request and its answer, in the order of sending.
     pub exchanges: Vec<Exchange>,
     /// The bytes of every body that is marked as kept, at most 1 MiB each.
-    pub bodies: BTreeMap<Digest, Vec<u8>>,
+    pub bodies: Bodies,
     /// Notes for the user, a sentence each.
     pub summary: Vec<String>,
     /// The kind of container that the probe found.
@@ -275,7 +274,8 @@ impl Probed {
         let mut keep = |bytes: &[u8]| {
             let body = transcript::body(bytes);
             if body.kept {
-                self.bodies.insert(body.digest.clone(), bytes.to_vec());
+                self.bodies
+                    .insert(body.digest.clone(), Bytes::copy_from_slice(bytes));
             }
             body
         };
@@ -315,5 +315,5 @@ pub struct Replayed {
     /// The requests that were sent again, with the answers of this time.
     pub exchanges: Vec<Exchange>,
     /// The bytes of every body that is marked as kept.
-    pub bodies: BTreeMap<Digest, Vec<u8>>,
+    pub bodies: Bodies,
 }

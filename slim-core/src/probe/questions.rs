@@ -1,14 +1,12 @@
 //! Requests that are sent besides the recorded ones.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::file::{self, Entry};
 use super::http::{Protocol, REQUEST_TIMEOUT, Request};
 use super::transcript::{Requirement, Transcript};
 use super::{ExecOutput, ProbeError, Unrecorded};
-use crate::digest::Digest;
-use crate::recording::{Exchange, ExchangeKind, Origin};
+use crate::recording::{Bodies, Exchange, ExchangeKind, Origin};
 
 /// Requests and commands without answers, to be sent by [`super::replay_within`].
 #[derive(Clone, Debug, Default)]
@@ -16,7 +14,7 @@ pub struct Questions {
     /// The requests, numbered after those that they follow.
     pub exchanges: Vec<Exchange>,
     /// The bodies of the requests.
-    pub bodies: BTreeMap<Digest, Vec<u8>>,
+    pub bodies: Bodies,
     /// Values that must not be written anywhere.
     pub unrecorded: Unrecorded,
 }

@@ -1,6 +1,6 @@
 //! The replay: the recorded requests, sent to another container.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use tokio::time::Instant;
@@ -13,9 +13,8 @@ use super::session::Session;
 use super::tcp::{self, Banner, Greeting, TcpProbe};
 use super::transcript::Bodies;
 use super::{Options, ProbeError, Replayed, Target, Timeouts, Unrecorded, transcript};
-use crate::digest::Digest;
 use crate::recording::{
-    Exchange, ExchangeKind, ExecExchange, HttpExchange, SocketAction, SocketUse, TcpExchange,
+    self, Exchange, ExchangeKind, ExecExchange, HttpExchange, SocketAction, SocketUse, TcpExchange,
 };
 
 /// Sends the requests of `exchanges` to `target`, in their order, once it answers at all; the answers are in the same order
@@ -27,7 +26,7 @@ use crate::recording::{
 pub async fn replay(
     target: &dyn Target,
     exchanges: &[Exchange],
-    bodies: &BTreeMap<Digest, Vec<u8>>,
+    bodies: &recording::Bodies,
 ) -> Result<Replayed, ProbeError> {
     let unrecorded = Unrecorded::default();
     replay_within(target, exchanges, bodies, &unrecorded, Timeouts::default()).await
@@ -40,7 +39,7 @@ pub async fn replay(
 pub async fn replay_within(
     target: &dyn Target,
     exchanges: &[Exchange],
-    bodies: &BTreeMap<Digest, Vec<u8>>,
+    bodies: &recording::Bodies,
     unrecorded: &Unrecorded,
     patience: Timeouts,
 ) -> Result<Replayed, ProbeError> {
@@ -74,7 +73,7 @@ pub async fn replay_within(
                 let sent = match &tcp.sent {
                     None => None,
                     Some(body) => match bodies.get(&body.digest) {
-                        Some(bytes) => Some(bytes.as_slice()),
+                        Some(bytes) => Some(bytes.as_ref()),
                         None => continue,
                     },
                 };

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytes::Bytes;
+
 use super::http::{self, Answer, KEPT, Protocol, Request};
 use crate::digest::Digest;
 use crate::recording::{
-    Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, Origin, TcpExchange,
+    self, Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, Origin, TcpExchange,
 };
 
 use super::ExecOutput;
@@ -21,7 +23,7 @@ pub struct Unrecorded {
     /// Header values by the exchange's sequence number and the header's place in it.
     headers: BTreeMap<(u32, usize), String>,
     /// Request bodies.
-    bodies: BTreeMap<Digest, Vec<u8>>,
+    bodies: recording::Bodies,
 }
 
 impl Unrecorded {
@@ -48,7 +50,7 @@ impl fmt::Debug for Unrecorded {
 /// The bytes of bodies, up to a bound of all together.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    bytes: BTreeMap<Digest, Vec<u8>>,
+    bytes: recording::Bodies,
     size: usize,
     limit: usize,
 }
@@ -62,7 +64,7 @@ impl Default for Bodies {
 impl Bodies {
     fn within(limit: usize) -> Self {
         Self {
-            bytes: BTreeMap::new(),
+            bytes: recording::Bodies::new(),
             size: 0,
             limit,
         }
@@ -70,7 +72,7 @@ impl Bodies {
 
     /// The bytes of a body, if they are kept.
     pub(super) fn get(&self, digest: &Digest) -> Option<&[u8]> {
-        self.bytes.get(digest).map(Vec::as_slice)
+        self.bytes.get(digest).map(AsRef::as_ref)
     }
 
     /// Keeps the bytes if they are few enough. Returns their record.
@@ -84,14 +86,15 @@ impl Bodies {
             body.kept = self.size + bytes.len() <= self.limit;
             if body.kept {
                 self.size += bytes.len();
-                self.bytes.insert(body.digest.clone(), bytes.to_vec());
+                self.bytes
+                    .insert(body.digest.clone(), Bytes::copy_from_slice(bytes));
             }
         }
         body
     }
 
     /// Returns all bytes that are kept, by digest.
-    pub(super) fn into_map(self) -> BTreeMap<Digest, Vec<u8>> {
+    pub(super) fn into_map(self) -> recording::Bodies {
         self.bytes
     }
 }
@@ -163,7 +166,8 @@ impl Transcript {
         let body = request.body.as_ref().map(|bytes| {
             let body = self.bodies.keep(bytes);
             if !body.kept {
-                self.unrecorded.bodies.insert(body.digest.clone(), bytes.clone());
+                let bytes = Bytes::copy_from_slice(bytes);
+                self.unrecorded.bodies.insert(body.digest.clone(), bytes);
             }
             body
         });
@@ -226,7 +230,7 @@ pub(super) fn body(bytes: &[u8]) -> Body {
 pub(super) fn request(
     exchange: &HttpExchange,
     sequence: u32,
-    bodies: &BTreeMap<Digest, Vec<u8>>,
+    bodies: &recording::Bodies,
     unrecorded: &Unrecorded,
 ) -> Option<Request> {
     let value = |(place, header): (usize, &Header)| {
@@ -248,7 +252,7 @@ pub(super) fn request(
             bodies
                 .get(&body.digest)
                 .or_else(|| unrecorded.bodies.get(&body.digest))?
-                .clone(),
+                .to_vec(),
         ),
     };
     let version = exchange

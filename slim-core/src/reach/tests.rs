@@ -20,8 +20,8 @@ use crate::recording::{Access, Actor, FileUse, MountFact, MountKind, Phase, Prog
 pub(super) fn used(path: &str) -> FileUse {
     FileUse {
         path: RootPath::new(path),
-        truth: true,
-        asked: None,
+        is_resolved: true,
+        requested_path: None,
         base: None,
         access: BTreeSet::from([Access::Read]),
         errors: BTreeSet::new(),
@@ -36,8 +36,8 @@ pub(super) fn used(path: &str) -> FileUse {
 /// A path that was only looked up.
 fn asked(asked: &str) -> FileUse {
     FileUse {
-        truth: false,
-        asked: Some(RawPath::from(asked.as_bytes())),
+        is_resolved: false,
+        requested_path: Some(RawPath::from(asked.as_bytes())),
         access: BTreeSet::from([Access::Stat]),
         ..used(asked)
     }
@@ -62,10 +62,9 @@ pub(super) fn image(rootfs: Rootfs, config: serde_json::Value) -> Image {
 }
 
 pub(super) fn run(files: Vec<FileUse>) -> Run {
-    Run {
-        files,
-        ..crate::recording::tests::run(1)
-    }
+    let mut run = crate::recording::tests::run(1);
+    run.files = files;
+    run
 }
 
 pub(super) fn recording(run: Run) -> Recording {
@@ -148,7 +147,7 @@ fn links_on_the_way_come_from_the_asked_path() {
         "/usr/lib/libx.so.1.2",
     ];
     let known = FileUse {
-        asked: Some(RawPath::from(&b"/lib/libx.so.1"[..])),
+        requested_path: Some(RawPath::from(&b"/lib/libx.so.1"[..])),
         ..used("/usr/lib/libx.so.1.2")
     };
     assert_eq!(kept(items, vec![known]), all);
@@ -241,8 +240,8 @@ fn what_the_run_made_keeps_the_directory_it_was_made_in() {
         ["/var", "/var/lib", "/var/lib/app"]
     );
     let pid = FileUse {
-        truth: false,
-        asked: Some(RawPath::from(&b"/var/box/app.pid"[..])),
+        is_resolved: false,
+        requested_path: Some(RawPath::from(&b"/var/box/app.pid"[..])),
         ..made("/var/box/app.pid")
     };
     assert_eq!(kept(items, vec![pid]), ["/box", "/var", "/var/box"]);
@@ -660,16 +659,14 @@ fn executed_programs_are_kept_by_any_name() {
         ("/usr/bin/sh", b""),
         ("/usr/bin/other", b""),
     ];
-    let executed = Run {
-        programs: vec![Program {
-            path: "/bin/run".into(),
-            interpreter: Some("/usr/bin/sh".into()),
-            privilege_gain: false,
-            phase: Phase::StartUp,
-            count: 1,
-        }],
-        ..run(vec![])
-    };
+    let mut executed = run(vec![]);
+    executed.programs = vec![Program {
+        path: "/bin/run".into(),
+        interpreter: Some("/usr/bin/sh".into()),
+        privilege_gain: false,
+        phase: Phase::StartUp,
+        count: 1,
+    }];
     let image = image(tree(items), json!({}));
     let reached = close(
         &image,
@@ -695,10 +692,9 @@ fn something_ran_only_if_a_program_used_files() {
         count: 1,
     };
     let with = |files, programs| {
-        observed_anything(&recording(Run {
-            programs,
-            ..run(files)
-        }))
+        let mut run = run(files);
+        run.programs = programs;
+        observed_anything(&recording(run))
     };
     assert!(with(vec![used("/app")], vec![program.clone()]));
     assert!(!with(vec![used("/app")], vec![]));
@@ -814,9 +810,9 @@ fn any_uses() -> impl Strategy<Value = Vec<FileUse>> {
         prop::option::of(Just("/a/b")),
         prop::sample::select(&[Access::Stat, Access::List][..]),
     )
-        .prop_map(|(path, truth, on_root, no_follow, base, access)| FileUse {
+        .prop_map(|(path, is_resolved, on_root, no_follow, base, access)| FileUse {
             access: BTreeSet::from([access]),
-            truth,
+            is_resolved,
             on_root,
             no_follow,
             base: base.map(RootPath::from),

@@ -1,5 +1,8 @@
-//! What the probe asked and what the container answered.
+//! The probe's requests and the container's answers.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +11,17 @@ use crate::digest::Digest;
 /// One request and its answer, as verification replays it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Exchange {
-    /// Its place in the order of asking, from 0.
+    /// Its position in the order of sending, from 0.
     pub sequence: u32,
-    /// Why this was asked.
+    /// The reason for the request.
     pub origin: Origin,
-    /// What was asked and answered.
+    /// Request and answer.
     #[serde(flatten)]
     pub kind: ExchangeKind,
 }
 
 impl Exchange {
-    /// Every body it names.
+    /// Returns every body that it names.
     pub fn bodies(&self) -> Vec<&Body> {
         match &self.kind {
             ExchangeKind::Http(http) => http
@@ -32,11 +35,11 @@ impl Exchange {
     }
 }
 
-/// Why a probe asked something.
+/// The reason for a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// The probe asks it by itself: `GET /`, a TCP greeting.
+    /// The probe sends it by itself: `GET /`, a TCP greeting.
     Default,
     /// Found by the crawl in the answer to this path.
     Crawl {
@@ -71,7 +74,7 @@ pub enum ExchangeKind {
 /// An HTTP request and its response.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct HttpExchange {
-    /// Whether TLS was spoken.
+    /// True for a request over TLS.
     pub tls: bool,
     /// The container's port.
     pub port: u16,
@@ -85,7 +88,7 @@ pub struct HttpExchange {
     pub body: Option<Body>,
     /// The answer; none if the connection ended without one.
     pub response: Option<HttpResponse>,
-    /// Whether the user demanded success (an explicit request, or `/`).
+    /// True if the user demanded success (an explicit request, or `/`).
     pub required: bool,
 }
 
@@ -100,7 +103,7 @@ pub struct HttpResponse {
     pub headers: Vec<Header>,
     /// The body, decoded.
     pub body: Body,
-    /// Whether the body came to its end: not where the connection broke, or where a stream went on and was cut.
+    /// True if the body came to its end: not where the connection broke, or where a stream went on and was cut.
     pub complete: bool,
 }
 
@@ -120,18 +123,18 @@ pub struct Header {
 pub struct TcpExchange {
     /// The container's port.
     pub port: u16,
-    /// What was sent, if anything.
+    /// The bytes sent, if any.
     pub sent: Option<Body>,
-    /// What came back.
+    /// The bytes received.
     pub received: Body,
 }
 
-/// A command and how it ended.
+/// A command and its end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct ExecExchange {
     /// The command; empty for the container's own (a job).
     pub command: Vec<String>,
-    /// How it exited.
+    /// Its exit code.
     pub exit_code: i64,
     /// Its standard output.
     pub stdout: Body,
@@ -139,13 +142,16 @@ pub struct ExecExchange {
     pub stderr: Body,
 }
 
+/// The bytes of bodies, by digest. A clone of the map shares them.
+pub type Bodies = BTreeMap<Digest, Bytes>;
+
 /// A body, by its digest. The bytes lie beside the recording in `exchanges/HEX` if they were at most 1 MiB.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Body {
     /// The digest of the bytes.
     pub digest: Digest,
-    /// How many bytes.
+    /// Number of bytes.
     pub size: u64,
-    /// Whether the bytes lie beside the recording.
+    /// True if the bytes lie beside the recording.
     pub kept: bool,
 }

@@ -1,9 +1,9 @@
-//! The Recording: what observed executions of one image did, as a file.
+//! The Recording: observed executions of one image, as a file.
 //!
 //! A [`Recording`] is a set of [`Run`]s keyed by the digest of each run's canonical JSON. Merging is set union, so it
 //! is associative, commutative and idempotent, and replicas, test runs and nodes combine in any order. Totals and
-//! peaks are computed from the set, never stored. The digests are an integrity check and no proof of origin: that is what
-//! a [`signature`] is for.
+//! peaks are computed from the set, never stored. The digests are an integrity check and no proof of origin: a
+//! [`signature`] is one.
 //!
 //! The JSON Schema in `docs/recording.schema.json` is generated from these types (`cargo xtask docs`).
 
@@ -19,12 +19,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use exchange::{
-    Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, HttpResponse, Origin, TcpExchange,
+    Bodies, Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, HttpResponse, Origin,
+    TcpExchange,
 };
 pub use run::{
     Abi, Access, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, ContainerFacts, EngineFacts,
-    Failure, FileUse, HostFacts, Losses, Measured, MountFact, MountKind, Outcome, Peaks, Phase, PhaseMark,
-    Process, Program, Purpose, Run, RuntimeFacts, SocketAction, SocketUse, SyscallUse, deciding_arguments,
+    Failure, FileUse, HostFacts, Losses, Measured, MountFact, MountKind, Observed, Outcome, Peaks, Phase,
+    PhaseMark, Process, Program, Purpose, Run, RuntimeFacts, SocketAction, SocketUse, SyscallUse,
+    deciding_arguments,
 };
 
 use crate::digest::Digest;
@@ -53,7 +55,7 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The file is not a recording.
@@ -61,7 +63,7 @@ pub enum Error {
     Json {
         /// The file.
         path: PathBuf,
-        /// Where and why parsing failed.
+        /// The position and the reason.
         source: serde_json::Error,
     },
     /// The file was written in a format that this version does not know.
@@ -83,6 +85,20 @@ pub enum Error {
         /// The key whose run differs.
         key: Digest,
     },
+    /// The container's options in a run of the first format give no description of the container.
+    #[error(
+        "{}: the container's options in run {key} cannot be read ({reason}), and without them nothing would be verified as it was \
+         recorded: record again",
+        path.display()
+    )]
+    Options {
+        /// The file.
+        path: PathBuf,
+        /// The run's key.
+        key: Digest,
+        /// The reason.
+        reason: String,
+    },
     /// It is not signed by whom the user trusts.
     #[error(transparent)]
     Signature(#[from] signature::Error),
@@ -97,7 +113,7 @@ pub enum Error {
 }
 
 impl Recording {
-    /// An empty recording of `image` (its config's digest).
+    /// Returns an empty recording of `image` (its config's digest).
     pub fn new(image: Digest) -> Self {
         Self {
             version: VERSION,
@@ -123,7 +139,7 @@ impl Recording {
         Ok(id)
     }
 
-    /// The union of both sets of runs.
+    /// Returns the union of both sets of runs.
     ///
     /// # Errors
     /// [`Error::DifferentImages`].
@@ -138,8 +154,8 @@ impl Recording {
         Ok(self)
     }
 
-    /// Returns what the container was given: the earliest recorded run's word, else an attached one's, else that of
-    /// verification. None where there is no run.
+    /// Returns the container's facts: of the earliest recorded run, else of an attached one, else of one of verification.
+    /// None where there is no run.
     pub fn container(&self) -> Option<&ContainerFacts> {
         let rank = |purpose| match purpose {
             Purpose::Recorded => 0,
@@ -153,14 +169,14 @@ impl Recording {
         first.map(|(_, run)| &run.container)
     }
 
-    /// Every loss of every run, added up.
+    /// Returns the losses of all runs, added up.
     pub fn losses(&self) -> Losses {
         self.runs
             .values()
             .fold(Losses::default(), |sum, run| sum.plus(&run.losses))
     }
 
-    /// The highest peaks of all runs.
+    /// Returns the highest peaks of all runs.
     pub fn peaks(&self) -> Peaks {
         self.runs
             .values()
@@ -171,14 +187,14 @@ impl Recording {
     /// it is whole and not whose it is ([`Recording::load_signed`]).
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Json`], [`Error::Version`], [`Error::Damaged`].
+    /// [`Error::Io`], [`Error::Json`], [`Error::Version`], [`Error::Damaged`], [`Error::Options`].
     pub fn load(path: &Path) -> Result<Self, Error> {
         Self::load_signed(path, None)
     }
 
     /// As [`Recording::load`], but where there is a key, only what its owner signed: nothing else is parsed.
     ///
-    /// A run's key is an integrity check. It says that the run is whole, and nothing of where it comes from.
+    /// A run's key is an integrity check: it proves that the run is whole, and nothing of its origin.
     ///
     /// # Errors
     /// As [`Recording::load`], and [`Error::Signature`].
@@ -201,7 +217,7 @@ impl Recording {
     /// Parses a recording's bytes; `path` is named in errors.
     ///
     /// # Errors
-    /// [`Error::Json`], [`Error::Version`], [`Error::Damaged`].
+    /// [`Error::Json`], [`Error::Version`], [`Error::Damaged`], [`Error::Options`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -239,7 +255,7 @@ impl Recording {
         Ok(recording)
     }
 
-    /// The file's bytes: indented JSON and a newline. Equal recordings give equal bytes.
+    /// Returns the file's bytes: indented JSON and a newline. Equal recordings give equal bytes.
     pub fn to_json(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("a recording's maps have string keys");
         bytes.push(b'\n');
@@ -247,7 +263,7 @@ impl Recording {
     }
 }
 
-/// The JSON Schema of a recording, as `docs/recording.schema.json` holds it.
+/// Returns the JSON Schema of a recording, as `docs/recording.schema.json` holds it.
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(Recording).to_value()
 }

@@ -1,6 +1,7 @@
 //! One observed execution of an image.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::digest::Digest;
 use crate::path::{RawPath, RootPath};
 use crate::spec::ContainerSpec;
 
-/// One observed execution: what the container's tasks did, under what, and how it ended.
+/// One observed execution: the acts of the container's tasks, their bounds, and the container's end.
 ///
 /// Every list is sorted and free of duplicates, so that equal runs have equal ids.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,9 +21,9 @@ pub struct Run {
     pub image: Digest,
     /// The image as the user named it.
     pub reference: String,
-    /// What this run was for.
+    /// The purpose of this run.
     pub purpose: Purpose,
-    /// Which round of verification found it, from 1; none for other runs.
+    /// The round of verification that found it, from 1; none for other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round: Option<u32>,
     /// Start of the container, or of an attached run's recording, in seconds since 1970-01-01 UTC.
@@ -35,42 +36,65 @@ pub struct Run {
     pub engine: EngineFacts,
     /// The low-level runtime.
     pub runtime: RuntimeFacts,
-    /// What the container was given.
+    /// The bounds of the container.
     pub container: ContainerFacts,
-    /// When each phase began, in order.
+    /// The acts of the container's tasks.
+    #[serde(flatten)]
+    pub observed: Observed,
+    /// The probe's requests and their answers.
+    pub exchanges: Vec<Exchange>,
+    /// The container's end.
+    pub outcome: Outcome,
+}
+
+/// The acts of the container's tasks, as the tracer observed them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observed {
+    /// The beginnings of the phases, in order.
     pub phases: Vec<PhaseMark>,
     /// System calls.
     pub syscalls: Vec<SyscallUse>,
-    /// What those of [`Run::syscalls`] were asked for that can do very different things; none in recordings of a slim
-    /// that did not look.
+    /// The arguments of those of [`Observed::syscalls`] that can do very different things; none in recordings of a slim that
+    /// did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Vec<ArgumentUse>>,
     /// Files.
     pub files: Vec<FileUse>,
-    /// Capabilities that the kernel asked for.
+    /// Capabilities that the kernel checked.
     pub capabilities: Vec<CapabilityUse>,
-    /// Whether [`Run::capabilities`] could be measured on this kernel.
+    /// The availability of [`Observed::capabilities`] on this kernel.
     pub capabilities_measured: Measured,
-    /// What was listened on and connected to.
+    /// Sockets that were made, listened on and connected.
     pub sockets: Vec<SocketUse>,
     /// Executed programs.
     pub programs: Vec<Program>,
     /// The process tree.
     pub processes: Vec<Process>,
-    /// What this recording cannot see into.
+    /// Uses of interfaces that this recording cannot see into.
     pub alarms: BTreeSet<Alarm>,
-    /// What the kernel had and slim did not get.
+    /// Numbers of things that the kernel had and slim did not get.
     pub losses: Losses,
     /// Resource peaks.
     pub peaks: Peaks,
-    /// What the probe asked and what came back.
-    pub exchanges: Vec<Exchange>,
-    /// How the container ended.
-    pub outcome: Outcome,
+}
+
+/// A run is read as what was observed in it.
+impl Deref for Run {
+    type Target = Observed;
+
+    fn deref(&self) -> &Observed {
+        &self.observed
+    }
+}
+
+impl DerefMut for Run {
+    fn deref_mut(&mut self) -> &mut Observed {
+        &mut self.observed
+    }
 }
 
 impl Run {
-    /// A recorded run of which nothing is known but its image.
+    /// Returns a recorded run of which nothing is known but its image.
     pub fn new(image: Digest, reference: &str) -> Self {
         Self {
             image,
@@ -83,30 +107,27 @@ impl Run {
             engine: EngineFacts::default(),
             runtime: RuntimeFacts::default(),
             container: ContainerFacts::default(),
-            phases: Vec::new(),
-            syscalls: Vec::new(),
-            arguments: None,
-            files: Vec::new(),
-            capabilities: Vec::new(),
-            capabilities_measured: Measured::Measured,
-            sockets: Vec::new(),
-            programs: Vec::new(),
-            processes: Vec::new(),
-            alarms: BTreeSet::new(),
-            losses: Losses::default(),
-            peaks: Peaks::default(),
+            observed: Observed::default(),
             exchanges: Vec::new(),
             outcome: Outcome::default(),
         }
     }
 
-    /// The digest of the run's canonical (compact) JSON: its id in a recording, and no proof of whose it is.
+    /// Returns the digest of the run's canonical (compact) JSON: its id in a recording, and no proof of origin.
     pub fn id(&self) -> Digest {
         Digest::of(&serde_json::to_vec(self).expect("a run's maps have string keys"))
     }
 
     /// Sorts and de-duplicates every list.
     pub fn normalise(&mut self) {
+        self.observed.normalise();
+        self.exchanges.sort();
+    }
+}
+
+impl Observed {
+    /// Sorts and de-duplicates every list.
+    fn normalise(&mut self) {
         fn tidy<T: Ord>(list: &mut Vec<T>) {
             list.sort();
             list.dedup();
@@ -120,11 +141,10 @@ impl Run {
         tidy(&mut self.sockets);
         tidy(&mut self.programs);
         tidy(&mut self.processes);
-        self.exchanges.sort();
     }
 }
 
-/// What a run was for.
+/// The purpose of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
@@ -136,7 +156,7 @@ pub enum Purpose {
     Verification,
 }
 
-/// Where in a container's life something happened.
+/// A phase of a container's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -150,7 +170,7 @@ pub enum Phase {
     Verification,
 }
 
-/// Who did it: the container runtime on its way in, or the application.
+/// The owner of a task: the container runtime on its way in, or the application.
 ///
 /// A task is the runtime's from joining the cgroup until it executes a file of the container's root file system, and
 /// the application's from then on; so is a task that the engine brings in later (`docker exec`).
@@ -163,7 +183,7 @@ pub enum Actor {
     App,
 }
 
-/// When a phase began.
+/// The beginning of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseMark {
     /// The phase.
@@ -172,11 +192,12 @@ pub struct PhaseMark {
     pub at_ms: u64,
 }
 
-/// Whether something could be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+/// The availability of something on a kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measured {
     /// It was measured.
+    #[default]
     Measured,
     /// This kernel has no event for it; the container's own set stands in.
     NotMeasured,
@@ -189,7 +210,7 @@ pub struct HostFacts {
     pub kernel: String,
     /// The machine's architecture, as `uname -m` names it.
     pub machine: String,
-    /// How many system calls the kernel of this architecture knows (native ABI), for "n of m".
+    /// Number of system calls that the kernel of this architecture knows (native ABI), for "n of m".
     pub syscalls_known: u32,
     /// `net.ipv4.ip_unprivileged_port_start` in the container's network name space, if known.
     pub unprivileged_port_start: Option<u16>,
@@ -211,11 +232,11 @@ pub struct EngineFacts {
 pub struct RuntimeFacts {
     /// `runc`, `crun`.
     pub name: String,
-    /// Its version, if it could be asked.
+    /// Its version, if it is known.
     pub version: String,
 }
 
-/// What the container was given: the bounds within which it was observed.
+/// The bounds within which a container was observed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContainerFacts {
     /// Entrypoint and command as they ran, without the engine's own init before them.
@@ -228,21 +249,21 @@ pub struct ContainerFacts {
     pub mounts: Vec<MountFact>,
     /// Names of the capabilities in its bounding set (`CAP_CHOWN`), sorted.
     pub capabilities: Vec<String>,
-    /// Whether it ran with no-new-privileges.
+    /// True if it ran with no-new-privileges.
     pub no_new_privileges: bool,
-    /// Whether its root file system was read-only.
+    /// True if its root file system was read-only.
     pub read_only: bool,
     /// The network mode (`bridge`, `host`, `none`, or a network's name).
     pub network: String,
     /// The seccomp filter that it ran under, as the OCI runtime specification's `linux.seccomp`; none if it ran
     /// without a filter or the filter was not readable.
     pub seccomp: Option<serde_json::Value>,
-    /// Whether the container is known to have run without any filter.
+    /// True if the container is known to have run without any filter.
     pub seccomp_unconfined: bool,
     /// Kernel parameters that the engine set by itself in the container's name spaces.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: BTreeMap<String, String>,
-    /// What it was created from: the user's additions to the image's configuration.
+    /// The description that it was created from: the user's additions to the image's configuration.
     #[serde(default)]
     pub spec: ContainerSpec,
 }
@@ -252,11 +273,11 @@ pub struct ContainerFacts {
 pub struct MountFact {
     /// The mount point.
     pub target: RootPath,
-    /// What is mounted there.
+    /// The kind of mount.
     pub kind: MountKind,
 }
 
-/// What is mounted at a mount point.
+/// The kind of a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MountKind {
@@ -266,11 +287,11 @@ pub enum MountKind {
     Volume,
     /// Memory.
     Tmpfs,
-    /// proc, sysfs, devpts and what else every container gets from its runtime.
+    /// proc, sysfs, devpts and the other mounts that every container gets from its runtime.
     System,
 }
 
-/// How a system call was made.
+/// The ABI of a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Abi {
@@ -291,15 +312,15 @@ pub struct SyscallUse {
     pub number: u32,
     /// Its name (`openat`), or `#N` if libseccomp has none.
     pub name: String,
-    /// When.
+    /// The phase.
     pub phase: Phase,
-    /// By whom.
+    /// The actor.
     pub actor: Actor,
     /// The executed file; none before the first one and where it is not known.
     pub program: Option<RootPath>,
-    /// How often it returned (or never returned, for `exit_group`, or was still blocked at the end).
+    /// Number of times that it returned (or never returned, for `exit_group`, or was still blocked at the end).
     pub count: u64,
-    /// How often with an error.
+    /// Number of times that it returned an error.
     pub failed: u64,
     /// The first failure.
     pub first_failure: Option<Failure>,
@@ -309,7 +330,7 @@ pub struct SyscallUse {
 }
 
 impl SyscallUse {
-    /// A call of the machine's own ABI that the application made once, while starting, and that did not fail.
+    /// Returns a call of the machine's own ABI that the application made once, while starting, and that did not fail.
     pub fn once(name: &str, number: u32) -> Self {
         Self {
             abi: Abi::Native,
@@ -326,8 +347,8 @@ impl SyscallUse {
     }
 }
 
-/// What a system call was asked for that can do very different things (`socket`, `ioctl`, `prctl`, `personality`,
-/// `clone`, `mmap`, `mprotect`): the argument that decides, as often as one program gave it in one phase.
+/// The deciding arguments of a system call that can do very different things (`socket`, `ioctl`, `prctl`, `personality`,
+/// `clone`, `mmap`, `mprotect`), as often as one program passed them in one phase.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArgumentUse {
@@ -335,28 +356,28 @@ pub struct ArgumentUse {
     pub abi: Abi,
     /// The call's name.
     pub name: String,
-    /// The values; none where the call was asked for more different ones than could be kept, so that some are missing.
+    /// The values; none where there were more different ones than could be kept, so that some are missing.
     pub values: Vec<ArgumentValue>,
-    /// When.
+    /// The phase.
     pub phase: Phase,
-    /// By whom.
+    /// The actor.
     pub actor: Actor,
     /// The executed file.
     pub program: Option<RootPath>,
-    /// How often, failures included.
+    /// Number of calls, failures included.
     pub count: u64,
 }
 
 impl ArgumentUse {
-    /// Whether these arguments were given to `call`: by the same program, in the same phase.
+    /// Returns whether these arguments were passed to `call`: by the same program, in the same phase.
     pub fn is_of(&self, call: &SyscallUse) -> bool {
         (self.abi, &self.name, self.phase, self.actor, &self.program)
             == (call.abi, &call.name, call.phase, call.actor, &call.program)
     }
 }
 
-/// Which arguments of the call `name` decide what it does, and which of their bits: those that [`Run::arguments`]
-/// tells. Empty for all but a few calls.
+/// Returns the positions and masks of the arguments that decide what the call `name` does: those in
+/// [`Observed::arguments`]. Empty for all but a few calls.
 pub fn deciding_arguments(name: &str) -> &'static [(u32, u32)] {
     match name {
         // Flags; the option; the persona.
@@ -375,11 +396,11 @@ pub fn deciding_arguments(name: &str) -> &'static [(u32, u32)] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArgumentValue {
-    /// Which argument, from 0.
+    /// The position of the argument, from 0.
     pub index: u32,
-    /// The bits that were looked at.
+    /// The mask of the bits that decide.
     pub mask: u32,
-    /// What they were.
+    /// The values of these bits.
     pub value: u32,
 }
 
@@ -392,7 +413,7 @@ pub struct Failure {
     pub args: [u64; 6],
 }
 
-/// What was done to a file.
+/// A way to use a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
@@ -410,9 +431,9 @@ pub enum Access {
     Interpret,
     /// Mapped with PROT_EXEC.
     Map,
-    /// Asked about: the stat family.
+    /// Its attributes were read: the stat family.
     Stat,
-    /// Permissions asked: the access family.
+    /// Its permissions were checked: the access family.
     Permission,
     /// Its link target was read.
     ReadLink,
@@ -435,17 +456,17 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether it changes the file's own content or attributes.
+    /// Returns whether it changes the file's own content or attributes.
     pub fn changes_itself(self) -> bool {
         matches!(self, Self::Write | Self::Append | Self::Attributes)
     }
 
-    /// Whether it makes or removes the file's entry in its directory.
+    /// Returns whether it makes or removes the file's entry in its directory.
     pub fn changes_entry(self) -> bool {
         matches!(self, Self::Create | Self::Remove | Self::BindSocket)
     }
 
-    /// Whether it changes anything on the file system.
+    /// Returns whether it changes anything on the file system.
     pub fn is_change(self) -> bool {
         self.changes_itself() || self.changes_entry()
     }
@@ -454,28 +475,30 @@ impl Access {
 /// One file, as one program used it in one phase.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct FileUse {
-    /// Where it is: the kernel's own path below the container's root where a descriptor remained
-    /// ([`FileUse::truth`]), otherwise the asked path joined to where it starts, with links still to be followed in
-    /// the image's index. On another mount: mount point and inner path.
+    /// The file's path: the kernel's, below the container's root, where a descriptor remained ([`FileUse::is_resolved`]),
+    /// otherwise the requested path joined to the directory that it starts at, with links still to be followed in the
+    /// image's index. On another mount: mount point and inner path.
     pub path: RootPath,
-    /// Whether [`FileUse::path`] is the kernel's word (all links followed).
-    pub truth: bool,
+    /// True if [`FileUse::path`] is the kernel's: all links are followed.
+    #[serde(rename = "truth")]
+    pub is_resolved: bool,
     /// The path as the program wrote it; none where it was reached through a descriptor.
-    pub asked: Option<RawPath>,
-    /// The directory that a relative [`FileUse::asked`] starts at (working directory or directory descriptor), and the
+    #[serde(rename = "asked")]
+    pub requested_path: Option<RawPath>,
+    /// The directory that a relative [`FileUse::requested_path`] starts at (working directory or directory descriptor), and the
     /// process's root for an absolute one if it is not the container's (chroot).
     pub base: Option<RootPath>,
-    /// What was done, without failures.
+    /// The accesses, without failures.
     pub access: BTreeSet<Access>,
-    /// The error numbers of failed attempts; 2 (ENOENT) and 20 (ENOTDIR) say that it was absent.
+    /// The error numbers of failed attempts; with 2 (ENOENT) and 20 (ENOTDIR) it was absent.
     pub errors: BTreeSet<u16>,
-    /// Whether it lies on the container's root file system.
+    /// True if it lies on the container's root file system.
     pub on_root: bool,
-    /// Whether a final symbolic link was not to be followed (lstat, O_NOFOLLOW, unlink, readlink).
+    /// True if a final symbolic link was not to be followed (lstat, O_NOFOLLOW, unlink, readlink).
     pub no_follow: bool,
-    /// When.
+    /// The phase.
     pub phase: Phase,
-    /// By whom.
+    /// The actor.
     pub actor: Actor,
     /// The executed file; none where it is not known.
     pub program: Option<RootPath>,
@@ -486,21 +509,21 @@ pub struct FileUse {
 pub struct CapabilityUse {
     /// The name (`CAP_NET_BIND_SERVICE`).
     pub capability: String,
-    /// Whether the task had it.
+    /// True if the task had it.
     pub granted: bool,
-    /// When.
+    /// The phase.
     pub phase: Phase,
-    /// By whom.
+    /// The actor.
     pub actor: Actor,
     /// The executed file.
     pub program: Option<RootPath>,
-    /// In which system call, by name, if it was in one.
+    /// The name of the system call that it was checked in, if any.
     pub syscall: Option<String>,
-    /// How often.
+    /// Number of times.
     pub count: u64,
 }
 
-/// What was done with a socket.
+/// A way to use a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SocketAction {
@@ -519,21 +542,21 @@ pub enum SocketAction {
 /// One kind of use of one kind of socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct SocketUse {
-    /// What was done.
+    /// The use.
     pub action: SocketAction,
     /// The address family: `inet`, `inet6`, `unix`, `netlink`, `packet`, or its number.
     pub family: String,
     /// The type: `stream`, `dgram`, `raw`, `seqpacket`, or its number; empty if not known.
     pub kind: String,
-    /// The protocol number (6 for TCP), 0 if not given.
+    /// The protocol number (6 for TCP), 0 for the default.
     pub protocol: u16,
     /// The address, as text (IPv4, IPv6, a unix path; an abstract one starts with `@`); empty if none.
     pub address: String,
     /// The port, 0 if none.
     pub port: u16,
-    /// When.
+    /// The phase.
     pub phase: Phase,
-    /// By whom.
+    /// The actor.
     pub actor: Actor,
     /// The executed file.
     pub program: Option<RootPath>,
@@ -546,11 +569,11 @@ pub struct Program {
     pub path: RootPath,
     /// The interpreter the kernel ran for it, if it is a script.
     pub interpreter: Option<RootPath>,
-    /// Whether the execution gained privilege: set-user-id, set-group-id or file capabilities took effect.
+    /// True if the execution gained privilege: set-user-id, set-group-id or file capabilities took effect.
     pub privilege_gain: bool,
-    /// When it was first executed.
+    /// The phase of the first execution.
     pub phase: Phase,
-    /// How often it was executed.
+    /// Number of executions.
     pub count: u64,
 }
 
@@ -565,7 +588,7 @@ pub struct Process {
     pub programs: Vec<RootPath>,
 }
 
-/// What this recording cannot see into.
+/// The use of an interface that a recording cannot see into.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "alarm", rename_all = "kebab-case")]
 pub enum Alarm {
@@ -574,14 +597,14 @@ pub enum Alarm {
         /// The program.
         program: Option<RootPath>,
     },
-    /// The program asked for a file by handle (`open_by_handle_at`).
+    /// The program opened a file by handle (`open_by_handle_at`).
     FileHandle {
         /// The program.
         program: Option<RootPath>,
     },
 }
 
-/// What the kernel had and slim did not get, by cause. All zero in a good run.
+/// Numbers of things that the kernel had and slim did not get, by cause. All zero in a good run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Losses {
@@ -598,12 +621,12 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// All losses together.
+    /// Returns the number of all losses.
     pub fn total(&self) -> u64 {
         self.ring + self.map + self.string + self.deep_path + self.recursion
     }
 
-    /// Both added up.
+    /// Returns the sum of both.
     pub fn plus(&self, other: &Self) -> Self {
         Self {
             ring: self.ring + other.ring,
@@ -615,7 +638,7 @@ impl Losses {
     }
 }
 
-/// Resource peaks of a run; none where the engine could not tell.
+/// Resource peaks of a run; none where they are not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Peaks {
     /// Memory, in bytes.
@@ -627,7 +650,7 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// The greater of each.
+    /// Returns the greater of each.
     pub fn max(&self, other: &Self) -> Self {
         Self {
             memory: self.memory.max(other.memory),
@@ -637,15 +660,15 @@ impl Peaks {
     }
 }
 
-/// How a container ended.
+/// The end of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// Its exit code; none if it was still running when the recording ended, or is not known.
     pub exit_code: Option<i64>,
-    /// Whether the kernel killed it for want of memory.
+    /// True if the kernel killed it for want of memory.
     pub oom_killed: bool,
-    /// Whether slim stopped it (rather than its own end).
+    /// True if slim stopped it, and it did not end by itself.
     pub stopped_by_slim: bool,
-    /// Whether the stop signal did not end it in time and it was killed.
+    /// True if the stop signal did not end it in time and it was killed.
     pub killed: bool,
 }

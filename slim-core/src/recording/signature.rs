@@ -20,12 +20,12 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 /// Keys and signatures are at most this long.
 const MOST: u64 = 64 << 10;
 
-/// How a SubjectPublicKeyInfo begins that holds an Ed25519 key (RFC 8410).
+/// The beginning of a SubjectPublicKeyInfo with an Ed25519 key (RFC 8410).
 const ED25519_INFO: &[u8] = &[
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
-/// How one begins that holds an uncompressed point of P-256 (RFC 5480).
+/// The beginning of one with an uncompressed point of P-256 (RFC 5480).
 const P256_INFO: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
@@ -40,7 +40,7 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The file is no key of a kind that is known.
@@ -48,7 +48,7 @@ pub enum Error {
     Key {
         /// The file.
         path: PathBuf,
-        /// What was expected.
+        /// The expected content.
         expected: &'static str,
     },
     /// There is no signature beside the file.
@@ -59,7 +59,7 @@ pub enum Error {
     Missing {
         /// The file.
         path: PathBuf,
-        /// Where its signature would be.
+        /// The path of the missing signature.
         signature: PathBuf,
         /// The key.
         key: PathBuf,
@@ -85,7 +85,7 @@ pub enum Error {
     },
 }
 
-/// Where the signature of the file `path` is.
+/// Returns the path of the signature of the file `path`.
 pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".sig");

@@ -13,24 +13,27 @@ pub(crate) fn run(seed: u64) -> Run {
     Run {
         started: seed,
         duration_ms: 1,
-        phases: vec![PhaseMark {
-            phase: Phase::StartUp,
-            at_ms: 0,
-        }],
-        arguments: Some(vec![]),
-        files: vec![FileUse {
-            path: RootPath::new(b"/caf\xff\\"),
-            truth: true,
-            asked: None,
-            base: None,
-            access: BTreeSet::from([Access::Read]),
-            errors: BTreeSet::new(),
-            on_root: true,
-            no_follow: false,
-            phase: Phase::StartUp,
-            actor: Actor::App,
-            program: None,
-        }],
+        observed: Observed {
+            phases: vec![PhaseMark {
+                phase: Phase::StartUp,
+                at_ms: 0,
+            }],
+            arguments: Some(vec![]),
+            files: vec![FileUse {
+                path: RootPath::new(b"/caf\xff\\"),
+                is_resolved: true,
+                requested_path: None,
+                base: None,
+                access: BTreeSet::from([Access::Read]),
+                errors: BTreeSet::new(),
+                on_root: true,
+                no_follow: false,
+                phase: Phase::StartUp,
+                actor: Actor::App,
+                program: None,
+            }],
+            ..Observed::default()
+        },
         ..Run::new(image(), "app:1")
     }
 }
@@ -121,67 +124,70 @@ fn full_run() -> Run {
     ];
     let exchanges = kinds.into_iter().zip(origins).zip(0..);
     Run {
-        syscalls: vec![SyscallUse {
-            abi: Abi::Compat,
-            number: 4,
-            name: "write".into(),
-            phase,
-            actor,
-            program: program.clone(),
-            count: 2,
-            failed: 1,
-            first_failure: Some(Failure {
-                errno: 1,
-                args: [u64::MAX; 6],
-            }),
-            first_path: Some(RootPath::new("/var/log/app")),
-        }],
-        arguments: Some(vec![ArgumentUse {
-            abi: Abi::Native,
-            name: "socket".into(),
-            values: vec![ArgumentValue {
-                index: 0,
-                mask: u32::MAX,
-                value: 2,
+        observed: Observed {
+            syscalls: vec![SyscallUse {
+                abi: Abi::Compat,
+                number: 4,
+                name: "write".into(),
+                phase,
+                actor,
+                program: program.clone(),
+                count: 2,
+                failed: 1,
+                first_failure: Some(Failure {
+                    errno: 1,
+                    args: [u64::MAX; 6],
+                }),
+                first_path: Some(RootPath::new("/var/log/app")),
             }],
-            phase,
-            actor,
-            program: program.clone(),
-            count: 3,
-        }]),
-        capabilities: vec![CapabilityUse {
-            capability: "CAP_CHOWN".into(),
-            granted: true,
-            phase,
-            actor,
-            program: program.clone(),
-            syscall: Some("chown".into()),
-            count: 1,
-        }],
-        sockets: vec![SocketUse {
-            action: SocketAction::Listen,
-            family: "inet".into(),
-            kind: "stream".into(),
-            protocol: 6,
-            address: "0.0.0.0".into(),
-            port: 80,
-            phase,
-            actor,
-            program: program.clone(),
-        }],
-        programs: vec![Program {
-            path: RootPath::new("/bin/app"),
-            interpreter: None,
-            privilege_gain: false,
-            phase,
-            count: 1,
-        }],
-        processes: vec![Process {
-            pid: 7,
-            parent: None,
-            programs: vec![RootPath::new("/bin/app")],
-        }],
-        alarms: BTreeSet::from([Alarm::IoUring { program }]),
+            arguments: Some(vec![ArgumentUse {
+                abi: Abi::Native,
+                name: "socket".into(),
+                values: vec![ArgumentValue {
+                    index: 0,
+                    mask: u32::MAX,
+                    value: 2,
+                }],
+                phase,
+                actor,
+                program: program.clone(),
+                count: 3,
+            }]),
+            capabilities: vec![CapabilityUse {
+                capability: "CAP_CHOWN".into(),
+                granted: true,
+                phase,
+                actor,
+                program: program.clone(),
+                syscall: Some("chown".into()),
+                count: 1,
+            }],
+            sockets: vec![SocketUse {
+                action: SocketAction::Listen,
+                family: "inet".into(),
+                kind: "stream".into(),
+                protocol: 6,
+                address: "0.0.0.0".into(),
+                port: 80,
+                phase,
+                actor,
+                program: program.clone(),
+            }],
+            programs: vec![Program {
+                path: RootPath::new("/bin/app"),
+                interpreter: None,
+                privilege_gain: false,
+                phase,
+                count: 1,
+            }],
+            processes: vec![Process {
+                pid: 7,
+                parent: None,
+                programs: vec![RootPath::new("/bin/app")],
+            }],
+            alarms: BTreeSet::from([Alarm::IoUring { program }]),
+            ..run(1).observed
+        },
         exchanges: exchanges
             .map(|((kind, origin), sequence)| Exchange {
                 sequence,
@@ -228,6 +234,19 @@ fn an_edited_run_is_refused() {
         Recording::parse(edited.as_bytes(), Path::new("r")),
         Err(Error::Damaged { .. })
     ));
+}
+
+#[test]
+fn a_member_that_a_run_does_not_have_is_refused() {
+    let mut recording = Recording::new(image());
+    recording.insert(full_run()).unwrap();
+    for place in ["\"outcome\": {", "\"losses\": {"] {
+        let json = String::from_utf8(recording.to_json()).unwrap();
+        let (before, after) = json.split_once(place).unwrap();
+        let more = format!("{before}\"surprise\": 1, {place}{after}");
+        let error = Recording::parse(more.as_bytes(), Path::new("r")).unwrap_err();
+        assert!(matches!(error, Error::Json { .. }), "{error}");
+    }
 }
 
 #[test]

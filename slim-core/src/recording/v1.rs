@@ -17,7 +17,7 @@ pub(super) const VERSION_1: u32 = 1;
 /// Reads a recording of version 1, and checks each run against its key.
 ///
 /// # Errors
-/// [`Error::Json`], [`Error::Damaged`], [`Error::DifferentImages`].
+/// [`Error::Json`], [`Error::Damaged`], [`Error::Options`], [`Error::DifferentImages`].
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Recording, Error> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -41,7 +41,11 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Recording, Error> {
                 key,
             });
         }
-        convert(&mut run);
+        convert(&mut run).map_err(|reason| Error::Options {
+            path: path.to_owned(),
+            key,
+            reason,
+        })?;
         let run: Run = serde_json::from_value(run).map_err(json)?;
         recording.insert(run)?;
     }
@@ -49,30 +53,31 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Recording, Error> {
     Ok(recording)
 }
 
-/// Replaces the words by the description that they give.
-fn convert(run: &mut Value) {
+/// Replaces the words of the container's options by the description that they give.
+///
+/// # Errors
+/// The reason why they give none. Options that slim does not take are in the description, as not carried.
+fn convert(run: &mut Value) -> Result<(), String> {
     let Some(container) = run.get_mut("container").and_then(Value::as_object_mut) else {
-        return;
-    };
-    let strings = |value: Option<Value>| -> Vec<String> {
-        let items = value.as_ref().and_then(Value::as_array).into_iter().flatten();
-        items.filter_map(Value::as_str).map(str::to_owned).collect()
+        // Parsing the run names what it lacks.
+        return Ok(());
     };
     container.remove("env_names");
-    let words: Vec<String> = strings(container.remove("options"))
-        .iter()
-        .map(|word| plain(word))
-        .collect();
+    let words: Vec<String> = match container.remove("options") {
+        None => Vec::new(),
+        Some(options) => serde_json::from_value(options).map_err(|error| error.to_string())?,
+    };
+    let words: Vec<String> = words.iter().map(|word| unquote(word)).collect();
     // The command is in `command`, as it ran: which of it the image's entrypoint is, the image says.
-    let spec = ContainerSpec::from_words(&group(&words), &[]);
-    if let Ok(spec) = serde_json::to_value(spec) {
-        container.insert("spec".to_owned(), spec);
-    }
+    let spec = ContainerSpec::try_from_words(&group(&words)).map_err(|error| error.to_string())?;
+    let spec = serde_json::to_value(spec).map_err(|error| error.to_string())?;
+    container.insert("spec".to_owned(), spec);
+    Ok(())
 }
 
-/// Returns what a shell makes of a word that slim quoted: parts in single quotes, and quotes behind backslashes. Any other
-/// text is taken for itself.
-fn plain(text: &str) -> String {
+/// Returns the text that slim quoted for a shell: parts in single quotes, and quotes behind backslashes. Any other text is
+/// returned as it is.
+fn unquote(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -96,10 +101,27 @@ mod tests {
 
     use super::*;
 
+    fn converted(options: Value) -> Result<Value, String> {
+        let mut run = serde_json::json!({"container": {"options": options}});
+        convert(&mut run).map(|()| run["container"]["spec"].take())
+    }
+
+    #[test]
+    fn options_that_give_no_description_are_an_error() {
+        assert!(converted(serde_json::json!(["--read-only"])).is_ok_and(|spec| spec.is_object()));
+        for options in [
+            serde_json::json!("--read-only"),
+            serde_json::json!(["--user", 7]),
+            serde_json::json!({}),
+        ] {
+            assert!(converted(options.clone()).is_err(), "{options}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_quoted_word_is_read_again(text in any::<String>()) {
-            prop_assert_eq!(plain(&crate::profile::shell_word(&text)), text);
+            prop_assert_eq!(unquote(&crate::profile::shell_word(&text)), text);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::{ContainerOptions, ContainerSpec, ParseContext};
+use super::{ContainerOptions, ContainerSpec, Error, ParseContext};
 
 impl ContainerSpec {
     /// Returns the description that `words` give, each an option's name and, unless it is a flag, its value. What slim does
@@ -13,6 +13,26 @@ impl ContainerSpec {
     ///
     /// The words may come from anywhere: no file that they name is read, and no value of a variable is looked up.
     pub fn from_words(words: &[Vec<String>], command: &[String]) -> Self {
+        let (parsed, not_carried) = Self::read_words(words, command);
+        // Each of them was read alone; together none has another meaning.
+        let mut spec = parsed.unwrap_or_else(|error| Self {
+            not_carried: [error.to_string()].into(),
+            ..Self::default()
+        });
+        spec.not_carried.extend(not_carried);
+        spec
+    }
+
+    /// As [`ContainerSpec::from_words`], but an error where words that can be read one by one contradict each other.
+    pub(crate) fn try_from_words(words: &[Vec<String>]) -> Result<Self, Error> {
+        let (parsed, not_carried) = Self::read_words(words, &[]);
+        let mut spec = parsed?;
+        spec.not_carried.extend(not_carried);
+        Ok(spec)
+    }
+
+    /// Returns the description that the readable words give together, and the others.
+    fn read_words(words: &[Vec<String>], command: &[String]) -> (Result<Self, Error>, Vec<String>) {
         let context = ParseContext {
             directory: Path::new("/"),
             lookup: &|_| None,
@@ -37,16 +57,7 @@ impl ContainerSpec {
             }
         }
         options.command = command.to_vec();
-        let mut spec = match Self::parse(&options, &context) {
-            Ok(spec) => spec,
-            // Each of them was read alone; together none has another meaning.
-            Err(error) => {
-                not_carried.push(error.to_string());
-                Self::default()
-            }
-        };
-        spec.not_carried.extend(not_carried);
-        spec
+        (Self::parse(&options, &context), not_carried)
     }
 }
 

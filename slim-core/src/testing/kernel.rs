@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::{FakeEngine, nothing_observed};
 use crate::path::RootPath;
 use crate::pipeline::{ActiveTracer, AppArmor, LoadedProfile, LoadedTracer, Loading, NotEnforced, Tracer};
-use crate::recording::{ContainerFacts, Phase, SocketUse};
-use crate::trace::{Error, Observed, Options, Scope};
+use crate::recording::{ContainerFacts, Observed, Phase, SocketUse};
+use crate::trace::{Error, Options, Scope, Traced};
 
 /// A tracer that sees what the script of an engine says.
 #[derive(Clone)]
@@ -104,8 +104,11 @@ impl ActiveTracer for Watching {
         self.observed().sockets
     }
 
-    fn finish(self: Box<Self>) -> Result<Observed, Error> {
-        Ok(self.observed())
+    fn finish(self: Box<Self>) -> Result<Traced, Error> {
+        Ok(Traced {
+            observed: self.observed(),
+            unprivileged_port_start: None,
+        })
     }
 }
 

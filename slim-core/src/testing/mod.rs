@@ -7,12 +7,11 @@ pub mod artifacts;
 mod engine;
 mod kernel;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::engine::{Error, ExecResult};
-use crate::recording::{Losses, Measured, Outcome, Peaks};
+use crate::recording::{Observed, Outcome};
 use crate::spec::ContainerSpec;
-use crate::trace::Observed;
 
 pub use engine::{Call, FakeEngine, Fault};
 pub use kernel::{FakeAppArmor, FakeTracer};
@@ -76,18 +75,7 @@ impl Behaviour {
 /// Returns what a tracer saw of a container that did nothing.
 pub fn nothing_observed() -> Observed {
     Observed {
-        syscalls: Vec::new(),
-        arguments: Vec::new(),
-        files: Vec::new(),
-        capabilities: Vec::new(),
-        capabilities_measured: Measured::Measured,
-        sockets: Vec::new(),
-        programs: Vec::new(),
-        processes: Vec::new(),
-        alarms: BTreeSet::new(),
-        losses: Losses::default(),
-        phases: Vec::new(),
-        peaks: Peaks::default(),
-        unprivileged_port_start: None,
+        arguments: Some(Vec::new()),
+        ..Observed::default()
     }
 }

@@ -1,5 +1,5 @@
-//! What a container that runs already has in use when the tracer attaches: its programs, what they map, and their open
-//! files and working directories, from `/proc`.
+//! The state of a container that runs already when the tracer attaches, from `/proc`: its programs, the files that they
+//! map, their open files and working directories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
@@ -13,16 +13,17 @@ use crate::recording::{Access, Actor, ContainerFacts, FileUse, MountFact, MountK
 use crate::spec::capability_name;
 use crate::spec::system_mounts;
 
-/// What the processes in a cgroup2 directory run.
+/// Returns the programs of the processes in a cgroup2 directory.
 pub fn programs(cgroup: &Path) -> BTreeSet<RootPath> {
     let running = cgroup::processes(cgroup).into_iter();
     running.filter_map(|pid| link(pid, "exe")).collect()
 }
 
-/// What the first process in a cgroup2 directory was given, as far as `/proc` tells; none where there is no process.
+/// Returns the bounds of the first process in a cgroup2 directory, as far as `/proc` has them; none where there is no
+/// process.
 ///
-/// Which options made it so, which variables the user added, and what a seccomp filter says, it does not tell; the
-/// command line is what the process calls itself by now, and not taken for the command.
+/// The options behind them, the variables that the user added and the rules of a seccomp filter are not in `/proc`; the
+/// command line may have been changed by the process, and is not taken for the command.
 pub fn container_facts(cgroup: &Path) -> Option<ContainerFacts> {
     let processes = cgroup::processes(cgroup);
     let read = |pid: u32, name: &str| std::fs::read(format!("/proc/{pid}/{name}")).ok();
@@ -33,14 +34,14 @@ pub fn container_facts(cgroup: &Path) -> Option<ContainerFacts> {
         if processes.contains(&parent) {
             return None;
         }
-        let own = |name| {
+        let real_id = |name| {
             let ids = field(&status, name).unwrap_or_default();
             ids.split_whitespace().next().unwrap_or_default().to_owned()
         };
         let bounding = u64::from_str_radix(field(&status, "CapBnd")?, 16).ok()?;
         let (mounts, read_only) = mount_facts(&mountinfo::of_process(pid)?);
         Some(ContainerFacts {
-            user: match (own("Uid"), own("Gid")) {
+            user: match (real_id("Uid"), real_id("Gid")) {
                 (user, group) if user == "0" && group == "0" => String::new(),
                 (user, group) => format!("{user}:{group}"),
             },
@@ -60,7 +61,7 @@ pub fn container_facts(cgroup: &Path) -> Option<ContainerFacts> {
     })
 }
 
-/// A field of `/proc/PID/status`.
+/// Returns a field of `/proc/PID/status`.
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status
         .lines()
@@ -100,15 +101,15 @@ pub(super) struct Existing {
     pub(super) pid: u32,
     /// Its threads.
     pub(super) threads: Vec<u32>,
-    /// What it runs.
+    /// The executed file.
     pub(super) program: Option<RootPath>,
-    /// What it has in use.
+    /// The files in use.
     pub(super) files: Vec<FileUse>,
-    /// What it listens on and is connected to.
+    /// The sockets that it listens on or that are connected.
     pub(super) sockets: BTreeSet<SocketUse>,
 }
 
-/// The processes in a cgroup.
+/// Returns the processes in a cgroup.
 pub(super) fn existing(cgroup: &Path) -> Vec<Existing> {
     let mut processes = BTreeMap::<u32, Vec<u32>>::new();
     for (pid, thread) in cgroup::threads(cgroup) {
@@ -122,7 +123,7 @@ pub(super) fn existing(cgroup: &Path) -> Vec<Existing> {
                 pid,
                 threads,
                 files: files(pid, program.as_ref()),
-                sockets: sockets::of_process(pid, program.as_ref()),
+                sockets: sockets::process_sockets(pid, program.as_ref()),
                 program,
             }
         })
@@ -131,26 +132,26 @@ pub(super) fn existing(cgroup: &Path) -> Vec<Existing> {
 
 fn files(pid: u32, program: Option<&RootPath>) -> Vec<FileUse> {
     let mut uses = BTreeMap::<RootPath, BTreeSet<Access>>::new();
-    let mut used = |path: Option<RootPath>, access: Access| {
+    let mut add = |path: Option<RootPath>, access: Access| {
         if let Some(path) = path {
             uses.entry(path).or_default().insert(access);
         }
     };
-    used(program.cloned(), Access::Execute);
-    used(link(pid, "cwd"), Access::ChangeDirectory);
+    add(program.cloned(), Access::Execute);
+    add(link(pid, "cwd"), Access::ChangeDirectory);
     for (path, executable) in mapped(&std::fs::read(format!("/proc/{pid}/maps")).unwrap_or_default()) {
-        used(Some(path), if executable { Access::Map } else { Access::Read });
+        add(Some(path), if executable { Access::Map } else { Access::Read });
     }
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"));
     for entry in descriptors.into_iter().flatten().flatten() {
         let name = entry.file_name();
-        used(link(pid, &format!("fd/{}", name.to_string_lossy())), Access::Read);
+        add(link(pid, &format!("fd/{}", name.to_string_lossy())), Access::Read);
     }
     let mounts = mount_points(pid).unwrap_or_default();
     uses.into_iter()
         .map(|(path, access)| FileUse {
-            truth: true,
-            asked: None,
+            is_resolved: true,
+            requested_path: None,
             base: None,
             access,
             errors: BTreeSet::new(),
@@ -164,19 +165,20 @@ fn files(pid: u32, program: Option<&RootPath>) -> Vec<FileUse> {
         .collect()
 }
 
-/// Where one of the process's links leads, as the kernel says it below the process's root; none for what has no path.
+/// Returns the target of one of the process's links, which the kernel gives below the process's root; none for what has no
+/// path.
 fn link(pid: u32, name: &str) -> Option<RootPath> {
     let target = std::fs::read_link(format!("/proc/{pid}/{name}")).ok()?;
     path(target.as_os_str().as_bytes())
 }
 
-/// A path that the kernel wrote, if it is one (and not `pipe:[1]`) and is still there.
+/// Returns a path that the kernel wrote, if it is one (and not `pipe:[1]`) and is still there.
 fn path(text: &[u8]) -> Option<RootPath> {
     (text.starts_with(b"/") && !text.ends_with(b" (deleted)") && !text.starts_with(b"/memfd:"))
         .then(|| RootPath::new(text))
 }
 
-/// The files in `/proc/PID/maps`, and whether they are mapped to be executed.
+/// Returns the files in `/proc/PID/maps`, each with true if it is mapped to be executed.
 fn mapped(text: &[u8]) -> BTreeSet<(RootPath, bool)> {
     text.split(|&b| b == b'\n')
         .filter_map(|line| {
@@ -201,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mapped_files_are_told_by_how_they_are_mapped() {
+    fn mapped_files_have_the_access_of_their_mapping() {
         let text = b"\
 55d0-55d1 r--p 00000000 00:1b 42                         /usr/bin/a b\n\
 55d1-55d2 r-xp 00001000 00:1b 42                         /usr/bin/a b\n\
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_are_told_by_where_and_what_they_are() {
+    fn mounts_are_sorted_by_target_and_type() {
         let text = "\
 1 0 0:1 / / ro,relatime - overlay overlay rw
 2 1 0:2 / /proc rw - proc proc rw
@@ -233,9 +235,9 @@ mod tests {
 ";
         let (mounts, read_only) = mount_facts(&mountinfo::parse(text.as_bytes()));
         assert!(read_only);
-        let told: Vec<_> = mounts.iter().map(|m| (m.target.to_string(), m.kind)).collect();
+        let seen: Vec<_> = mounts.iter().map(|m| (m.target.to_string(), m.kind)).collect();
         assert_eq!(
-            told,
+            seen,
             [
                 ("/a b".to_owned(), MountKind::Bind),
                 ("/etc/hosts".to_owned(), MountKind::System),
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_tells_what_it_was_given() {
+    fn a_process_has_its_bounds_in_proc() {
         // This one, in a cgroup that a directory of the same form stands in for.
         let cgroup = tempfile::tempdir().expect("a directory");
         std::fs::write(

@@ -1,4 +1,4 @@
-//! Where members lie in the running kernel's structures, from its own type information.
+//! The offsets of members in the running kernel's structures, from its own type information.
 //!
 //! Source: Documentation/bpf/btf.rst, "BTF Type and String Encoding". Only structures are looked into; members of
 //! anonymous members count as the outer structure's own.
@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use slim_ebpf::{ABSENT, Offsets};
 
-/// Where the kernel publishes it.
+/// The file in which the kernel publishes its types.
 pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// Members that a kernel may lack: what they serve is then not measured.
+/// Members that a kernel may lack: whatever they serve is then not measured.
 const OPTIONAL: &[&str] = &[
     "task_nsproxy",
     "nsproxy_net",
@@ -24,15 +24,15 @@ const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_FWD: u32 = 7;
 const KIND_TYPEDEF: u32 = 8;
-/// How the kernel names the types of its tracepoints (`TRACE_EVENT` in `include/trace/bpf_probe.h`).
+/// The prefix of the names of tracepoints' types (`TRACE_EVENT` in `include/trace/bpf_probe.h`).
 const TRACEPOINT: &[u8] = b"btf_trace_";
 /// Bytes of a header, and of a type that has nothing but a name and what it refers to.
 const HEADER: usize = 24;
 const PLAIN: usize = 12;
-/// How deep anonymous members and type qualifiers may nest.
+/// The greatest depth of nested anonymous members and type qualifiers.
 const DEPTH: u32 = 16;
 
-/// What is wrong with the kernel's type information.
+/// Why the kernel's type information is of no use.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BtfError {
     /// It is not BTF, or ends within a type.
@@ -116,7 +116,7 @@ impl<'a> Btf<'a> {
         rest.split(|&b| b == 0).next().unwrap_or_default()
     }
 
-    /// The types of the tracepoints alone, under the numbers that the kernel knows them by: every other type is an empty
+    /// Returns the types of the tracepoints alone, under the numbers that the kernel knows them by: every other type is an empty
     /// one. A loader that keeps all types in memory keeps a small part of what it would of the whole.
     pub(super) fn tracepoints(&self) -> Result<Vec<u8>, BtfError> {
         let mut types = Vec::with_capacity(PLAIN * self.types.len());
@@ -147,7 +147,7 @@ impl<'a> Btf<'a> {
         Ok(all)
     }
 
-    /// The bit offset of the member that `path` (names joined by dots) leads to from a structure.
+    /// Returns the bit offset of the member that `path` (names joined by dots) leads to from a structure.
     pub(super) fn bit_offset(&self, structure: &str, path: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::Missing {
             structure: structure.to_owned(),
@@ -163,7 +163,7 @@ impl<'a> Btf<'a> {
         Ok(bits)
     }
 
-    /// A member's bit offset and type, looked for in anonymous members too.
+    /// Returns a member's bit offset and type, also of a member of anonymous members.
     fn member(&self, id: u32, name: &[u8], depth: u32) -> Result<Option<(u32, u32)>, BtfError> {
         let Some(at) = self.structure(id)? else {
             return Ok(None);
@@ -175,16 +175,16 @@ impl<'a> Btf<'a> {
         let bitfields = info >> 31 == 1;
         for i in 0..(info & 0xffff) as usize {
             let record = at + 12 + i * 12;
-            let (own, inner, offset) = (
+            let (member, inner, offset) = (
                 self.text(word(self.bytes, record)?),
                 word(self.bytes, record + 4)?,
                 word(self.bytes, record + 8)?,
             );
             let offset = if bitfields { offset & 0xff_ffff } else { offset };
-            if own == name {
+            if member == name {
                 return Ok(Some((offset, inner)));
             }
-            if own.is_empty()
+            if member.is_empty()
                 && let Some((further, found)) = self.member(inner, name, depth + 1)?
             {
                 return Ok(Some((offset + further, found)));
@@ -193,7 +193,7 @@ impl<'a> Btf<'a> {
         Ok(None)
     }
 
-    /// The record of the structure or union that a type is, through names and qualifiers.
+    /// Returns the record of the structure or union that a type is, through names and qualifiers.
     fn structure(&self, mut id: u32) -> Result<Option<usize>, BtfError> {
         for _ in 0..DEPTH {
             let Some(&at) = self.types.get(id as usize).filter(|_| id != 0) else {
@@ -209,7 +209,7 @@ impl<'a> Btf<'a> {
         Ok(None)
     }
 
-    /// All members that the program needs.
+    /// Returns the offsets of all members that the program needs.
     ///
     /// # Errors
     /// [`BtfError::Missing`] for the first that this kernel lacks.

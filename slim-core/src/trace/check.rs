@@ -1,7 +1,7 @@
-//! Whether this machine has what tracing needs.
+//! The checks that a machine can trace.
 
 use super::load::{CapabilityProbe, Loaded, attach_all, is_initial_pid_namespace};
-use super::{Options, btf};
+use super::{Error, Options, btf};
 use crate::cgroup;
 
 /// One thing that tracing needs, and whether this machine has it.
@@ -9,9 +9,9 @@ use crate::cgroup;
 pub struct Check {
     /// The name of the thing.
     pub name: &'static str,
-    /// Whether it is there.
+    /// True if it is there.
     pub ok: bool,
-    /// Whether tracing does without it.
+    /// True if tracing does without it.
     pub optional: bool,
     /// The version or place that was found, or the reason why it is missing.
     pub found: String,
@@ -19,7 +19,7 @@ pub struct Check {
     pub remedy: String,
 }
 
-/// What was found, or the reason and the remedy.
+/// The version or place that was found, or the reason why it is missing and the remedy.
 type Finding = Result<String, (String, &'static str)>;
 
 impl Check {
@@ -120,6 +120,8 @@ fn program() -> (Finding, Option<Finding>) {
     const REMEDY: &str = "run as root on Linux 6.1 or later";
     let attached = Loaded::new(Options::default()).and_then(|mut loaded| attach_all(&mut loaded.ebpf));
     match attached {
+        // It has a line of its own.
+        Err(Error::PidNamespace) => (Err(("not loaded in a pid namespace".into(), "")), None),
         Err(error) => (Err((error.to_string(), REMEDY)), None),
         Ok(probe) => {
             let capabilities = match probe {

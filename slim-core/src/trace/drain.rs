@@ -14,12 +14,12 @@ use super::gather::{CallKey, Gathered, Slot, row_of};
 use super::load::detach_all;
 use super::maps::{STATE, borrow, entries, lock, map_error};
 use super::table::{self, SyscallSpec};
-use super::{Error, Observed, Tracer};
+use super::{Error, Traced, Tracer};
 use crate::cgroup;
 use crate::path::RootPath;
 use crate::recording::{
-    Abi, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, Failure, Losses, Peaks, Phase, SyscallUse,
-    deciding_arguments,
+    Abi, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, Failure, Losses, Observed, Peaks, Phase,
+    SyscallUse, deciding_arguments,
 };
 use crate::spec::capability_name;
 
@@ -29,7 +29,7 @@ impl Tracer {
     ///
     /// # Errors
     /// [`Error::Map`], [`Error::Reader`], [`Error::UnknownRecords`].
-    pub fn finish(mut self) -> Result<Observed, Error> {
+    pub fn finish(mut self) -> Result<Traced, Error> {
         if let (Some(cgroup), None) = (self.cgroup(), &self.attached) {
             // The engine says that a container has ended when its first process has; the others are on their way.
             let deadline = Instant::now() + Duration::from_secs(1);
@@ -54,9 +54,9 @@ impl Tracer {
             .collect();
         let syscalls = self.syscalls(&slots, &blocked, gathered.first_paths(&slots))?;
         let mounts = gathered.mounts();
-        Ok(Observed {
+        let observed = Observed {
             alarms: alarms(&syscalls),
-            arguments: self.arguments(&slots)?,
+            arguments: Some(self.arguments(&slots)?),
             capabilities: self.capabilities(&slots)?,
             capabilities_measured: self.capabilities,
             files: gathered.files(&slots, |path| !mounts.iter().any(|mount| path.starts_with(mount))),
@@ -73,6 +73,9 @@ impl Tracer {
             },
             phases,
             peaks: Peaks::default(),
+        };
+        Ok(Traced {
+            observed,
             unprivileged_port_start: state
                 .unprivileged_port_start
                 .checked_sub(1)

@@ -1,4 +1,4 @@
-//! What the program's records add up to.
+//! The sum of the program's records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -25,7 +25,7 @@ pub(super) fn row_of(abi: u32, number: u32) -> usize {
         }
 }
 
-/// Everything told through the ring so far.
+/// Everything that came through the ring so far.
 #[derive(Default)]
 pub(super) struct Gathered {
     /// Programs by id.
@@ -37,10 +37,11 @@ pub(super) struct Gathered {
     executed: BTreeMap<(RootPath, Option<RootPath>), (bool, Phase, u64)>,
     processes: BTreeMap<u32, Lineage>,
     mounts: Option<Vec<RootPath>>,
-    /// Ids of programs that ran before, and whether all are given.
+    /// Ids of programs that ran before.
     seeded: BTreeMap<RootPath, u32>,
+    /// Set once all of these ids are given.
     closed: bool,
-    /// What was in use before.
+    /// The files in use before.
     before: BTreeSet<FileUse>,
     open_before: BTreeSet<SocketUse>,
     /// Records that could not be understood: program and user side differ.
@@ -63,7 +64,7 @@ struct Socket {
     port: u16,
 }
 
-/// What a slot stands for, resolved.
+/// The phase, actor and program that a slot stands for.
 #[derive(Clone)]
 pub(super) struct Slot {
     pub(super) phase: Phase,
@@ -71,7 +72,7 @@ pub(super) struct Slot {
     pub(super) program: Option<RootPath>,
 }
 
-/// The phase that a number stands for.
+/// Returns the phase that a number stands for.
 pub(super) fn phase_of(number: u32) -> Phase {
     match number {
         1 => Phase::Serving,
@@ -81,7 +82,7 @@ pub(super) fn phase_of(number: u32) -> Phase {
     }
 }
 
-/// The number that stands for a phase.
+/// Returns the number that stands for a phase.
 pub(super) fn phase_number(phase: Phase) -> u32 {
     match phase {
         Phase::StartUp => 0,
@@ -103,13 +104,13 @@ pub(super) fn actor_of(number: u32) -> Actor {
 struct Parts<'a, T> {
     head: T,
     base: &'a [u8],
-    truth: &'a [u8],
-    asked: &'a [u8],
+    kernel_path: &'a [u8],
+    requested: &'a [u8],
 }
 
 /// A head with strings around it.
 trait Head: zerocopy::FromBytes {
-    /// Lengths of base, truth and asked path.
+    /// Returns the lengths of base, kernel path and requested path.
     fn lengths(&self) -> (usize, usize, usize);
 }
 
@@ -134,13 +135,13 @@ impl Head for ExecEvent {
 }
 
 impl Gathered {
-    /// Takes in what runs already; the ids of its programs, from 1.
+    /// Takes in processes that run already, and returns the ids of their programs, from 1.
     pub(super) fn seed(&mut self, existing: &[Existing]) -> BTreeMap<RootPath, u32> {
         let mut ids: BTreeMap<RootPath, u32> = self.seeded.clone();
         for process in existing {
             let lineage = self.processes.entry(process.pid).or_default();
             if let Some(path) = &process.program {
-                // Only the first look gives ids: from then on the program does.
+                // The first call gives ids: from then on the program does.
                 if !self.closed {
                     let next = ids.len() as u32 + 1;
                     let id = *ids.entry(path.clone()).or_insert(next);
@@ -215,15 +216,15 @@ impl Gathered {
             self.processes.entry(head.pid).or_default();
             return;
         }
-        let truth = RootPath::new(parts.truth);
+        let kernel_path = RootPath::new(parts.kernel_path);
         let base = base_of(head.marks, parts.base);
         let script = head.marks & mark::SCRIPT != 0;
-        let asked = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.asked));
+        let requested = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.requested));
         let phase = phase_of(head.phase);
         let actor = actor_of(head.actor);
-        let path = match &asked {
-            Some(asked) if script => joined(asked, base.as_ref()),
-            _ => truth.clone(),
+        let path = match &requested {
+            Some(requested) if script => joined(requested, base.as_ref()),
+            _ => kernel_path.clone(),
         };
         self.programs.insert(head.program, path.clone());
         if let Some(execve) = table::number("execve", arch::NATIVE) {
@@ -232,34 +233,39 @@ impl Gathered {
                 .or_insert_with(|| path.clone());
         }
         let on_root = head.marks & mark::ON_ROOT != 0;
-        let file = |path: RootPath, sure: bool, asked: Option<RawPath>, access: Access| FileUse {
-            path,
-            truth: sure,
-            base: base.clone().filter(|_| asked.is_some()),
-            asked,
-            access: BTreeSet::from([access]),
-            errors: BTreeSet::new(),
-            on_root,
-            no_follow: false,
-            phase,
-            actor,
-            program: None,
-        };
+        let file =
+            |path: RootPath, is_resolved: bool, requested_path: Option<RawPath>, access: Access| FileUse {
+                path,
+                is_resolved,
+                base: base.clone().filter(|_| requested_path.is_some()),
+                requested_path,
+                access: BTreeSet::from([access]),
+                errors: BTreeSet::new(),
+                on_root,
+                no_follow: false,
+                phase,
+                actor,
+                program: None,
+            };
         if script {
-            let named = head.interpreter.split(|&b| b == 0).next().unwrap_or_default();
-            let named = (!named.is_empty()).then(|| RawPath::from(named));
+            let interpreter = head.interpreter.split(|&b| b == 0).next().unwrap_or_default();
+            let interpreter = (!interpreter.is_empty()).then(|| RawPath::from(interpreter));
             self.files
-                .insert((head.slot, file(path.clone(), false, asked, Access::Execute)));
-            self.files
-                .insert((head.slot, file(truth.clone(), true, named, Access::Interpret)));
+                .insert((head.slot, file(path.clone(), false, requested, Access::Execute)));
+            self.files.insert((
+                head.slot,
+                file(kernel_path.clone(), true, interpreter, Access::Interpret),
+            ));
         } else {
-            self.files
-                .insert((head.slot, file(truth.clone(), true, asked, Access::Execute)));
+            self.files.insert((
+                head.slot,
+                file(kernel_path.clone(), true, requested, Access::Execute),
+            ));
         }
         let gain = head.marks & mark::GAIN != 0;
         let entry = self
             .executed
-            .entry((path.clone(), script.then_some(truth)))
+            .entry((path.clone(), script.then_some(kernel_path)))
             .or_insert((gain, phase, 0));
         entry.0 |= gain;
         entry.1 = entry.1.min(phase);
@@ -277,9 +283,9 @@ impl Gathered {
                 self.files.insert((
                     head.slot,
                     FileUse {
-                        path: RootPath::new(parts.truth),
-                        truth: true,
-                        asked: None,
+                        path: RootPath::new(parts.kernel_path),
+                        is_resolved: true,
+                        requested_path: None,
                         base: None,
                         access: BTreeSet::from([Access::Interpret]),
                         errors: BTreeSet::new(),
@@ -295,16 +301,16 @@ impl Gathered {
         }
         let row = (*rows.get(row_of(head.abi.into(), head.number))?)?;
         let base = base_of(head.marks, parts.base);
-        let asked = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.asked));
-        let truth = head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0;
-        let path = if truth {
-            RootPath::new(parts.truth)
-        } else if let Some(asked) = &asked {
+        let requested = (head.marks & mark::REQUESTED != 0).then(|| RawPath::from(parts.requested));
+        let is_resolved = head.marks & mark::RESOLVED != 0 && head.marks & mark::OUTSIDE == 0;
+        let path = if is_resolved {
+            RootPath::new(parts.kernel_path)
+        } else if let Some(requested) = &requested {
             if head.marks & mark::BASE_OUTSIDE != 0 {
                 // Starts at a directory that is not the container's.
                 return Some(());
             }
-            joined(asked, base.as_ref())
+            joined(requested, base.as_ref())
         } else {
             // A pipe, a memfd, or too deep (which is counted).
             return Some(());
@@ -323,13 +329,13 @@ impl Gathered {
             head.slot,
             FileUse {
                 path,
-                truth,
+                is_resolved,
                 no_follow: row.stops_at_link(head.side.into(), head.flags),
-                asked,
+                requested_path: requested,
                 base,
                 access,
                 errors,
-                on_root: truth && head.marks & mark::ON_ROOT != 0,
+                on_root: is_resolved && head.marks & mark::ON_ROOT != 0,
                 phase: Phase::StartUp,
                 actor: Actor::App,
                 program: None,
@@ -359,7 +365,7 @@ impl Gathered {
         if event.errno != 0 && !(action == SocketAction::Connect && UNREACHED.contains(&event.errno)) {
             return;
         }
-        let given = &event.address[..(event.length as usize).min(event.address.len())];
+        let bytes = &event.address[..(event.length as usize).min(event.address.len())];
         let (address, port) = match (action, event.family) {
             (SocketAction::Create, _) => (String::new(), 0),
             (SocketAction::Listen, 2) => (
@@ -370,7 +376,7 @@ impl Gathered {
                 ipv6(event.local.map(u32::to_ne_bytes).as_flattened()),
                 event.port as u16,
             ),
-            _ => address(given),
+            _ => address(bytes),
         };
         self.sockets.insert((
             event.slot,
@@ -385,8 +391,8 @@ impl Gathered {
         ));
     }
 
-    /// The files, each with what its slot stands for. `on_root` says whether a path that was only asked for lies on the
-    /// root file system.
+    /// Returns the files, each with the phase, actor and program of its slot. `on_root` decides of a path that is not the
+    /// kernel's whether it lies on the root file system.
     pub(super) fn files(
         &self,
         slots: &HashMap<u32, Slot>,
@@ -409,7 +415,7 @@ impl Gathered {
                     file.actor = slot.actor;
                 }
             }
-            if !file.truth {
+            if !file.is_resolved {
                 file.on_root = on_root(&file.path);
             }
             let (access, errors) = (std::mem::take(&mut file.access), std::mem::take(&mut file.errors));
@@ -427,7 +433,7 @@ impl Gathered {
             .collect()
     }
 
-    /// What is mounted in the container; what every container has mounted if it ended before it could be asked.
+    /// Returns the mount points in the container; those of every container if it ended before they could be read.
     pub(super) fn mounts(&self) -> Vec<RootPath> {
         match &self.mounts {
             Some(mounts) => mounts.clone(),
@@ -435,7 +441,7 @@ impl Gathered {
         }
     }
 
-    /// The first path of each call that names one.
+    /// Returns the first path of each call that names one.
     pub(super) fn first_paths(&self, slots: &HashMap<u32, Slot>) -> BTreeMap<CallKey, RootPath> {
         let mut all = BTreeMap::new();
         for ((slot, abi, number), path) in &self.first {
@@ -450,12 +456,12 @@ impl Gathered {
         all
     }
 
-    /// The sockets.
+    /// Returns the sockets.
     pub(super) fn sockets(&self, slots: &HashMap<u32, Slot>) -> Vec<SocketUse> {
         let mut out: Vec<_> = self
             .sockets
             .iter()
-            .filter_map(|(slot, socket)| Some(socket.shown(slots.get(slot)?)))
+            .filter_map(|(slot, socket)| Some(socket.to_use(slots.get(slot)?)))
             .chain(self.open_before.iter().cloned())
             .collect();
         out.sort();
@@ -463,7 +469,7 @@ impl Gathered {
         out
     }
 
-    /// The programs.
+    /// Returns the programs.
     pub(super) fn executed(&self) -> Vec<Program> {
         self.executed
             .iter()
@@ -477,7 +483,7 @@ impl Gathered {
             .collect()
     }
 
-    /// The process tree.
+    /// Returns the process tree.
     pub(super) fn processes(&self) -> Vec<Process> {
         self.processes
             .iter()
@@ -489,14 +495,14 @@ impl Gathered {
             .collect()
     }
 
-    /// What slots stand for.
+    /// Returns the phase, actor and program of each slot.
     pub(super) fn slots(&self, keys: &[(SlotKey, u32)]) -> HashMap<u32, Slot> {
         keys.iter()
             .map(|(key, slot)| (*slot, self.slot(key.program, phase_of(key.phase), key.actor)))
             .collect()
     }
 
-    /// What a program's id and an actor's number stand for, in a phase.
+    /// Returns what a program's id and an actor's number stand for, in a phase.
     pub(super) fn slot(&self, program: u32, phase: Phase, actor: u32) -> Slot {
         Slot {
             phase,
@@ -507,7 +513,7 @@ impl Gathered {
 }
 
 impl Socket {
-    fn shown(&self, slot: &Slot) -> SocketUse {
+    fn to_use(&self, slot: &Slot) -> SocketUse {
         SocketUse {
             action: self.action,
             family: match self.family {
@@ -529,26 +535,26 @@ impl Socket {
     }
 }
 
-/// The base directory that a record names, if it is the container's.
+/// Returns the base directory that a record names, if it is the container's.
 fn base_of(marks: u32, base: &[u8]) -> Option<RootPath> {
     (marks & mark::BASE != 0 && marks & mark::BASE_OUTSIDE == 0).then(|| RootPath::new(base))
 }
 
-/// An asked path from where it starts: an absolute one below the base too, which then is a changed root.
-fn joined(asked: &RawPath, base: Option<&RootPath>) -> RootPath {
+/// Returns a requested path from where it starts: an absolute one below the base too, which then is a changed root.
+fn joined(requested: &RawPath, base: Option<&RootPath>) -> RootPath {
     match base {
-        None => RootPath::new(asked.as_bytes()),
-        Some(base) if asked.as_bytes().starts_with(b"/") => {
+        None => RootPath::new(requested.as_bytes()),
+        Some(base) if requested.as_bytes().starts_with(b"/") => {
             // `..` does not climb above a changed root.
-            base.join(RootPath::new(asked.as_bytes()).relative())
+            base.join(RootPath::new(requested.as_bytes()).relative())
         }
-        Some(base) => base.join(asked.as_bytes()),
+        Some(base) => base.join(requested.as_bytes()),
     }
 }
 
-/// A `struct sockaddr` as text, and its port.
-fn address(given: &[u8]) -> (String, u16) {
-    let Some(family) = given
+/// Returns a `struct sockaddr` as text, and its port.
+fn address(bytes: &[u8]) -> (String, u16) {
+    let Some(family) = bytes
         .get(..2)
         .and_then(|b| b.try_into().ok())
         .map(u16::from_ne_bytes)
@@ -556,27 +562,27 @@ fn address(given: &[u8]) -> (String, u16) {
         return (String::new(), 0);
     };
     let port = || {
-        given
+        bytes
             .get(2..4)
             .and_then(|b| b.try_into().ok())
             .map_or(0, u16::from_be_bytes)
     };
     match family {
         1 => {
-            let path = unix(given).unwrap_or_default();
+            let path = unix_path(bytes).unwrap_or_default();
             match path.split_first() {
                 Some((0, name)) => (format!("@{}", encode(name)), 0),
                 _ => (encode(path).into_owned(), 0),
             }
         }
         2 => {
-            let ip = given.get(4..8).and_then(|b| <[u8; 4]>::try_from(b).ok());
+            let ip = bytes.get(4..8).and_then(|b| <[u8; 4]>::try_from(b).ok());
             (
                 ip.map(|ip| Ipv4Addr::from(ip).to_string()).unwrap_or_default(),
                 port(),
             )
         }
-        10 => (given.get(8..24).map(ipv6).unwrap_or_default(), port()),
+        10 => (bytes.get(8..24).map(ipv6).unwrap_or_default(), port()),
         _ => (String::new(), 0),
     }
 }
@@ -587,16 +593,16 @@ fn ipv6(bytes: &[u8]) -> String {
         .unwrap_or_default()
 }
 
-/// The path of a unix address; an abstract one begins with NUL.
-fn unix(given: &[u8]) -> Option<&[u8]> {
-    let family = given
+/// Returns the path of a unix address; an abstract one begins with NUL.
+fn unix_path(bytes: &[u8]) -> Option<&[u8]> {
+    let family = bytes
         .get(..2)
         .and_then(|b| b.try_into().ok())
         .map(u16::from_ne_bytes)?;
     if family != 1 {
         return None;
     }
-    let path = &given[2..];
+    let path = &bytes[2..];
     Some(match path.first() {
         Some(0) => path,
         _ => path.split(|&b| b == 0).next().unwrap_or_default(),
@@ -605,15 +611,15 @@ fn unix(given: &[u8]) -> Option<&[u8]> {
 
 fn parts<T: Head>(record: &[u8], at: usize) -> Option<Parts<'_, T>> {
     let head: T = raw::read(record, at)?;
-    let (base, truth, asked) = head.lengths();
+    let (base, kernel_path, requested) = head.lengths();
     let behind = at + size_of::<T>();
-    let before = at.checked_sub(truth)?;
+    let before = at.checked_sub(kernel_path)?;
     let first = before.checked_sub(base)?;
     Some(Parts {
         head,
         base: record.get(first..before)?,
-        truth: record.get(before..at)?,
-        asked: record.get(behind..behind.checked_add(asked)?)?,
+        kernel_path: record.get(before..at)?,
+        requested: record.get(behind..behind.checked_add(requested)?)?,
     })
 }
 
@@ -628,16 +634,16 @@ mod tests {
     #[test]
     fn a_changed_root_is_not_left() {
         let jail = RootPath::new("/jail");
-        let asked = |text: &str| RawPath::from(text.as_bytes());
-        assert_eq!(joined(&asked("/../../etc"), Some(&jail)), "/jail/etc".into());
-        assert_eq!(joined(&asked("../etc"), Some(&jail)), "/etc".into());
-        assert_eq!(joined(&asked("/etc"), None), "/etc".into());
+        let requested = |text: &str| RawPath::from(text.as_bytes());
+        assert_eq!(joined(&requested("/../../etc"), Some(&jail)), "/jail/etc".into());
+        assert_eq!(joined(&requested("../etc"), Some(&jail)), "/etc".into());
+        assert_eq!(joined(&requested("/etc"), None), "/etc".into());
     }
 
     #[test]
     fn addresses_are_text() {
         let inet6 = [&[10, 0, 0x1f, 0x91, 0, 0, 0, 0][..], &[0; 15], &[1], &[0; 4]].concat();
-        for (given, address_port) in [
+        for (bytes, address_port) in [
             (&[2, 0, 0x1f, 0x91, 127, 0, 0, 1][..], ("127.0.0.1", 8081)),
             (&inet6, ("::1", 8081)),
             (b"\x01\x00/run/a\0junk", ("/run/a", 0)),
@@ -646,7 +652,7 @@ mod tests {
             (b"\x02", ("", 0)),
             (b"", ("", 0)),
         ] {
-            let (text, port) = address(given);
+            let (text, port) = address(bytes);
             assert_eq!((text.as_str(), port), address_port);
         }
     }

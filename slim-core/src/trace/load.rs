@@ -39,7 +39,7 @@ const CAPABLE_ENTRY: &str = "cap_capable_entry";
 /// can be done before it is known what to watch.
 pub struct Loaded {
     pub(super) ebpf: Ebpf,
-    /// Where cgroup2 is mounted.
+    /// The mount point of cgroup2.
     pub(super) mount: PathBuf,
     /// Number of rows of call counts per slot.
     pub(super) shards: u32,
@@ -59,7 +59,7 @@ impl Loaded {
     /// Loads the program.
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
+    /// See [`Error`]; [`Error::cannot_trace`] is true of a machine that cannot.
     pub fn new(options: Options) -> Result<Self, Error> {
         if !is_initial_pid_namespace() {
             return Err(Error::PidNamespace);

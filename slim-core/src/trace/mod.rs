@@ -10,7 +10,7 @@
 //!   descriptor remains the file itself. `sched_process_exec`, `sched_process_exit` and `sched_process_fork` add what
 //!   never returns and who descends from whom; `cap_capable` (kernels since 6.14; a kprobe before) the capabilities.
 //! - The container is found without a race: its cgroup does not exist before the engine's `start`, and `cgroup_mkdir`
-//!   names it after the container's id. Every task in it and below it is looked at from its first instruction there.
+//!   names it after the container's id. Every task in it and below it is watched from its first instruction there.
 //! - A task is the runtime's until it executes a file in the container's mounts with another root directory than the
 //!   host's; from then on it is the application's, and so is what it forks.
 //! - Offsets of kernel structures come from the running kernel's BTF.
@@ -19,7 +19,7 @@
 //!
 //! 6.1 or later with BTF (`/sys/kernel/btf/vmlinux`) and a mounted cgroup2, as root (or with CAP_BPF, CAP_PERFMON and
 //! CAP_SYS_PTRACE). Older ones miss helpers in tracing programs (`bpf_get_current_ancestor_cgroup_id` 5.14, `bpf_loop`
-//! 5.17) and are refused by the verifier, which [`check`] and [`Tracer::start`] then say.
+//! 5.17) and are refused by the verifier, which [`check`] and [`Tracer::start`] then report.
 //!
 //! # Another object
 //!
@@ -41,7 +41,6 @@ mod scope;
 mod sockets;
 mod table;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -56,21 +55,18 @@ pub use check::{Check, check};
 pub use error::Error;
 pub use load::Loaded;
 
-use crate::recording::{
-    Actor, Alarm, ArgumentUse, CapabilityUse, FileUse, Losses, Measured, Peaks, Phase, PhaseMark, Process,
-    Program, SocketAction, SocketUse, SyscallUse,
-};
+use crate::recording::{Actor, Measured, Observed, Phase, PhaseMark, SocketAction, SocketUse};
 use gather::Gathered;
 use maps::lock;
 
 pub use crate::cgroup::of_container as cgroup_of;
 
-/// Sizes. A recording with losses says which one to raise.
+/// Sizes. The error of a recording with losses names the one to raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Size of the ring buffer in bytes; rounded up to a power of two of pages.
     pub ring_bytes: u32,
-    /// How many distinct records (file uses, sockets) fit; other maps are sized after it.
+    /// Number of distinct records (file uses, sockets) that fit; the sizes of other maps follow from it.
     pub map_entries: u32,
 }
 
@@ -83,7 +79,7 @@ impl Default for Options {
     }
 }
 
-/// What is watched.
+/// The tasks to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The container with this full id (64 digits), whose cgroup is not made yet.
@@ -93,7 +89,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The phase in which watching it begins.
+    /// Returns the phase in which watching it begins.
     fn first_phase(&self) -> Phase {
         match self {
             Self::Container(_) => Phase::StartUp,
@@ -102,33 +98,11 @@ impl Scope {
     }
 }
 
-/// What a container did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
-    /// System calls.
-    pub syscalls: Vec<SyscallUse>,
-    /// What those of them were asked for that can do very different things.
-    pub arguments: Vec<ArgumentUse>,
-    /// Files.
-    pub files: Vec<FileUse>,
-    /// Capabilities that were asked for.
-    pub capabilities: Vec<CapabilityUse>,
-    /// Whether they could be measured.
-    pub capabilities_measured: Measured,
-    /// Sockets.
-    pub sockets: Vec<SocketUse>,
-    /// Executed programs.
-    pub programs: Vec<Program>,
-    /// The process tree.
-    pub processes: Vec<Process>,
-    /// What this recording cannot see into.
-    pub alarms: BTreeSet<Alarm>,
-    /// What was lost.
-    pub losses: Losses,
-    /// When each phase began, since [`Tracer::start`].
-    pub phases: Vec<PhaseMark>,
-    /// Resource peaks, as far as the tracer knows them.
-    pub peaks: Peaks,
+/// The result of tracing a container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traced {
+    /// The acts of the container's tasks. Phases are timed from [`Tracer::start`] on, and resource peaks are unknown.
+    pub observed: Observed,
     /// `net.ipv4.ip_unprivileged_port_start` in the container's network.
     pub unprivileged_port_start: Option<u16>,
 }
@@ -153,27 +127,27 @@ impl Tracer {
     /// Loads and attaches the program. For [`Scope::Container`], call it before the engine's `start`.
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::cannot_trace`] tells a machine that cannot.
+    /// See [`Error`]; [`Error::cannot_trace`] is true of a machine that cannot.
     pub fn start(scope: Scope, options: Options) -> Result<Self, Error> {
         Loaded::new(options)?.watch(scope)
     }
 
-    /// Whether the container's cgroup was seen. If not, after the engine's `start`: the engine runs on another kernel.
+    /// Returns whether the container's cgroup was seen. If not, after the engine's `start`: the engine runs on another kernel.
     pub fn scoped(&self) -> bool {
         self.state.get(&0, 0).is_ok_and(|state| state.cgroup != 0)
     }
 
-    /// Whether a program of the application was executed.
+    /// Returns whether a program of the application was executed.
     pub fn app_started(&self) -> bool {
         self.state.get(&0, 0).is_ok_and(|state| state.app != 0)
     }
 
-    /// Whether a process is left in the container's cgroup.
+    /// Returns whether a process is left in the container's cgroup.
     pub fn populated(&self) -> bool {
         self.cgroup().is_some_and(|path| crate::cgroup::populated(&path))
     }
 
-    /// Says that a phase begins.
+    /// Begins a phase.
     ///
     /// # Errors
     /// [`Error::Map`].
@@ -186,7 +160,7 @@ impl Tracer {
         Ok(())
     }
 
-    /// What the application listens on by now (UDP: is bound to).
+    /// Returns the sockets that the application listens on by now (UDP: that are bound).
     pub fn listening(&self) -> Vec<SocketUse> {
         let Ok(slots) = self.slot_keys() else {
             return Vec::new();
@@ -204,7 +178,7 @@ impl Tracer {
             .collect()
     }
 
-    /// The container's cgroup directory, once it was seen.
+    /// Returns the container's cgroup directory, once it was seen.
     pub fn cgroup(&self) -> Option<PathBuf> {
         if let Some(path) = &self.attached {
             return Some(path.clone());
@@ -216,7 +190,7 @@ impl Tracer {
     }
 }
 
-/// How many system calls the native ABI of this machine has names for.
+/// Returns the number of system calls of this machine's native ABI that have a name.
 pub fn known_syscalls() -> u32 {
     table::known()
 }

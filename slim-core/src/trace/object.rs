@@ -13,7 +13,8 @@ const INSTRUCTION: usize = 8;
 const MOVE: u8 = 0xb7;
 /// The same with zeros in the upper half (`BPF_ALU | BPF_MOV | BPF_K`).
 const MOVE_32: u8 = 0xb4;
-/// What tells the loads from memory to a register, of each size (`BPF_LDX | BPF_MEM`), and the bits that tell it.
+/// The opcode of loads from memory to a register, of each size (`BPF_LDX | BPF_MEM`), and the bits that do not depend on the
+/// size.
 const LOAD: u8 = 0x61;
 const LOADS: u8 = 0xe7;
 /// Loads a constant of 64 bits; the only instruction of two (`BPF_LD | BPF_DW | BPF_IMM`).
@@ -25,7 +26,7 @@ pub(super) enum Error {
     /// It is not an ELF file.
     #[error(transparent)]
     Format(#[from] object::Error),
-    /// A member lies further behind the beginning of its structure than an instruction can say.
+    /// A member lies further behind the beginning of its structure than an instruction can hold.
     #[error(
         "a member of this kernel's structures lies {offset} bytes behind their beginning: too far for an instruction"
     )]
@@ -35,13 +36,13 @@ pub(super) enum Error {
     },
 }
 
-/// Which word the number in this instruction stands for.
+/// Returns the position of the word that the number in this instruction stands for.
 fn fixed_word(instruction: &[u8]) -> Option<usize> {
     let immediate = u32::from_ne_bytes(instruction.get(4..8)?.try_into().ok()?);
     (instruction[0] == MOVE && immediate & !0xffff == FIXED).then_some((immediate & 0xffff) as usize)
 }
 
-/// Which word the offset in this instruction stands for.
+/// Returns the position of the word that the offset in this instruction stands for.
 fn member_word(instruction: &[u8]) -> Option<usize> {
     let offset = i16::from_ne_bytes(instruction.get(2..4)?.try_into().ok()?);
     (instruction[0] & LOADS == LOAD && offset < MEMBER + WORDS).then(|| offset.abs_diff(MEMBER).into())
@@ -50,8 +51,8 @@ fn member_word(instruction: &[u8]) -> Option<usize> {
 /// Words of [`Fixed`].
 const WORDS: i16 = (size_of::<Fixed>() / size_of::<u32>()) as i16;
 
-/// Puts the words of `fixed` where numbers stand for them in the instructions of `object`, an ELF file; how many such
-/// numbers there were.
+/// Puts the words of `fixed` where numbers stand for them in the instructions of `object`, an ELF file, and returns the number
+/// of such places.
 pub(super) fn fix(object: &mut [u8], fixed: &Fixed) -> Result<usize, Error> {
     let words = raw::words(fixed);
     let ranges: Vec<_> = object::File::parse(&*object)?
@@ -68,13 +69,13 @@ pub(super) fn fix(object: &mut [u8], fixed: &Fixed) -> Result<usize, Error> {
         else {
             continue;
         };
-        let mut second = false;
+        let mut is_continued = false;
         for instruction in code.chunks_exact_mut(INSTRUCTION) {
-            if second {
-                second = false;
+            if is_continued {
+                is_continued = false;
                 continue;
             }
-            second = instruction[0] == CONSTANT_64;
+            is_continued = instruction[0] == CONSTANT_64;
             if let Some(&word) = fixed_word(instruction).and_then(|at| words.get(at)) {
                 instruction[0] = MOVE_32;
                 instruction[4..].copy_from_slice(&word.to_ne_bytes());

@@ -26,7 +26,7 @@ struct ProgramInfo {
     recursion_misses: u64,
 }
 
-/// Where `recursion_misses` stands; the structure only grows at its end.
+/// The position of `recursion_misses`; the structure only grows at its end.
 const RECURSION_MISSES: usize = 208;
 
 /// `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
@@ -39,7 +39,7 @@ struct InfoByFd {
 
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 
-/// How often a program was not run because it was running already on that CPU.
+/// Returns the number of times that a program was not run because it was running already on that CPU.
 pub(super) fn recursion_misses(program: BorrowedFd<'_>) -> std::io::Result<u64> {
     let mut info = ProgramInfo {
         before: [0; RECURSION_MISSES],

@@ -1,6 +1,6 @@
-//! The sockets that a process has which ran before the tracer was there, as `/proc` tells them.
+//! The sockets that a process has which ran before the tracer was there, from `/proc`.
 //!
-//! Which call made them is not known any more: they count as what such a socket takes at least.
+//! The calls that made them are not known any more: each counts as the fewest that such a socket takes.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -17,8 +17,8 @@ const TCP: u16 = 6;
 const UDP: u16 = 17;
 const DGRAM: u16 = 2;
 
-/// What the process listens on, is bound to and is connected to, one entry for each; empty once it has ended.
-pub(super) fn of_process(pid: u32, program: Option<&RootPath>) -> BTreeSet<SocketUse> {
+/// Returns the sockets that a process listens on, that are bound and that are connected; empty once it has ended.
+pub(super) fn process_sockets(pid: u32, program: Option<&RootPath>) -> BTreeSet<SocketUse> {
     let sockets = Sockets {
         program,
         found: BTreeSet::new(),
@@ -36,7 +36,7 @@ struct Sockets<'a> {
 
 impl Sockets<'_> {
     fn read(mut self, process: &Process) -> Option<BTreeSet<SocketUse>> {
-        let own: BTreeSet<u64> = process
+        let inodes: BTreeSet<u64> = process
             .fd()
             .ok()?
             .flatten()
@@ -52,7 +52,7 @@ impl Sockets<'_> {
             .filter(|entry| entry.state == TcpState::Listen)
             .map(|entry| entry.local_address.port())
             .collect();
-        for entry in tcp.iter().filter(|entry| own.contains(&entry.inode)) {
+        for entry in tcp.iter().filter(|entry| inodes.contains(&entry.inode)) {
             if entry.state == TcpState::Listen {
                 self.internet(SocketAction::Bind, TCP, entry.local_address);
                 self.internet(SocketAction::Listen, TCP, entry.local_address);
@@ -63,7 +63,7 @@ impl Sockets<'_> {
         }
         let udp = [process.udp(), process.udp6()];
         for entry in udp.into_iter().flatten().flatten() {
-            if !own.contains(&entry.inode) {
+            if !inodes.contains(&entry.inode) {
                 continue;
             }
             if entry.remote_address.port() != 0 {
@@ -75,7 +75,7 @@ impl Sockets<'_> {
         for entry in process.unix().ok().into_iter().flatten() {
             // Of a connected one, the path is its listener's.
             if let Some(path) = &entry.path
-                && own.contains(&entry.inode)
+                && inodes.contains(&entry.inode)
                 && entry.state == UnixState::UNCONNECTED
             {
                 let address = encode(path.as_os_str().as_bytes());
@@ -141,7 +141,7 @@ impl Sockets<'_> {
     }
 }
 
-/// A socket's type, as a [`SocketUse`] has it.
+/// Returns the name of a socket's type, as a [`SocketUse`] has it.
 pub(super) fn kind(number: u32) -> String {
     match number {
         1 => "stream".into(),
@@ -170,7 +170,7 @@ mod tests {
         let client = TcpStream::connect(tcp.local_addr().expect("an address")).expect("it connects");
         let (_server, _) = tcp.accept().expect("it accepts");
         let here = std::process::id();
-        let mut found = of_process(here, None);
+        let mut found = process_sockets(here, None);
         let ports = [&tcp.local_addr(), &udp.local_addr()].map(|at| at.as_ref().map_or(0, SocketAddr::port));
         let paths = [&stream, &datagram].map(|path| path.to_string_lossy().into_owned());
         // Other tests are in the same process.

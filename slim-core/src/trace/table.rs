@@ -1,4 +1,5 @@
-//! How system calls name files and sockets: the rows that the program follows, and what its records then mean.
+//! The arguments by which system calls name files and sockets: the rows that the program follows, and the meaning of its
+//! records.
 
 use std::collections::BTreeSet;
 
@@ -8,25 +9,25 @@ use slim_ebpf::{Call, NUMBERS, PROTECTION, X32_BIT, abi, call};
 use super::arch;
 use crate::recording::{Abi, Access};
 
-/// What a call does to the file it names.
+/// The effect of a call on the file that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// The open family: the flags say it.
+    /// The open family: the flags decide it.
     Open,
-    /// Always this.
+    /// The same in every call.
     Fixed(Access),
 }
 
-/// Whether a final symbolic link is followed.
+/// The calls that follow a final symbolic link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Follow {
-    /// Always.
+    /// All.
     Always,
-    /// Never.
+    /// None.
     Never,
-    /// Unless this flag is set.
+    /// Those without this flag.
     Unless(u64),
-    /// Only if this flag is set.
+    /// Those with this flag.
     If(u64),
 }
 
@@ -35,11 +36,11 @@ pub(super) enum Follow {
 pub(super) struct SyscallSpec {
     /// Its name, as libseccomp has it.
     pub(super) name: &'static str,
-    /// What the program is told.
+    /// The row of the program's table.
     pub(super) call: Call,
-    /// What it does to its first path (or descriptor).
+    /// The effect on its first path (or descriptor).
     pub(super) effect: Effect,
-    /// What it does to its second path.
+    /// The effect on its second path.
     pub(super) effect2: Option<Access>,
     /// For its first path; a second one's final link is never followed.
     pub(super) follow: Follow,
@@ -128,7 +129,7 @@ impl SyscallSpec {
         self
     }
 
-    /// What an empty path stands for is known from its opening.
+    /// The file that an empty path stands for was reported when it was opened.
     const fn known(mut self) -> Self {
         self.call.empty = call::KNOWN;
         self
@@ -163,7 +164,7 @@ impl SyscallSpec {
         row
     }
 
-    /// A socket call: the address's argument and that of its length; `local` to have the local address told.
+    /// A socket call: the address's argument and that of its length; `local` to have the local address recorded.
     const fn socket(name: &'static str, kind: u8, address: u8, length: u8, local: u8) -> Self {
         let mut row = Self::new(name, Effect::Fixed(Access::ConnectSocket));
         row.call.kind = kind;
@@ -306,7 +307,7 @@ pub(super) const ROWS: &[SyscallSpec] = &[
     SyscallSpec::argument("prctl", 1, u32::MAX),
 ];
 
-/// The rows by native and compat number, as the program looks them up.
+/// Returns the rows by native and compat number, as the program looks them up.
 pub(super) fn by_number() -> Vec<Option<&'static SyscallSpec>> {
     let mut rows = vec![None; 2 * NUMBERS];
     for row in ROWS {
@@ -323,13 +324,13 @@ pub(super) fn by_number() -> Vec<Option<&'static SyscallSpec>> {
     rows
 }
 
-/// A call's number in an ABI.
+/// Returns a call's number in an ABI.
 pub(super) fn number(name: &str, arch: ScmpArch) -> Option<usize> {
     let call = ScmpSyscall::from_name_by_arch(name, arch).ok()?;
     usize::try_from(i32::from(call)).ok()
 }
 
-/// A call's name, `#N` if libseccomp has none.
+/// Returns a call's name, `#N` if libseccomp has none.
 pub(super) fn name(abi: Abi, number: u32) -> String {
     let (architecture, raw) = match abi {
         Abi::Native => (arch::NATIVE, number),
@@ -342,7 +343,7 @@ pub(super) fn name(abi: Abi, number: u32) -> String {
         .unwrap_or_else(|| format!("#{number}"))
 }
 
-/// The ABI that a code stands for.
+/// Returns the ABI that a code stands for.
 pub(super) fn abi_of(code: u32) -> Abi {
     match code {
         abi::COMPAT => Abi::Compat,
@@ -351,7 +352,7 @@ pub(super) fn abi_of(code: u32) -> Abi {
     }
 }
 
-/// How many system calls of the native ABI have a name.
+/// Returns the number of system calls of the native ABI that have a name.
 pub(super) fn known() -> u32 {
     (0..1024)
         .filter(|&n| !name(Abi::Native, n).starts_with('#'))
@@ -359,7 +360,7 @@ pub(super) fn known() -> u32 {
 }
 
 impl SyscallSpec {
-    /// What was done to the path of this side.
+    /// Returns the accesses to the path of this side.
     pub(super) fn access(&self, side: u32, flags: u64, created: bool) -> BTreeSet<Access> {
         let mut set = BTreeSet::new();
         if side == 1 {
@@ -397,7 +398,7 @@ impl SyscallSpec {
         set
     }
 
-    /// Whether a final link of the path of this side is not followed.
+    /// Returns whether a final link of the path of this side is not followed.
     pub(super) fn stops_at_link(&self, side: u32, flags: u64) -> bool {
         if side == 1 {
             return true;
@@ -444,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_program_notes_is_what_recordings_tell() {
+    fn the_program_counts_the_arguments_that_recordings_have() {
         for row in ROWS {
             let noted = match row.call.kind {
                 call::ARGUMENT => vec![(u32::from(row.call.flags) - 1, row.call.mask)],
@@ -457,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_say_what_an_open_does() {
+    fn flags_decide_the_accesses_of_an_open() {
         let row = ROWS.iter().find(|row| row.name == "openat").unwrap();
         let access = |flags, created| row.access(0, flags, created).into_iter().collect::<Vec<_>>();
         assert_eq!(access(0, false), [Access::Read]);

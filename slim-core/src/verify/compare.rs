@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mask;
 use crate::digest::Digest;
-use crate::recording::{Body, Exchange, ExchangeKind, HttpExchange, SocketAction, SocketUse};
+use crate::recording::{Bodies, Body, Exchange, ExchangeKind, HttpExchange, SocketAction, SocketUse};
 
 /// Answers, and the bytes of their bodies by digest where they are at hand.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Answers {
     /// Questions and answers.
     pub exchanges: Vec<Exchange>,
     /// Bodies.
-    pub bodies: BTreeMap<Digest, Vec<u8>>,
+    pub bodies: Bodies,
 }
 
 /// One part of one answer that is not what the original gave.
@@ -147,7 +147,7 @@ enum Value<'a> {
     Digest(&'a Digest, u64),
 }
 
-fn parts<'a>(exchange: &'a Exchange, bodies: &'a BTreeMap<Digest, Vec<u8>>) -> BTreeMap<String, Value<'a>> {
+fn parts<'a>(exchange: &'a Exchange, bodies: &'a Bodies) -> BTreeMap<String, Value<'a>> {
     let content = |body: &'a Body| match bodies.get(&body.digest) {
         Some(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
         None => Value::Digest(&body.digest, body.size),
@@ -238,6 +238,8 @@ fn shown(original: Option<&Value<'_>>, product: Option<&Value<'_>>) -> (String, 
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::recording::{ExecExchange, Header, HttpResponse, Origin};
 
@@ -277,7 +279,10 @@ mod tests {
             }),
         };
         Answers {
-            bodies: BTreeMap::from([(Digest::of(text.as_bytes()), text.as_bytes().to_vec())]),
+            bodies: BTreeMap::from([(
+                Digest::of(text.as_bytes()),
+                Bytes::copy_from_slice(text.as_bytes()),
+            )]),
             exchanges: vec![exchange],
         }
     }
@@ -347,7 +352,7 @@ mod tests {
     #[test]
     fn a_job_is_its_exit_code_and_output() {
         let job = |code, out: &str| Answers {
-            bodies: BTreeMap::from([(Digest::of(out.as_bytes()), out.as_bytes().to_vec())]),
+            bodies: BTreeMap::from([(Digest::of(out.as_bytes()), Bytes::copy_from_slice(out.as_bytes()))]),
             exchanges: vec![Exchange {
                 sequence: 0,
                 origin: Origin::Default,

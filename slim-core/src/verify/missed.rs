@@ -15,9 +15,9 @@ use crate::plan::tables::Tables;
 use crate::plan::{Plan, capabilities, syscalls};
 use crate::reach;
 use crate::recording::{
-    Actor, CapabilityUse, ContainerFacts, FileUse, Phase, PhaseMark, Purpose, Recording, Run, SyscallUse,
+    Actor, CapabilityUse, ContainerFacts, FileUse, Observed, Phase, PhaseMark, Purpose, Recording, Run,
+    SyscallUse,
 };
-use crate::trace::Observed;
 
 /// One thing that was missed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -169,11 +169,14 @@ fn verification(original: &Run, round: u32) -> Run {
         engine: original.engine.clone(),
         runtime: original.runtime.clone(),
         container: original.container.clone(),
-        phases: vec![PhaseMark {
-            phase: Phase::Verification,
-            at_ms: 0,
-        }],
-        losses: original.losses,
+        observed: Observed {
+            phases: vec![PhaseMark {
+                phase: Phase::Verification,
+                at_ms: 0,
+            }],
+            losses: original.losses,
+            ..Observed::default()
+        },
         ..Run::new(original.image.clone(), &original.reference)
     }
 }

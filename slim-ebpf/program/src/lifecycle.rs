@@ -81,11 +81,11 @@ fn executed(old: u32, binary: u64) -> Option<()> {
     let state = scope::inside(current)?;
     let thread = scope::thread();
     // The executing thread takes the process's id over.
-    if old != thread {
-        if let Some(task) = TASKS.value(old) {
-            let _ = TASKS.insert(thread, task.get(), 0);
-            let _ = TASKS.remove(old);
-        }
+    if old != thread
+        && let Some(task) = TASKS.value(old)
+    {
+        let _ = TASKS.insert(thread, task.get(), 0);
+        let _ = TASKS.remove(old);
     }
     let task = entry(thread)?;
     let before = slot(task);

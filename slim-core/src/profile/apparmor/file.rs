@@ -382,8 +382,8 @@ mod tests {
     fn used(path: &RootPath, access: BTreeSet<Access>) -> FileUse {
         FileUse {
             path: path.clone(),
-            truth: true,
-            asked: None,
+            is_resolved: true,
+            requested_path: None,
             base: None,
             access,
             errors: BTreeSet::new(),

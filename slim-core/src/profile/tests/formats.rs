@@ -460,8 +460,8 @@ fn links_are_followed_to_what_is_written() {
     let (plan, mut recording, mut image) = server();
     let mut run = recording.runs.pop_first().unwrap().1;
     run.files = vec![FileUse {
-        truth: false,
-        asked: Some(RawPath(b"/cache/x".to_vec())),
+        is_resolved: false,
+        requested_path: Some(RawPath(b"/cache/x".to_vec())),
         ..used(b"/cache/x", &[Access::Create])
     }];
     recording.insert(run).unwrap();

@@ -738,8 +738,8 @@ mod apparmor_profile {
     pub(super) fn used(path: &[u8], access: &[Access]) -> FileUse {
         FileUse {
             path: RootPath::new(path),
-            truth: true,
-            asked: None,
+            is_resolved: true,
+            requested_path: None,
             base: None,
             access: access.iter().copied().collect(),
             errors: BTreeSet::new(),
@@ -779,8 +779,8 @@ mod apparmor_profile {
                 mount("/proc", MountKind::System),
             ];
             let mut asked = used(b"/bin/sh", &[Access::Execute]);
-            asked.truth = false;
-            asked.asked = Some(RawPath(b"/bin/sh".to_vec()));
+            asked.is_resolved = false;
+            asked.requested_path = Some(RawPath(b"/bin/sh".to_vec()));
             let mut runtime = used(b"/etc/passwd", &[Access::Read]);
             runtime.actor = Actor::Runtime;
             run.files = vec![

@@ -163,8 +163,8 @@ pub fn missed<'a>(
 fn executed_file(path: &RootPath, access: Access, phase: Phase) -> FileUse {
     FileUse {
         path: path.clone(),
-        truth: false,
-        asked: None,
+        is_resolved: false,
+        requested_path: None,
         base: None,
         access: BTreeSet::from([access]),
         errors: BTreeSet::new(),
@@ -227,7 +227,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn observe(&self, seen: &mut Seen) {
         let asked = requested_path(self.file, self.rootfs);
-        if !self.file.truth {
+        if !self.file.is_resolved {
             let resolved =
                 asked.unwrap_or_else(|| self.rootfs.resolve(&self.file.path, !self.file.no_follow));
             let end = self.keep(&resolved.path, resolved.outcome != Outcome::TooManyLinks, seen);
@@ -257,7 +257,7 @@ impl Look<'_> {
             self.file.phase,
             self.run.clone(),
             self.file.program.clone(),
-            self.file.asked.as_ref().filter(differs).cloned(),
+            self.file.requested_path.as_ref().filter(differs).cloned(),
         );
         let (access, errors) = seen
             .files
@@ -273,14 +273,16 @@ impl Look<'_> {
     /// Returns the path that is kept for `path`: itself, the mount point above it, or the nearest directory that is
     /// there.
     fn kept_path(&self, path: &RootPath) -> Option<RootPath> {
-        let FileUse { truth, on_root, .. } = *self.file;
-        if !(truth && on_root) {
+        let FileUse {
+            is_resolved, on_root, ..
+        } = *self.file;
+        if !(is_resolved && on_root) {
             if let Some(mount) = self.mounts.hides(path) {
                 return self.rootfs.get(mount).map(|_| mount.clone());
             }
             let volume = self.mounts.covers(path).is_some();
             // A mount that is not listed hides the image; so does the host's own root, which a runtime leaves.
-            if !on_root && !volume && (truth || self.file.actor == Actor::Runtime) {
+            if !on_root && !volume && (is_resolved || self.file.actor == Actor::Runtime) {
                 return self
                     .nearest(path)
                     .filter(|path| self.rootfs.get(path).is_some_and(|e| e.is_dir()));
