@@ -561,8 +561,8 @@ pub(crate) struct Subject {
     #[arg(value_name = "COMMAND", last = true)]
     pub(crate) command: Vec<String>,
     /// When to pull the image
-    #[arg(long, value_enum, default_value_t = PullWhen::Missing, env = "SLIM_PULL")]
-    pub(crate) pull: PullWhen,
+    #[arg(long, value_enum, default_value_t, env = "SLIM_PULL")]
+    pub(crate) pull: Pull,
     /// Where the results go [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
@@ -576,30 +576,13 @@ impl Subject {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PullWhen {
-    Missing,
-    Always,
-    Never,
-}
-
-impl From<PullWhen> for Pull {
-    fn from(when: PullWhen) -> Self {
-        match when {
-            PullWhen::Missing => Self::Missing,
-            PullWhen::Always => Self::Always,
-            PullWhen::Never => Self::Never,
-        }
-    }
-}
-
 /// How the app is exercised.
 #[derive(Debug, Args)]
 #[command(next_help_heading = PROBE)]
 pub(crate) struct Probe {
     /// How the app is exercised
-    #[arg(long, value_enum, default_value_t = ProbeMode::Auto, env = "SLIM_PROBE")]
-    probe: ProbeMode,
+    #[arg(long, value_enum, default_value_t, env = "SLIM_PROBE")]
+    probe: probe::Mode,
     /// A port to probe, beside those that are exposed, published or seen listening; may be repeated
     #[arg(long, value_name = "PORT", env = "SLIM_PORT")]
     port: Vec<u16>,
@@ -660,16 +643,6 @@ impl Probe {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProbeMode {
-    /// HTTP, HTTPS or TCP on every port; a job where nothing listens
-    Auto,
-    Http,
-    Tcp,
-    Exec,
-    None,
-}
-
 /// The tracer's sizes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tracer")]
@@ -698,8 +671,8 @@ impl Tracer {
 #[command(next_help_heading = "Profiles")]
 pub(crate) struct Profiles {
     /// What the kernel does about what the AppArmor profile does not allow
-    #[arg(long, value_enum, default_value_t = ApparmorMode::Enforce, env = "SLIM_APPARMOR_MODE")]
-    apparmor_mode: ApparmorMode,
+    #[arg(long, value_enum, default_value_t, env = "SLIM_APPARMOR_MODE")]
+    apparmor_mode: profile::AppArmorMode,
     /// How far above the measured peaks limits of resources are, in percent of the peaks
     #[arg(long, value_name = "PERCENT", default_value_t = 50, env = "SLIM_HEADROOM")]
     headroom: u32,
@@ -708,8 +681,8 @@ pub(crate) struct Profiles {
     #[arg(long, value_name = "FILE", env = "SLIM_RUNTIME_CALLS")]
     runtime_calls: Vec<PathBuf>,
     /// What the kernel does about system calls that the seccomp profile does not allow
-    #[arg(long, value_enum, default_value_t = SeccompMode::Enforce, env = "SLIM_SECCOMP_MODE")]
-    seccomp_mode: SeccompMode,
+    #[arg(long, value_enum, default_value_t, env = "SLIM_SECCOMP_MODE")]
+    seccomp_mode: profile::seccomp::Mode,
     /// Allow socket, ioctl, prctl, personality, clone, mmap and mprotect only as they were seen, where that is known
     /// (families, requests, options, flags; never writable code)
     #[arg(long, env = "SLIM_SECCOMP_ARGS")]
@@ -720,27 +693,11 @@ pub(crate) struct Profiles {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SeccompMode {
-    /// Refuse them
-    Enforce,
-    /// Log them, and allow those that the recorded container was allowed (--seccomp-args counts for nothing then)
-    Log,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arch {
     #[value(alias = "x86_64")]
     Amd64,
     #[value(alias = "aarch64")]
     Arm64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ApparmorMode {
-    /// Refuse it
-    Enforce,
-    /// Log it
-    Complain,
 }
 
 impl Profiles {
@@ -774,17 +731,11 @@ impl Profiles {
     pub(crate) fn options(&self, global: &Global) -> profile::Options {
         profile::Options {
             formats: global.profiles(),
-            apparmor_mode: match self.apparmor_mode {
-                ApparmorMode::Enforce => profile::AppArmorMode::Enforce,
-                ApparmorMode::Complain => profile::AppArmorMode::Complain,
-            },
+            apparmor_mode: self.apparmor_mode,
             headroom: self.headroom,
             seccomp: profile::seccomp::Options {
                 arguments: self.seccomp_args,
-                mode: match self.seccomp_mode {
-                    SeccompMode::Enforce => profile::seccomp::Mode::Enforce,
-                    SeccompMode::Log => profile::seccomp::Mode::Log,
-                },
+                mode: self.seccomp_mode,
             },
         }
     }
@@ -795,8 +746,8 @@ impl Profiles {
 #[command(next_help_heading = "Product")]
 pub(crate) struct Product {
     /// How much is kept beyond what was observed
-    #[arg(long, value_enum, default_value_t = KeepLevel::Closure, env = "SLIM_KEEP")]
-    keep: KeepLevel,
+    #[arg(long, value_enum, default_value_t, env = "SLIM_KEEP")]
+    keep: reach::Keep,
     /// Keep this path too (a directory with everything below it; * ? [] {} as in a shell); may be repeated
     #[arg(long, value_name = "PATH", env = "SLIM_INCLUDE")]
     include: Vec<String>,
@@ -813,18 +764,18 @@ pub(crate) struct Product {
     #[arg(long, value_name = "NAME", env = "SLIM_KEEP_PACKAGE")]
     keep_package: Vec<String>,
     /// How many files a directory of the application's own may hold to be kept whole
-    #[arg(long, value_name = "N", default_value_t = 2000, env = "SLIM_OWN_FILES")]
+    #[arg(long, value_name = "N", default_value_t = reach::Limits::default().own_files, env = "SLIM_OWN_FILES")]
     own_files: u64,
     /// How many bytes a directory of the application's own may hold to be kept whole
     #[arg(
         long,
         value_name = "BYTES",
-        default_value_t = 20_000_000,
+        default_value_t = reach::Limits::default().own_bytes,
         env = "SLIM_OWN_BYTES"
     )]
     own_bytes: u64,
     /// How many entries a directory that the app listed may have to be kept whole, if it is not the application's own
-    #[arg(long, value_name = "N", default_value_t = 50, env = "SLIM_LISTED_FILES")]
+    #[arg(long, value_name = "N", default_value_t = reach::Limits::default().listed_files, env = "SLIM_LISTED_FILES")]
     listed_files: u64,
     /// Edit the slim image's config with a Dockerfile instruction, as docker commit does; may be repeated
     #[arg(long, value_name = "INSTRUCTION", env = "SLIM_CHANGE")]
@@ -845,11 +796,7 @@ impl Product {
             );
         }
         Ok(reach::Options {
-            keep: match self.keep {
-                KeepLevel::Observed => reach::Keep::Observed,
-                KeepLevel::Closure => reach::Keep::Closure,
-                KeepLevel::Package => reach::Keep::Package,
-            },
+            keep: self.keep,
             include,
             exclude: self.exclude.clone(),
             include_shell: self.include_shell,
@@ -867,16 +814,6 @@ impl Product {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KeepLevel {
-    /// What was seen, and what that needs to start
-    Observed,
-    /// Also what the kept things may come to need: modules, plug-ins, data, the application's own directories
-    Closure,
-    /// Also the whole of every package that something kept belongs to
-    Package,
-}
-
 /// How to record, from the flags.
 pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions> {
     let Observe {
@@ -888,13 +825,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
     Ok(RecordOptions {
         container: container_spec(container, &subject.command)?,
         probe: probe::Options {
-            mode: match probe.probe {
-                ProbeMode::Auto => probe::Mode::Auto,
-                ProbeMode::Http => probe::Mode::Http,
-                ProbeMode::Tcp => probe::Mode::Tcp,
-                ProbeMode::Exec => probe::Mode::Exec,
-                ProbeMode::None => probe::Mode::None,
-            },
+            mode: probe.probe,
             ports: probe.port.clone(),
             end: probe.end(),
             readiness_deadline: probe.ready_timeout,

@@ -6,6 +6,7 @@
 mod exact;
 mod product;
 mod recorded;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 
 pub use exact::assert_exact;
 pub use product::{Product, answers, build_sample};
-pub use recorded::recorded;
+pub use recorded::{planned, recorded};
+pub use snapshot::{Context, shown};
 
 /// The built program `slim`, which `cargo build -p slim-cli` puts beside the tests' own directory.
 ///

@@ -119,7 +119,7 @@ async fn run(global: &Global, mut order: Order<'_>) -> anyhow::Result<()> {
         .map(|options| (options, pipeline::load(options.trace)));
     let session = Session::new(&engine, &stop, &progress);
 
-    let image = pipeline::image(session, subject.image(), subject.pull.into()).await?;
+    let image = pipeline::image(session, subject.image(), subject.pull).await?;
     let mut seen = Seen::before(&image, &order)?;
     if let Some((options, loading)) = record {
         let recorded = recorded(session, &image, options, loading, &output).await?;

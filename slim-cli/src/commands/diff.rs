@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use slim_core::recording::Recording;
 use slim_core::report::{self, ChangeKind, Side};
 
-use super::{Gate, json};
+use super::{Outcome, json};
 use crate::args::{Diff, Global, Results};
 
 pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
@@ -28,7 +28,7 @@ pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
         .filter(|kind| failing.iter().any(|change| change.kind == *kind))
         .map(ChangeKind::name)
         .collect();
-    Err(Gate(format!(
+    Err(Outcome::Gate(format!(
         "{} changes that --fail-on names: {}",
         failing.len(),
         kinds.join(", ")

@@ -5,7 +5,7 @@ use slim_core::engine::Engine as _;
 use slim_core::engine::docker::Docker;
 use slim_core::trace;
 
-use super::CannotTrace;
+use super::Outcome;
 use crate::args::{Global, Results};
 use crate::progress::paint;
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
     if can_trace {
         Ok(())
     } else {
-        Err(CannotTrace.into())
+        Err(Outcome::CannotTrace.into())
     }
 }
 

@@ -30,7 +30,7 @@ async fn record(global: &Global, args: &Observe, key: Option<SigningKey>) -> any
     let engine = connect(global).await?;
     let session = Session::new(&engine, &stop, &progress);
 
-    let image = pipeline::image(session, args.subject.image(), args.subject.pull.into()).await?;
+    let image = pipeline::image(session, args.subject.image(), args.subject.pull).await?;
     let recorded = recorded(session, &image, &options, loading, &output).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);

@@ -51,6 +51,7 @@ pub use transcript::Unrecorded;
 
 /// The kind of probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Mode {
     /// HTTP, HTTPS or TCP, as each port speaks; a container that listens nowhere is a job.
     #[default]
@@ -61,7 +62,7 @@ pub enum Mode {
     Tcp,
     /// A command run in the container.
     Exec,
-    /// None: the container is observed until [`End`], which must be another than [`End::ProbeDone`].
+    /// None; the container is observed until --for, --until-exit or --until-interrupt ends it.
     None,
 }
 

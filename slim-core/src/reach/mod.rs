@@ -63,6 +63,7 @@ use programs::Environment;
 
 /// How much is kept beyond what was observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Keep {
     /// What was observed, and what that needs to start: links, loaders, libraries, interpreters.
     Observed,
