@@ -30,6 +30,8 @@ mod requests;
 mod session;
 mod site;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod transcript;
 
 use std::collections::BTreeMap;
