@@ -26,7 +26,7 @@ mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// The product did not behave as the original.
     pub(crate) const DIFFERS: u8 = 3;
-    /// What a gate is there to find was found.
+    /// A gate found what it is there to find.
     pub(crate) const GATE: u8 = 4;
     /// This machine cannot trace.
     pub(crate) const CANNOT_TRACE: u8 = 5;

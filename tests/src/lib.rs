@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: the built program, a real engine, and guards that leave nothing behind.
+//! Shared by the end-to-end tests: the built program, a real engine, and guards that leave nothing behind.
 //!
 //! Everything here panics with a sentence that says what is missing, because that is how a test says so: a test that
 //! cannot run on a machine fails there, it does not pass in silence. `cargo xtask test` prepares what they need.
@@ -41,7 +41,7 @@ pub fn slim() -> Command {
     command
 }
 
-/// Where the program `slim` is; see [`slim`].
+/// Returns the path of the program `slim`; see [`slim`].
 ///
 /// # Panics
 ///
@@ -166,7 +166,7 @@ pub fn docker(args: &[&str]) -> String {
 ///
 /// # Errors
 ///
-/// What the command wrote to stderr.
+/// The command's stderr.
 pub fn try_docker(args: &[&str]) -> Result<String, String> {
     let output = Command::new(docker_client())
         .args(args)
@@ -324,7 +324,7 @@ impl Container {
         &self.name
     }
 
-    /// What `docker inspect --format FORMAT` says of it.
+    /// Returns what `docker inspect --format FORMAT` prints for it.
     ///
     /// # Panics
     ///
@@ -350,7 +350,7 @@ impl Container {
         SocketAddr::new(address, port)
     }
 
-    /// What it wrote to stdout and stderr.
+    /// Returns its stdout and stderr.
     ///
     /// # Panics
     ///

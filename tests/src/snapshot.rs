@@ -16,7 +16,7 @@ pub struct Context {
     filters: Vec<(String, String)>,
 }
 
-/// What differs between runs and machines: pattern, replacement.
+/// Differences between runs and machines: pattern, replacement.
 const FILTERS: [(&str, &str); 5] = [
     (r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]"),
     (r"\b[0-9a-f]{64}\b", "[ID]"),
@@ -25,7 +25,7 @@ const FILTERS: [(&str, &str); 5] = [
     (r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z", "[DATE]"),
 ];
 
-/// What differs besides where containers run: figures, what the engine and the host are.
+/// Further differences where containers run: figures, engine and host.
 const ENGINE: [(&str, &str); 7] = [
     (r"\b\d[\d,.]* (?:bytes|[kMG]?B)\b", "[SIZE]"),
     (r"\b\d[\d,.]* ?(?:ms|s)\b", "[TIME]"),

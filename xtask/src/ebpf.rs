@@ -16,7 +16,7 @@ use crate::sh;
 const OBJECT: &str = "slim-ebpf/slim.bpf.o";
 const ABOUT: &str = "slim-ebpf/slim.bpf.txt";
 
-/// What the object is made from: the program's crate, and the types it shares.
+/// The sources of the object: the program's crate, and the types it shares.
 const SOURCES: &[&str] = &[
     "slim-ebpf/src",
     "slim-ebpf/program/src",
@@ -134,7 +134,7 @@ fn build(toolchain: &mut Toolchain) -> Result<PathBuf> {
 }
 
 /// Finds Debian's compiler with its core for BPF, or rustup's nightly with the sources of core.
-/// Whether this machine has what compiles for BPF.
+/// Returns whether this machine can compile for BPF.
 pub(crate) fn is_possible() -> bool {
     toolchain().is_ok()
 }

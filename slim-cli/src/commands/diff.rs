@@ -36,7 +36,7 @@ pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
     .into())
 }
 
-/// What a path names: an output directory, a plan, a recording, or a seccomp profile.
+/// Reads what a path names: an output directory, a plan, a recording, or a seccomp profile.
 fn side(path: &Path) -> anyhow::Result<Side> {
     let name = path.display().to_string();
     if path.is_dir() {

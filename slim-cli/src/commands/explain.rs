@@ -6,7 +6,7 @@ use slim_core::report;
 use super::json;
 use crate::args::{Explain, Global, Results};
 
-/// As many packages and directories as a person looks at.
+/// Number of packages and directories that are listed for people.
 const REMOVED_LINES: usize = 20;
 
 pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {

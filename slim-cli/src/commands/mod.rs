@@ -128,7 +128,7 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
-/// Whether whoever started this process has SIGHUP ignored: bit 0 of `SigIgn` in `/proc/self/status` (proc_pid_status(5)).
+/// Returns whether SIGHUP was ignored when this process was started: bit 0 of `SigIgn` in `/proc/self/status` (proc_pid_status(5)).
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -168,7 +168,7 @@ fn open_output(
     Output::open(&directory.cloned().unwrap_or_else(default), global.output_mode)
 }
 
-/// What in a recording from a file is not allowed, if it is not signed.
+/// Fails if a recording from a file needs privileges that are not allowed, unless it is signed.
 fn check_recorded(
     recording: &Recording,
     engine: &Docker,

@@ -63,7 +63,7 @@ async fn attach(
     print(global, &path, &run, &[])
 }
 
-/// What is to be attached to, and the name of its image.
+/// Returns the subject to attach to, and the name of its image.
 async fn find(engine: &Docker, to: Attachment<'_>) -> Result<(Running, String), pipeline::Error> {
     match to {
         Attachment::Container(name) => {

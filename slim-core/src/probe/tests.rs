@@ -149,7 +149,7 @@ impl Target for Local {
     }
 }
 
-/// What a test's server answers: all of an answer for a request's head and body; nothing closes the connection.
+/// Returns all of a server's answer for a request's head and body; none closes the connection.
 type Answers = Arc<dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync>;
 
 fn answer(status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
