@@ -54,10 +54,10 @@ impl<'a> Exact<'a> {
 
     /// The profile's answer to a call of the machine's own ABI.
     fn given(&self, name: &str, args: &Args) -> Answer {
-        self.of(&self.given, name, args)
+        self.answer_by(&self.given, name, args)
     }
 
-    fn of(&self, filter: &Simulator, name: &str, args: &Args) -> Answer {
+    fn answer_by(&self, filter: &Simulator, name: &str, args: &Args) -> Answer {
         filter
             .call(self.machine, Abi::Native, name, args)
             .unwrap_or_else(|error| panic!("{error}"))
@@ -71,7 +71,10 @@ impl<'a> Exact<'a> {
 
     /// The answers of the containers' filters.
     fn own(&self, name: &str, args: &Args) -> BTreeSet<Answer> {
-        let of = |own: &Option<Simulator>| own.as_ref().map_or(Answer::Allow, |own| self.of(own, name, args));
+        let of = |own: &Option<Simulator>| {
+            own.as_ref()
+                .map_or(Answer::Allow, |own| self.answer_by(own, name, args))
+        };
         self.own.iter().map(of).collect()
     }
 
