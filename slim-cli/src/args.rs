@@ -32,7 +32,7 @@ pub(crate) struct Cli {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// How results are printed on standard output; and, where profiles are made, a format to write them in beside the
+    /// The form of the results on standard output; and, where profiles are made, a format to write them in beside the
     /// usual ones (see --list-formats); may be repeated
     #[arg(
         long,
@@ -69,10 +69,10 @@ fn output_mode(text: &str) -> Result<OutputMode, String> {
     mode.ok_or_else(|| format!("{text:?} is none of 600, 640 and 644"))
 }
 
-/// What `--format` names.
+/// A value of `--format`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// How results are printed.
+    /// The form of the results.
     Results(Results),
     /// A SARIF log of what changed.
     Sarif,
@@ -80,7 +80,7 @@ pub(crate) enum Format {
     Profile(String),
 }
 
-/// How results are printed.
+/// The form of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Results {
     /// For people.
@@ -108,14 +108,14 @@ fn formats() -> impl TypedValueParser<Value = Format> {
 }
 
 impl Command {
-    /// Whether it makes profiles.
+    /// Returns whether it makes profiles.
     pub(crate) fn makes_profiles(&self) -> bool {
         matches!(self, Self::Build(_) | Self::Profile(_) | Self::Generate(_))
     }
 }
 
 impl Global {
-    /// How results are printed: the last word on it counts.
+    /// Returns the form of the results: the last one that is named.
     pub(crate) fn results(&self) -> Results {
         let mut results = self.format.iter().filter_map(|format| match format {
             Format::Results(results) => Some(*results),
@@ -133,7 +133,7 @@ impl Global {
         profiles.collect()
     }
 
-    /// Whether a SARIF log is asked for.
+    /// Returns whether a SARIF log is requested.
     pub(crate) fn sarif(&self) -> bool {
         self.format.contains(&Format::Sarif)
     }
@@ -228,7 +228,7 @@ impl Signed {
     }
 }
 
-/// What recordings may ask for.
+/// The privileges that recordings may have.
 #[derive(Debug, Args)]
 #[command(next_help_heading = RECORDINGS)]
 pub(crate) struct Trust {
@@ -265,21 +265,21 @@ impl Sign {
     }
 }
 
-/// How the product is run before it is called good.
+/// The verification of the product.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Verification")]
 pub(crate) struct Verify {
     /// Do not run the product
     #[arg(long, env = "SLIM_NO_VERIFY")]
     no_verify: bool,
-    /// How many times what the product missed is added and it is run again
+    /// Number of times that what the product missed is added and it is run again
     #[arg(long, value_name = "ROUNDS", default_value_t = 3, env = "SLIM_HEAL")]
     heal: u32,
     #[command(flatten)]
     checks: Checks,
 }
 
-/// What a product is put through.
+/// The checks of a product.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Verification")]
 pub(crate) struct Checks {
@@ -289,10 +289,10 @@ pub(crate) struct Checks {
     /// Run the product under this user id with group 0, too
     #[arg(long, value_name = "UID", env = "SLIM_VERIFY_USER")]
     verify_user: Option<u32>,
-    /// How often the product is started
+    /// Number of times that the product is started
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), env = "SLIM_VERIFY_TIMES")]
     verify_times: u32,
-    /// What must pass besides image, seccomp and capabilities: read-only, arbitrary-uid, apparmor
+    /// Aspects that must pass besides image, seccomp and capabilities: read-only, arbitrary-uid, apparmor
     #[arg(long, value_name = "ASPECT", value_delimiter = ',', value_parser = aspect, env = "SLIM_REQUIRE")]
     require: Vec<Aspect>,
 }
@@ -317,7 +317,7 @@ impl Checks {
 }
 
 impl Verify {
-    /// How to verify; none to do without it.
+    /// Returns the options of the verification; none to do without it.
     pub(crate) fn options(&self, trace: trace::Options, tag_unverified: bool) -> Option<VerifyOptions> {
         (!self.no_verify).then(|| VerifyOptions {
             heal: self.heal,
@@ -381,7 +381,7 @@ pub(crate) struct Check {
 const CONTAINER: &str = slim_core::spec::HEADING;
 const PROBE: &str = "Probe";
 
-/// What every command that records has.
+/// The flags of every command that records.
 #[derive(Debug, Args)]
 pub(crate) struct Observe {
     #[command(flatten)]
@@ -411,14 +411,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// What is to be attached to; none where a container is to be started.
+    /// Returns the subject to attach to; none where a container is to be started.
     pub(crate) fn attach_to(&self) -> Option<Attachment<'_>> {
         // An image on the command line wins over what slim.toml attaches to.
         self.observe.subject.image.is_none().then(|| self.attach.to())?
     }
 }
 
-/// What runs already.
+/// A subject that runs already.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Attaching (nothing is started, stopped or executed)")]
 struct Attach {
@@ -439,7 +439,7 @@ struct Attach {
     image: Option<String>,
 }
 
-/// What is to be attached to.
+/// The subject to attach to.
 #[derive(Debug)]
 pub(crate) enum Attachment<'a> {
     /// A container, by name or id.
@@ -449,7 +449,7 @@ pub(crate) enum Attachment<'a> {
 }
 
 impl Attach {
-    /// What is to be attached to, if anything.
+    /// Returns the subject to attach to, if one is named.
     fn to(&self) -> Option<Attachment<'_>> {
         let cgroup = || {
             // One requires the other.
@@ -500,7 +500,7 @@ pub(crate) struct Generate {
     pub(crate) product: Product,
     #[command(flatten)]
     pub(crate) profiles: Profiles,
-    /// Where the results go [default: slim-out/IMAGE]
+    /// The directory for the results [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
@@ -512,7 +512,7 @@ pub(crate) struct Merge {
     /// Recordings, or directories that hold a recording.json
     #[arg(value_name = "RECORDING", required = true)]
     pub(crate) recordings: Vec<PathBuf>,
-    /// Where the united recording.json and its exchanges go [default: slim-out/IMAGE]
+    /// The directory for the united recording.json and its exchanges [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
@@ -565,9 +565,9 @@ pub(crate) struct Subject {
     #[arg(value_name = "COMMAND", last = true)]
     pub(crate) command: Vec<String>,
     /// When to pull the image
-    #[arg(long, value_enum, default_value_t = PullWhen::Missing, env = "SLIM_PULL")]
-    pub(crate) pull: PullWhen,
-    /// Where the results go [default: slim-out/IMAGE]
+    #[arg(long, value_enum, default_value_t, env = "SLIM_PULL")]
+    pub(crate) pull: Pull,
+    /// The directory for the results [default: slim-out/IMAGE]
     #[arg(long, short, value_name = "DIR", env = "SLIM_OUTPUT")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -580,30 +580,13 @@ impl Subject {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PullWhen {
-    Missing,
-    Always,
-    Never,
-}
-
-impl From<PullWhen> for Pull {
-    fn from(when: PullWhen) -> Self {
-        match when {
-            PullWhen::Missing => Self::Missing,
-            PullWhen::Always => Self::Always,
-            PullWhen::Never => Self::Never,
-        }
-    }
-}
-
-/// How the app is exercised.
+/// The flags of the probe.
 #[derive(Debug, Args)]
 #[command(next_help_heading = PROBE)]
 pub(crate) struct Probe {
-    /// How the app is exercised
-    #[arg(long, value_enum, default_value_t = ProbeMode::Auto, env = "SLIM_PROBE")]
-    probe: ProbeMode,
+    /// The way the app is exercised
+    #[arg(long, value_enum, default_value_t, env = "SLIM_PROBE")]
+    probe: probe::Mode,
     /// A port to probe, beside those that are exposed, published or seen listening; may be repeated
     #[arg(long, value_name = "PORT", env = "SLIM_PORT")]
     port: Vec<u16>,
@@ -616,10 +599,10 @@ pub(crate) struct Probe {
     /// Record until Ctrl-C
     #[arg(long, env = "SLIM_UNTIL_INTERRUPT")]
     until_interrupt: bool,
-    /// How long the app may take to answer
+    /// The time that the app may take to answer
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, env = "SLIM_READY_TIMEOUT")]
     ready_timeout: Duration,
-    /// How long a job, a command, a crawl or an API walk may take
+    /// The time that a job, a command, a crawl or an API walk may take
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, env = "SLIM_JOB_TIMEOUT")]
     job_timeout: Duration,
     /// The exit code that a job or an exec probe must have
@@ -634,19 +617,19 @@ pub(crate) struct Probe {
     /// An OpenAPI 3 or Swagger 2 description to walk: a file, or a path that the app serves
     #[arg(long, value_name = "FILE|PATH", env = "SLIM_PROBE_OPENAPI")]
     probe_openapi: Option<String>,
-    /// How many links deep the crawl goes
+    /// Number of links from / to the farthest page of the crawl
     #[arg(long, value_name = "N", default_value_t = probe::Options::CRAWL_DEPTH, env = "SLIM_CRAWL_DEPTH")]
     crawl_depth: u32,
-    /// How many pages the crawl asks for
+    /// Number of pages that the crawl requests
     #[arg(long, value_name = "N", default_value_t = probe::Options::CRAWL_PAGES, env = "SLIM_CRAWL_PAGES")]
     crawl_pages: u32,
-    /// What to send to a TCP port
+    /// The text to send to a TCP port
     #[arg(long, value_name = "TEXT", env = "SLIM_TCP_SEND")]
     tcp_send: Option<String>,
     /// The command of the exec probe, in words as a shell splits them
     #[arg(long, value_name = "COMMAND", env = "SLIM_EXEC")]
     exec: Option<String>,
-    /// How many seconds the container may take to stop before it is killed
+    /// Seconds that the container may take to stop before it is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 1, env = "SLIM_STOP_TIMEOUT")]
     stop_timeout: u32,
 }
@@ -664,16 +647,6 @@ impl Probe {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProbeMode {
-    /// HTTP, HTTPS or TCP on every port; a job where nothing listens
-    Auto,
-    Http,
-    Tcp,
-    Exec,
-    None,
-}
-
 /// The tracer's sizes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tracer")]
@@ -681,7 +654,7 @@ pub(crate) struct Tracer {
     /// The ring buffer between kernel and slim, in bytes (a power of two)
     #[arg(long, value_name = "BYTES", env = "SLIM_RING_SIZE")]
     ring_size: Option<u32>,
-    /// How many distinct files, sockets and programs the kernel side can hold
+    /// Number of distinct files, sockets and programs that the kernel side can hold
     #[arg(long, value_name = "ENTRIES", env = "SLIM_MAP_SIZE")]
     map_size: Option<u32>,
 }
@@ -697,23 +670,23 @@ impl Tracer {
     }
 }
 
-/// How the profiles are written.
+/// The flags of profiles.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Profiles")]
 pub(crate) struct Profiles {
-    /// What the kernel does about what the AppArmor profile does not allow
-    #[arg(long, value_enum, default_value_t = ApparmorMode::Enforce, env = "SLIM_APPARMOR_MODE")]
-    apparmor_mode: ApparmorMode,
-    /// How far above the measured peaks limits of resources are, in percent of the peaks
+    /// The kernel's answer to what the AppArmor profile does not allow
+    #[arg(long, value_enum, default_value_t, env = "SLIM_APPARMOR_MODE")]
+    apparmor_mode: profile::AppArmorMode,
+    /// Distance of resource limits above the measured peaks, in percent of the peaks
     #[arg(long, value_name = "PERCENT", default_value_t = 50, env = "SLIM_HEADROOM")]
     headroom: u32,
-    /// What the container runtime calls after it has loaded the filter, in place of the built-in tables for runc and
+    /// Calls of the container runtime after it has loaded the filter, in place of the built-in tables for runc and
     /// crun (profiles/runtime has their form); may be repeated
     #[arg(long, value_name = "FILE", env = "SLIM_RUNTIME_CALLS")]
     runtime_calls: Vec<PathBuf>,
-    /// What the kernel does about system calls that the seccomp profile does not allow
-    #[arg(long, value_enum, default_value_t = SeccompMode::Enforce, env = "SLIM_SECCOMP_MODE")]
-    seccomp_mode: SeccompMode,
+    /// The kernel's answer to system calls that the seccomp profile does not allow
+    #[arg(long, value_enum, default_value_t, env = "SLIM_SECCOMP_MODE")]
+    seccomp_mode: profile::seccomp::Mode,
     /// Allow socket, ioctl, prctl, personality, clone, mmap and mprotect only as they were seen, where that is known
     /// (families, requests, options, flags; never writable code)
     #[arg(long, env = "SLIM_SECCOMP_ARGS")]
@@ -724,27 +697,11 @@ pub(crate) struct Profiles {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SeccompMode {
-    /// Refuse them
-    Enforce,
-    /// Log them, and allow those that the recorded container was allowed (--seccomp-args counts for nothing then)
-    Log,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arch {
     #[value(alias = "x86_64")]
     Amd64,
     #[value(alias = "aarch64")]
     Arm64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ApparmorMode {
-    /// Refuse it
-    Enforce,
-    /// Log it
-    Complain,
 }
 
 impl Profiles {
@@ -774,33 +731,27 @@ impl Profiles {
         Some(machine.uname().to_owned())
     }
 
-    /// How profiles are written; which ones, `--format` says.
+    /// Returns the options of profiles, in the formats of `--format`.
     pub(crate) fn options(&self, global: &Global) -> profile::Options {
         profile::Options {
             formats: global.profiles(),
-            apparmor_mode: match self.apparmor_mode {
-                ApparmorMode::Enforce => profile::AppArmorMode::Enforce,
-                ApparmorMode::Complain => profile::AppArmorMode::Complain,
-            },
+            apparmor_mode: self.apparmor_mode,
             headroom: self.headroom,
             seccomp: profile::seccomp::Options {
                 arguments: self.seccomp_args,
-                mode: match self.seccomp_mode {
-                    SeccompMode::Enforce => profile::seccomp::Mode::Enforce,
-                    SeccompMode::Log => profile::seccomp::Mode::Log,
-                },
+                mode: self.seccomp_mode,
             },
         }
     }
 }
 
-/// What the product holds.
+/// The flags about the content of the product.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Product")]
 pub(crate) struct Product {
-    /// How much is kept beyond what was observed
-    #[arg(long, value_enum, default_value_t = KeepLevel::Closure, env = "SLIM_KEEP")]
-    keep: KeepLevel,
+    /// The extent of what is kept beyond what was observed
+    #[arg(long, value_enum, default_value_t, env = "SLIM_KEEP")]
+    keep: reach::Keep,
     /// Keep this path too (a directory with everything below it; * ? [] {} as in a shell); may be repeated
     #[arg(long, value_name = "PATH", env = "SLIM_INCLUDE")]
     include: Vec<String>,
@@ -816,19 +767,19 @@ pub(crate) struct Product {
     /// Keep the whole of this package of the distribution; may be repeated
     #[arg(long, value_name = "NAME", env = "SLIM_KEEP_PACKAGE")]
     keep_package: Vec<String>,
-    /// How many files a directory of the application's own may hold to be kept whole
-    #[arg(long, value_name = "N", default_value_t = 2000, env = "SLIM_OWN_FILES")]
+    /// Number of files that a directory of the application may hold to be kept whole
+    #[arg(long, value_name = "N", default_value_t = reach::Limits::default().own_files, env = "SLIM_OWN_FILES")]
     own_files: u64,
-    /// How many bytes a directory of the application's own may hold to be kept whole
+    /// Number of bytes that a directory of the application may hold to be kept whole
     #[arg(
         long,
         value_name = "BYTES",
-        default_value_t = 20_000_000,
+        default_value_t = reach::Limits::default().own_bytes,
         env = "SLIM_OWN_BYTES"
     )]
     own_bytes: u64,
-    /// How many entries a directory that the app listed may have to be kept whole, if it is not the application's own
-    #[arg(long, value_name = "N", default_value_t = 50, env = "SLIM_LISTED_FILES")]
+    /// Number of entries that another directory may have to be kept whole, if the app listed it
+    #[arg(long, value_name = "N", default_value_t = reach::Limits::default().listed_files, env = "SLIM_LISTED_FILES")]
     listed_files: u64,
     /// Edit the slim image's config with a Dockerfile instruction, as docker commit does; may be repeated
     #[arg(long, value_name = "INSTRUCTION", env = "SLIM_CHANGE")]
@@ -849,11 +800,7 @@ impl Product {
             );
         }
         Ok(reach::Options {
-            keep: match self.keep {
-                KeepLevel::Observed => reach::Keep::Observed,
-                KeepLevel::Closure => reach::Keep::Closure,
-                KeepLevel::Package => reach::Keep::Package,
-            },
+            keep: self.keep,
             include,
             exclude: self.exclude.clone(),
             include_shell: self.include_shell,
@@ -871,17 +818,7 @@ impl Product {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KeepLevel {
-    /// What was seen, and what that needs to start
-    Observed,
-    /// Also what the kept things may come to need: modules, plug-ins, data, the application's own directories
-    Closure,
-    /// Also the whole of every package that something kept belongs to
-    Package,
-}
-
-/// How to record, from the flags.
+/// Returns the options of the recording.
 pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions> {
     let Observe {
         subject,
@@ -892,13 +829,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
     Ok(RecordOptions {
         container: container_spec(container, &subject.command)?,
         probe: probe::Options {
-            mode: match probe.probe {
-                ProbeMode::Auto => probe::Mode::Auto,
-                ProbeMode::Http => probe::Mode::Http,
-                ProbeMode::Tcp => probe::Mode::Tcp,
-                ProbeMode::Exec => probe::Mode::Exec,
-                ProbeMode::None => probe::Mode::None,
-            },
+            mode: probe.probe,
             ports: probe.port.clone(),
             end: probe.end(),
             readiness_deadline: probe.ready_timeout,
@@ -917,7 +848,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
     })
 }
 
-/// What the container is started with, from the flags.
+/// Returns the description of the container to start.
 fn container_spec(options: &ContainerOptions, command: &[String]) -> anyhow::Result<ContainerSpec> {
     let directory = std::env::current_dir().context("the current directory")?;
     let context = ParseContext {
@@ -931,7 +862,7 @@ fn container_spec(options: &ContainerOptions, command: &[String]) -> anyhow::Res
     Ok(ContainerSpec::parse(&options, &context)?)
 }
 
-/// How to attach, from the flags.
+/// Returns the options of attaching.
 pub(crate) fn attach_options(observe: &Observe) -> AttachOptions {
     AttachOptions {
         duration: observe.probe.for_,

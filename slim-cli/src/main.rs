@@ -27,7 +27,7 @@ mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// The product did not behave as the original.
     pub(crate) const DIFFERS: u8 = 3;
-    /// What a gate is there to find was found.
+    /// A gate found what it is there to find.
     pub(crate) const GATE: u8 = 4;
     /// This machine cannot trace.
     pub(crate) const CANNOT_TRACE: u8 = 5;
@@ -146,35 +146,50 @@ fn ended(colour: bool, result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let word = progress::paint(colour, "1;31", "error");
-            progress::say(&format!("{word}: {error:#}"));
+            progress::say(&format!("{word}: {}", message(&error)));
             ExitCode::from(code(&error))
         }
     }
 }
 
+/// An error and its causes, without those whose text stands there already.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+/// The exit code for an error.
 fn code(error: &anyhow::Error) -> u8 {
-    use slim_core::pipeline::Error;
-    if error.downcast_ref::<commands::CannotTrace>().is_some() {
-        return exit::CANNOT_TRACE;
-    }
-    if error.downcast_ref::<commands::Differs>().is_some() {
-        return exit::DIFFERS;
-    }
-    if error.downcast_ref::<commands::Gate>().is_some() {
-        return exit::GATE;
-    }
-    if let Some(slim_core::spec::Error::Option { .. }) = error.downcast_ref() {
-        return exit::USAGE;
-    }
-    match error.downcast_ref::<Error>() {
-        Some(error) if error.cannot_trace() => exit::CANNOT_TRACE,
-        Some(_) | None => exit::FAILED,
+    use slim_core::{pipeline, spec};
+    if let Some(outcome) = error.downcast_ref::<commands::Outcome>() {
+        outcome.exit_code()
+    } else if error.downcast_ref().is_some_and(pipeline::Error::cannot_trace) {
+        exit::CANNOT_TRACE
+    } else if let Some(spec::Error::Option { .. }) = error.downcast_ref() {
+        exit::USAGE
+    } else {
+        exit::FAILED
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_printed_once() {
+        let error = anyhow::anyhow!("no such file")
+            .context("a.json: no such file")
+            .context("--key");
+        assert_eq!(message(&error), "--key: a.json: no such file");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

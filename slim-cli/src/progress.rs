@@ -12,7 +12,7 @@ use slim_core::report::{StageTime, printable};
 use crate::args::{Colour, Global};
 use crate::memory;
 
-/// Whether standard error is coloured.
+/// Returns whether standard error is coloured.
 pub(crate) fn colour(global: &Global) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value: std::ffi::OsString| !value.is_empty());
     match global.color {

@@ -34,6 +34,7 @@ fn apply_text(mut command: Command, text: &str) -> anyhow::Result<Command> {
     let table: Table = text.parse().context("not TOML")?;
     let names: Vec<String> = command
         .get_subcommands()
+        .filter(|sub| !sub.is_hide_set())
         .map(|sub| sub.get_name().to_owned())
         .collect();
     for (key, value) in &table {

@@ -52,12 +52,12 @@ impl<'a> Exact<'a> {
         }
     }
 
-    /// What the profile answers to a call of the machine's own ABI.
+    /// The profile's answer to a call of the machine's own ABI.
     fn given(&self, name: &str, args: &Args) -> Answer {
-        self.of(&self.given, name, args)
+        self.answer_by(&self.given, name, args)
     }
 
-    fn of(&self, filter: &Simulator, name: &str, args: &Args) -> Answer {
+    fn answer_by(&self, filter: &Simulator, name: &str, args: &Args) -> Answer {
         filter
             .call(self.machine, Abi::Native, name, args)
             .unwrap_or_else(|error| panic!("{error}"))
@@ -71,16 +71,19 @@ impl<'a> Exact<'a> {
 
     /// The answers of the containers' filters.
     fn own(&self, name: &str, args: &Args) -> BTreeSet<Answer> {
-        let of = |own: &Option<Simulator>| own.as_ref().map_or(Answer::Allow, |own| self.of(own, name, args));
+        let of = |own: &Option<Simulator>| {
+            own.as_ref()
+                .map_or(Answer::Allow, |own| self.answer_by(own, name, args))
+        };
         self.own.iter().map(of).collect()
     }
 
-    /// Whether one of the containers might make the call.
+    /// Returns whether one of the containers might make the call.
     fn might(&self, name: &str, args: &Args) -> bool {
         self.own(name, args).contains(&Answer::Allow)
     }
 
-    /// What a call gets that the profile does not have: it looks forbidden, unless the containers' filters agreed on
+    /// The answer to a call that the profile does not have: it looks forbidden, unless the containers' filters agreed on
     /// another error number.
     fn promised(&self, name: &str) -> Answer {
         let answers = self.own(name, &[0; 6]);
@@ -214,7 +217,7 @@ impl<'a> Exact<'a> {
 /// filter let through, with the arguments that were recorded, and every call that a container runtime makes under it;
 /// and that it answers every other call with the error number that profiles promise.
 ///
-/// Where `plan` is given the profile was made with `--seccomp-args`, and refuses of the calls whose arguments the plan
+/// With a `plan`, the profile was made with `--seccomp-args`, and refuses of the calls whose arguments the plan
 /// tells what was not seen.
 ///
 /// # Panics
@@ -232,7 +235,7 @@ pub fn assert_exact(profile: &[u8], recording: &Recording, plan: Option<&Plan>) 
     }
 }
 
-/// What a profile is made for: calls of the application, and those of a runtime that verification saw refused. (The
+/// The calls that a profile is made for: calls of the application, and those of a runtime that verification saw refused. (The
 /// runtime's others come before it has loaded the filter, too; those after are in a table.)
 fn is_granted(run: &Run, call: &SyscallUse) -> bool {
     (call.actor == Actor::App || run.purpose == Purpose::Verification)

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: the built program, a real engine, and guards that leave nothing behind.
+//! Shared by the end-to-end tests: the built program, a real engine, and guards that leave nothing behind.
 //!
 //! Everything here panics with a sentence that says what is missing, because that is how a test says so: a test that
 //! cannot run on a machine fails there, it does not pass in silence. `cargo xtask test` prepares what they need.
@@ -6,6 +6,7 @@
 mod exact;
 mod product;
 mod recorded;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 
 pub use exact::assert_exact;
 pub use product::{Product, answers, build_sample};
-pub use recorded::recorded;
+pub use recorded::{planned, recorded};
+pub use snapshot::{Context, shown};
 
 /// The built program `slim`, which `cargo build -p slim-cli` puts beside the tests' own directory.
 ///
@@ -39,7 +41,7 @@ pub fn slim() -> Command {
     command
 }
 
-/// Where the program `slim` is; see [`slim`].
+/// Returns the path of the program `slim`; see [`slim`].
 ///
 /// # Panics
 ///
@@ -167,7 +169,7 @@ pub fn docker(args: &[&str]) -> String {
 ///
 /// # Errors
 ///
-/// What the command wrote to stderr.
+/// The command's stderr.
 pub fn try_docker(args: &[&str]) -> Result<String, String> {
     let output = Command::new(docker_client())
         .args(args)
@@ -325,7 +327,7 @@ impl Container {
         &self.name
     }
 
-    /// What `docker inspect --format FORMAT` says of it.
+    /// Returns what `docker inspect --format FORMAT` prints for it.
     ///
     /// # Panics
     ///
@@ -351,7 +353,7 @@ impl Container {
         SocketAddr::new(address, port)
     }
 
-    /// What it wrote to stdout and stderr.
+    /// Returns its stdout and stderr.
     ///
     /// # Panics
     ///

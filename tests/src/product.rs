@@ -11,7 +11,7 @@ use slim_core::recording::{Bodies, Exchange, ExchangeKind, SocketUse};
 
 use crate::{Container, Image, docker_client, run, slim, wait_until};
 
-/// How long a product may take until it listens: an emulated machine starts an interpreter in half a minute.
+/// The time that a product may take until it listens: an emulated machine starts an interpreter in half a minute.
 const LISTENS: Duration = Duration::from_secs(120);
 
 /// A container of the product.

@@ -1,67 +1,139 @@
-//! What a user sees when things are wrong: the sentence, the exit code, and nothing on standard output.
+//! Every command that needs an engine as a user sees it: what it prints, and its exit code.
 
-use slim_tests::{require_docker, slim};
+use slim_tests::{Context, Image, assert_exit, slim_snapshot};
 
-struct Seen {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+/// A job of one file.
+const DOCKERFILE: &str = "FROM debian:bookworm\nRUN echo data > /srv-data\nCMD [\"cat\", \"/srv-data\"]\n";
 
-fn seen(words: &[&str]) -> Seen {
-    let directory = tempfile::tempdir().unwrap();
-    let output = slim().args(words).current_dir(directory.path()).output().unwrap();
-    Seen {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+#[test]
+fn a_product_from_its_recording_to_its_verification() {
+    let context = Context::with_engine();
+    let (image, product) = (
+        Image::from_dockerfile("cli", DOCKERFILE, &[]),
+        Image::to_be("cli-product"),
+    );
+    let (image, product) = (image.tag(), product.tag());
+    slim_snapshot!(context, "record", ["record", image, "--output", "recorded"]);
+    slim_snapshot!(
+        context,
+        "build",
+        ["build", image, "--output", "built", "--tag", product]
+    );
+    slim_snapshot!(context, "verify", ["verify", "built"]);
+    slim_snapshot!(
+        context,
+        "profile",
+        ["profile", image, "--no-verify", "--output", "profiles"]
+    );
+    slim_snapshot!(
+        context,
+        "generate",
+        ["generate", "recorded", "--output", "generated"]
+    );
+    slim_snapshot!(
+        context,
+        "check",
+        [
+            "profile",
+            "check",
+            "built/seccomp.json",
+            "--recording",
+            "recorded"
+        ]
+    );
+    slim_snapshot!(context, "explain", ["explain", "built", "/srv-data"]);
+    slim_snapshot!(context, "verify_no_product", ["verify", "recorded"]);
+    // What the image has now is not what was recorded.
+    slim_snapshot!(
+        context,
+        "verify_fails",
+        [
+            "verify",
+            "built",
+            "--product",
+            "debian:bookworm",
+            "--require",
+            "arbitrary-uid"
+        ]
+    );
+    let files = |name: &str| {
+        let entries = std::fs::read_dir(context.path(name)).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names.join("\n")
+    };
+    insta::assert_snapshot!("files_of_record", files("recorded"));
+    insta::assert_snapshot!("files_of_build", files("built"));
+    insta::assert_snapshot!("files_of_profile", files("profiles"));
 }
 
 #[test]
-fn an_absent_image_is_named() {
-    require_docker();
-    let seen = seen(&["build", "slim-test-no-such-image:none", "--pull", "never"]);
-    assert_eq!(seen.code, Some(1));
-    assert!(
-        seen.stderr.contains("slim-test-no-such-image:none"),
-        "{}",
-        seen.stderr
+fn doctor() {
+    // Not every kernel that can trace has the tracepoint.
+    let context = Context::with_engine().filtering("without (capabilities)", "ok      $1");
+    slim_snapshot!(context, ["doctor"]);
+    slim_snapshot!(
+        context,
+        "doctor_without_engine",
+        ["doctor", "--host", "unix:///nonexistent/docker.sock"]
     );
 }
 
 #[test]
-fn a_command_that_is_not_in_the_image_is_named() {
-    require_docker();
-    let seen = seen(&["build", "debian:bookworm", "--", "/no/such/program"]);
-    assert_eq!(seen.code, Some(1));
-    assert!(seen.stderr.contains("/no/such/program"), "{}", seen.stderr);
-}
-
-#[test]
-fn a_job_that_fails_shows_its_last_lines() {
-    require_docker();
-    let seen = seen(&[
+fn what_cannot_be_recorded() {
+    let context = Context::with_engine()
+        .filtering(r"\d+ things", "[N] things")
+        .filtering(r" \(the engine says: .*\)", "");
+    let absent = ["build", "slim-test-no-such-image:none", "--pull", "never"];
+    slim_snapshot!(context, "absent_image", absent);
+    slim_snapshot!(
+        context,
+        "absent_command",
+        ["build", "debian:bookworm", "--", "/no/such/program"]
+    );
+    slim_snapshot!(
+        context,
+        "absent_container",
+        ["record", "--container", "slim-test-no-such-container"]
+    );
+    slim_snapshot!(
+        context,
+        "absent_cgroup",
+        ["record", "--cgroup", "/nonexistent", "--image", "debian:bookworm"]
+    );
+    let fails = [
         "build",
         "debian:bookworm",
         "--",
         "sh",
         "-c",
         "echo 'cannot find the ledger' >&2; exit 3",
-    ]);
-    assert_eq!(seen.code, Some(1));
-    assert!(
-        seen.stderr.contains("  | cannot find the ledger"),
-        "{}",
-        seen.stderr
+    ];
+    slim_snapshot!(context, "job_fails", fails);
+    let losses = [
+        "record",
+        "debian:bookworm",
+        "--map-size",
+        "64",
+        "--",
+        "find",
+        "/usr/share",
+    ];
+    slim_snapshot!(context, "losses", losses);
+    let endless = ["record", "debian:bookworm", "--probe", "none", "--", "true"];
+    slim_snapshot!(context, "no_end", endless);
+    context.write("probe.yaml", "- {method: GET, pfad: /}\n");
+    slim_snapshot!(
+        context,
+        "probe_file",
+        ["build", "debian:bookworm", "--probe-file", "probe.yaml"]
     );
-    assert!(seen.stderr.contains('3'), "{}", seen.stderr);
-    assert!(seen.stderr.contains("--expect-exit"), "{}", seen.stderr);
 }
 
 #[test]
 fn a_job_may_be_expected_to_fail() {
-    require_docker();
     let words = [
         "profile",
         "debian:bookworm",
@@ -74,43 +146,11 @@ fn a_job_may_be_expected_to_fail() {
         "-c",
         "exit 3",
     ];
-    let seen = seen(&words);
-    assert_eq!(seen.code, Some(0), "{}", seen.stderr);
-    let report: serde_json::Value = serde_json::from_str(&seen.stdout).unwrap();
+    let output = Context::with_engine().slim(&words).output().unwrap();
+    assert_exit(&output, 0);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["version"], 1);
-    assert_eq!(seen.stderr, "", "no terminal: no progress");
-}
-
-#[test]
-fn a_recording_with_losses_is_an_error_that_names_the_flag() {
-    require_docker();
-    let seen = seen(&[
-        "record",
-        "debian:bookworm",
-        "--map-size",
-        "64",
-        "--",
-        "find",
-        "/usr/share",
-    ]);
-    assert_eq!(seen.code, Some(1), "{}", seen.stdout);
-    assert!(
-        seen.stderr.contains("the recording is not complete"),
-        "{}",
-        seen.stderr
-    );
-    assert!(seen.stderr.contains("--map-size"), "{}", seen.stderr);
-}
-
-#[test]
-fn a_mistake_in_a_probe_file_is_found_before_anything_starts() {
-    require_docker();
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("probe.yaml");
-    std::fs::write(&file, "- {method: GET, pfad: /}\n").unwrap();
-    let seen = seen(&["build", "debian:bookworm", "--probe-file", file.to_str().unwrap()]);
-    assert_eq!(seen.code, Some(1));
-    assert!(seen.stderr.contains("pfad"), "{}", seen.stderr);
+    assert!(output.stderr.is_empty(), "no terminal: no progress");
 }
 
 #[test]

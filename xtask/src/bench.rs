@@ -102,7 +102,7 @@ fn file(docker: &Docker, tracer: &Path, program: &Path, runs: usize) -> Result<M
     )
 }
 
-/// How many pairs of processes a run of a loop is the median of, a native one and then one under a tracer that was
+/// Number of pairs of processes whose median is a run of a loop: a native one and then one under a tracer that was
 /// loaded for it: where the pages of a process and of a tracer come to lie shifts the times by several percent, and
 /// so does within a second what the machine's neighbours do.
 const PAIRS: usize = 9;

@@ -96,7 +96,7 @@ pub(crate) fn build_slim(profile: &str) -> Result<PathBuf> {
     Ok(built(profile)?.join("slim"))
 }
 
-/// Where cargo puts the programs of a profile.
+/// Returns the directory of the programs of a profile.
 ///
 /// # Errors
 ///

@@ -151,7 +151,7 @@ fn build(toolchain: &mut Toolchain) -> Result<PathBuf> {
     Ok(object)
 }
 
-/// Returns whether this machine has what compiles for BPF.
+/// Returns whether this machine can compile for BPF.
 pub(crate) fn is_possible() -> bool {
     toolchain().is_ok()
 }

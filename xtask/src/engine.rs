@@ -47,13 +47,13 @@ impl Docker {
         sh::output(self.command().args(args))
     }
 
-    /// Where the client is; tests use the same.
+    /// The path of the client; tests use the same.
     pub(crate) fn client(&self) -> &Path {
         &self.client
     }
 }
 
-/// How long a started engine may take to answer.
+/// The time that a started engine may take to answer.
 const START: Duration = Duration::from_secs(60);
 
 /// The engine that answers; when none does, one is started and left running.

@@ -3,8 +3,9 @@
 //! xtask builds on a machine that has Rust and a linker and nothing else, because installing the rest is its first task.
 
 mod bench;
+mod bench_build;
+mod bench_closure;
 mod check;
-mod closure;
 mod demo;
 mod docs;
 mod ebpf;
@@ -16,13 +17,12 @@ mod packages;
 mod runtime;
 mod runtime_calls;
 mod samples;
-mod second;
+mod scratch_engine;
 mod setup;
 mod sh;
 mod steps;
 mod test;
 mod vm;
-mod whole;
 
 use std::process::ExitCode;
 
@@ -60,7 +60,7 @@ enum Task {
     },
     /// Measure what tracing, the closure or whole builds cost; the result is Markdown on stdout
     Bench {
-        /// What is measured
+        /// The subject
         #[arg(value_enum, default_value_t = Measured::Tracing)]
         what: Measured,
         /// Runs of each kind; the figures are their medians
@@ -92,7 +92,7 @@ enum Task {
     RuntimeCalls {
         /// These programs instead of the installed ones, for example out of another release's packages
         programs: Vec<std::path::PathBuf>,
-        /// How often each is started in each circumstance
+        /// Number of starts of each in each circumstance
         #[arg(long, default_value_t = 4)]
         runs: usize,
     },
@@ -137,7 +137,7 @@ enum VmTask {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Measured {
-    /// What tracing costs the application
+    /// The cost of tracing to the application
     Tracing,
     /// The closure in an image of 1 GB and 30,000 files
     Closure,
@@ -161,8 +161,8 @@ fn main() -> ExitCode {
         Task::Test { cargo_test } => test::run(&cargo_test),
         Task::Bench { what, runs, profile } => match what {
             Measured::Tracing => bench::run(runs, &profile),
-            Measured::Closure => closure::run(runs, &profile),
-            Measured::Build => whole::run(runs, &profile),
+            Measured::Closure => bench_closure::run(runs, &profile),
+            Measured::Build => bench_build::run(runs, &profile),
         },
         Task::Docs { check } => docs::run(check),
         Task::Ebpf { check } => ebpf::run(check),

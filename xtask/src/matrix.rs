@@ -12,11 +12,11 @@ use crate::engine::Docker;
 use crate::packages::For;
 use crate::runtime::{self, Runtime};
 use crate::samples::{FIXTURES, SAMPLES};
-use crate::second::Second;
+use crate::scratch_engine::ScratchEngine;
 use crate::sh::{self, Scratch};
 use crate::{docs, samples, setup};
 
-/// How long a product may take until it has answered everything as the original did.
+/// The time that a product may take to answer everything as the original did.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs the products in these directories, or without any of the samples named (or all), with `fixtures` of the
@@ -60,9 +60,9 @@ pub(crate) fn run(names: &[String], fixtures: bool, directories: &[PathBuf]) -> 
     let programs = runtime::installed()?;
     let runtimes: Vec<Runtime> = programs
         .iter()
-        .map(|program| Runtime::of(program, scratch.path()))
+        .map(|program| Runtime::inspect(program, scratch.path()))
         .collect::<Result<_>>()?;
-    let second = Second::start(&docker, &runtimes, scratch)?;
+    let engine = ScratchEngine::start(&docker, &runtimes, scratch)?;
     let columns: Vec<Column> = runtimes
         .iter()
         .flat_map(|runtime| {
@@ -77,12 +77,12 @@ pub(crate) fn run(names: &[String], fixtures: bool, directories: &[PathBuf]) -> 
     println!("|---|{}", "---|".repeat(titles.len()));
     let mut failed = Vec::new();
     for (name, product) in rows {
-        let loaded = product.and_then(|product| second.load(&docker, &product.image).map(|()| product));
+        let loaded = product.and_then(|product| engine.load(&docker, &product.image).map(|()| product));
         let cells: Vec<String> = match loaded {
             Ok(product) => columns
                 .iter()
                 .map(|column| {
-                    product.check(&second, column).unwrap_or_else(|error| {
+                    product.check(&engine, column).unwrap_or_else(|error| {
                         failed.push(format!("{name}, {}: {error:#}", column.title()));
                         "FAILED".to_owned()
                     })
@@ -107,7 +107,7 @@ pub(crate) fn run(names: &[String], fixtures: bool, directories: &[PathBuf]) -> 
     Ok(())
 }
 
-/// How products are run.
+/// A way to run products.
 struct Column<'a> {
     runtime: &'a Runtime,
     no_new_privileges: bool,
@@ -141,12 +141,12 @@ impl Drop for Image<'_> {
     }
 }
 
-/// What `slim build` wrote.
+/// The output of `slim build`.
 struct Product {
     directory: PathBuf,
     image: String,
     needs_privilege_gain: bool,
-    /// What the original was asked and has answered.
+    /// The requests to the original, and its answers.
     exchanges: Vec<Value>,
 }
 
@@ -182,11 +182,11 @@ impl Product {
     }
 
     /// Runs it; what the table says of that.
-    fn check(&self, second: &Second, column: &Column<'_>) -> Result<String> {
+    fn check(&self, engine: &ScratchEngine, column: &Column<'_>) -> Result<String> {
         if self.needs_privilege_gain && column.no_new_privileges {
             return Ok("needs privilege gain".to_owned());
         }
-        let container = Container::start(second, &self.directory, column)?;
+        let container = Container::start(engine, &self.directory, column)?;
         let deadline = Instant::now() + LIMIT;
         for exchange in &self.exchanges {
             container
@@ -208,27 +208,27 @@ fn elements(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
 
 /// A container of a product; it is removed with this.
 struct Container<'a> {
-    second: &'a Second,
+    engine: &'a ScratchEngine,
     id: String,
 }
 
 impl<'a> Container<'a> {
-    fn start(second: &'a Second, directory: &Path, column: &Column<'_>) -> Result<Self> {
+    fn start(engine: &'a ScratchEngine, directory: &Path, column: &Column<'_>) -> Result<Self> {
         // The name is known before there is a container: one that was created and did not start is removed too.
         let id = format!("slim-matrix-{}", std::process::id());
         let mut run = sh::root("sh");
-        run.env("DOCKER", second.docker().client());
+        run.env("DOCKER", engine.docker().client());
         run.arg(directory.join("run.sh"));
         run.args(["--detach", "--name", &id, "--runtime", column.runtime.name]);
         // The last one counts: `run.sh` asks for it by itself where it can.
         let no_new_privileges = format!("no-new-privileges={}", column.no_new_privileges);
         run.args(["--security-opt", &no_new_privileges]);
-        let container = Self { second, id };
-        sh::output(&mut second.docker().reached_by(run)).map(|_| container)
+        let container = Self { engine, id };
+        sh::output(&mut engine.docker().reached_by(run)).map(|_| container)
     }
 
     fn inspect(&self, format: &str) -> Result<String> {
-        self.second
+        self.engine
             .docker()
             .output(&["inspect", "--format", format, &self.id])
     }
@@ -284,7 +284,7 @@ impl<'a> Container<'a> {
         for header in elements(&exchange["headers"]) {
             request += &format!("{}: {}\r\n", text(&header["name"]), text(&header["value"]));
         }
-        let answer = self.second.ask(&address, port, &(request + "\r\n"))?;
+        let answer = self.engine.ask(&address, port, &(request + "\r\n"))?;
         let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
         let (head, body) = answer.split_at(end.context("no answer in HTTP")? + 4);
         let head = String::from_utf8_lossy(head);
@@ -294,7 +294,7 @@ impl<'a> Container<'a> {
 
     /// Exit code and digest of the output of a command, or without one of the container's own program.
     fn exec(&self, exchange: &Value) -> Result<String> {
-        let docker = self.second.docker();
+        let docker = self.engine.docker();
         let command: Vec<&str> = elements(&exchange["command"]).filter_map(Value::as_str).collect();
         let (code, output) = if command.is_empty() {
             let code = docker.output(&["wait", &self.id])?;
@@ -308,12 +308,12 @@ impl<'a> Container<'a> {
         Ok(format!("{code} sha256:{}", sh::digest(&output.stdout)?))
     }
 
-    /// What has become of it, for an error.
+    /// Its state, for an error.
     fn state(&self) -> String {
         let state = self
             .inspect("{{.State.Status}}, exit code {{.State.ExitCode}}")
             .unwrap_or_default();
-        let mut logs: Command = self.second.docker().command();
+        let mut logs: Command = self.engine.docker().command();
         let logs = logs.args(["logs", "--tail", "3", &self.id]).output();
         let stderr = logs.map(|logs| String::from_utf8_lossy(&logs.stderr).trim().replace('\n', "; "));
         format!("{state}, its log: {:?}", stderr.unwrap_or_default())
@@ -323,7 +323,7 @@ impl<'a> Container<'a> {
 impl Drop for Container<'_> {
     fn drop(&mut self) {
         let _ = self
-            .second
+            .engine
             .docker()
             .output(&["rm", "--force", "--volumes", &self.id]);
     }

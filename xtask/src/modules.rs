@@ -131,7 +131,7 @@ fn read(root: &Path, folders: &BTreeSet<String>) -> Result<BTreeSet<String>> {
     Ok(found.imported)
 }
 
-/// What a walk over sources has found.
+/// The findings of a walk over sources.
 struct Found<'a> {
     folders: &'a BTreeSet<String>,
     imported: BTreeSet<String>,

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::sh;
 
-/// What the machine is being prepared for.
+/// The purpose that a machine is prepared for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum For {
     /// Building slim and running it on a sample.
@@ -134,7 +134,7 @@ pub(crate) fn install(purpose: For) -> Result<()> {
     )
 }
 
-/// Whether apt could install it.
+/// Returns whether apt could install it.
 fn is_known(package: &str) -> bool {
     sh::succeeds(Command::new("apt-cache").args(["show", "--quiet=2", package]))
 }

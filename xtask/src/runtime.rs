@@ -15,9 +15,9 @@ pub(crate) const NAMES: [&str; 2] = ["runc", "crun"];
 pub(crate) struct Runtime {
     /// Its name, one of [`NAMES`].
     pub(crate) name: &'static str,
-    /// What it says its version is.
+    /// The version that it prints.
     pub(crate) version: String,
-    /// What starts it: the program, or a script in front of it.
+    /// The command that starts it: the program, or a script in front of it.
     pub(crate) program: PathBuf,
 }
 
@@ -27,7 +27,7 @@ impl Runtime {
     /// # Errors
     ///
     /// When the program does not run, or is none of [`NAMES`].
-    pub(crate) fn of(program: &Path, scratch: &Path) -> Result<Self> {
+    pub(crate) fn inspect(program: &Path, scratch: &Path) -> Result<Self> {
         // runc version 1.1.5+ds1
         let text = sh::output(Command::new(program).arg("--version"))?;
         let mut words = text.lines().next().unwrap_or_default().split(' ');
@@ -58,7 +58,7 @@ pub(crate) fn installed() -> Result<Vec<PathBuf>> {
     NAMES.into_iter().map(find).collect()
 }
 
-/// Where control groups of version 2 are mounted beside ones of version 1.
+/// The mount point of cgroup2 where cgroup v1 is mounted too.
 fn second_hierarchy() -> Option<String> {
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     let mut mounts = mounts.lines().map(|line| {

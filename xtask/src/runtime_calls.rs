@@ -20,10 +20,10 @@ use crate::sh::{self, Scratch};
 /// The container's user: root, or one whose capabilities are gone before the program starts.
 const USERS: [u32; 2] = [0, 1000];
 
-/// How long a runtime may take to create a container.
+/// The time that a runtime may take to create a container.
 const START: Duration = Duration::from_secs(30);
 
-/// What Docker gives a container.
+/// The capabilities that Docker grants a container.
 const CAPABILITIES: [&str; 14] = [
     "CAP_AUDIT_WRITE",
     "CAP_CHOWN",
@@ -92,7 +92,7 @@ pub(crate) fn run(programs: &[PathBuf], runs: usize) -> Result<()> {
     println!("|---|---|---|---|");
     for program in programs.iter().chain(&installed) {
         let scratch = Scratch::new("runtime-calls")?;
-        let runtime = Runtime::of(program, scratch.path())?;
+        let runtime = Runtime::inspect(program, scratch.path())?;
         let mut table = Table::read(runtime.name)?;
         let known = table.calls();
         for circumstance in CIRCUMSTANCES {
@@ -130,7 +130,7 @@ pub(crate) fn run(programs: &[PathBuf], runs: usize) -> Result<()> {
     Ok(())
 }
 
-/// What Docker's default filter lets through: a runtime works without what it is refused there (`open_tree`, which runc 1.3
+/// The calls that Docker's default filter lets through: a runtime works without what it is refused there (`open_tree`, which runc 1.3
 /// tries), and no profile grants it.
 fn grantable() -> Result<BTreeSet<String>> {
     let path = sh::workspace().join("profiles/seccomp/docker-28.json");
@@ -147,7 +147,7 @@ fn strings(list: &Value) -> impl Iterator<Item = String> + '_ {
     list.filter_map(Value::as_str).map(str::to_owned)
 }
 
-/// What a runtime starts a container from; the container is removed with it.
+/// The bundle that a runtime starts a container from; the container is removed with it.
 struct Bundle<'a> {
     runtime: &'a Runtime,
     path: PathBuf,
@@ -296,7 +296,7 @@ fn config(process: &Value) -> Value {
     })
 }
 
-/// What threads that carry a filter called until they executed a program. `traces` holds a file for each thread, named after
+/// Returns the calls of threads that carry a filter until they executed a program. `traces` holds a file for each thread, named after
 /// it.
 fn under_the_filter(traces: &Path) -> Result<BTreeSet<String>> {
     let mut calls = BTreeSet::new();
@@ -356,7 +356,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// What a call returned, as strace prints it.
+/// The result of a call, as strace prints it.
 fn result(line: &str) -> Option<&str> {
     line.rsplit_once(" = ")?.1.split(' ').next()
 }

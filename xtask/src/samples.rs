@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::engine::Docker;
 use crate::sh;
 
-/// Where Debian keeps certificate authorities that the administrator added.
+/// The directory of certificate authorities that Debian's administrator added.
 const LOCAL_AUTHORITIES: &str = "/usr/local/share/ca-certificates";
 
 /// Applications: the folders of a folder, an image each.
 pub(crate) struct Applications {
-    /// Where they are, in the workspace.
+    /// The folder, in the workspace.
     pub(crate) folder: &'static str,
-    /// What stands before an application's name in its image's.
+    /// The prefix of an image's name, before the application's.
     prefix: &'static str,
 }
 

@@ -8,7 +8,7 @@ use crate::engine::{self, Docker};
 use crate::packages::{self, For};
 use crate::sh;
 
-/// What every sample's Dockerfile begins with.
+/// The base image of every sample.
 pub(crate) const BASE: &str = "debian:bookworm";
 
 /// Seconds that a pull of the base image may take before it is made here instead.

@@ -44,7 +44,7 @@ pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What the command wrote to stdout, without the last line feed; fails with its stderr.
+/// Returns the command's stdout, without the last line feed; fails with its stderr.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
@@ -86,7 +86,7 @@ pub(crate) fn digest(bytes: &[u8]) -> Result<String> {
     Ok(digest.to_owned())
 }
 
-/// Whether the command runs and succeeds; it says nothing.
+/// Returns whether the command runs and succeeds; it prints nothing.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -128,7 +128,7 @@ pub(crate) fn which_all(name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Whether this process is root.
+/// Returns whether this process is root.
 pub(crate) fn is_root() -> bool {
     // Uid: real, effective, saved, file system.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -170,7 +170,7 @@ impl Scratch {
         Ok(Self(path))
     }
 
-    /// Where it is.
+    /// The path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -208,7 +208,7 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's target directory.
 pub(crate) fn target_directory() -> Result<PathBuf> {
     let text = output(cargo().args(["metadata", "--format-version=1", "--no-deps", "--offline"]))?;
     let metadata: serde_json::Value =
@@ -219,7 +219,7 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
     Ok(directory.into())
 }
 
-/// Where what is expensive to make is kept between runs and checkouts: `$XDG_CACHE_HOME/slim` or `~/.cache/slim`.
+/// The directory for what is expensive to make, shared between runs and checkouts: `$XDG_CACHE_HOME/slim` or `~/.cache/slim`.
 pub(crate) fn cache_directory() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(cache) => PathBuf::from(cache),

@@ -17,14 +17,14 @@ use super::{
 use crate::args::{Build, Global, Profile, ProfileCommand, Subject, record_options};
 use crate::progress::Progress;
 
-/// What a product is made from and how.
+/// The sources and the options of a product.
 struct Order<'a> {
     image: ImageName,
     subject: &'a Subject,
-    /// How to record; none to do without a new recording.
+    /// The options of a new recording; none to do without one.
     record: Option<&'a RecordOptions>,
     earlier: Option<Earlier>,
-    /// What signs the recording.
+    /// The key that signs the recording.
     key: Option<SigningKey>,
     product: &'a ProductOptions,
     verify: Option<&'a VerifyOptions>,
@@ -34,9 +34,9 @@ struct Order<'a> {
 struct Earlier {
     recording: Recording,
     bodies: Bodies,
-    /// What they may ask for.
+    /// The privileges that they may have.
     words: Words,
-    /// Whether a key vouches for them.
+    /// True if a key signed them.
     signed: bool,
 }
 
@@ -132,7 +132,7 @@ async fn run(global: &Global, mut order: Order<'_>) -> anyhow::Result<()> {
         .map(|options| (options, pipeline::load(options.trace)));
     let session = Session::new(engine.as_ref(), &stop, &progress);
 
-    let pull = subject.pull.into();
+    let pull = subject.pull;
     let image = if starts {
         pipeline::image_to_start(session, &order.image, pull).await?
     } else {
@@ -170,7 +170,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// What was seen before.
+    /// The earlier recordings.
     fn before(image: &Image, order: &Order<'_>) -> anyhow::Result<Self> {
         let mut seen = Self {
             recording: Recording::new(image.id.clone()),

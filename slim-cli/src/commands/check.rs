@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use slim_core::profile::check;
 use slim_core::report;
 
-use super::{Gate, json, unite};
+use super::{Outcome, json, unite};
 use crate::args::{Check, Global, Results};
 use crate::streams::out;
 
@@ -19,6 +19,6 @@ pub(crate) fn run(global: &Global, args: &Check) -> anyhow::Result<()> {
     }
     match checked.denied.len() {
         0 => Ok(()),
-        denied => Err(Gate(format!("{file} would have denied {denied} recorded calls")).into()),
+        denied => Err(Outcome::Gate(format!("{file} would have denied {denied} recorded calls")).into()),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use slim_core::recording::Recording;
 use slim_core::report::{self, ChangeKind, Side};
 
-use super::{Gate, json};
+use super::{Outcome, json};
 use crate::args::{Diff, Global, Results};
 use crate::streams::out;
 
@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
         .filter(|kind| failing.iter().any(|change| change.kind == *kind))
         .map(ChangeKind::name)
         .collect();
-    Err(Gate(format!(
+    Err(Outcome::Gate(format!(
         "{} changes that --fail-on names: {}",
         failing.len(),
         kinds.join(", ")
@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
     .into())
 }
 
-/// What a path names: an output directory, a plan, a recording, or a seccomp profile.
+/// Reads what a path names: an output directory, a plan, a recording, or a seccomp profile.
 fn side(path: &Path) -> anyhow::Result<Side> {
     let name = path.display().to_string();
     if path.is_dir() {

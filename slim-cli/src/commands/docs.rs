@@ -1,4 +1,4 @@
-//! What `docs/` holds of generated text.
+//! The generated documents in `docs/`.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use slim_core::{engine, trace};
 
-use super::CannotTrace;
+use super::Outcome;
 use crate::args::{Global, Results};
 use crate::progress::paint;
 use crate::streams::{out, outln};
@@ -60,7 +60,7 @@ pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
     if can_trace {
         Ok(())
     } else {
-        Err(CannotTrace.into())
+        Err(Outcome::CannotTrace.into())
     }
 }
 

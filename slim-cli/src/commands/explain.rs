@@ -7,7 +7,7 @@ use super::json;
 use crate::args::{Explain, Global, Results};
 use crate::streams::out;
 
-/// As many packages and directories as a person looks at.
+/// Number of packages and directories that are listed for people.
 const REMOVED_LINES: usize = 20;
 
 pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {

@@ -29,24 +29,37 @@ use slim_core::report;
 use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
-use crate::memory;
 use crate::progress::{self, Progress};
 use crate::streams::out;
+use crate::{exit, memory};
 
 pub(crate) use formats::list as list_formats;
 
-/// This machine cannot trace; the report on it is printed.
+/// An end with an exit code of its own; what led to it is printed by then.
 #[derive(Debug, thiserror::Error)]
-#[error("this machine cannot trace: see what is marked missing above")]
-pub(crate) struct CannotTrace;
+pub(crate) enum Outcome {
+    /// This machine cannot trace.
+    #[error("this machine cannot trace: see what is marked missing above")]
+    CannotTrace,
+    /// A product did not behave as the original in these aspects.
+    #[error("the product does not behave as the original: {0} did not pass; the lines above say why")]
+    Differs(String),
+    /// A gate found what it is there to find.
+    #[error("{0}")]
+    Gate(String),
+}
 
-/// A product did not behave as the original; what happened is printed.
-#[derive(Debug, thiserror::Error)]
-#[error("the product does not behave as the original: {0} did not pass; what is said above tells why")]
-pub(crate) struct Differs(String);
+impl Outcome {
+    /// Returns the exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::CannotTrace => exit::CANNOT_TRACE,
+            Self::Differs(_) => exit::DIFFERS,
+            Self::Gate(_) => exit::GATE,
+        }
+    }
 
-impl Differs {
-    /// An error if `verification` did not pass in what counts.
+    /// Fails if `verification` did not pass in an aspect that counts.
     fn check(verification: Option<&Verification>, required: &BTreeSet<Aspect>) -> Result<(), Self> {
         let failed: Vec<&str> = verification
             .into_iter()
@@ -56,15 +69,10 @@ impl Differs {
         if failed.is_empty() {
             Ok(())
         } else {
-            Err(Self(failed.join(", ")))
+            Err(Self::Differs(failed.join(", ")))
         }
     }
 }
-
-/// What the user asked to be told about is the case; it is printed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Gate(String);
 
 pub(crate) async fn run(global: Global, command: Command) -> anyhow::Result<()> {
     match command {
@@ -112,7 +120,7 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
             };
             if signalled.is_ending() {
                 crate::progress::say("error: ended at once; slim's watchdog removes what was created");
-                std::process::exit(i32::from(crate::exit::FAILED));
+                std::process::exit(i32::from(exit::FAILED));
             }
             for _ in 0..signals {
                 signalled.signal();
@@ -122,7 +130,7 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
-/// Whether whoever started this process has SIGHUP ignored: bit 0 of `SigIgn` in `/proc/self/status` (proc_pid_status(5)).
+/// Returns whether SIGHUP was ignored when this process was started: bit 0 of `SigIgn` in `/proc/self/status` (proc_pid_status(5)).
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -186,7 +194,7 @@ fn open_output(
     Output::open(&directory.cloned().unwrap_or_else(default), global.output_mode)
 }
 
-/// What in a recording from a file is not allowed, if it is not signed.
+/// Fails if a recording from a file needs privileges that are not allowed, unless it is signed.
 fn check_recorded(
     recording: &Recording,
     engine: &dyn Engine,
@@ -241,7 +249,7 @@ fn finish(
         Results::Json => out!("{document}"),
     }
     let none = BTreeSet::new();
-    let checked = Differs::check(product.report.verification.as_ref(), required.unwrap_or(&none));
+    let checked = Outcome::check(product.report.verification.as_ref(), required.unwrap_or(&none));
     // What did not pass leaves its report, and nothing that somebody could start by mistake; unless it was asked for.
     if checked.is_ok()
         || product

@@ -32,7 +32,7 @@ async fn record(global: &Global, args: &Observe, key: Option<SigningKey>) -> any
     let engine = connect(global).await?;
     let session = Session::new(engine.as_ref(), &stop, &progress);
 
-    let image = pipeline::image_to_start(session, &name, args.subject.pull.into()).await?;
+    let image = pipeline::image_to_start(session, &name, args.subject.pull).await?;
     let recorded = recorded(session, &image, &options, loading, &output).await?;
     let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
     drop(progress);
@@ -65,7 +65,7 @@ async fn attach(
     print(global, &path, &run, &[])
 }
 
-/// What is to be attached to, and the name of its image.
+/// Returns the subject to attach to, and the name of its image.
 async fn find(engine: &dyn Engine, to: Attachment<'_>) -> anyhow::Result<(Running, ImageName)> {
     match to {
         Attachment::Container(name) => {

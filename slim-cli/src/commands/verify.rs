@@ -6,7 +6,7 @@ use slim_core::pipeline::{self, ExistingProduct, Session};
 use slim_core::report::{self, Report};
 use slim_core::spec::ContainerSpec;
 
-use super::{Differs, connect, json, load_recordings, stop_on_signals};
+use super::{Outcome, connect, json, load_recordings, stop_on_signals};
 use crate::args::{Global, Results, VerifyAgain};
 use crate::progress::Progress;
 use crate::streams::{out, outln};
@@ -94,5 +94,5 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
             }
         }
     }
-    Ok(Differs::check(Some(&verification), &options.require)?)
+    Ok(Outcome::check(Some(&verification), &options.require)?)
 }

@@ -362,7 +362,7 @@ mod tests {
         }
     }
 
-    fn of(kind: &str, body: &str) -> Vec<String> {
+    fn links_in(kind: &str, body: &str) -> Vec<String> {
         let answer = response(200, &[("content-type", kind)]);
         links("/dir/page", Protocol::Http1, 8080, &answer, body.as_bytes())
             .into_iter()
@@ -388,7 +388,7 @@ mod tests {
             <form action="/form"><input type=image src=button.png></form><svg><use xlink:href="icons.svg#x"/></svg>
             </body></html>"##;
         assert_eq!(
-            of("text/html; charset=utf-8", page),
+            links_in("text/html; charset=utf-8", page),
             [
                 "Part /dir/style.css",
                 "Part /favicon.ico",
@@ -415,9 +415,9 @@ mod tests {
     #[test]
     fn the_first_base_counts() {
         let page = r#"<base href="/app/"><base href="/no/"><a href="x">"#;
-        assert_eq!(of("text/html", page), ["Page /app/x"]);
+        assert_eq!(links_in("text/html", page), ["Page /app/x"]);
         let away = r#"<base href="http://example.com/"><a href="x"><a href="http://localhost/y">"#;
-        assert_eq!(of("text/html", away), ["Page /y"]);
+        assert_eq!(links_in("text/html", away), ["Page /y"]);
     }
 
     #[test]
@@ -425,7 +425,7 @@ mod tests {
         let sheet = "@import url(\"base.css\");@IMPORT 'print.css' print;\n@font-face{src:url(/f.woff2),url( g.woff )}\
                      .x{background:url(data:image/png;base64,AAAA)} .y{background:url(";
         assert_eq!(
-            of("text/css", sheet),
+            links_in("text/css", sheet),
             [
                 "Part /dir/base.css",
                 "Part /dir/print.css",
@@ -468,7 +468,7 @@ mod tests {
     #[test]
     fn deep_nesting_is_no_trouble() {
         let page = "<b><p><table>".repeat(80_000) + "<a href=/deep>";
-        assert_eq!(of("text/html", &page), ["Page /deep"]);
+        assert_eq!(links_in("text/html", &page), ["Page /deep"]);
     }
 
     proptest! {

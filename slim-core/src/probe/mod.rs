@@ -30,6 +30,8 @@ mod requests;
 mod session;
 mod site;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod transcript;
 
 use std::net::SocketAddr;
@@ -50,6 +52,7 @@ pub use transcript::Unrecorded;
 
 /// The kind of probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Mode {
     /// HTTP, HTTPS or TCP, as each port speaks; a container that listens nowhere is a job.
     #[default]
@@ -60,7 +63,7 @@ pub enum Mode {
     Tcp,
     /// A command run in the container.
     Exec,
-    /// None: the container is observed until [`End`], which must be another than [`End::ProbeDone`].
+    /// None; the container is observed until --for, --until-exit or --until-interrupt ends it.
     None,
 }
 

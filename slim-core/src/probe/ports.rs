@@ -108,8 +108,8 @@ struct Wait {
     reported: String,
 }
 
-/// One look at the container.
-struct Look {
+/// The ports at one moment.
+struct PortStates {
     candidates: Candidates,
     /// The ports that have not answered by now.
     missing: Vec<u16>,
@@ -143,7 +143,7 @@ impl Wait {
     }
 
     /// Returns true if what does not answer by now need not be waited for any longer.
-    fn is_over(&self, look: &Look, required: &BTreeSet<u16>) -> bool {
+    fn is_over(&self, look: &PortStates, required: &BTreeSet<u16>) -> bool {
         if self.answers.is_empty() {
             return false;
         }
@@ -162,7 +162,7 @@ impl Wait {
     }
 
     /// Fails where every port is one that only the container itself reaches.
-    fn check_loopback(&self, look: &Look) -> Result<(), ProbeError> {
+    fn check_loopback(&self, look: &PortStates) -> Result<(), ProbeError> {
         let loopback = &look.candidates.loopback;
         let doubtful = self.first_known.is_some_and(|since| since.elapsed() >= DOUBT);
         let all = look.missing.iter().all(|port| loopback.contains_key(port));
@@ -176,7 +176,7 @@ impl Wait {
     }
 
     /// Adds the ports that were not probed to the summary.
-    fn summarise_missing(&self, transcript: &mut Transcript, look: &Look) {
+    fn summarise_missing(&self, transcript: &mut Transcript, look: &PortStates) {
         for port in look.missing.iter().take(NAMED) {
             let message = match (look.candidates.loopback.get(port), self.failures.get(port)) {
                 (Some(address), _) => {
@@ -221,7 +221,7 @@ impl Session<'_> {
         let mut wait = Wait::new();
         let mut backoff = Backoff::new();
         loop {
-            let look = match self.look(&mut wait).await {
+            let look = match self.inspect_ports(&mut wait).await {
                 Ok(look) => look,
                 Err((candidates, ProbeError::Exited { code, doing })) => {
                     return self.exited(transcript, code, doing, &wait, &candidates);
@@ -256,7 +256,7 @@ impl Session<'_> {
     }
 
     /// Finds the ports and attempts those that have not answered. An error comes with the ports known by then.
-    async fn look(&self, wait: &mut Wait) -> Result<Look, (Candidates, ProbeError)> {
+    async fn inspect_ports(&self, wait: &mut Wait) -> Result<PortStates, (Candidates, ProbeError)> {
         let candidates = Candidates::find(self.target, &self.requests.ports).await;
         if wait.first_known.is_none() && !candidates.ports.is_empty() {
             wait.first_known = Some(Instant::now());
@@ -286,7 +286,7 @@ impl Session<'_> {
             .into_iter()
             .filter(|port| !wait.answers.contains_key(port))
             .collect();
-        Ok(Look { candidates, missing })
+        Ok(PortStates { candidates, missing })
     }
 
     /// The time at which the wait fails.

@@ -37,11 +37,12 @@ pub struct Options {
 
 /// The answer to calls that are not allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Mode {
     /// They fail.
     #[default]
     Enforce,
-    /// They are logged, and allowed as far as the recorded container might make them.
+    /// They are logged, and allowed as far as the recorded container might make them; their arguments are free.
     Log,
 }
 

@@ -2,6 +2,7 @@
 
 /// The level up to which files are kept beyond the observed ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Keep {
     /// The observed files, and what they need to start: links, loaders, libraries, interpreters.
     Observed,

@@ -15,7 +15,7 @@ const MAKE: &str = include_str!("make.sh");
 const AGENT: &str = include_str!("agent.sh");
 const LOAD: &str = include_str!("load.sh");
 
-/// What is in every guest: an engine, and what the tests compile their fixtures with.
+/// The packages of every guest: an engine, and what the tests compile their fixtures with.
 const PACKAGES: &str = "systemd-sysv,kmod,docker.io,apparmor,iptables,gcc,libc6-dev,libseccomp2,busybox-static,\
                         ca-certificates,xz-utils,linux-image-cloud-amd64";
 

@@ -10,17 +10,17 @@ use anyhow::{Context, Result, bail};
 
 use crate::sh;
 
-/// What the guest may have: a small machine for continuous integration has 8 GiB.
+/// The guest's memory: a small machine for continuous integration has 8 GiB.
 const MEMORY: &str = "3072";
 
 /// Without AVX and fast string instructions, which cost more when they are emulated than what they replace: Debian's
 /// code takes its plain paths. Measured: half the time for copying and hashing.
 const PROCESSOR: &str = "Nehalem";
 
-/// How long a guest may take until its engine runs. Alone on 2 processors it takes 20 s.
+/// The time that a guest may take until its engine runs. Alone on 2 processors it takes 20 s.
 const BOOT: Duration = Duration::from_secs(300);
 
-/// What [`super::disk`] made.
+/// The disks that [`super::disk`] made.
 pub(super) struct Disks {
     pub(super) kernel: PathBuf,
     pub(super) initrd: PathBuf,

@@ -19,11 +19,11 @@ use guest::Guest;
 
 /// A virtual machine.
 struct Machine {
-    /// What it is called on the command line.
+    /// The name on the command line.
     name: &'static str,
     /// The release of Debian.
     suite: &'static str,
-    /// What it has besides what all have.
+    /// The packages that it alone has.
     packages: &'static [&'static str],
     /// The kernel's `lsm=` and what belongs to it.
     modules: &'static str,
@@ -55,22 +55,22 @@ const MACHINES: &[Machine] = &[
     },
 ];
 
-/// Where the results of all machines stand, below a line.
+/// The document of all machines' results, which stand below a line.
 const DOCUMENT: &str = "docs/kernels.md";
 
 /// That line.
 const RESULTS: &str = "<!-- What follows is written by `cargo xtask vm test`. -->\n";
 
-/// What a machine's results begin with.
+/// The beginning of a machine's results.
 const SECTION: &str = "\n### ";
 
-/// How often a test that repeats itself does: a container starts in a second elsewhere, here in ten.
+/// Number of rounds of a test that repeats itself: a container starts in a second elsewhere, here in ten.
 const REPEAT: u32 = 3;
 
-/// Where the guest's tests tell which of them were left out, and why.
+/// The guest's file in which skipped tests are listed, with their reasons.
 const SKIPPED: &str = "/root/skipped";
 
-/// How long all tests of a program may take.
+/// The time that all tests of a program may take.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// A selection: one test for each thing that differs between kernels.
@@ -87,7 +87,7 @@ const SHORT: &[&str] = &[
     "selinux_confines_nginx",
 ];
 
-/// What came of the tests of a program.
+/// The results of a program's tests.
 #[derive(Default)]
 struct Tally {
     passed: usize,
@@ -95,17 +95,17 @@ struct Tally {
     seconds: u64,
 }
 
-/// What a machine showed.
+/// The results of a machine.
 struct Findings {
     name: &'static str,
     /// Kernel, engine, runtimes, security modules.
     facts: Vec<(&'static str, String)>,
     /// By program.
     tests: Vec<(String, Tally)>,
-    /// What was not run, and why.
+    /// The tests that were not run, with their reasons.
     skipped: Vec<String>,
-    /// What the tests of enforcement say of each sample.
-    said: Vec<String>,
+    /// The lines that the tests of enforcement print for each sample.
+    enforced: Vec<String>,
 }
 
 /// Runs the tests in the machines named, or in all of them: all tests, which leave their results in the document, or a
@@ -240,7 +240,7 @@ fn examine(machine: &Machine, docker: &Docker, only: &[&str]) -> Result<Findings
         facts: Vec::new(),
         tests: Vec::new(),
         skipped: Vec::new(),
-        said: Vec::new(),
+        enforced: Vec::new(),
     };
     for (name, command) in facts {
         findings
@@ -284,7 +284,7 @@ fn run_tests(guest: &mut Guest, program: &str, names: &[&str], findings: &mut Fi
                 _ => tally.failed.push(name.to_owned()),
             }
         } else if let Some(line) = line.strip_prefix("enforced: ") {
-            findings.said.push(line.to_owned());
+            findings.enforced.push(line.to_owned());
         }
     })?;
     tally.seconds = start.elapsed().as_secs();
@@ -321,7 +321,7 @@ impl Findings {
                 tally.passed, tally.seconds
             );
         }
-        for (title, lines) in [("Skipped", &self.skipped), ("Enforced", &self.said)] {
+        for (title, lines) in [("Skipped", &self.skipped), ("Enforced", &self.enforced)] {
             if !lines.is_empty() {
                 let _ = writeln!(text, "\n{title}:\n");
             }
@@ -347,7 +347,7 @@ mod tests {
             facts: vec![("kernel", name.to_owned())],
             tests: vec![("trace".to_owned(), tally)],
             skipped: vec!["a_test: this kernel lacks it".to_owned()],
-            said: Vec::new(),
+            enforced: Vec::new(),
         }
     }
 

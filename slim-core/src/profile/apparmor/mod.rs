@@ -36,6 +36,7 @@ pub struct AppArmor;
 
 /// The kernel's reaction to accesses that a profile does not allow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Mode {
     /// It refuses it.
     #[default]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::closure::{slim_json, stage};
+use crate::bench_closure::{slim_json, stage};
 use crate::engine::Docker;
 use crate::packages::For;
 use crate::{docs, samples, setup, sh};

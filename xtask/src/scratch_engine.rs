@@ -1,4 +1,4 @@
-//! A second Docker engine, for what the machine's own must not be asked for: other runtimes.
+//! A second Docker engine, for what the machine's own must not be changed for: other runtimes.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use crate::runtime::Runtime;
 use crate::sh::{self, Scratch};
 
 /// The engine. It ends, and all that it has is removed, with this.
-pub(crate) struct Second {
+pub(crate) struct ScratchEngine {
     docker: Docker,
     daemon: Child,
     scratch: Scratch,
 }
 
-impl Second {
+impl ScratchEngine {
     /// Starts one that knows these runtimes by their names, in network and mount name spaces of its own, so that the
     /// machine's bridges, rules and mounts stay as they are.
     ///
@@ -47,15 +47,15 @@ impl Second {
             .stderr(log)
             .spawn()
             .context("could not start dockerd")?;
-        let mut second = Self {
+        let mut engine = Self {
             docker: first.on(socket),
             daemon,
             scratch,
         };
-        let log = second.scratch.path().join("log");
-        let docker = &second.docker;
-        engine::wait_for(&mut second.daemon, &log, || docker.output(&["version"]).ok())?;
-        Ok(second)
+        let log = engine.scratch.path().join("log");
+        let docker = &engine.docker;
+        engine::wait_for(&mut engine.daemon, &log, || docker.output(&["version"]).ok())?;
+        Ok(engine)
     }
 
     /// The client that reaches it.
@@ -81,7 +81,7 @@ impl Second {
         sh::output(sh::root("rm").arg(&archive)).map(drop)
     }
 
-    /// What a TCP port of a container sends back to `request` until it closes the connection.
+    /// Returns what a TCP port of a container sends back to `request` until it closes the connection.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Second {
     }
 }
 
-impl Drop for Second {
+impl Drop for ScratchEngine {
     fn drop(&mut self) {
         // SIGTERM lets it end its containerd too.
         let ended = self.pid().and_then(sh::kill);

@@ -1,6 +1,4 @@
-//! The probe against real servers on loopback: what a container would be is a [`Local`] here.
-
-#![expect(clippy::unwrap_used, reason = "a test")]
+//! The probe against real servers on loopback; a [`Local`] stands in for the container.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,15 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::{
+    BoxError, End, ExecOutput, Kind, Mode, Options, ProbeError as Error, Probed, Target, replay, run,
+};
+use crate::recording::{
+    Actor, Exchange, ExchangeKind, HttpExchange, Phase, SocketAction, SocketUse, TcpExchange,
+};
+use crate::test_tools::tool;
 use async_trait::async_trait;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use slim_core::probe::{
-    BoxError, End, ExecOutput, Kind, Mode, Options, ProbeError as Error, Probed, Target, replay, run,
-};
-use slim_core::recording::{
-    Actor, Exchange, ExchangeKind, HttpExchange, Phase, SocketAction, SocketUse, TcpExchange,
-};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -28,6 +27,8 @@ struct Local {
     exposed: Vec<u16>,
     listening: Mutex<Vec<SocketUse>>,
     exit: watch::Sender<Option<i64>>,
+    exit_at: Mutex<Option<(Moment, i64)>>,
+    attempted: Notify,
     interrupt: Notify,
     first_answers: AtomicUsize,
     execs: AtomicUsize,
@@ -41,6 +42,8 @@ impl Local {
             exposed: ports.iter().map(|(port, _)| *port).collect(),
             listening: Mutex::default(),
             exit: watch::Sender::new(None),
+            exit_at: Mutex::default(),
+            attempted: Notify::new(),
             interrupt: Notify::new(),
             first_answers: AtomicUsize::new(0),
             execs: AtomicUsize::new(0),
@@ -62,14 +65,36 @@ impl Local {
         });
     }
 
-    fn exits_after(self: &Arc<Self>, code: i64, delay: Duration) {
-        let this = self.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            this.exit.send_replace(Some(code));
-        });
+    fn exits(&self, code: i64) {
+        self.exit.send_replace(Some(code));
+    }
+
+    fn exits_at(&self, moment: Moment, code: i64) {
+        *self.exit_at.lock().unwrap() = Some((moment, code));
+    }
+
+    fn reach(&self, reached: impl FnOnce(Moment) -> bool) {
+        if let Some((moment, code)) = *self.exit_at.lock().unwrap()
+            && reached(moment)
+        {
+            self.exits(code);
+        }
     }
 }
+
+/// A moment at which a container exits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// The probe lists its sockets.
+    List,
+    /// The probe attempts a port.
+    Attempt,
+    /// The probe reports this step.
+    Step(&'static str),
+}
+
+/// The step after the probe, where the container is to exit by itself.
+const WATCHED: Moment = Moment::Step("watching until the container exits");
 
 #[async_trait]
 impl Target for Local {
@@ -77,12 +102,15 @@ impl Target for Local {
         Ok(self.exit.borrow().is_none())
     }
     fn listening(&self) -> Vec<SocketUse> {
+        self.reach(|moment| moment == Moment::List);
         self.listening.lock().unwrap().clone()
     }
     fn exposed(&self) -> Vec<(u16, String)> {
         self.exposed.iter().map(|port| (*port, "tcp".into())).collect()
     }
     async fn endpoint(&self, port: u16) -> Option<SocketAddr> {
+        self.attempted.notify_one();
+        self.reach(|moment| moment == Moment::Attempt);
         self.ports.get(&port).copied()
     }
     async fn exec(&self, command: &[String]) -> Result<ExecOutput, BoxError> {
@@ -117,10 +145,11 @@ impl Target for Local {
     }
     fn progress(&self, message: &str) {
         println!("  {message}");
+        self.reach(|moment| matches!(moment, Moment::Step(step) if message == step));
     }
 }
 
-/// What a test's server answers: all of an answer for a request's head and body; nothing closes the connection.
+/// Returns all of a server's answer for a request's head and body; none closes the connection.
 type Answers = Arc<dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync>;
 
 fn answer(status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
@@ -324,9 +353,9 @@ async fn a_crawl_is_bounded_in_pages() {
 }
 
 /// A certificate that nobody signed, by the `openssl` command.
-fn self_signed(protocols: &[&str]) -> TlsAcceptor {
+fn self_signed(protocols: &[&str]) -> Option<TlsAcceptor> {
     let dir = tempfile::tempdir().unwrap();
-    let made = std::process::Command::new("openssl")
+    let made = tool("openssl", "openssl")?
         .args([
             "req",
             "-x509",
@@ -346,7 +375,7 @@ fn self_signed(protocols: &[&str]) -> TlsAcceptor {
         ])
         .current_dir(dir.path())
         .output()
-        .expect("this test needs the openssl command (apt-get install openssl)");
+        .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let certificate = CertificateDer::from_pem_file(dir.path().join("cert.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(dir.path().join("key.pem")).unwrap();
@@ -358,7 +387,7 @@ fn self_signed(protocols: &[&str]) -> TlsAcceptor {
         .with_single_cert(vec![certificate], key)
         .unwrap();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
+    Some(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Answers every request over HTTP/2 with a page that names the path.
@@ -380,7 +409,9 @@ async fn converse_http2(stream: impl AsyncRead + AsyncWrite + Unpin) {
 #[tokio::test]
 async fn https_with_a_self_signed_certificate_and_http2() {
     for (protocols, version) in [(vec!["h2", "http/1.1"], "HTTP/2.0"), (vec![], "HTTP/1.1")] {
-        let acceptor = self_signed(&protocols);
+        let Some(acceptor) = self_signed(&protocols) else {
+            return;
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -451,7 +482,9 @@ async fn a_late_listener_is_waited_for() {
     let address = nowhere().await;
     let target = Local::new(&[(80, address)]);
     let server = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        for _ in 0..2 {
+            target.attempted.notified().await;
+        }
         serve_on(
             TcpListener::bind(address).await.unwrap(),
             Arc::new(|_| page("late")),
@@ -464,10 +497,11 @@ async fn a_late_listener_is_waited_for() {
 
 #[tokio::test]
 async fn a_first_answer_that_takes_its_time_is_http() {
-    let asked = AtomicUsize::new(0);
+    let requests = AtomicUsize::new(0);
     let server = serve(move |_| {
-        if asked.fetch_add(1, Ordering::Relaxed) == 0 {
-            std::thread::sleep(Duration::from_secs(4));
+        if requests.fetch_add(1, Ordering::Relaxed) == 0 {
+            // Until the probe gives the first request up.
+            return Some(Vec::new());
         }
         page("compiled")
     })
@@ -610,24 +644,24 @@ async fn a_known_port_hears_its_own_hello() {
 
 #[tokio::test]
 async fn a_job_runs_until_it_exits() {
-    let target = Arc::new(Local::new(&[]));
-    target.exits_after(0, Duration::from_millis(100));
-    let probed = run(&*target, &quick()).await.unwrap();
+    let target = Local::new(&[]);
+    target.exits_at(Moment::List, 0);
+    let probed = run(&target, &quick()).await.unwrap();
     assert_eq!((&probed.kind, probed.exit_code), (&Kind::Job, Some(0)));
     let ExchangeKind::Exec(job) = &probed.exchanges[0].kind else {
         panic!("a job is recorded as a command");
     };
     assert!(job.command.is_empty() && job.exit_code == 0);
     assert_eq!(&probed.bodies[&job.stdout.digest][..], b"done\n");
-    let again = replay(&*target, &probed.exchanges, &probed.bodies).await.unwrap();
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
     assert_eq!(again.exchanges, probed.exchanges);
 }
 
 #[tokio::test]
 async fn a_job_must_exit_as_expected() {
-    let target = Arc::new(Local::new(&[]));
-    target.exits_after(3, Duration::ZERO);
-    let error = run(&*target, &quick()).await.unwrap_err();
+    let target = Local::new(&[]);
+    target.exits(3);
+    let error = run(&target, &quick()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the job exited with 3, expected 0; see its log, or pass --expect-exit 3 if that is right"
@@ -636,7 +670,7 @@ async fn a_job_must_exit_as_expected() {
         expect_exit: 3,
         ..quick()
     };
-    assert_eq!(run(&*target, &options).await.unwrap().exit_code, Some(3));
+    assert_eq!(run(&target, &options).await.unwrap().exit_code, Some(3));
 }
 
 #[tokio::test]
@@ -660,10 +694,10 @@ async fn one_that_neither_listens_nor_exits_is_told_the_choices() {
 
 #[tokio::test]
 async fn a_server_that_exits_while_starting_fails_at_once() {
-    let target = Arc::new(Local::new(&[(80, nowhere().await)]));
-    target.exits_after(1, Duration::from_millis(100));
+    let target = Local::new(&[(80, nowhere().await)]);
+    target.exits_at(Moment::Attempt, 1);
     let begun = Instant::now();
-    let error = run(&*target, &Options::default()).await.unwrap_err();
+    let error = run(&target, &Options::default()).await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(
         error.to_string(),
@@ -748,12 +782,12 @@ async fn a_command_is_run_once_the_container_is_ready() {
 
 #[tokio::test]
 async fn watching_ends_as_asked() {
-    let target = Arc::new(Local::new(&[]));
+    let target = Local::new(&[]);
     let none = |options: Options| Options {
         mode: Mode::None,
         ..options
     };
-    let error = run(&*target, &none(quick())).await.unwrap_err();
+    let error = run(&target, &none(quick())).await.unwrap_err();
     assert!(
         error.to_string().starts_with("--probe none needs an end"),
         "{error}"
@@ -764,17 +798,17 @@ async fn watching_ends_as_asked() {
         end: End::Interrupt,
         ..quick()
     });
-    let watching = tokio::time::timeout(Duration::from_secs(5), run(&*target, &options));
+    let watching = tokio::time::timeout(Duration::from_secs(5), run(&target, &options));
     assert_eq!(watching.await.unwrap().unwrap().kind, Kind::None);
 
     let options = none(Options {
         end: End::Exit,
         ..quick()
     });
-    let error = run(&*target, &options).await.unwrap_err();
+    let error = run(&target, &options).await.unwrap_err();
     assert!(matches!(error, Error::StillRunning { seconds: 2 }), "{error}");
-    target.exits_after(0, Duration::from_millis(100));
-    let probed = run(&*target, &options).await.unwrap();
+    target.exits_at(WATCHED, 0);
+    let probed = run(&target, &options).await.unwrap();
     assert_eq!((probed.kind, probed.exit_code), (Kind::Job, Some(0)));
 }
 
@@ -785,21 +819,21 @@ async fn a_job_that_serves_for_a_while_may_exit() {
         end: End::Exit,
         ..quick()
     };
-    let target = Arc::new(Local::new(&[(80, server)]));
-    target.exits_after(0, Duration::from_millis(300));
-    let probed = run(&*target, &options).await.unwrap();
+    let target = Local::new(&[(80, server)]);
+    target.exits_at(WATCHED, 0);
+    let probed = run(&target, &options).await.unwrap();
     assert_eq!(
         (&probed.kind, probed.exit_code),
         (&Kind::Http { ports: vec![80] }, Some(0))
     );
-    let again = Arc::new(Local::new(&[(80, server)]));
-    again.exits_after(0, Duration::from_millis(500));
-    assert_eq!(probed.replay(&*again).await.unwrap().exchanges, probed.exchanges);
+    let again = Local::new(&[(80, server)]);
+    again.exits_at(Moment::Step("waiting for the job to exit"), 0);
+    assert_eq!(probed.replay(&again).await.unwrap().exchanges, probed.exchanges);
 
     // The port that its image exposes need not answer.
-    let target = Arc::new(Local::new(&[(80, nowhere().await)]));
-    target.exits_after(0, Duration::from_millis(300));
-    let probed = run(&*target, &options).await.unwrap();
+    let target = Local::new(&[(80, nowhere().await)]);
+    target.exits_at(Moment::Attempt, 0);
+    let probed = run(&target, &options).await.unwrap();
     assert_eq!((probed.kind, probed.exit_code), (Kind::Job, Some(0)));
     let error = run(&Local::new(&[(80, nowhere().await)]), &options)
         .await
@@ -827,9 +861,9 @@ async fn a_replay_waits_for_a_product_that_is_starting() {
     quickly.patience.readiness = Duration::from_millis(300);
     let again = quickly.replay(&Local::new(&[(80, broken)])).await.unwrap();
     assert_eq!(http(&again.exchanges[0]).response.as_ref().unwrap().status, 500);
-    let target = Arc::new(Local::new(&[(80, nowhere().await)]));
-    target.exits_after(127, Duration::from_millis(100));
-    let error = probed.replay(&*target).await.unwrap_err();
+    let target = Local::new(&[(80, nowhere().await)]);
+    target.exits_at(Moment::Attempt, 127);
+    let error = probed.replay(&target).await.unwrap_err();
     assert!(matches!(error, Error::Exited { code: 127, .. }), "{error}");
 }
 
