@@ -322,6 +322,13 @@ impl Container {
         container
     }
 
+    /// A container that something else has started, by name or id.
+    pub fn existing(name: &str) -> Container {
+        Container {
+            name: name.to_owned(),
+        }
+    }
+
     /// The container's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -336,13 +343,13 @@ impl Container {
         docker(&["inspect", "--format", format, &self.name])
     }
 
-    /// Its address on the bridge network, with a port.
+    /// Its address on its network, with a port.
     ///
     /// # Panics
     ///
     /// When it has none, as when it has ended; its log is shown.
     pub fn address(&self, port: u16) -> SocketAddr {
-        let address = self.inspect("{{.NetworkSettings.IPAddress}}");
+        let address = self.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}");
         let Ok(address) = address.parse() else {
             panic!(
                 "container {} has no address; its log:\n{}",

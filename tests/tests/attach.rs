@@ -441,3 +441,204 @@ fn what_begins_late_is_not_enough_to_start_from() {
     assert_exit(&run(&["generate", "late", "whole", "--output", "both"]), 0);
     assert!(!notes("both").contains(NOTE));
 }
+
+/// Prints what a container sees of its options; with a word, waits to be stopped then.
+const SEES: &str = r#"#!/bin/sh
+id -u; id -G
+grep -E '^Max (open files|core)' /proc/self/limits
+cat /proc/sys/net/core/somaxconn
+tr '\0' ' ' < /proc/1/cmdline | cut -d' ' -f1; echo
+grep -E ' /(dev/shm|mem|data|host) ' /proc/mounts | cut -d' ' -f2-4 | sort
+grep -vE '^#' /etc/resolv.conf; hostname; cat /proc/sys/kernel/domainname
+grep extra.example /etc/hosts
+stat -c '%n %t:%T' /dev/zero2
+cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null
+cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null
+cat /proc/self/oom_score_adj
+pwd; env | grep -E '^(TOKEN|HOME)='
+[ -z "$1" ] || exec sleep 1000
+"#;
+
+/// Options of `docker run`, as many as one container can have here.
+fn many_options(host: &Path) -> Vec<String> {
+    let bind = format!("{}:/host:ro", host.display());
+    let words = [
+        "--env TOKEN=a --user 1234:99 --group-add 77 --group-add 33 --workdir /tmp --hostname box --domainname example.org",
+        "--label purpose=test --tmpfs /mem:size=1m,mode=700,uid=1234,exec --mount type=volume,target=/data",
+        "--dns 192.0.2.1 --dns-search example.org --dns-option ndots:3 --add-host extra.example:192.0.2.7",
+        "--device /dev/zero:/dev/zero2:r --sysctl net.core.somaxconn=77 --ulimit nofile=512:1024 --ulimit core=0",
+        "--memory 256m --memory-reservation 128m --cpu-shares 512 --pids-limit 90 --oom-score-adj 7 --cpuset-cpus 0",
+        "--shm-size 2m --init --stop-signal SIGINT --stop-timeout 1 --ipc private --cgroupns host",
+        "--publish 127.0.0.1::8080 --expose 9090/udp --health-cmd true --health-interval 30s --health-retries 2",
+        "--security-opt label=disable --runtime runc --platform linux/amd64 --network bridge",
+    ];
+    let words = words.iter().flat_map(|line| line.split(' '));
+    words
+        .map(str::to_owned)
+        .chain(["--volume".to_owned(), bind])
+        .collect()
+}
+
+/// What the engine was told of a container, but for what a product's profiles take the place of.
+fn engine_facts(container: &Container) -> serde_json::Value {
+    let mut inspected: serde_json::Value =
+        serde_json::from_str(&container.inspect("{{json .}}")).expect("it is JSON");
+    let host = inspected["HostConfig"].as_object_mut().expect("a map");
+    for confinement in [
+        "CapAdd",
+        "CapDrop",
+        "SecurityOpt",
+        "ReadonlyRootfs",
+        "ContainerIDFile",
+        // A volume may be asked for in two ways: what is mounted counts.
+        "Mounts",
+    ] {
+        host.remove(confinement);
+    }
+    // The product's own memory file systems come on top.
+    if let Some(tmpfs) = host["Tmpfs"].as_object_mut() {
+        tmpfs.retain(|path, _| path == "/mem");
+        for options in tmpfs.values_mut() {
+            let mut all: Vec<_> = options.as_str().unwrap_or_default().split(',').collect();
+            all.sort_unstable();
+            *options = all.join(",").into();
+        }
+    }
+    let mounts = inspected["Mounts"].as_array().into_iter().flatten();
+    let mut mounts: Vec<String> = mounts
+        .map(|mount| format!("{} {} {}", mount["Type"], mount["Destination"], mount["RW"]))
+        .collect();
+    mounts.sort();
+    let config = &inspected["Config"];
+    let keys = [
+        "Domainname",
+        "Env",
+        "Healthcheck",
+        "Hostname",
+        "StopSignal",
+        "User",
+        "WorkingDir",
+    ];
+    let config: Vec<_> = keys.map(|key| config[key].clone()).into();
+    serde_json::json!([
+        inspected["HostConfig"],
+        config,
+        inspected["Config"]["Labels"]["purpose"],
+        mounts
+    ])
+}
+
+#[test]
+fn every_option_is_the_same_recorded_verified_attached_and_run() {
+    require_root();
+    let image = Image::from_dockerfile(
+        "options",
+        "FROM debian:bookworm\nCOPY see /see\nRUN chmod 0755 /see\nENTRYPOINT [\"/see\"]\n",
+        &[("see", SEES.as_bytes())],
+    );
+    let host = tempfile::tempdir().expect("a temporary directory");
+    let options = many_options(host.path());
+    let product = Image::to_be("options");
+    let output = tempfile::tempdir().expect("a temporary directory");
+    // Started by slim: recorded, and repeated by verification, which compares what was printed.
+    let built = slim()
+        .args(["build", image.tag(), "--tag", product.tag(), "--output"])
+        .arg(output.path())
+        .args(&options)
+        .output()
+        .expect("it is a program");
+    assert_exit(&built, 0);
+    let by_slim = only_recorded(output.path());
+    assert_eq!(by_slim.container.spec.not_carried, Default::default());
+    let report = report(output.path());
+    let passed: Vec<&str> = report["verification"]["verdicts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|verdict| verdict["outcome"] == "passed")
+        .filter_map(|verdict| verdict["aspect"].as_str())
+        .collect();
+    assert!(passed.contains(&"image"), "{report}");
+    assert!(
+        report["verification"]["healed"]
+            .as_array()
+            .is_some_and(Vec::is_empty),
+        "{report}"
+    );
+
+    // By the docker client, and by run.sh: they see the same.
+    let words: Vec<&str> = options.iter().map(String::as_str).collect();
+    let by_docker = Container::run(&[&words[..], &[image.tag()]].concat());
+    assert_eq!(by_docker.wait(), 0, "{}", by_docker.logs());
+    let mut script = Command::new("sh");
+    let name = unique("options");
+    script
+        .arg(output.path().join("run.sh"))
+        .args(["--detach", "--name", &name])
+        .env("TOKEN", "a");
+    let by_script = Container::existing(&name);
+    slim_tests::run(&mut script);
+    assert_eq!(by_script.wait(), 0, "{}", by_script.logs());
+    assert_eq!(by_script.logs(), by_docker.logs());
+    for seen in [
+        "1234",
+        "99 33 77",
+        "512 ",
+        "77\n",
+        "192.0.2.1",
+        "extra.example",
+        "TOKEN=a",
+        "/dev/zero2 1:5",
+    ] {
+        assert!(
+            by_docker.logs().contains(seen),
+            "{seen:?} is not in {}",
+            by_docker.logs()
+        );
+    }
+    assert_eq!(engine_facts(&by_script), engine_facts(&by_docker));
+
+    // Attached to: the same description is read back, without what an engine takes for its default.
+    let running = Container::run(&[&words[..], &[image.tag(), "serve"]].concat());
+    let attached = Record::start(&["--container", running.name(), "--for", "1s"]).end();
+    let described = |run: &Run| {
+        let mut spec = run.container.spec.clone();
+        spec.command.clear();
+        spec.ulimits.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut spec = serde_json::to_value(&spec).expect("it is data");
+        for default in [
+            "cgroupns",
+            "ipc",
+            "network",
+            "platform",
+            "runtime",
+            "expose",
+            "stop_timeout",
+        ] {
+            spec.as_object_mut().expect("a map").remove(default);
+        }
+        spec
+    };
+    assert_eq!(attached.container.spec.command, ["serve"]);
+    // A published port is exposed, too.
+    assert!(
+        attached
+            .container
+            .spec
+            .expose
+            .is_superset(&by_slim.container.spec.expose)
+    );
+    assert_eq!(described(&attached), described(&by_slim));
+}
+
+/// The one run of a recording that is no verification's.
+fn only_recorded(directory: &Path) -> Run {
+    let recording = Recording::load(directory).expect("a recording");
+    let mut runs = recording
+        .runs
+        .into_values()
+        .filter(|run| run.purpose == Purpose::Recorded);
+    let run = runs.next().expect("a run");
+    assert!(runs.next().is_none());
+    run
+}

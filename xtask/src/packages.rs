@@ -40,11 +40,12 @@ const TESTS: &[(&str, &str)] = &[
     ("crun", "the container runtime beside Docker's own"),
     (
         "docker-compose",
-        "its config command reads generated compose files",
+        "reads generated compose files, and starts what they say",
     ),
     ("libcap2-bin", "file capabilities in test images"),
     ("e2fsprogs", "disks of virtual machines"),
     ("openssl", "tests make certificates with it"),
+    ("podman", "starts what generated units and scripts say"),
     ("qemu-system-x86", "other kernels in virtual machines"),
     ("secilc", "compiles generated SELinux modules"),
     (

@@ -765,7 +765,9 @@ async fn an_engine_on_another_kernel_verifies_and_does_not_record() {
     };
     let options = RecordOptions::default();
     let loading = tracer.load(options.trace);
-    let error = record(session, &image, &options, loading).await.unwrap_err();
+    let recorded = record(session, &image, &options, loading);
+    let recorded = tokio::time::timeout(Duration::from_secs(10), recorded).await;
+    let error = recorded.expect("it ends").unwrap_err();
     assert!(matches!(error, Error::AnotherKernel { .. }), "{error}");
     bench.nothing_is_left();
 }
