@@ -629,9 +629,6 @@ pub(crate) struct Probe {
     /// The command of the exec probe, in words as a shell splits them
     #[arg(long, value_name = "COMMAND", env = "SLIM_EXEC")]
     exec: Option<String>,
-    /// Seconds that the container may take to stop before it is killed
-    #[arg(long, value_name = "SECONDS", default_value_t = 1, env = "SLIM_STOP_TIMEOUT")]
-    stop_timeout: u32,
 }
 
 impl Probe {
@@ -818,6 +815,9 @@ impl Product {
     }
 }
 
+/// Seconds that a recorded container may take to stop, unless `--stop-timeout` says so: waiting for longer shows nothing.
+const STOP_TIMEOUT: u32 = 1;
+
 /// Returns the options of the recording.
 pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions> {
     let Observe {
@@ -844,7 +844,7 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
             expect_exit: probe.expect_exit.unwrap_or(0),
         },
         trace: tracer.sizes(),
-        stop_timeout: probe.stop_timeout,
+        stop_timeout: container.stop_timeout.unwrap_or(STOP_TIMEOUT),
     })
 }
 

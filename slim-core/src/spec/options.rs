@@ -253,8 +253,9 @@ pub struct ContainerOptions {
     /// Switch the image's health check off
     #[cfg_attr(feature = "clap", arg(long, env = "SLIM_NO_HEALTHCHECK"))]
     pub no_healthcheck: bool,
-    /// Seconds between the stop signal and SIGKILL, of a container that somebody else created
-    #[cfg_attr(feature = "clap", arg(skip))]
+    /// Seconds between the stop signal and SIGKILL; without it slim waits one second, and the product has the engine's
+    /// default
+    #[cfg_attr(feature = "clap", arg(long, value_name = "SECONDS", env = "SLIM_STOP_TIMEOUT"))]
     pub stop_timeout: Option<u32>,
     /// The command in place of the image's, behind its entrypoint; empty for the image's own
     #[cfg_attr(feature = "clap", arg(skip))]
