@@ -1,8 +1,11 @@
 //! `slim verify`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 use slim_core::engine::{self, Pull};
 use slim_core::pipeline::{self, ExistingProduct, Session};
+use slim_core::recording::Recording;
 use slim_core::report::{self, Report};
 use slim_core::spec::ContainerSpec;
 
@@ -10,6 +13,21 @@ use super::{Outcome, connect, json, load_recordings, stop_on_signals};
 use crate::args::{Global, Results, VerifyAgain};
 use crate::progress::Progress;
 use crate::streams::{out, outln};
+
+/// Returns a sentence on the variables that the recorded containers had and that are not set here, so that the product
+/// was started without them; none where there are none.
+fn unset_variables(recording: &Recording) -> Option<String> {
+    let names: BTreeSet<&str> = recording
+        .runs
+        .values()
+        .flat_map(|run| &run.container.spec.env)
+        .map(|variable| variable.name.as_str())
+        .filter(|name| std::env::var_os(name).is_none())
+        .collect();
+    let names = Vec::from_iter(names).join(", ");
+    (!names.is_empty())
+        .then(|| format!("what depends on {names}: not set here, and a recording holds no values"))
+}
 
 pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<()> {
     let directory = &args.directory;
@@ -83,7 +101,18 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
         .check(existing.privileges(engine.as_ref(), key.is_some())?)
         .map_err(pipeline::Error::from)?;
     let options = args.checks.options(Some(args.tracer.sizes()));
-    let (verification, unchecked) = existing.verify(session, &options).await?;
+    let (verification, mut unchecked) = existing.verify(session, &options).await?;
+    unchecked.extend(unset_variables(&recording));
+    for tag in report.product.iter().flat_map(|product| &product.tags) {
+        match engine.image(tag, Pull::Never, None).await {
+            Ok(image) if image.id != product.id => unchecked.push(format!(
+                "{tag}, which compose.yaml and other formats name: it is another image by now, {}",
+                image.id
+            )),
+            // No such tag is nothing to start by mistake.
+            Ok(_) | Err(_) => {}
+        }
+    }
     drop(progress);
     match global.results() {
         Results::Json => out!("{}", json(&verification)?),

@@ -47,6 +47,18 @@ impl ArchiveFile {
             source: Box::new(source),
         };
         let open = || {
+            // A pipe without a writer is never opened, and a device never ends.
+            let metadata = std::fs::metadata(&self.path).map_err(ImageError::io("the image archive"))?;
+            if !metadata.is_file() {
+                let found = if metadata.is_dir() {
+                    "a directory"
+                } else {
+                    "no regular file"
+                };
+                return Err(ImageError::Archive(format!(
+                    "it is {found}; write the image to a file with tar or docker save"
+                )));
+            }
             let file = std::fs::File::open(&self.path).map_err(ImageError::io("the image archive"))?;
             Archive::read_format(file, Some(self.format))
         };
@@ -125,6 +137,21 @@ impl FromStr for ImageName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_a_pipe_and_a_directory_are_no_archives() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [std::path::Path::new("/dev/zero"), &pipe, directory.path()] {
+            let file = ArchiveFile {
+                format: ArchiveFormat::Docker,
+                path: path.to_owned(),
+            };
+            let error = file.read().unwrap_err().to_string();
+            assert!(error.starts_with(path.to_str().unwrap()), "{error}");
+        }
+    }
 
     #[test]
     fn a_scheme_names_a_file_and_nothing_else_does() {

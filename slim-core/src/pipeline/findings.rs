@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::verify::TrialVerdict;
-use crate::plan::InMemory;
+use crate::plan::{InMemory, Obstacle};
 use crate::recording::Run;
-use crate::spec::{LaunchSpec, Tmpfs};
+use crate::spec::LaunchSpec;
 use crate::verify::{Aspect, Difference, MissKind, Missed, Outcome, Verdict, Verification};
 
 /// Number of the application's last lines that are shown where it failed.
@@ -244,11 +244,18 @@ impl<'a> Findings<'a> {
                 Verdict::not_checked(Aspect::ReadOnly, FAILS_OTHERWISE.to_owned())
             }
             AspectState::Passing(_) => {
-                let tmpfs: Vec<Tmpfs> = memory.map(|memory| memory.tmpfs.clone()).unwrap_or_default();
-                let options = tmpfs.iter().map(|value| format!(" --tmpfs {value}"));
-                let detail = format!("--read-only{}", options.collect::<String>());
+                let memory = memory.cloned().unwrap_or_default();
+                let options = memory.tmpfs.iter().map(|value| format!(" --tmpfs {value}"));
+                let mut detail = format!("--read-only{}", options.collect::<String>());
+                detail.push_str(&refusals(&memory.obstacles));
                 Verdict {
-                    tmpfs,
+                    refused: memory
+                        .obstacles
+                        .iter()
+                        .filter_map(Obstacle::written)
+                        .cloned()
+                        .collect(),
+                    tmpfs: memory.tmpfs,
                     // The trials with it are those of the product itself.
                     ..main.verdict(Aspect::ReadOnly, Outcome::Passed, detail)
                 }
@@ -383,12 +390,28 @@ impl Totals {
             outcome,
             detail,
             tmpfs: Vec::new(),
+            refused: Vec::new(),
             user: None,
             asked: self.asked,
             alike: self.alike,
             starts: self.starts,
             ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+}
+
+/// Returns the end of a sentence on what a read-only root file system takes from the application although it passed: it may
+/// do without, but what it writes there is lost.
+fn refusals(obstacles: &[Obstacle]) -> String {
+    const MAX_NAMED: usize = 3;
+    let Some(first) = obstacles.first() else {
+        return String::new();
+    };
+    let named = obstacles.iter().take(MAX_NAMED).skip(1);
+    let named = named.fold(first.to_string(), |text, obstacle| format!("{text}, {obstacle}"));
+    match obstacles.len().saturating_sub(MAX_NAMED) {
+        0 => format!("; refused, though the answers are alike: {named}"),
+        more => format!("; refused, though the answers are alike: {named}, and {more} more"),
     }
 }
 

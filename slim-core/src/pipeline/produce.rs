@@ -1,6 +1,7 @@
 //! From an Image and a Recording to a Plan, and from the Plan to profiles and an image.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -87,6 +88,7 @@ pub fn plan(
     notes.extend(plan::capabilities::notes(recording, &capabilities));
     notes.extend(alarms(recording));
     notes.extend(start_up_unseen(recording));
+    notes.extend(other_launches(recording));
     let before = build::totals(&image.rootfs, &owners, image.rootfs.iter().map(|(path, _)| path));
     let after = build::totals(&image.rootfs, &owners, reached.files.keys());
     Ok(Plan {
@@ -539,6 +541,38 @@ fn start_up_unseen(recording: &Recording) -> Option<String> {
     })
 }
 
+/// Returns a note where the recorded containers were started in several ways: the product is started in one of them, the
+/// earliest, and the others' options are not in what starts it.
+fn other_launches(recording: &Recording) -> Option<String> {
+    const MAX_NAMED: usize = 8;
+    let chosen = recording.container()?.spec.to_words();
+    let started = recording
+        .runs
+        .values()
+        .filter(|run| run.purpose != Purpose::Verification);
+    let others: BTreeSet<Vec<String>> = started
+        .flat_map(|run| run.container.spec.to_words())
+        .filter(|words| !chosen.contains(words))
+        .collect();
+    if others.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = others
+        .iter()
+        .take(MAX_NAMED)
+        .map(|words| words.join(" "))
+        .collect();
+    let more = match others.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "the recorded containers were started in several ways: the product is started as the earliest was, without the \
+         others' {}{more}",
+        named.join(", ")
+    ))
+}
+
 fn alarms(recording: &Recording) -> Vec<String> {
     use crate::recording::Alarm;
     let said = |program: &Option<RootPath>| {
@@ -571,4 +605,38 @@ pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("plans and reports have string keys");
     bytes.push(b'\n');
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::ContainerSpec;
+
+    #[test]
+    fn launches_that_are_not_the_products_are_named() {
+        let image = Digest::of(b"image");
+        let run = |started: u64, words: &[&[&str]]| {
+            let words: Vec<Vec<String>> = words
+                .iter()
+                .map(|words| words.iter().map(|&word| word.to_owned()).collect())
+                .collect();
+            let mut run = crate::recording::tests::run(started);
+            run.image = image.clone();
+            run.purpose = Purpose::Recorded;
+            run.started = started;
+            run.container.spec = ContainerSpec::from_words(&words, &[]);
+            run
+        };
+        let mut recording = Recording::new(image.clone());
+        recording.insert(run(1, &[&["--network", "none"]])).unwrap();
+        assert_eq!(other_launches(&recording), None);
+        recording
+            .insert(run(2, &[&["--init"], &["--sysctl", "net.core.somaxconn=55"]]))
+            .unwrap();
+        let note = other_launches(&recording).unwrap();
+        assert!(
+            note.ends_with("without the others' --init, --sysctl net.core.somaxconn=55"),
+            "{note}"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::image::memory::tree;
 use crate::image::{Config, Image};
 use crate::path::{RawPath, RootPath};
-use crate::plan::InMemory;
+use crate::plan::{InMemory, Obstacle};
 use crate::probe::{Timeouts, Unrecorded};
 use crate::recording::{
     Access, Actor, Body, Exchange, ExchangeKind, ExecExchange, FileUse, HostFacts, Observed, Origin, Phase,
@@ -989,6 +989,32 @@ fn what_cannot_be_tried_is_not_checked() {
     let found = verdicts(findings);
     assert!(found.contains(&(Aspect::ReadOnly, Outcome::NotChecked)));
     assert!(found.contains(&(Aspect::ArbitraryUid, Outcome::NotChecked)));
+}
+
+#[test]
+fn what_a_read_only_root_refuses_is_named_where_it_passes() {
+    let obstacle = |written: &str| Obstacle::BesideKept {
+        written: written.into(),
+        kept: "/b/seed".into(),
+    };
+    let memory = InMemory {
+        obstacles: ["/b/log", "/b/other", "/b/third", "/c"].map(obstacle).into(),
+        ..InMemory::default()
+    };
+    let mut findings = Findings::new(Healing::Off, Some(&memory), None);
+    findings.add(Check::ReadOnly, trial(Ended::Well));
+    let round = findings.into_round();
+    let mut verdicts = round.verification.verdicts.iter();
+    let verdict = verdicts
+        .find(|verdict| verdict.aspect == Aspect::ReadOnly)
+        .unwrap();
+    assert_eq!(verdict.outcome, Outcome::Passed);
+    assert_eq!(verdict.refused.len(), 4);
+    assert_eq!(
+        verdict.detail,
+        "--read-only; refused, though the answers are alike: it writes /b/log, where /b/seed is kept, \
+         it writes /b/other, where /b/seed is kept, it writes /b/third, where /b/seed is kept, and 1 more"
+    );
 }
 
 #[test]

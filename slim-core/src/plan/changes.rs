@@ -193,6 +193,17 @@ pub enum Obstacle {
     NoForm(RootPath),
 }
 
+impl Obstacle {
+    /// Returns the path that cannot be written any more, where it is one.
+    pub fn written(&self) -> Option<&RootPath> {
+        match self {
+            Self::BesideKept { written, .. } => Some(written),
+            Self::NoForm(directory) => Some(directory),
+            Self::TooMany(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

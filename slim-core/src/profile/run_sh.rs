@@ -57,6 +57,8 @@ impl Artifact for RunSh {
             quoted(&context.digest.to_string(), "the image's digest")?
         ));
         out.push_str(&apparmor(launch.apparmor.as_deref())?);
+        let names = launch.container.env.iter().map(|variable| variable.name.as_str());
+        out.push_str(&unset_variables(names.filter(|name| is_identifier(name))));
         out.push_str("exec \"${DOCKER:-docker}\" run \\\n");
         if launch.seccomp {
             out.push_str(&format!(
@@ -80,6 +82,30 @@ impl Artifact for RunSh {
         out.push('\n');
         Ok(out.into_bytes())
     }
+}
+
+/// Returns lines that name the variables of the recorded container that are not set where the script runs: their values
+/// are written nowhere, and docker leaves such a variable out without a word.
+fn unset_variables<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        r#"for name in {names}; do
+  eval "set=\${{$name+set}}"
+  [ "$set" ] || echo "run.sh: the recorded container had $name: set it, or pass --env $name=VALUE" >&2
+done
+"#,
+        names = names.join(" ")
+    )
+}
+
+/// Returns whether a shell can have a variable of this name.
+fn is_identifier(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// Sets `$apparmor` to the profile's name if the host has loaded it; says how to where it could.

@@ -251,11 +251,21 @@ pub struct ContainerOptions {
     )]
     pub health_retries: Option<i64>,
     /// Switch the image's health check off
-    #[cfg_attr(feature = "clap", arg(long, env = "SLIM_NO_HEALTHCHECK"))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(
+            long,
+            env = "SLIM_NO_HEALTHCHECK",
+            conflicts_with_all = ["health_cmd", "health_interval", "health_timeout", "health_start_period", "health_retries"]
+        )
+    )]
     pub no_healthcheck: bool,
     /// Seconds between the stop signal and SIGKILL; without it slim waits one second, and the product has the engine's
     /// default
-    #[cfg_attr(feature = "clap", arg(long, value_name = "SECONDS", env = "SLIM_STOP_TIMEOUT"))]
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, value_name = "SECONDS", env = "SLIM_STOP_TIMEOUT")
+    )]
     pub stop_timeout: Option<u32>,
     /// The command in place of the image's, behind its entrypoint; empty for the image's own
     #[cfg_attr(feature = "clap", arg(skip))]

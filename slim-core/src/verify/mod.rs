@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use compare::{Answers, Difference, alike, differences, not_listening, question};
 pub use missed::{Miss, MissKind, Missed, Watched, missed};
 
+use crate::path::RootPath;
 use crate::spec::{LaunchSpec, Tmpfs};
 
 /// An aspect of a product that is verified.
@@ -101,6 +102,10 @@ pub struct Verdict {
     /// The memory file systems beside the read-only root file system that it passed with; empty for other aspects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tmpfs: Vec<Tmpfs>,
+    /// The changes of the recorded application that the read-only root file system refuses and no memory file system can
+    /// take, though the answers are alike without them; empty for other aspects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RootPath>,
     /// The user (`UID:GID`) that it was run under; none for other aspects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -122,6 +127,7 @@ impl Verdict {
             outcome: Outcome::NotChecked,
             detail,
             tmpfs: Vec::new(),
+            refused: Vec::new(),
             user: None,
             asked: 0,
             alike: 0,
