@@ -273,7 +273,7 @@ pub(crate) struct Verify {
     #[arg(long, env = "SLIM_NO_VERIFY")]
     no_verify: bool,
     /// Number of times that what the product missed is added and it is run again
-    #[arg(long, value_name = "ROUNDS", default_value_t = 3, env = "SLIM_HEAL")]
+    #[arg(long, value_name = "ROUNDS", default_value_t = VerifyOptions::HEAL, env = "SLIM_HEAL")]
     heal: u32,
     #[command(flatten)]
     checks: Checks,

@@ -5,8 +5,8 @@
 //! create, then the id that it got, then that it is gone. Whoever gets the lock of a record knows that its owner has
 //! ended, and removes what is still written there: the process's own watchdog, or the next slim.
 //!
-//! The kinds of things stand here; how one is looked at and removed is the engine's business
-//! ([`crate::engine::Engine::remove_left`]).
+//! The kinds of things stand here. Containers, volumes, networks and images are removed by their engine
+//! (`Engine::remove_left`), AppArmor profiles by `pipeline/apparmor.rs`; `pipeline/cleanup.rs` decides which.
 //!
 //! - `directory`: the state directory
 //! - `record`: what stands in a record, and its two sides: [`Ledger`] of the living, [`Left`] of the dead

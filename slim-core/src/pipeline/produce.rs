@@ -1,4 +1,5 @@
-//! From an Image and a Recording to a Plan, and from the Plan to profiles and an image.
+//! From an Image and a Recording to a Plan, and from the Plan to profiles and an image; the loop that runs a product, heals it
+//! and runs it again.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -48,10 +48,15 @@ pub struct VerifyOptions {
     pub trace: Option<trace::Options>,
 }
 
+impl VerifyOptions {
+    /// The default of [`VerifyOptions::heal`]: so many repairs, so one more round of runs.
+    pub const HEAL: u32 = 3;
+}
+
 impl Default for VerifyOptions {
     fn default() -> Self {
         Self {
-            heal: 3,
+            heal: Self::HEAL,
             file: None,
             user: None,
             times: 1,

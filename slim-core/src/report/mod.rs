@@ -4,7 +4,7 @@ mod calls;
 mod check;
 mod diff;
 mod explain;
-mod text;
+mod summary;
 mod verdicts;
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub use calls::{CallPhases, Exploited, KeptOut, phases};
 pub use check::checked;
 pub use diff::{Change, ChangeKind, Diff, Side, diff};
 pub use explain::{Explained, Overview, explain, overview};
-pub use text::{bytes, count, printable, summary};
+pub use summary::{bytes, count, printable, summary};
 pub use verdicts::verdicts;
 
 /// The version of `report.json`.

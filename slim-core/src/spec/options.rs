@@ -1,4 +1,4 @@
-//! The user's words.
+//! The options of `docker run` that slim takes, as the user writes them, and those that it refuses.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A description as options of `docker run`.
+//! From a [`ContainerSpec`](super::ContainerSpec) back to options of `docker run`.
 
 use super::parse::csv_field;
 use super::{

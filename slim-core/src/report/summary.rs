@@ -1,4 +1,4 @@
-//! The report as a table on the terminal.
+//! The summary that people see on the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
