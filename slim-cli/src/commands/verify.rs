@@ -105,7 +105,7 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     unchecked.extend(unset_variables(&recording));
     for tag in report.product.iter().flat_map(|product| &product.tags) {
         match engine.image(tag, Pull::Never, None).await {
-            Ok(image) if image.id != product.id => unchecked.push(format!(
+            Ok(image) if image.id != *digest => unchecked.push(format!(
                 "{tag}, which compose.yaml and other formats name: it is another image by now, {}",
                 image.id
             )),
