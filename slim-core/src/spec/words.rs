@@ -1,4 +1,4 @@
-//! From a [`ContainerSpec`](super::ContainerSpec) back to options of `docker run`.
+//! From a [`ContainerSpec`] back to options of `docker run`.
 
 use super::parse::csv_field;
 use super::{

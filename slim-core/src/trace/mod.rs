@@ -19,7 +19,7 @@
 //!
 //! 6.1 or later with BTF (`/sys/kernel/btf/vmlinux`) and a mounted cgroup2, as root (or with CAP_BPF, CAP_PERFMON and
 //! CAP_SYS_PTRACE). Older ones miss helpers in tracing programs (`bpf_get_current_ancestor_cgroup_id` 5.14, `bpf_loop`
-//! 5.17) and are refused by the verifier, which [`check`] and [`Tracer::start`] then report.
+//! 5.17) and are refused by the verifier, which [`check()`] and [`Tracer::start`] then report.
 //!
 //! # Another object
 //!

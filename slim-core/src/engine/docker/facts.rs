@@ -32,7 +32,7 @@ impl Docker {
     /// (`net.ipv4.ip_unprivileged_port_start` in its network name space), if it is known.
     ///
     /// # Errors
-    /// As [`Engine::state`].
+    /// As [`Engine::state`](crate::engine::Engine::state).
     pub async fn unprivileged_port_start(&self, container: &Container) -> Result<Option<u16>, Error> {
         Ok(bundle::unprivileged_port_start(
             &self.inspect(&container.id).await?,

@@ -287,7 +287,7 @@ impl Docker {
         Ok(LoadedImage { id: config })
     }
 
-    /// [`Engine::tag`] by a name that this engine knows.
+    /// [`Engine::tag`](crate::engine::Engine::tag) by a name that this engine knows.
     pub(super) async fn add_tag(&self, reference: &str, tag: &str) -> Result<(), Error> {
         let action = format!("tag {reference} as {tag}");
         check_name(&action, reference)?;

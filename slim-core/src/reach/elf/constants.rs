@@ -120,7 +120,7 @@ impl<'a> Constants<'a> {
     /// Returns those of `texts` that the constants hold; each is of at most [`AHEAD`] bytes.
     ///
     /// # Errors
-    /// As [`Constants::windows`].
+    /// As [`Self::for_each_window`].
     pub(crate) fn find_texts<'t>(
         &self,
         texts: impl IntoIterator<Item = &'t [u8]>,
