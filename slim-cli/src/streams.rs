@@ -18,14 +18,14 @@ pub(crate) fn write(text: Arguments<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// `print!` that returns its error ([`write`]).
+/// `print!` that returns its error ([`write()`]).
 macro_rules! out {
     ($($text:tt)*) => {
         $crate::streams::write(format_args!($($text)*))?
     };
 }
 
-/// `println!` that returns its error ([`write`]).
+/// `println!` that returns its error ([`write()`]).
 macro_rules! outln {
     ($($text:tt)*) => {
         $crate::streams::write(format_args!("{}\n", format_args!($($text)*)))?
