@@ -13,8 +13,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use exact::assert_exact;
@@ -76,9 +76,16 @@ pub const FORMATS: &str = "compose,podman,k8s-security-context,systemd";
 ///
 /// Never: this crate is a folder of the workspace.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("this crate is a folder of the workspace")
+    // Cargo says it when it runs this. What was compiled in may be another checkout's: they share a target directory.
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR");
+        let folder = folder.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        folder
+            .parent()
+            .expect("this crate is a folder of the workspace")
+            .to_owned()
+    });
+    &ROOT
 }
 
 /// Fails the test unless it runs as root, which tracing needs.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 
@@ -188,9 +189,16 @@ impl Drop for Scratch {
 
 /// The root of the workspace.
 pub(crate) fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask is a folder of the workspace")
+    // Cargo says it when it runs this. What was compiled in may be another checkout's: they share a target directory.
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR");
+        let folder = folder.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        folder
+            .parent()
+            .expect("xtask is a folder of the workspace")
+            .to_owned()
+    });
+    &ROOT
 }
 
 /// The cargo that runs this task, at the root of the workspace.
