@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use slim_core::cancel::Cancel;
-use slim_core::image::{Image, ImageName, packages};
+use slim_core::image::{ImageName, packages};
 use slim_core::reach::{self, Options};
 use slim_core::recording::Recording;
 
@@ -32,13 +32,7 @@ fn close(name: &str, recording: &Path) -> Result<(), Box<dyn Error>> {
     let ImageName::Archive(file) = name.parse()? else {
         return Err(format!("{name}: only an engine has that image; docker save writes it to a file").into());
     };
-    let archive = file.read()?;
-    let image = Image {
-        id: archive.id,
-        reference: name.to_owned(),
-        config: archive.config,
-        rootfs: archive.rootfs,
-    };
+    let image = file.read()?.into_image(name);
     let recording = Recording::load(recording)?;
     let owners = packages::owners(&image.rootfs);
     let reached = reach::close(

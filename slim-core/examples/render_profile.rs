@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use slim_core::cancel::Cancel;
-use slim_core::image::{Image, ImageName};
+use slim_core::image::ImageName;
 use slim_core::pipeline::{self, ProductOptions};
 use slim_core::plan::{confine, recorded_container};
 use slim_core::profile::{ARTIFACTS, Context};
@@ -40,13 +40,7 @@ fn render(name: &str, recording: &Path, format: &str) -> Result<(), Box<dyn Erro
     let ImageName::Archive(file) = name.parse()? else {
         return Err(format!("{name}: only an engine has that image; docker save writes it to a file").into());
     };
-    let archive = file.read()?;
-    let image = Image {
-        id: archive.id,
-        reference: name.to_owned(),
-        config: archive.config,
-        rootfs: archive.rootfs,
-    };
+    let image = file.read()?.into_image(name);
     let recording = Recording::load(recording)?;
     let options = ProductOptions::default();
     let plan = pipeline::plan(&image, &recording, &options, &Cancel::default())?;

@@ -3,19 +3,13 @@
 //!
 //! ```no_run
 //! use slim_core::cancel::Cancel;
-//! use slim_core::image::{Image, ImageName, packages};
+//! use slim_core::image::{ImageName, packages};
 //! use slim_core::reach;
 //! use slim_core::recording::Recording;
 //!
 //! // Which files of this image does the recorded application need?
 //! let ImageName::Archive(file) = "docker-archive:app.tar".parse()? else { unreachable!() };
-//! let archive = file.read()?;
-//! let image = Image {
-//!     id: archive.id,
-//!     reference: "app".to_owned(),
-//!     config: archive.config,
-//!     rootfs: archive.rootfs,
-//! };
+//! let image = file.read()?.into_image("app");
 //! let recording = Recording::load("slim-app/recording.json".as_ref())?;
 //! let owners = packages::owners(&image.rootfs);
 //! let reached = reach::close(&image, &owners, &recording, &Default::default(), &Cancel::default())?;

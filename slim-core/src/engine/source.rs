@@ -40,12 +40,7 @@ impl ImageSource for ArchiveFile {
             reference: reference.clone(),
             reason: error.to_string(),
         })??;
-        Ok(Image {
-            id: archive.id,
-            reference,
-            config: archive.config,
-            rootfs: archive.rootfs,
-        })
+        Ok(archive.into_image(reference))
     }
 }
 

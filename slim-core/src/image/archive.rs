@@ -24,7 +24,9 @@ use super::config::MAX_CONFIG;
 use super::merge::{Layer, Merged, directory, merge, remove_below};
 use super::rootfs::MAX_LINKS;
 use super::tar::{Content, ContentReader, Member, Members, Type};
-use super::{ArchiveFormat, Blobs, Config, Entry, ImageError, Kind, LayerTar, Rootfs, Store, config_from};
+use super::{
+    ArchiveFormat, Blobs, Config, Entry, Image, ImageError, Kind, LayerTar, Rootfs, Store, config_from,
+};
 use crate::digest::Digest;
 use crate::machine;
 use crate::path::{RawPath, RootPath};
@@ -55,6 +57,16 @@ pub struct Archive {
 }
 
 impl Archive {
+    /// Returns the image, named as the user names it.
+    pub fn into_image(self, reference: impl Into<String>) -> Image {
+        Image {
+            id: self.id,
+            reference: reference.into(),
+            config: self.config,
+            rootfs: self.rootfs,
+        }
+    }
+
     /// Reads the one image in an archive: plain, or compressed with gzip or zstd.
     ///
     /// # Errors

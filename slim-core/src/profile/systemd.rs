@@ -17,7 +17,7 @@ use crate::path::RootPath;
 use crate::plan::Changes;
 use crate::recording::{Abi, Actor};
 use crate::spec::shell::line;
-use crate::spec::{ContainerSpec, NetworkMode, Tmpfs, Ulimit};
+use crate::spec::{ContainerSpec, NetworkMode, Tmpfs, ULIMITS, Ulimit};
 
 /// The artifact `systemd.conf`.
 #[derive(Clone, Copy, Debug)]
@@ -301,6 +301,7 @@ impl<'a> DropIn<'a> {
         for variable in env {
             self.set("PassEnvironment", &variable.name);
         }
+        // systemd has a setting for each of them; a recording from elsewhere may name others.
         let (known, other): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rest.ulimits)
             .into_iter()
             .partition(|ulimit| ULIMITS.contains(&ulimit.name.as_str()));
@@ -311,26 +312,6 @@ impl<'a> DropIn<'a> {
         }
     }
 }
-
-/// Resource limits of processes that systemd has a setting for, by the names of `--ulimit`.
-const ULIMITS: [&str; 16] = [
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 /// A limit as systemd writes it.
 fn limit(number: i64) -> String {

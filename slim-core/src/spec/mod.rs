@@ -26,6 +26,8 @@ pub use error::Error;
 pub use launch::LaunchSpec;
 pub use options::{ContainerOptions, HEADING, REFUSED, refused};
 pub use parse::ParseContext;
+#[cfg(feature = "image")]
+pub(crate) use parse::ULIMITS;
 #[cfg(feature = "docker")]
 pub(crate) use parse::{csv, csv_field};
 pub use recorded::carried;

@@ -81,12 +81,7 @@ impl Docker {
             let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
             names.insert(archive.id.clone(), name);
         }
-        Ok(Image {
-            id: archive.id,
-            reference: reference.to_owned(),
-            config: archive.config,
-            rootfs: archive.rootfs,
-        })
+        Ok(archive.into_image(reference))
     }
 
     /// The image through the engine, as `docker save` gives it.

@@ -346,28 +346,30 @@ fn duration(flag: &'static str, text: Option<&str>) -> Result<Option<i64>, Error
     Ok(Some(total as i64))
 }
 
+/// The names of `--ulimit`, those of setrlimit(2) in small letters.
+pub(crate) const ULIMITS: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
 /// `NAME=SOFT[:HARD]`; -1 is no limit.
 ///
 /// Source: docker/go-units `ParseUlimit`.
 fn parse_ulimit(text: &str) -> Result<Ulimit, Error> {
-    const NAMES: [&str; 16] = [
-        "as",
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
     let bad = || {
         wrong(
             "ulimit",
@@ -379,7 +381,7 @@ fn parse_ulimit(text: &str) -> Result<Ulimit, Error> {
     let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
     let number = |text: &str| text.parse::<i64>().ok().filter(|n| *n >= -1).ok_or_else(bad);
     let (soft, hard) = (number(soft)?, number(hard)?);
-    if !NAMES.contains(&name) || (hard != -1 && (soft == -1 || soft > hard)) {
+    if !ULIMITS.contains(&name) || (hard != -1 && (soft == -1 || soft > hard)) {
         return Err(bad());
     }
     Ok(Ulimit {
