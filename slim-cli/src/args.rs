@@ -688,6 +688,9 @@ pub(crate) struct Profiles {
     /// (families, requests, options, flags; never writable code)
     #[arg(long, env = "SLIM_SECCOMP_ARGS")]
     seccomp_args: bool,
+    /// The system calls that are allowed beyond the observed
+    #[arg(long, value_enum, default_value_t, env = "SLIM_SECCOMP_REACH")]
+    pub(crate) seccomp_reach: reach::SeccompReach,
     /// The architecture that the seccomp profile is for, if not the recorded one
     #[arg(long, value_enum, value_name = "ARCH", env = "SLIM_ARCH")]
     arch: Option<Arch>,

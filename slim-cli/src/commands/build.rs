@@ -65,6 +65,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags,
+        seccomp_reach: args.profiles.seccomp_reach,
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
@@ -88,6 +89,7 @@ pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()
     }
     let record = record_options(&args.observe)?;
     let product = ProductOptions {
+        seccomp_reach: args.profiles.seccomp_reach,
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,

@@ -44,6 +44,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags: args.tag.iter().map(ToString::to_string).collect(),
+        seccomp_reach: args.profiles.seccomp_reach,
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,

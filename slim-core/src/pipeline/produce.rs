@@ -33,6 +33,8 @@ use crate::verify::{Healed, Miss, MissKind, Verification};
 pub struct ProductOptions {
     /// Options of the files that are kept beyond the observed.
     pub reach: reach::Options,
+    /// `--seccomp-reach`.
+    pub seccomp_reach: reach::SeccompReach,
     /// `docker commit`'s edits of the config.
     pub changes: Vec<String>,
     /// The time that images carry, in seconds since 1970-01-01 UTC (`SOURCE_DATE_EPOCH`).
@@ -78,12 +80,13 @@ pub fn plan(
     }
     let owners = packages::owners(&image.rootfs);
     let reached = reach::close(image, &owners, recording, &options.reach, cancel)?;
+    let reachable = reach::calls::of_kept(image, &reached, options.seccomp_reach, cancel)?;
     let mut tables = Cow::Borrowed(Tables::built_in());
     if let Some(runtimes) = &options.runtimes {
         tables.to_mut().runtimes.clone_from(runtimes);
     }
     let (syscalls, syscall_notes) =
-        plan::syscalls::allowed_on(recording, &tables, options.machine.as_deref());
+        plan::syscalls::allowed_on(recording, &tables, options.machine.as_deref(), reachable.as_ref());
     let capabilities = plan::capabilities::granted(recording, &image.rootfs);
     let mut notes: Vec<String> = reached.notes.into_iter().chain(syscall_notes).collect();
     notes.extend(plan::capabilities::notes(recording, &capabilities));

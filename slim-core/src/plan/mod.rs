@@ -372,11 +372,42 @@ pub enum Reason {
         /// The recorded call.
         of: String,
     },
+    /// Kept code can call it, though no recording saw it do so.
+    Reached {
+        /// The functions from the one that makes the call to where execution begins, the shortest way.
+        chain: Vec<ReachedStep>,
+    },
     /// It could not be observed, and is needed for all that is known.
     Assumed {
         /// Why.
         why: String,
     },
+}
+
+/// A function on the way to a system call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReachedStep {
+    /// The file that has it.
+    pub file: RootPath,
+    /// Its name where a symbol gives it, its address in the file otherwise.
+    pub function: String,
+    /// The name in a table through which the next one calls it (`fork`, which Python calls `posix.fork`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_name: Option<String>,
+}
+
+/// The system calls that kept code can make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReachableCalls {
+    /// The machine whose numbers these are (as `uname -m` names it).
+    pub machine: &'static str,
+    /// The shortest way to each call, by its number.
+    pub calls: BTreeMap<u32, Vec<ReachedStep>>,
+    /// Functions that make a system call whose number is not known: the file and the function.
+    pub unresolved: BTreeSet<(RootPath, String)>,
+    /// True if sensitive calls are allowed only where they were observed.
+    pub withhold: bool,
 }
 
 impl Reason {
@@ -385,7 +416,9 @@ impl Reason {
         match self {
             Self::Observed { actor, .. } => *actor == Actor::App,
             Self::Assumed { .. } => true,
-            Self::Runtime { .. } | Self::Family { .. } | Self::Architecture { .. } => false,
+            Self::Runtime { .. } | Self::Family { .. } | Self::Architecture { .. } | Self::Reached { .. } => {
+                false
+            }
         }
     }
 }

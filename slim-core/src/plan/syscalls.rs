@@ -10,7 +10,7 @@ use libseccomp::{ScmpArch, ScmpSyscall};
 
 use super::filter::{Answer, Bound, Condition, Filter, architecture};
 use super::tables::Tables;
-use super::{AllowedSyscall, Reason, SeenArguments};
+use super::{AllowedSyscall, ReachableCalls, Reason, SeenArguments};
 use crate::recording::{Abi, Actor, ArgumentValue, Purpose, Recording, Run, SyscallUse, deciding_arguments};
 
 /// `EPERM` and `ENOSYS` of `include/uapi/asm-generic/errno-base.h` and `errno.h`.
@@ -314,21 +314,77 @@ impl Calls<'_> {
     }
 }
 
+impl Calls<'_> {
+    /// Adds the calls that kept code can make, as far as the recorded containers might make them; those that are there
+    /// already keep their reasons and arguments. Returns the sensitive ones that are withheld, with the file of each.
+    fn add_reachable(
+        &mut self,
+        reachable: &ReachableCalls,
+        recording: &Recording,
+    ) -> BTreeMap<String, String> {
+        let mut withheld = BTreeMap::new();
+        // Where no filter bounds the recorded container, the newest of Docker's does.
+        let outer = self.containers.unconfined().then(|| {
+            let run = recording.runs.values().next()?;
+            self.tables.dockers_filter(run)
+        });
+        for (number, chain) in &reachable.calls {
+            let Some(name) = name_of(reachable.machine, *number) else {
+                continue;
+            };
+            if self.entries.contains_key(&(Abi::Native, name.clone())) {
+                continue;
+            }
+            let mut bound = self.containers.bound(&name);
+            if let Some(Some((_, filter))) = &outer {
+                bound = filter.bound(&name);
+            }
+            if bound == Bound::Never {
+                continue;
+            }
+            if reachable.withhold
+                && self
+                    .tables
+                    .sensitive
+                    .iter()
+                    .any(|group| group.calls.contains(&name))
+            {
+                let file = chain
+                    .first()
+                    .map_or_else(String::new, |step| step.file.to_string());
+                withheld.insert(name, file);
+                continue;
+            }
+            let reason = Reason::Reached { chain: chain.clone() };
+            self.insert(Abi::Native, &name, &reason, bound, None);
+        }
+        withheld
+    }
+}
+
+/// Returns the name of a call of `machine` by its number.
+fn name_of(machine: &str, number: u32) -> Option<String> {
+    let arch = libseccomp_architecture(machine, Abi::Native)?;
+    let number = i32::try_from(number).ok()?;
+    ScmpSyscall::from(number).get_name_by_arch(arch).ok()
+}
+
 /// The allowed calls, sorted by ABI and name, and what the user should know.
 ///
 /// A call is allowed where the application made it and the container's own filter did not deny it. The filter does
 /// not show in a result (EPERM may be the kernel's), so it is asked here, about the name and about the first failing
 /// arguments.
 pub fn allowed(recording: &Recording, tables: &Tables) -> (Vec<AllowedSyscall>, Vec<String>) {
-    allowed_on(recording, tables, None)
+    allowed_on(recording, tables, None, None)
 }
 
 /// As [`allowed`], for another `machine` than the recorded one (as `uname -m` names it): calls that it lacks are
-/// replaced by those that C libraries make there.
+/// replaced by those that C libraries make there. What kept code can call beyond the recording is `reachable`.
 pub fn allowed_on(
     recording: &Recording,
     tables: &Tables,
     machine: Option<&str>,
+    reachable: Option<&ReachableCalls>,
 ) -> (Vec<AllowedSyscall>, Vec<String>) {
     let (containers, notes) = Containers::new(recording, tables);
     let mut notes: BTreeSet<String> = notes.into_iter().collect();
@@ -352,6 +408,37 @@ pub fn allowed_on(
         notes.extend(translation(machine, &calls.translated));
     }
     calls.close();
+    let reachable =
+        reachable.filter(|reachable| calls.machines.iter().all(|machine| *machine == reachable.machine));
+    if let Some(reachable) = reachable {
+        let withheld = calls.add_reachable(reachable, recording);
+        if !withheld.is_empty() {
+            let names: Vec<String> = withheld
+                .iter()
+                .map(|(name, file)| format!("{name} ({file})"))
+                .collect();
+            notes.insert(format!(
+                "kept code could also call these, which are sensitive and were not seen, so that they are not allowed: {}; \
+                 --seccomp-reach static allows them",
+                names.join(", ")
+            ));
+        }
+        if !reachable.unresolved.is_empty() {
+            let first: Vec<String> = reachable
+                .unresolved
+                .iter()
+                .take(3)
+                .map(|(file, function)| format!("{function} of {file}"))
+                .collect();
+            notes.insert(format!(
+                "{} functions of kept files make system calls whose number is computed, so that it is known only where \
+                 it was seen: {}{}",
+                reachable.unresolved.len(),
+                first.join(", "),
+                if reachable.unresolved.len() > 3 { ", …" } else { "" }
+            ));
+        }
+    }
 
     let Calls { entries, .. } = calls;
     refused.retain(|name: &String| !entries.keys().any(|(_, allowed)| allowed == name));
@@ -685,7 +772,7 @@ mod tests {
                 .into(),
             None,
         );
-        let (calls, notes) = allowed_on(&recording, Tables::built_in(), Some("aarch64"));
+        let (calls, notes) = allowed_on(&recording, Tables::built_in(), Some("aarch64"), None);
         let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
         for name in ["dup3", "fcntl", "openat", "read"] {
             assert!(names.contains(&name), "{name}");
@@ -713,7 +800,7 @@ mod tests {
         assert!(said.contains("nothing for arch_prctl, sysfs"), "{said}");
         // And the recorded machine is no other one.
         assert_eq!(
-            allowed_on(&recording, Tables::built_in(), Some("x86_64")),
+            allowed_on(&recording, Tables::built_in(), Some("x86_64"), None),
             allowed(&recording, Tables::built_in())
         );
     }
@@ -725,7 +812,7 @@ mod tests {
         run.host.machine = "aarch64".into();
         let mut recording = Recording::new(run.image.clone());
         recording.insert(run).unwrap();
-        let (calls, _) = allowed_on(&recording, Tables::built_in(), Some("x86_64"));
+        let (calls, _) = allowed_on(&recording, Tables::built_in(), Some("x86_64"), None);
         for name in ["arch_prctl", "poll", "ppoll", "stat", "newfstatat"] {
             assert!(find(&calls, name).is_some(), "{name}");
         }

@@ -23,6 +23,8 @@ pub struct Tables {
     pub arguments: ArgumentNames,
     /// Published exploits of the kernel, by CVE.
     pub exploits: Vec<Exploit>,
+    /// Calls that are allowed only where they were observed, unless the user wants all that kept code can make.
+    pub sensitive: Vec<Sensitive>,
     /// Default filters of engines.
     pub filters: Vec<EngineFilter>,
 }
@@ -166,6 +168,18 @@ impl Family {
     }
 }
 
+/// System calls that do more than most programs need, and that attacks do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sensitive {
+    /// What they do.
+    pub about: String,
+    /// Where that is said.
+    pub source: String,
+    /// Their names.
+    pub calls: std::collections::BTreeSet<String>,
+}
+
 /// The default filter of an engine, from a version on.
 #[derive(Clone, Debug)]
 pub struct EngineFilter {
@@ -199,6 +213,7 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
         architectures: serde_json::from_str(include_str!("../../../profiles/architectures.json"))
             .expect(checked),
         arguments: serde_json::from_str(include_str!("../../../profiles/arguments.json")).expect(checked),
+        sensitive: serde_json::from_str(include_str!("../../../profiles/sensitive.json")).expect(checked),
         exploits: serde_json::from_str(include_str!("../../../profiles/exploits.json")).expect(checked),
         filters: vec![
             filter(

@@ -59,15 +59,17 @@ enum Group {
     App,
     Runtime,
     Family,
+    Reached,
 }
 
 impl Group {
-    const ALL: [Self; 3] = [Self::App, Self::Runtime, Self::Family];
+    const ALL: [Self; 4] = [Self::App, Self::Runtime, Self::Family, Self::Reached];
 
     fn of(call: &AllowedSyscall) -> Self {
         let group = |reason: &Reason| match reason {
             reason if reason.is_of_app() => Self::App,
             Reason::Family { .. } | Reason::Architecture { .. } => Self::Family,
+            Reason::Reached { .. } => Self::Reached,
             _ => Self::Runtime,
         };
         call.reasons.iter().map(group).min().unwrap_or(Self::App)
@@ -78,6 +80,7 @@ impl Group {
             Self::App => "app: the recording saw it",
             Self::Runtime => "runtime: runc or crun calls it after it has loaded this filter",
             Self::Family => "family: made in the place of a recorded call, or along with it",
+            Self::Reached => "reached: kept code can call it, though the recording did not see it",
         }
     }
 }
@@ -473,6 +476,9 @@ fn evidence<'a>(reasons: impl Iterator<Item = &'a Reason>) -> String {
             }
             Reason::Family { of } | Reason::Architecture { of } => {
                 by.insert(of.clone());
+            }
+            Reason::Reached { chain } => {
+                by.extend(chain.first().map(|step| step.file.to_string()));
             }
             Reason::Assumed { why } => {
                 by.insert(why.clone());

@@ -1,9 +1,11 @@
 //! The graph's kept nodes, and the work-list that follows edges until nothing new is reached.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::elf::parse::Elf;
 use super::error::Error;
 use super::exclude_option::Excluded;
 use super::guard::Guard;
@@ -30,6 +32,8 @@ pub struct Reached {
     pub left_out: Vec<LeftOut>,
     /// Notes for the user, sorted.
     pub notes: Vec<String>,
+    /// The kept ELF files, with what a loader reads of them.
+    pub objects: BTreeMap<RootPath, Arc<Elf>>,
 }
 
 /// The kept nodes.
@@ -172,6 +176,7 @@ impl<'a> Graph<'a> {
             .filter(|left_out| missing(&left_out.path))
             .collect();
         Ok(Reached {
+            objects: BTreeMap::new(),
             files: self.kept,
             left_out,
             notes,

@@ -18,6 +18,7 @@ mod application_directory;
 #[cfg(test)]
 mod arrows;
 mod bytes;
+pub mod calls;
 mod configuration;
 mod context;
 mod elf;
@@ -48,7 +49,7 @@ pub use elf::parse as elf_parse;
 pub use error::Error;
 pub use graph::Reached;
 pub use languages::{LANGUAGES, Language, Sample};
-pub use options::{Keep, Limits, Options};
+pub use options::{Keep, Limits, Options, SeccompReach};
 pub use roots::observed::{MissedLook, missed, observed_anything};
 
 use crate::cancel::Cancel;
@@ -119,5 +120,8 @@ pub fn close(
     if options.keep >= Keep::Package {
         resolvers.push(Box::new(whole_package::WholePackages::new(&context)));
     }
-    graph.close(&resolvers)
+    let mut reached = graph.close(&resolvers)?;
+    drop(resolvers);
+    reached.objects = libraries.objects(&reached.files);
+    Ok(reached)
 }

@@ -13,6 +13,19 @@ pub enum Keep {
     Package,
 }
 
+/// The system calls that are allowed beyond the recorded ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum SeccompReach {
+    /// None but those that stand in for recorded ones.
+    Observed,
+    /// Those that kept programs and the libraries and modules which they load can make, apart from sensitive ones.
+    #[default]
+    Closure,
+    /// Those that any kept file can make, sensitive ones too.
+    Static,
+}
+
 /// Bounds for what is kept whole because of where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::printable;
 use crate::digest::Digest;
-use crate::path::RootPath;
+use crate::path::{RootPath, encode};
 use crate::plan::tables::{Exploit, Tables};
-use crate::plan::{Cause, EdgeKind, LeftOut, Plan, Reason, Removed};
+use crate::plan::{Cause, EdgeKind, LeftOut, Plan, ReachedStep, Reason, Removed};
 use crate::recording::{Access, Actor, Phase};
 
 /// The evidence for one path, call or capability.
@@ -363,6 +363,9 @@ fn describe_reasons(plan: &Plan, reasons: &[Reason]) -> Vec<String> {
                     "the machine lacks {of}, and a C library calls it instead"
                 ));
             }
+            Reason::Reached { chain } => {
+                others.push(format!("kept code can call it: {}", describe_chain(chain)))
+            }
             Reason::Assumed { why } => others.push(why.clone()),
         }
     }
@@ -385,6 +388,27 @@ fn describe_reasons(plan: &Plan, reasons: &[Reason]) -> Vec<String> {
         line
     });
     observed.chain(others).collect()
+}
+
+/// Returns the functions on the way to a system call, the one that makes it first.
+fn describe_chain(chain: &[ReachedStep]) -> String {
+    let mut last: Option<&RootPath> = None;
+    let steps = chain.iter().map(|step| {
+        let file = step.file.name().map(encode).unwrap_or_default();
+        let name = step
+            .by_name
+            .as_ref()
+            .map(|name| format!(" [{name}]"))
+            .unwrap_or_default();
+        let text = if last == Some(&step.file) {
+            format!("{}{name}", step.function)
+        } else {
+            format!("{file}:{}{name}", step.function)
+        };
+        last = Some(&step.file);
+        text
+    });
+    steps.collect::<Vec<_>>().join(" <- ")
 }
 
 pub(super) fn describe_who(actor: Actor, program: Option<&RootPath>) -> String {

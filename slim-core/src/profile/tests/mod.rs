@@ -144,7 +144,7 @@ mod seccomp_profile {
     /// The profile as the options have it, for another machine if one is named.
     fn with(recording: &Recording, seccomp: seccomp::Options, machine: Option<&str>) -> Vec<u8> {
         let mut plan = plan(recording);
-        plan.syscalls = syscalls::allowed_on(recording, Tables::built_in(), machine).0;
+        plan.syscalls = syscalls::allowed_on(recording, Tables::built_in(), machine, None).0;
         plan.machine = machine.map(str::to_owned);
         let options = Options {
             seccomp,

@@ -94,6 +94,15 @@ impl<'a> Libraries<'a> {
         Ok(elf)
     }
 
+    /// Returns the ELF files among `kept`, links followed.
+    pub(super) fn objects(&self, kept: &BTreeMap<RootPath, Kept>) -> BTreeMap<RootPath, Arc<Elf>> {
+        let files = lock(&self.files);
+        let objects = files.iter().filter(|(path, _)| kept.contains_key(*path));
+        objects
+            .filter_map(|(path, elf)| Some((path.clone(), elf.clone()?)))
+            .collect()
+    }
+
     /// Keeps what the object at `path` needs, and what its libraries need because of it.
     fn keep_libraries(&self, path: &RootPath, elf: Arc<Elf>, needs: &mut Needs<'_>) -> io::Result<()> {
         let origin = path.parent().unwrap_or_else(RootPath::root);

@@ -1,0 +1,160 @@
+//! From the kept files of an image to the system calls that they can make.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::Read as _;
+
+use rayon::prelude::*;
+
+use super::graph::{File, Gate, Names, Step};
+use crate::cancel::Cancel;
+use crate::image::{Image, Rootfs};
+use crate::path::RootPath;
+use crate::plan::{Cause, EdgeKind, Kept, ReachableCalls, ReachedStep};
+use crate::reach::{Error, Reached, SeccompReach};
+
+/// The largest file that is read.
+const LARGEST: u64 = 512 << 20;
+/// The largest source that is looked through for names.
+const LARGEST_SOURCE: u64 = 16 << 20;
+/// The machine of the one instruction set that is followed, as `uname -m` and as image configurations name it.
+const MACHINE: (&str, &str) = ("x86_64", "amd64");
+
+/// Returns the system calls that the kept files of `image` can make; none for level `Observed` and for other machines.
+///
+/// # Errors
+/// [`Error::Cancelled`] soon after `cancel` says so.
+pub fn of_kept(
+    image: &Image,
+    reached: &Reached,
+    level: SeccompReach,
+    cancel: &Cancel,
+) -> Result<Option<ReachableCalls>, Error> {
+    if level == SeccompReach::Observed || image.config.architecture().to_string() != MACHINE.1 {
+        return Ok(None);
+    }
+    let rootfs = &image.rootfs;
+    let needed: BTreeSet<&[u8]> = reached
+        .objects
+        .values()
+        .flat_map(|elf| &elf.needed)
+        .map(Vec::as_slice)
+        .collect();
+    let in_play: Vec<_> = reached
+        .objects
+        .iter()
+        .filter(|(path, _)| level == SeccompReach::Static || reached.files.get(*path).is_some_and(is_in_play))
+        .collect();
+    let files: Vec<Option<File>> = in_play
+        .into_par_iter()
+        .map(|(path, elf)| {
+            if cancel.is_cancelled() {
+                return None;
+            }
+            let bytes = rootfs.read(path, LARGEST).ok()?;
+            let names = elf.soname.as_deref().into_iter().chain(path.name());
+            Some(File {
+                path: path.clone(),
+                part: super::part(&bytes)?,
+                is_needed: names.into_iter().any(|name| needed.contains(name)),
+            })
+        })
+        .collect();
+    if cancel.is_cancelled() {
+        return Err(Error::Cancelled);
+    }
+    let files: Vec<File> = files.into_iter().flatten().collect();
+    let names = names_in_sources(rootfs, &reached.files, &files);
+    let calls = super::reach(&files, &names);
+    let step = |step: Step| ReachedStep {
+        file: step.file,
+        function: step.function,
+        by_name: step.by_name,
+    };
+    Ok(Some(ReachableCalls {
+        machine: MACHINE.0,
+        calls: calls
+            .numbers
+            .into_iter()
+            .map(|(number, chain)| (number, chain.into_iter().map(step).collect()))
+            .collect(),
+        unresolved: calls.unresolved,
+        withhold: level != SeccompReach::Static,
+    }))
+}
+
+/// Returns whether a kept file is more than an entry of a directory or of a package that is kept with the others.
+fn is_in_play(kept: &Kept) -> bool {
+    let beside = |cause: &Cause| {
+        matches!(
+            cause,
+            Cause::Edge {
+                edge: EdgeKind::Listed | EdgeKind::Package,
+                ..
+            }
+        )
+    };
+    !kept.causes.iter().all(beside)
+}
+
+/// Returns the names of tables that kept sources use, for each language that has such tables and sources.
+fn names_in_sources(rootfs: &Rootfs, kept: &BTreeMap<RootPath, Kept>, files: &[File]) -> Names {
+    let mut names = Names::default();
+    for gate in [Gate::Python, Gate::Php] {
+        let wanted: HashSet<&str> = files
+            .iter()
+            .filter(|file| file.part.gate() == Some(gate))
+            .flat_map(|file| file.part.names_in_tables())
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let sources: Vec<&RootPath> = kept.keys().filter(|path| is_source(rootfs, path, gate)).collect();
+        if sources.is_empty() {
+            continue;
+        }
+        let found = sources
+            .into_par_iter()
+            .fold(HashSet::new, |mut found, path| {
+                let mut bytes = Vec::new();
+                if let Ok(file) = rootfs.open(path)
+                    && file.take(LARGEST_SOURCE).read_to_end(&mut bytes).is_ok()
+                {
+                    for word in bytes.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_') {
+                        if let Ok(word) = std::str::from_utf8(word)
+                            && wanted.contains(word)
+                            && !found.contains(word)
+                        {
+                            found.insert(word.to_owned());
+                        }
+                    }
+                }
+                found
+            })
+            .reduce(HashSet::new, |mut all, more| {
+                all.extend(more);
+                all
+            });
+        names.set(gate, found);
+    }
+    names
+}
+
+/// Returns whether a path is a source of a language: by its name, or as an executable without an extension, which may be a
+/// script.
+fn is_source(rootfs: &Rootfs, path: &RootPath, gate: Gate) -> bool {
+    let Some(entry) = rootfs.get(path).filter(|entry| entry.is_file()) else {
+        return false;
+    };
+    let extensions: &[&[u8]] = match gate {
+        Gate::Python => &[b"py", b"pyw", b"pyx", b"pth"],
+        Gate::Php => &[b"php", b"phtml", b"inc", b"module", b"phar"],
+    };
+    match path.extension() {
+        Some(extension) => extensions.contains(&extension),
+        None => {
+            entry.mode & 0o111 != 0
+                && entry.size() < LARGEST_SOURCE
+                && rootfs.read_at(path, 0, 2).is_ok_and(|head| head == b"#!")
+        }
+    }
+}
