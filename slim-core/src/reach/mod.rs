@@ -43,6 +43,8 @@ mod tables;
 mod tests;
 mod walk;
 mod whole_package;
+#[cfg_attr(not(test), allow(dead_code))]
+mod widening;
 
 pub use elf::parse as elf_parse;
 pub use error::Error;
