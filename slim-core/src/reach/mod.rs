@@ -43,7 +43,6 @@ mod tables;
 mod tests;
 mod walk;
 mod whole_package;
-#[cfg_attr(not(test), allow(dead_code))]
 mod widening;
 
 pub use elf::parse as elf_parse;

@@ -69,6 +69,8 @@ pub(super) struct Python {
     pub(super) data: Vec<ModuleData>,
     /// Packages that load their modules and data by name, kept whole.
     pub(super) whole: Vec<String>,
+    /// Files in a package that make it one that a framework is handed by its name, and loads modules of by convention.
+    pub(super) application_markers: Vec<String>,
 }
 
 /// Files that some modules look for at run time.
