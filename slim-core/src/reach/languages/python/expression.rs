@@ -31,6 +31,8 @@ pub(super) struct Computed {
     pub(super) below: String,
     /// The beginning of their names.
     pub(super) stem: String,
+    /// Names between dots that stand between those that are not constant.
+    pub(super) through: String,
     /// The last of their names, where that is constant and others are not.
     pub(super) last: String,
     /// True if more names than one are not known.
@@ -258,8 +260,10 @@ impl Constants {
                 }
             }
             "identifier" | "attribute" => match self.package(node, source) {
-                // A variable of a module's name is no name, but what has `__name__` behind it is.
-                Some(base) if text(node, source).ends_with(b"__") => found.push(Piece::Package(base)),
+                // An imported module is no name of one, but what has `__name__` behind it is.
+                Some(base) if is_own_name(node, source) || text(node, source).ends_with(b"__") => {
+                    found.push(Piece::Package(base));
+                }
                 _ => unknown(found),
             },
             _ => unknown(found),
@@ -485,13 +489,19 @@ fn module_name(pieces: Vec<Piece>, package: Option<Base>, words: String) -> Modu
         Some(Piece::Text(text)) => text.rsplit_once('.').map(|(_, last)| last.to_owned()),
         _ => None,
     };
+    let through = rest.iter().skip(1).find_map(|piece| match piece {
+        Piece::Text(text) => text.strip_prefix('.')?.strip_suffix('.').filter(|text| is_dotted(text)),
+        _ => None,
+    });
+    let through = through.unwrap_or_default().to_owned();
     if base.is_none() && constant.is_empty() {
         // All of it comes from elsewhere; a package to be relative to says that it is one of that package's, and a
         // constant end which of the distribution's it may be.
-        base = Some(match (package.clone(), &last) {
-            (Some(package), _) => package,
-            (None, Some(last)) if is_dotted(last) => Base::Top,
-            _ => return ModuleName::Unknown,
+        let tail = last.as_deref().unwrap_or_default();
+        base = Some(match package.clone() {
+            Some(package) => package,
+            None if is_dotted(tail) || !through.is_empty() => Base::Top,
+            None => return ModuleName::Unknown,
         });
     }
     let mut name = constant.as_str();
@@ -531,6 +541,7 @@ fn module_name(pieces: Vec<Piece>, package: Option<Base>, words: String) -> Modu
         base: base.0,
         below: base.1,
         stem: stem.to_owned(),
+        through,
         last: last.unwrap_or_default(),
         is_deep,
         words,

@@ -49,6 +49,8 @@ use search_path::{Environment, Search};
 
 /// The largest number of entries below a package or a data directory that are looked at.
 const MAX_BELOW: usize = 50_000;
+/// The size of the largest pickle that is looked through.
+const MAX_PICKLE: u64 = 1 << 20;
 /// The largest number of files of a directory of data that are kept.
 const MAX_DATA: usize = 20_000;
 /// Extensions of files in a package that nothing reads at run time, or that are modules.
@@ -413,7 +415,9 @@ impl<'a> Python<'a> {
                     true => parent.as_ref().and_then(RootPath::name),
                     false => path.name(),
                 };
+                let through = format!("/{}/", computed.through.replace('.', "/"));
                 is_module(path, entry)
+                    && (computed.through.is_empty() || contains(path.as_bytes(), through.as_bytes()))
                     && (computed.is_deep || inside.next().is_none() || is_init)
                     && first.starts_with(computed.stem.as_bytes())
                     && (computed.last.is_empty()
@@ -470,12 +474,23 @@ impl<'a> Python<'a> {
         }
     }
 
-    /// Keeps the module of the standard library that machine code names, but no developers' tool.
-    fn keep_standard(&self, needs: &mut Needs<'_>, paths: &Paths<'_>, place: Place<'_>, name: &str) {
+    /// Keeps the module that machine code names without a dot: one of the same package, or of the standard library but
+    /// for developers' tools.
+    fn keep_single(&self, needs: &mut Needs<'_>, paths: &Paths<'_>, place: Place<'_>, name: &str) {
+        let cause = place.cause(EdgeKind::Import, name);
+        let own = place.file.parent().filter(|own| self.top(own).is_some());
+        let beside = Paths {
+            beside: own.into_iter().collect(),
+            environments: Vec::new(),
+        };
+        for found in self.find_modules(&beside, name) {
+            for file in found.files.iter().filter(|file| *file != place.file) {
+                needs.mark(file, cause.clone());
+            }
+        }
         if Tables::built_in().python.tools.iter().any(|tool| tool == name) {
             return;
         }
-        let cause = place.cause(EdgeKind::Import, name);
         for found in self.find_modules(paths, name) {
             let is_standard = |file: &&RootPath| {
                 let library = self.search.library(file);
@@ -755,8 +770,15 @@ impl Resolver for Python<'_> {
                 for name in native::names(node)? {
                     match name.contains('.') {
                         true => self.keep_named(needs, &paths, place, Origin::Library, &name),
-                        false => self.keep_standard(needs, &paths, place, &name),
+                        false => self.keep_single(needs, &paths, place, &name),
                     }
+                }
+            }
+            // Pickled objects bring their classes.
+            _ if self.top(path).is_some() && node.entry.size() <= MAX_PICKLE && node.head()?.first() == Some(&0x80) => {
+                let paths = self.search_paths(path, None);
+                for name in native::pickled(node.source()?) {
+                    self.keep_named(needs, &paths, Place::in_file(path), Origin::Library, &name);
                 }
             }
             _ if node.entry.mode & 0o111 != 0 => {

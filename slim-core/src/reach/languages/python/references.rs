@@ -518,6 +518,7 @@ fn whole_package(base: Base, is_deep: bool, function: &str) -> Target {
         base,
         below: String::new(),
         stem: String::new(),
+        through: String::new(),
         last: String::new(),
         is_deep,
         words: format!("{function}(…)"),
