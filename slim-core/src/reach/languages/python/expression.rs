@@ -490,7 +490,10 @@ fn module_name(pieces: Vec<Piece>, package: Option<Base>, words: String) -> Modu
         _ => None,
     };
     let through = rest.iter().skip(1).find_map(|piece| match piece {
-        Piece::Text(text) => text.strip_prefix('.')?.strip_suffix('.').filter(|text| is_dotted(text)),
+        Piece::Text(text) => text
+            .strip_prefix('.')?
+            .strip_suffix('.')
+            .filter(|text| is_dotted(text)),
         _ => None,
     });
     let through = through.unwrap_or_default().to_owned();

@@ -33,7 +33,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::image::Entry;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind, LeftOutKind};
-use crate::reach::bytes::contains;
+use crate::reach::bytes::{contains, is_word};
 use crate::reach::context::{Context, Place};
 use crate::reach::environment::shell_commands;
 use crate::reach::languages::language::{Language, Sample};
@@ -49,6 +49,11 @@ use search_path::{Environment, Search};
 
 /// The largest number of entries below a package or a data directory that are looked at.
 const MAX_BELOW: usize = 50_000;
+/// The length of the shortest name of a module beside an extension module, and of the standard library, that is looked
+/// for among texts without ends; and the largest number of names of the same distribution there.
+const MIN_SIBLING: usize = 4;
+const MIN_STANDARD: usize = 6;
+const MAX_JOINED: usize = 200;
 /// The size of the largest pickle that is looked through.
 const MAX_PICKLE: u64 = 1 << 20;
 /// The largest number of files of a directory of data that are kept.
@@ -502,6 +507,45 @@ impl<'a> Python<'a> {
         }
     }
 
+    /// Keeps the modules that a table of texts without ends names: of the same package and of the standard library by
+    /// their names, of the same distribution by the names of their packages before that.
+    fn keep_joined(&self, needs: &mut Needs<'_>, paths: &Paths<'_>, place: Place<'_>, table: &[u8]) {
+        let (Some(top), Some(own)) = (self.top(place.file), place.file.parent()) else {
+            return;
+        };
+        let mut directories = vec![(own, MIN_SIBLING)];
+        let standard = paths.environments.iter().flat_map(|(e, _)| &e.standard);
+        directories.extend(standard.map(|directory| (directory.clone(), MIN_STANDARD)));
+        for (directory, length) in directories.iter().filter(|_| !table.is_empty()) {
+            let mut names = BTreeSet::new();
+            for (path, entry) in self.context.rootfs.children(directory) {
+                let name = path.name().unwrap_or_default();
+                let stem = name.split(|&b| b == b'.').next().unwrap_or_default();
+                let named = stem.len() >= *length && contains(table, stem);
+                if named && (entry.is_dir() || is_module(path, entry)) {
+                    names.extend(std::str::from_utf8(stem).ok().map(str::to_owned));
+                }
+            }
+            for name in names {
+                self.keep_single(needs, paths, place, &name);
+            }
+        }
+        let mut prefix = top.name().unwrap_or_default().to_vec();
+        prefix.push(b'.');
+        for at in memchr::memmem::find_iter(table, &prefix).take(MAX_JOINED) {
+            let rest = &table[at..table.len().min(at + 100)];
+            let end = rest
+                .iter()
+                .position(|b| !(is_word(*b) || *b == b'.'))
+                .unwrap_or(rest.len());
+            let names = (prefix.len() + 1..=end).rev();
+            let mut names = names.filter_map(|end| std::str::from_utf8(&rest[..end]).ok());
+            if let Some(name) = names.find(|name| self.find_modules(paths, name).iter().any(|f| f.complete)) {
+                self.keep_named(needs, paths, place, Origin::Library, name);
+            }
+        }
+    }
+
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
         // What is behind this lock is complete after every statement.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -773,9 +817,13 @@ impl Resolver for Python<'_> {
                         false => self.keep_single(needs, &paths, place, &name),
                     }
                 }
+                self.keep_joined(needs, &paths, place, &native::joined(node)?);
             }
             // Pickled objects bring their classes.
-            _ if self.top(path).is_some() && node.entry.size() <= MAX_PICKLE && node.head()?.first() == Some(&0x80) => {
+            _ if self.top(path).is_some()
+                && node.entry.size() <= MAX_PICKLE
+                && node.head()?.first() == Some(&0x80) =>
+            {
                 let paths = self.search_paths(path, None);
                 for name in native::pickled(node.source()?) {
                     self.keep_named(needs, &paths, Place::in_file(path), Origin::Library, &name);

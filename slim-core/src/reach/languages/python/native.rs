@@ -2,8 +2,11 @@
 //! itself, and the classes of pickled objects.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
+
+use flate2::read::ZlibDecoder;
+use flate2::{Decompress, FlushDecompress};
 
 use crate::path::RootPath;
 use crate::reach::bytes::{contains, is_word};
@@ -17,6 +20,16 @@ const MAX_NAME: usize = 100;
 const MAX_NAMES: usize = 20_000;
 /// The beginning of the name of the function by which the interpreter begins an extension module.
 const BEGINS: &[u8] = b"\0PyInit_";
+/// The beginning of names that Cython makes.
+const CYTHON: &[u8] = b"__pyx_";
+/// The largest number of bytes of a file in which a compressed table is looked for, of one stream, and of its text.
+const MAX_CODE: u64 = 64 << 20;
+const MAX_STREAM: usize = 256 << 10;
+const MAX_TABLE: u64 = 2 << 20;
+/// The largest number of streams that are tried, and the sizes of what is read at once and of their beginnings.
+const MAX_TRIES: usize = 200;
+const CHUNK: usize = 1 << 20;
+const HEADER: usize = 256;
 
 /// Returns whether a file may be an extension module or the interpreter, by its name.
 pub(super) fn is_python(path: &RootPath) -> bool {
@@ -60,6 +73,51 @@ pub(super) fn names(node: &Node<'_>) -> io::Result<BTreeSet<String>> {
         ControlFlow::Continue(())
     })?;
     Ok(found)
+}
+
+/// Returns the table of texts of a module that Cython 3.1 or later compiled: compressed by zlib, one text behind the
+/// other without an end.
+pub(super) fn joined(node: &Node<'_>) -> io::Result<Vec<u8>> {
+    let Some(constants) = Constants::of_node(node)? else {
+        return Ok(Vec::new());
+    };
+    if is_interpreter(node.path) || constants.find_texts([CYTHON])?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut offset = 0;
+    let (mut tries, mut table) = (0, Vec::new());
+    while offset < node.entry.size().min(MAX_CODE) && tries < MAX_TRIES {
+        let chunk = node.rootfs.read_at(node.path, offset, CHUNK + HEADER)?;
+        for at in memchr::memchr_iter(0x78, &chunk[..chunk.len().min(CHUNK)]) {
+            let header = &chunk[at..chunk.len().min(at + HEADER)];
+            if tries == MAX_TRIES
+                || !matches!(header, [_, 0x01 | 0x5e | 0x9c | 0xda, ..])
+                || is_broken(header)
+            {
+                continue;
+            }
+            tries += 1;
+            let stream = node.rootfs.read_at(node.path, offset + at as u64, MAX_STREAM)?;
+            let mut text = Vec::new();
+            // Whatever is no stream to its end and its checksum is none.
+            let whole = ZlibDecoder::new(&stream[..])
+                .take(MAX_TABLE)
+                .read_to_end(&mut text)
+                .is_ok();
+            if whole && text.len() > table.len() {
+                table = text;
+            }
+        }
+        offset += CHUNK as u64;
+    }
+    Ok(table)
+}
+
+/// Returns whether the beginning of a compressed stream shows that it is none.
+fn is_broken(header: &[u8]) -> bool {
+    let mut text = [0; 4 * HEADER];
+    let decoded = Decompress::new(true).decompress(header, &mut text, FlushDecompress::None);
+    decoded.is_err()
 }
 
 /// Returns the modules whose classes a pickle is made of (the opcodes `GLOBAL` and `SHORT_BINUNICODE` of `pickletools`);
