@@ -103,7 +103,10 @@ pub fn close(
     let mut resolvers: Vec<Box<dyn Resolver + '_>> = vec![
         Box::new(parent_directory::ParentDirectories),
         Box::new(symbolic_link::SymbolicLinks),
-        Box::new(hash_bang::Interpreters::new(&environment)),
+        Box::new(hash_bang::Interpreters::new(
+            &environment,
+            context.package_directories,
+        )),
         Box::new(&libraries),
     ];
     if options.keep >= Keep::Closure {
