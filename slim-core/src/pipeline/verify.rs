@@ -515,6 +515,7 @@ impl<'a> Verifier<'a> {
                 verify::Watched {
                     observed: &watched.traced.observed,
                     container: &watched.container,
+                    log: &run.log,
                     filter: &profiles.filter,
                     started: !watched.traced.observed.programs.is_empty(),
                 },

@@ -245,6 +245,8 @@ pub enum EdgeKind {
     Listed,
     /// A file of a package that is kept whole.
     Package,
+    /// A file that a kept source may load, by a name that is known only when it runs.
+    Computed,
 }
 
 /// Something of the image that was named and is left out all the same.
@@ -476,6 +478,7 @@ impl EdgeKind {
             Self::Own => "own",
             Self::Listed => "listed",
             Self::Package => "package",
+            Self::Computed => "computed",
         }
     }
 }

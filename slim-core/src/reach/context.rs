@@ -102,15 +102,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Keeps `files` of `directory`, which `cause` needs in part; leaves them out where they are more than an
-    /// application's own directory may hold.
+    /// Keeps `files` of `directory`, which `cause` needs in part; leaves them out and returns false where they are more
+    /// than an application's own directory may hold.
     pub(super) fn keep_files(
         &self,
         needs: &mut Needs<'_>,
         directory: &RootPath,
         files: &[(&RootPath, &Entry)],
         cause: &Cause,
-    ) {
+    ) -> bool {
         let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
         if files.len() as u64 > self.limits.own_files || bytes > self.limits.own_bytes {
             let from = match cause {
@@ -124,11 +124,12 @@ impl<'a> Context<'a> {
                 files.len()
             );
             needs.leave_out(directory, LeftOutKind::TooLarge, why);
-            return;
+            return false;
         }
         for (path, _) in files {
             needs.mark(path, cause.clone());
         }
+        true
     }
 
     /// Returns what `path` leads to if it is a regular file, seen from `base`.

@@ -9,7 +9,7 @@ use super::elf::parse::Elf;
 use super::error::Error;
 use super::exclude_option::Excluded;
 use super::guard::Guard;
-use super::resolver::{MAX_LOOK_UPS, Needs, Node, Resolver};
+use super::resolver::{MAX_LOOK_UPS, Needs, Node, Resolver, Widened};
 use crate::cancel::Cancel;
 use crate::image::{Entry, Rootfs};
 use crate::path::RootPath;
@@ -20,6 +20,8 @@ use crate::plan::{Cause, EdgeKind, Kept, LeftOut};
 const MAX_CAUSES: usize = 8;
 /// The largest number of notes; a person reads no more.
 const MAX_NOTES: usize = 20;
+/// The largest number of notes on directories that are kept wide, of all notes.
+const MAX_WIDENED: usize = 10;
 /// The largest number of things that are named as left out.
 const MAX_LEFT_OUT: usize = 10_000;
 
@@ -48,6 +50,8 @@ pub(super) struct Graph<'a> {
     refused: Vec<(RootPath, Cause)>,
     left_out: BTreeSet<LeftOut>,
     notes: BTreeSet<String>,
+    /// Directories that are kept wide, each with the first source that computes names in it.
+    widened: BTreeMap<RootPath, Widened>,
 }
 
 impl<'a> Graph<'a> {
@@ -68,6 +72,7 @@ impl<'a> Graph<'a> {
             kept: BTreeMap::new(),
             frontier: BTreeSet::new(),
             notes: BTreeSet::new(),
+            widened: BTreeMap::new(),
         };
         let why = "the root directory".to_owned();
         graph.mark(RootPath::root(), Cause::Always { why });
@@ -85,6 +90,9 @@ impl<'a> Graph<'a> {
             self.leave_out(left_out);
         }
         self.notes.extend(needs.notes);
+        for widened in needs.widened {
+            self.widened.entry(widened.directory.clone()).or_insert(widened);
+        }
     }
 
     fn leave_out(&mut self, left_out: LeftOut) {
@@ -160,6 +168,7 @@ impl<'a> Graph<'a> {
         for resolver in resolvers {
             self.notes.extend(resolver.notes(&self.kept));
         }
+        self.notes.extend(describe(self.widened.into_values().collect()));
         let more = self.notes.len().saturating_sub(MAX_NOTES);
         let mut notes: Vec<String> = self.notes.into_iter().take(MAX_NOTES).collect();
         if more > 0 {
@@ -182,6 +191,31 @@ impl<'a> Graph<'a> {
             notes,
         })
     }
+}
+
+/// Returns the notes on directories that are kept wide, the largest of them by name.
+fn describe(mut widened: Vec<Widened>) -> Vec<String> {
+    widened.sort_by_key(|wide| std::cmp::Reverse(wide.bytes));
+    let rest = widened.split_off(widened.len().min(MAX_WIDENED));
+    let mut notes: Vec<String> = widened
+        .iter()
+        .map(|wide| {
+            // A line stands behind the file's name, as compilers write it.
+            let line = wide.line.map(|line| format!(":{line}")).unwrap_or_default();
+            format!(
+                "{}: kept wide ({} files, {} bytes), since {}{line} names what it loads only when it runs: {}",
+                wide.directory, wide.files, wide.bytes, wide.from, wide.words
+            )
+        })
+        .collect();
+    if !rest.is_empty() {
+        notes.push(format!(
+            "{} and {} more directories are kept wide, since sources name what they load only when they run",
+            rest[0].directory,
+            rest.len() - 1
+        ));
+    }
+    notes
 }
 
 /// Returns what one kept path needs, by all resolvers in order.

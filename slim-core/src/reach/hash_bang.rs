@@ -7,17 +7,22 @@ use crate::path::encode;
 use crate::plan::EdgeKind;
 use crate::reach::context::Place;
 use crate::reach::environment::Environment;
+use crate::reach::package_directories::PackageDirectories;
 use crate::reach::resolver::{HEAD, Needs, Node, Resolver};
 
 /// Keeps the interpreters of scripts that may be executed.
 pub(super) struct Interpreters<'a> {
     environment: &'a Environment,
+    package_directories: &'a PackageDirectories,
 }
 
 impl<'a> Interpreters<'a> {
-    /// Looks for interpreters in `environment`.
-    pub(super) fn new(environment: &'a Environment) -> Self {
-        Self { environment }
+    /// Looks for interpreters in `environment`; what stands in one of `package_directories` is loaded and not executed.
+    pub(super) fn new(environment: &'a Environment, package_directories: &'a PackageDirectories) -> Self {
+        Self {
+            environment,
+            package_directories,
+        }
     }
 }
 
@@ -34,6 +39,9 @@ impl Resolver for Interpreters<'_> {
         let rootfs = needs.rootfs();
         let interpreter = rootfs.resolve_from(&self.environment.workdir, line.interpreter, true);
         if interpreter.outcome != Outcome::Found {
+            if self.package_directories.contains(node.path) {
+                return Ok(());
+            }
             needs.add_note(format!(
                 "{}: its interpreter is not in the image ({detail})",
                 node.path

@@ -44,6 +44,7 @@ mod tables;
 mod tests;
 mod walk;
 mod whole_package;
+mod widening;
 
 pub use elf::parse as elf_parse;
 pub use error::Error;
@@ -103,7 +104,10 @@ pub fn close(
     let mut resolvers: Vec<Box<dyn Resolver + '_>> = vec![
         Box::new(parent_directory::ParentDirectories),
         Box::new(symbolic_link::SymbolicLinks),
-        Box::new(hash_bang::Interpreters::new(&environment)),
+        Box::new(hash_bang::Interpreters::new(
+            &environment,
+            context.package_directories,
+        )),
         Box::new(&libraries),
     ];
     if options.keep >= Keep::Closure {

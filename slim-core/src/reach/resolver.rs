@@ -123,6 +123,22 @@ impl<'a> Node<'a> {
     }
 }
 
+/// A directory that is kept wide, since a source computes the names of what it loads from there.
+pub(super) struct Widened {
+    /// The directory.
+    pub(super) directory: RootPath,
+    /// The source.
+    pub(super) from: RootPath,
+    /// Its line, from 1.
+    pub(super) line: Option<usize>,
+    /// The beginning of what stands there, escaped.
+    pub(super) words: String,
+    /// Number of files that the name may lead to.
+    pub(super) files: usize,
+    /// Number of bytes in them.
+    pub(super) bytes: u64,
+}
+
 /// The needs of kept paths, in the order in which they were found.
 pub(super) struct Needs<'a> {
     rootfs: &'a Rootfs,
@@ -132,6 +148,8 @@ pub(super) struct Needs<'a> {
     pub(super) left_out: Vec<LeftOut>,
     /// Notes for the user.
     pub(super) notes: Vec<String>,
+    /// Directories that computed names widen to.
+    pub(super) widened: Vec<Widened>,
     /// True if the file takes longer to read than the bounds on time allow.
     pub(super) is_slow: bool,
     whole: BTreeSet<RootPath>,
@@ -146,6 +164,7 @@ impl<'a> Needs<'a> {
             marks: Vec::new(),
             left_out: Vec::new(),
             notes: Vec::new(),
+            widened: Vec::new(),
             is_slow: false,
             whole: BTreeSet::new(),
             look_ups: 0,

@@ -24,6 +24,21 @@ pub(super) struct Tables {
     pub(super) configuration: Configuration,
     /// Marks of machine code by which its constants are read.
     pub(super) constants: Constants,
+    /// Names that are left out where a computed name widens to a directory.
+    pub(super) widened: WidenedNames,
+}
+
+/// `widened.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WidenedNames {
+    /// The source of the facts.
+    #[serde(rename = "source")]
+    _source: String,
+    /// Patterns of names of directories that nothing in production is loaded from.
+    pub(super) directories: Vec<String>,
+    /// Patterns of names of files that are tests, documentation, stubs or sources of extensions.
+    pub(super) files: Vec<String>,
 }
 
 /// `constants.json`.
@@ -54,6 +69,8 @@ pub(super) struct Python {
     pub(super) data: Vec<ModuleData>,
     /// Packages that load their modules and data by name, kept whole.
     pub(super) whole: Vec<String>,
+    /// Files in a package that make it one that a framework is handed by its name, and loads modules of by convention.
+    pub(super) application_markers: Vec<String>,
 }
 
 /// Files that some modules look for at run time.
@@ -210,6 +227,7 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
             .expect(checked),
         constants: serde_json::from_str(include_str!("../../../profiles/reach/constants.json"))
             .expect(checked),
+        widened: serde_json::from_str(include_str!("../../../profiles/reach/widened.json")).expect(checked),
     }
 });
 

@@ -415,6 +415,19 @@ fn scripts_bring_interpreters_and_what_those_need() {
 }
 
 #[test]
+fn an_interpreter_that_is_not_there_is_noted_of_what_may_be_executed() {
+    let script: &[u8] = b"#!/usr/local/bin/python\n";
+    let items: &[(&str, &[u8])] = &[("/app/run", script), ("/usr/lib/python3.11/cgi.py", script)];
+    let note = |path| reached(&image(tree(items), json!({})), vec![used(path)]).notes;
+    assert_eq!(
+        note("/app/run"),
+        ["/app/run: its interpreter is not in the image (#!/usr/local/bin/python)"]
+    );
+    // A module is loaded.
+    assert_eq!(note("/usr/lib/python3.11/cgi.py"), Vec::<String>::new());
+}
+
+#[test]
 fn libraries_are_found_as_the_loader_finds_them() {
     let needs = |needed: &[&str]| write(&library(needed));
     let rpath = |elf: Elf, path: &str| Elf {

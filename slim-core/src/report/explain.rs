@@ -307,6 +307,9 @@ fn describe_edge(edge: EdgeKind) -> &'static str {
         EdgeKind::Own => "in the application's own directory, named by",
         EdgeKind::Listed => "in a directory that was listed,",
         EdgeKind::Package => "in the same package as",
+        EdgeKind::Computed => {
+            "in a directory from which names are loaded that are known only at run time, by"
+        }
     }
 }
 

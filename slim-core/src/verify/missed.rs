@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::modules;
 use crate::image::Image;
 use crate::path::RootPath;
 use crate::plan::filter::{Answer, Filter};
@@ -18,6 +19,9 @@ use crate::recording::{
     Actor, CapabilityUse, ContainerFacts, FileUse, Observed, Phase, PhaseMark, Purpose, Recording, Run,
     SyscallUse,
 };
+
+/// The error number of what is not there (`errno.h`).
+const ENOENT: u16 = 2;
 
 /// One thing that was missed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +70,8 @@ pub struct Watched<'a> {
     pub observed: &'a Observed,
     /// The facts of its container.
     pub container: &'a ContainerFacts,
+    /// The beginning of what it wrote: an interpreter names a module there that it found in no listing.
+    pub log: &'a str,
     /// The filter that it ran under.
     pub filter: &'a Filter,
     /// True if the application ran; if not, the calls of the runtime count too.
@@ -109,6 +115,22 @@ pub fn missed(
         run.files.push(FileUse {
             phase: Phase::Verification,
             ..look.file.clone()
+        });
+    }
+    for (path, listing) in modules::missing(watched.log, &image.rootfs, &product.files, &plan.files) {
+        list.insert(Miss {
+            kind: MissKind::File,
+            what: path.to_string(),
+            program: listing.program.clone(),
+        });
+        run.files.push(FileUse {
+            path,
+            requested_path: None,
+            base: None,
+            access: BTreeSet::new(),
+            errors: BTreeSet::from([ENOENT]),
+            phase: Phase::Verification,
+            ..listing.clone()
         });
     }
     let filter = syscalls::filter(original, Tables::built_in());

@@ -9,6 +9,7 @@
 mod compare;
 mod mask;
 mod missed;
+mod modules;
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -8,35 +8,54 @@
 //! (`profiles/reach/python.json`).
 //!
 //! Not followed, since nearly nothing in production needs it and much hangs on it: imports for type checkers
-//! (`if TYPE_CHECKING:`), a library's blocks for running it as a program (`if __name__ == "__main__":`, and in the
+//! (`if TYPE_CHECKING:`) and for other operating systems (`if sys.platform == "darwin":`), a library's blocks for running it as a program (`if __name__ == "__main__":`, and in the
 //! standard library functions such as `main` and `_test`), and developers' tools (`pydoc`, `unittest`, …) that the
 //! standard library's functions import: those come where an application or a distribution imports them. Target installs
-//! and builds distributions (setuptools, pip) comes only where an application imports it, or a module at its top. Names
-//! that are computed, and `__all__` for `import *`, are not known.
+//! and builds distributions (setuptools, pip) comes only where an application imports it, or a module at its top.
+//!
+//! A name that is computed widens to the package that its constant beginning, or the source's own, names
+//! ([`expression`]). A dotted text (`"pkg.loaders.Loader"`, `"pkg.mod:attr"`) is an import where it leads to a module
+//! of a distribution that is kept; so are the texts among the constants of extension modules ([`native`]). `__all__`
+//! for `import *` is not known.
 
 mod distribution;
+mod expression;
+mod native;
 mod references;
 mod search_path;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
+use crate::image::Entry;
 use crate::path::{RootPath, encode};
-use crate::plan::EdgeKind;
-use crate::reach::bytes::contains;
+use crate::plan::{Cause, EdgeKind, LeftOutKind};
+use crate::reach::bytes::{contains, is_word};
 use crate::reach::context::{Context, Place};
 use crate::reach::environment::shell_commands;
 use crate::reach::languages::language::{Language, Sample};
-use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::resolver::{Needs, Node, Resolver, Widened};
 use crate::reach::tables::Tables;
+use crate::reach::walk::walk;
+use crate::reach::widening::{TREE, widen};
 use crate::reach::{absolute_path, application_directory};
 use distribution::Distributions;
+use expression::{Base, Computed, DataPath};
 use references::{Origin, Reference, Target, references};
 use search_path::{Environment, Search};
 
 /// The largest number of entries below a package or a data directory that are looked at.
 const MAX_BELOW: usize = 50_000;
+/// The length of the shortest name of a module beside an extension module, and of the standard library, that is looked
+/// for among texts without ends; and the largest number of names of the same distribution there.
+const MIN_SIBLING: usize = 4;
+const MIN_STANDARD: usize = 6;
+const MAX_JOINED: usize = 200;
+/// The size of the largest pickle that is looked through.
+const MAX_PICKLE: u64 = 1 << 20;
 /// The largest number of files of a directory of data that are kept.
 const MAX_DATA: usize = 20_000;
 /// Extensions of files in a package that nothing reads at run time, or that are modules.
@@ -82,6 +101,16 @@ pub(super) struct Python<'a> {
     distributions: Distributions,
     /// The interpreter that PATH leads to: its prefix.
     first: Option<RootPath>,
+    seen: Mutex<Seen>,
+}
+
+/// The distributions that are kept, and what texts name in others.
+#[derive(Default)]
+struct Seen {
+    /// The outermost packages and modules of kept sources.
+    tops: BTreeSet<RootPath>,
+    /// Modules that texts name, each with its outermost package, which must be kept for another reason.
+    named: BTreeSet<(RootPath, RootPath, Cause)>,
 }
 
 /// The search path of a kept file: one path for each environment that it may run in.
@@ -115,6 +144,7 @@ impl<'a> Python<'a> {
             search,
             distributions,
             first,
+            seen: Mutex::default(),
         }
     }
 
@@ -312,26 +342,24 @@ impl<'a> Python<'a> {
                         self.keep_import(needs, paths, place, (*level, module, names));
                     }
                 }
-                Target::Resource { package, file } => {
-                    self.keep_import(needs, paths, place, (0, package, &[]));
-                    let cause = place.cause(EdgeKind::Distribution, file);
-                    for found in self.find_modules(paths, package) {
-                        for directory in found.directories.iter().filter(|_| !file.is_empty()) {
-                            if let Some(file) = self.context.find_file(directory, file) {
-                                needs.follow(&file, &cause);
-                            }
-                        }
+                Target::Computed(computed) => self.keep_computed(needs, paths, place, computed),
+                Target::Template(computed) => {
+                    // Whose texts name another distribution may log under its name.
+                    let same = |directory: &RootPath| {
+                        origin == Origin::Application || self.top(directory) == self.top(path)
+                    };
+                    if self.packages_of(paths, path, &computed.base, "").iter().all(same) {
+                        self.keep_computed(needs, paths, place, computed);
                     }
                 }
-                Target::Dotted(name) => {
-                    let cause = place.cause(EdgeKind::Import, name);
-                    for found in self
-                        .find_modules(paths, name)
-                        .iter()
-                        .filter(|found| found.names > 1 || found.complete)
-                    {
-                        for file in found.files.iter().filter(|file| *file != path) {
-                            needs.mark(file, cause.clone());
+                Target::Data(data) => self.keep_data(needs, paths, place, origin, data),
+                Target::Dotted(name) => self.keep_named(needs, paths, place, origin, name),
+                Target::Name(name) => {
+                    let markers = &Tables::built_in().python.application_markers;
+                    for directory in self.packages_of(paths, path, &Base::Named(name.clone()), "") {
+                        let is_marked = |marker| needs.rootfs().get(&directory.join(marker)).is_some();
+                        if self.top(&directory).is_some() && markers.iter().any(is_marked) {
+                            widen(self.context, needs, &directory, TREE, place, name, is_module);
                         }
                     }
                 }
@@ -344,6 +372,256 @@ impl<'a> Python<'a> {
                 }
                 Target::Path(named) => absolute_path::keep(self.context, needs, named, place),
             }
+        }
+    }
+
+    /// Returns the outermost package or module that `path` belongs to, if it stands in a library.
+    fn top(&self, path: &RootPath) -> Option<RootPath> {
+        let library = self.search.library(path)?;
+        let name = path.components().nth(library.components().count())?;
+        Some(library.child(name))
+    }
+
+    /// Returns the directories of the package `below` of `base`, as the source at `path` means it.
+    fn packages_of(&self, paths: &Paths<'_>, path: &RootPath, base: &Base, below: &str) -> Vec<RootPath> {
+        let own = match base {
+            Base::Own(level) => path.ancestors().nth(level.saturating_sub(1)),
+            Base::Top => self.top(path).filter(|top| top != path),
+            Base::Named(name) => {
+                let separator = if below.is_empty() { "" } else { "." };
+                let found = self.find_modules(paths, &format!("{name}{separator}{below}"));
+                let found = found.into_iter().filter(|found| found.complete);
+                return found.flat_map(|found| found.directories).collect();
+            }
+        };
+        let own = own.map(|own| own.join(below.replace('.', "/")));
+        let is_package = |directory: &RootPath| {
+            let is_directory = self.context.rootfs.get(directory).is_some_and(Entry::is_dir);
+            is_directory
+                && !self.search.sites.contains(directory)
+                && !self.search.standard.contains(directory)
+        };
+        own.into_iter().filter(is_package).collect()
+    }
+
+    /// Keeps the modules that a computed name may lead to.
+    fn keep_computed(&self, needs: &mut Needs<'_>, paths: &Paths<'_>, place: Place<'_>, computed: &Computed) {
+        for directory in self.packages_of(paths, place.file, &computed.base, &computed.below) {
+            // A package in it is a directory with its first module.
+            let depth = if computed.is_deep { TREE } else { 2 };
+            let above = directory.components().count();
+            let fits = |path: &RootPath, entry: &Entry| {
+                let mut inside = path.components().skip(above);
+                let first = inside.next().unwrap_or_default();
+                let stem = |name: &[u8]| name.split(|&b| b == b'.').next().unwrap_or_default().to_vec();
+                let is_init = path.name().is_some_and(|name| name.starts_with(b"__init__."));
+                let parent = path.parent();
+                let name = match is_init {
+                    true => parent.as_ref().and_then(RootPath::name),
+                    false => path.name(),
+                };
+                let through = format!("/{}/", computed.through.replace('.', "/"));
+                is_module(path, entry)
+                    && (computed.through.is_empty() || contains(path.as_bytes(), through.as_bytes()))
+                    && (computed.is_deep || inside.next().is_none() || is_init)
+                    && first.starts_with(computed.stem.as_bytes())
+                    && (computed.last.is_empty()
+                        || name.map(stem) == Some(computed.last.clone().into_bytes()))
+            };
+            widen(
+                self.context,
+                needs,
+                &directory,
+                depth,
+                place,
+                &computed.words,
+                fits,
+            );
+        }
+    }
+
+    /// Keeps the module that a text names, if its distribution is kept for another reason: at once where that is the
+    /// text's own, or the text is the application's.
+    fn keep_named(
+        &self,
+        needs: &mut Needs<'_>,
+        paths: &Paths<'_>,
+        place: Place<'_>,
+        origin: Origin,
+        name: &str,
+    ) {
+        let cause = place.cause(EdgeKind::Import, name);
+        for found in self.find_modules(paths, name) {
+            let Some(top) = found.files.last().map(|file| self.top(file)) else {
+                continue;
+            };
+            if found.names < 2 {
+                continue;
+            }
+            let at_once = origin == Origin::Application || top.is_none() || top == self.top(place.file);
+            for file in found.files.iter().filter(|file| *file != place.file) {
+                match &top {
+                    Some(top) if !at_once => {
+                        let named = (top.clone(), file.clone(), cause.clone());
+                        self.seen().named.insert(named);
+                    }
+                    _ => needs.mark(file, cause.clone()),
+                }
+            }
+            // Who is handed a package by its name loads modules of it by convention.
+            let packages = found
+                .directories
+                .iter()
+                .filter(|_| found.complete && top.is_some());
+            for directory in packages.filter(|_| origin == Origin::Application) {
+                widen(self.context, needs, directory, TREE, place, name, is_module);
+            }
+        }
+    }
+
+    /// Keeps the module that machine code names without a dot: one of the same package, or of the standard library but
+    /// for developers' tools.
+    fn keep_single(&self, needs: &mut Needs<'_>, paths: &Paths<'_>, place: Place<'_>, name: &str) {
+        let cause = place.cause(EdgeKind::Import, name);
+        let own = place.file.parent().filter(|own| self.top(own).is_some());
+        let beside = Paths {
+            beside: own.into_iter().collect(),
+            environments: Vec::new(),
+        };
+        for found in self.find_modules(&beside, name) {
+            for file in found.files.iter().filter(|file| *file != place.file) {
+                needs.mark(file, cause.clone());
+            }
+        }
+        if Tables::built_in().python.tools.iter().any(|tool| tool == name) {
+            return;
+        }
+        for found in self.find_modules(paths, name) {
+            let is_standard = |file: &&RootPath| {
+                let library = self.search.library(file);
+                library.is_some_and(|library| self.search.standard.contains(&library))
+            };
+            for file in found.files.iter().filter(is_standard) {
+                needs.mark(file, cause.clone());
+            }
+        }
+    }
+
+    /// Keeps the modules that a table of texts without ends names: of the same package and of the standard library by
+    /// their names, of the same distribution by the names of their packages before that.
+    fn keep_joined(&self, needs: &mut Needs<'_>, paths: &Paths<'_>, place: Place<'_>, table: &[u8]) {
+        let (Some(top), Some(own)) = (self.top(place.file), place.file.parent()) else {
+            return;
+        };
+        let mut directories = vec![(own, MIN_SIBLING)];
+        let standard = paths.environments.iter().flat_map(|(e, _)| &e.standard);
+        directories.extend(standard.map(|directory| (directory.clone(), MIN_STANDARD)));
+        for (directory, length) in directories.iter().filter(|_| !table.is_empty()) {
+            let mut names = BTreeSet::new();
+            for (path, entry) in self.context.rootfs.children(directory) {
+                let name = path.name().unwrap_or_default();
+                let stem = name.split(|&b| b == b'.').next().unwrap_or_default();
+                let named = stem.len() >= *length && contains(table, stem);
+                if named && (entry.is_dir() || is_module(path, entry)) {
+                    names.extend(std::str::from_utf8(stem).ok().map(str::to_owned));
+                }
+            }
+            for name in names {
+                self.keep_single(needs, paths, place, &name);
+            }
+        }
+        let mut prefix = top.name().unwrap_or_default().to_vec();
+        prefix.push(b'.');
+        for at in memchr::memmem::find_iter(table, &prefix).take(MAX_JOINED) {
+            let rest = &table[at..table.len().min(at + 100)];
+            let end = rest
+                .iter()
+                .position(|b| !(is_word(*b) || *b == b'.'))
+                .unwrap_or(rest.len());
+            let names = (prefix.len() + 1..=end).rev();
+            let mut names = names.filter_map(|end| std::str::from_utf8(&rest[..end]).ok());
+            if let Some(name) = names.find(|name| self.find_modules(paths, name).iter().any(|f| f.complete)) {
+                self.keep_named(needs, paths, place, Origin::Library, name);
+            }
+        }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        // What is behind this lock is complete after every statement.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what stands at a path that begins where a package or the source is.
+    fn keep_data(
+        &self,
+        needs: &mut Needs<'_>,
+        paths: &Paths<'_>,
+        place: Place<'_>,
+        origin: Origin,
+        data: &DataPath,
+    ) {
+        if data.base == Base::Own(0) {
+            return;
+        }
+        let mut words = data.names.join("/");
+        if let Base::Named(package) = &data.base {
+            self.keep_import(needs, paths, place, (0, package, &[]));
+            words = format!("{package}: {words}");
+        }
+        let cause = place.cause(EdgeKind::Distribution, &words);
+        for directory in self.packages_of(paths, place.file, &data.base, "") {
+            let inside = data.names.join("/");
+            if !data.is_open
+                && let Some(file) = self.context.find_file(&directory, &inside)
+            {
+                needs.follow(&file, &cause);
+            } else if let Some(found) = self.context.find_directory(&directory, format!("./{inside}")) {
+                let is_tree = data.is_tree || !data.names.is_empty();
+                if !data.names.is_empty() {
+                    needs.follow(&found, &cause);
+                }
+                if self.top(&found.path).is_none() && !data.names.is_empty() {
+                    application_directory::keep(self.context, needs, &found.path, &cause);
+                } else if self.top(&found.path).is_some() && origin != Origin::Standard {
+                    self.keep_data_of(needs, place, &found.path, is_tree, &cause, &words);
+                }
+            }
+        }
+    }
+
+    /// Keeps the data in `directory`, or all below it, because somebody reads it by names that are not constant.
+    fn keep_data_of(
+        &self,
+        needs: &mut Needs<'_>,
+        place: Place<'_>,
+        directory: &RootPath,
+        is_tree: bool,
+        cause: &Cause,
+        words: &str,
+    ) {
+        if !needs.claim_whole(directory) {
+            return;
+        }
+        let entries = walk(needs.rootfs(), directory, MAX_DATA, |path, entry| {
+            match entry.is_dir() {
+                true => is_tree && !is_no_data_directory(self.context, path),
+                false => is_data(path) && application_directory::may_be_kept(entry),
+            }
+        });
+        let files: Vec<_> = entries.into_iter().filter(|(_, entry)| !entry.is_dir()).collect();
+        for (path, _) in &files {
+            needs.mark(path, cause.clone());
+        }
+        let bytes = files.iter().map(|(_, entry)| entry.size()).sum();
+        if files.len() as u64 > self.context.limits.own_files || bytes > self.context.limits.own_bytes {
+            needs.widened.push(Widened {
+                directory: directory.clone(),
+                from: place.file.clone(),
+                line: place.line,
+                words: words.to_owned(),
+                files: files.len(),
+                bytes,
+            });
         }
     }
 
@@ -438,53 +716,32 @@ impl<'a> Python<'a> {
         }
     }
 
-    /// Keeps the files beside a package's modules that are its data, unless they are too many.
+    /// Keeps the files beside a package's modules that are its data, unless they are too many: then who reads them
+    /// decides ([`Python::keep_data`]).
     fn keep_package_data(&self, needs: &mut Needs<'_>, init: &RootPath, directory: &RootPath) {
         let rootfs = needs.rootfs();
-        let mut data = Vec::new();
-        let mut bytes = 0_u64;
-        // What is below these is a package of its own, or nobody's data.
-        let mut other: Option<RootPath> = None;
-        for (looked, (path, entry)) in rootfs.below(directory).enumerate() {
-            if looked >= MAX_BELOW
-                || data.len() as u64 > self.context.limits.own_files
-                || bytes > self.context.limits.own_bytes
-            {
-                needs.add_note(format!(
-                    "{directory}: too much data in this package to keep all of it; --include what is needed"
-                ));
-                return;
-            }
-            if other.as_ref().is_some_and(|other| path.starts_with(other)) {
-                continue;
-            }
-            let name = path.name().unwrap_or_default();
+        let entries = walk(rootfs, directory, MAX_BELOW, |path, entry| {
             if entry.is_dir() {
-                let package = rootfs.get(&path.child(b"__init__.py")).is_some();
-                let tests = matches!(name, b"tests" | b"test" | b"testing" | b"__pycache__");
-                let foreign = self.context.package_directories.is_named(path);
-                if package || tests || foreign || name.starts_with(b".") {
-                    other = Some(path.clone());
-                }
-                continue;
+                // What is below a package is its own.
+                return rootfs.get(&path.child(b"__init__.py")).is_none()
+                    && !is_no_data_directory(self.context, path);
             }
-            let no_data = path
-                .extension()
-                .is_some_and(|extension| NO_DATA.contains(&extension));
-            let module = contains(name, b".cpython-") || name.ends_with(b".abi3.so");
-            let hidden = name.starts_with(b".") || application_directory::left_out(name).is_some();
-            if !(no_data || module || hidden) {
-                bytes = bytes.saturating_add(entry.size());
-                data.push(path);
-            }
-        }
-        for path in data {
-            needs.mark_edge(
-                path,
-                EdgeKind::Distribution,
-                init,
-                Some("data of the package".to_owned()),
+            is_data(path)
+        });
+        let data: Vec<_> = entries.into_iter().filter(|(_, entry)| !entry.is_dir()).collect();
+        let bytes: u64 = data.iter().map(|(_, entry)| entry.size()).sum();
+        if data.len() as u64 > self.context.limits.own_files || bytes > self.context.limits.own_bytes {
+            let why = format!(
+                "the data of this package, {} files with {bytes} bytes, is more than --own-files and --own-bytes \
+                 allow, so only what kept sources read of it is kept",
+                data.len()
             );
+            needs.leave_out(directory, LeftOutKind::TooLarge, why);
+            return;
+        }
+        for (path, _) in data {
+            let quote = Some("data of the package".to_owned());
+            needs.mark_edge(path, EdgeKind::Distribution, init, quote);
         }
     }
 
@@ -511,6 +768,9 @@ impl Resolver for Python<'_> {
         }
         let path = node.path;
         self.keep_distribution(needs, path);
+        if let Some(top) = self.top(path) {
+            self.seen().tops.insert(top);
+        }
         match path.extension() {
             Some(b"py" | b"pyw") => {
                 let origin = self.origin_of(path);
@@ -548,6 +808,27 @@ impl Resolver for Python<'_> {
                     self.keep_import(needs, &paths, Place::on_line(path, line), (0, &module, &[]));
                 }
             }
+            _ if native::is_python(path) => {
+                let paths = self.search_paths(path, None);
+                let place = Place::in_file(path);
+                for name in native::names(node)? {
+                    match name.contains('.') {
+                        true => self.keep_named(needs, &paths, place, Origin::Library, &name),
+                        false => self.keep_single(needs, &paths, place, &name),
+                    }
+                }
+                self.keep_joined(needs, &paths, place, &native::joined(node)?);
+            }
+            // Pickled objects bring their classes.
+            _ if self.top(path).is_some()
+                && node.entry.size() <= MAX_PICKLE
+                && node.head()?.first() == Some(&0x80) =>
+            {
+                let paths = self.search_paths(path, None);
+                for name in native::pickled(node.source()?) {
+                    self.keep_named(needs, &paths, Place::in_file(path), Origin::Library, &name);
+                }
+            }
             _ if node.entry.mode & 0o111 != 0 => {
                 if let Some(interpreter) = interpreter(node.head()?).map(<[u8]>::to_vec) {
                     let origin = self.origin_of(path);
@@ -559,6 +840,46 @@ impl Resolver for Python<'_> {
         }
         Ok(())
     }
+
+    fn resolve_together(&self, needs: &mut Needs<'_>) {
+        let mut seen = self.seen();
+        let Seen { tops, named } = &mut *seen;
+        for (_, file, cause) in named.extract_if(.., |(top, ..)| tops.contains(top)) {
+            needs.mark(&file, cause);
+        }
+    }
+}
+
+/// Returns whether a file is a module that an import may load.
+fn is_module(path: &RootPath, _: &Entry) -> bool {
+    let cached = || {
+        path.parent()
+            .is_some_and(|parent| parent.name() == Some(b"__pycache__"))
+    };
+    match path.extension() {
+        Some(b"py" | b"so") => true,
+        Some(b"pyc") => !cached(),
+        _ => false,
+    }
+}
+
+/// Returns whether a file beside modules is data by its name.
+fn is_data(path: &RootPath) -> bool {
+    let name = path.name().unwrap_or_default();
+    let no_data = path
+        .extension()
+        .is_some_and(|extension| NO_DATA.contains(&extension));
+    let module = contains(name, b".cpython-") || name.ends_with(b".abi3.so");
+    let hidden = name.starts_with(b".") || application_directory::left_out(name).is_some();
+    !(no_data || module || hidden)
+}
+
+/// Returns whether a directory in a package holds tests, or packages of others, or nobody's data.
+fn is_no_data_directory(context: &Context<'_>, path: &RootPath) -> bool {
+    let name = path.name().unwrap_or_default();
+    matches!(name, b"tests" | b"test" | b"testing" | b"__pycache__")
+        || name.starts_with(b".")
+        || context.package_directories.is_named(path)
 }
 
 /// The Python that a script's first line names: its path, or its name behind `env`.

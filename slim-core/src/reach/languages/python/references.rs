@@ -1,9 +1,16 @@
 //! References of a Python source: imports, resources, programs and paths.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use tree_sitter::Node;
 
 use crate::cancel::Cancel;
-use crate::reach::bytes::{contains, is_word};
+use crate::reach::bytes::contains;
+use crate::reach::languages::python::expression::{
+    Base, Computed, Constants, DataPath, ModuleName, arguments, is_dotted, is_own_name, literal,
+    named_argument, template,
+};
 use crate::reach::languages::syntax_tree::{Extent, line, text, visit};
 
 /// The largest number of things that one source may name: more is generated.
@@ -45,15 +52,16 @@ pub(super) enum Target {
         /// The names that are imported from it.
         names: Vec<String>,
     },
-    /// A file beside a package's modules (`importlib.resources`, `pkgutil.get_data`).
-    Resource {
-        /// The package.
-        package: String,
-        /// The file's name in the package.
-        file: String,
-    },
-    /// A text that is a dotted name, as frameworks' settings name modules and what is in them.
+    /// Modules that are loaded by names that are known only when the source runs.
+    Computed(Computed),
+    /// A text from which such names may be made.
+    Template(Computed),
+    /// A file or directory beside modules (`importlib.resources`, `pkgutil.get_data`, what is joined to `__file__`).
+    Data(DataPath),
+    /// A text that is a dotted name, as settings, registries and tables name modules and what is in them.
     Dotted(String),
+    /// A name in a list, as settings name packages.
+    Name(String),
     /// A program that is run.
     Command(Vec<u8>),
     /// A line that a shell runs.
@@ -62,17 +70,25 @@ pub(super) enum Target {
     Path(Vec<u8>),
 }
 
-/// Returns everything that `source` names, and how far it was read. Blocks that are for type checkers only are not
-/// read, nor, in libraries, those that are for running the module as a program.
+/// Returns everything that `source` names, and how far it was read. Blocks that are for type checkers or for other
+/// operating systems only are not read, with the classes and functions that nothing but such a block uses; nor, in
+/// libraries, those that are for running the module as a program.
 pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Extent, Vec<Reference>) {
     let mut found: Vec<Reference> = Vec::new();
-    let (mut skipped, mut function) = (0, 0);
+    let mut places: Vec<usize> = Vec::new();
+    let mut constants = Constants::default();
+    let mut definitions = Definitions::default();
+    let (mut skipped, mut foreign, mut function, mut path_end) = (0, 0, 0, 0);
     let extent = visit(tree_sitter_python::LANGUAGE, source, cancel, |node| {
+        if node.kind() == "identifier" {
+            definitions.count(text(node, source), node.start_byte() < foreign);
+        }
         if node.start_byte() < skipped || found.len() >= MAX_NAMED {
             return;
         }
         let inner = node.start_byte() < function;
         let mut add = |what| {
+            places.push(node.start_byte());
             found.push(Reference {
                 line: line(node),
                 what,
@@ -80,23 +96,33 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
             });
         };
         match node.kind() {
-            "if_statement" => {
+            "if_statement" | "elif_clause" => {
                 let condition = node.child_by_field_name("condition");
                 let condition = condition.map(|c| text(c, source)).unwrap_or_default();
                 let types = condition.rsplit(|&b| b == b'.').next() == Some(b"TYPE_CHECKING".as_slice());
                 let main = origin != Origin::Application
                     && condition.starts_with(b"__name__")
                     && contains(condition, b"__main__");
-                if (types || main)
+                let elsewhere = is_other_system(condition);
+                if (types || main || elsewhere)
                     && let Some(block) = node.child_by_field_name("consequence")
                 {
                     // Children are visited after this, the condition among them: it names nothing.
                     skipped = skipped.max(block.end_byte());
+                    if elsewhere {
+                        foreign = foreign.max(block.end_byte());
+                    }
                 }
             }
-            "function_definition" => {
+            "function_definition" | "class_definition" => {
                 let name = node.child_by_field_name("name").map(|name| text(name, source));
                 let module_level = !inner && node.start_position().column == 0;
+                if module_level && let Some(name) = name {
+                    definitions.add(name, node.byte_range());
+                }
+                if node.kind() == "class_definition" {
+                    return;
+                }
                 if origin == Origin::Standard
                     && module_level
                     && name.is_some_and(|name| STANDALONE.contains(&name))
@@ -106,7 +132,14 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
                 function = function.max(node.end_byte());
             }
             "import_statement" => {
-                for module in imported(node, source) {
+                for (module, alias) in imported(node, source) {
+                    match alias {
+                        Some(alias) => constants.modules.insert(alias, Base::Named(module.clone())),
+                        None => {
+                            let top = module.split('.').next().unwrap_or_default().to_owned();
+                            constants.modules.insert(top.clone(), Base::Named(top))
+                        }
+                    };
                     add(Target::Import {
                         level: 0,
                         module,
@@ -120,39 +153,187 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
                 };
                 let module = squeezed(text(module, source));
                 let name = module.trim_start_matches('.');
+                let level = module.len() - name.len();
+                let names = imported(node, source);
+                for (imported, alias) in names.iter().filter(|_| level == 0) {
+                    let alias = alias.as_ref().unwrap_or(imported).clone();
+                    let module = Base::Named(format!("{name}.{imported}"));
+                    constants.modules.insert(alias, module);
+                }
                 add(Target::Import {
-                    level: module.len() - name.len(),
+                    level,
                     module: name.to_owned(),
-                    names: imported(node, source),
+                    names: names.into_iter().map(|(name, _)| name).collect(),
                 });
             }
-            "call" => call(node, source, origin, &mut add),
-            "string" if origin == Origin::Application => {
+            // What it asks of the compiler is a module when it runs.
+            "future_import_statement" => add(Target::Import {
+                level: 0,
+                module: "__future__".to_owned(),
+                names: Vec::new(),
+            }),
+            "assignment" => {
+                let (left, right) = (
+                    node.child_by_field_name("left"),
+                    node.child_by_field_name("right"),
+                );
+                let (Some(left), Some(right)) = (left, right) else {
+                    return;
+                };
+                let path = constants.path(right, source);
+                if left.kind() == "identifier"
+                    && let Some(path) = path
+                {
+                    if path.is_bare() {
+                        path_end = path_end.max(right.end_byte());
+                    }
+                    let name = String::from_utf8_lossy(text(left, source)).into_owned();
+                    constants.paths.insert(name, path);
+                }
+            }
+            "call" | "binary_operator" | "attribute" | "subscript" | "identifier" => {
+                if node.start_byte() >= path_end
+                    && !(node.kind() == "identifier" && text(node, source) == b"__file__")
+                    && (node.kind() != "identifier" || is_argument(node))
+                    && let Some(path) = constants.path(node, source)
+                {
+                    path_end = node.end_byte();
+                    add(Target::Data(path));
+                } else if node.kind() == "call" {
+                    call(node, source, origin, &constants, &mut add);
+                }
+            }
+            "list" | "tuple" => {
+                let mut cursor = node.walk();
+                let items: Vec<_> = node.named_children(&mut cursor).take(64).collect();
+                let option = items
+                    .iter()
+                    .position(|item| literal(*item, source).as_deref() == Some(b"-m"));
+                if let Some(module) = option.and_then(|at| literal(*items.get(at + 1)?, source))
+                    && let Ok(module) = String::from_utf8(module)
+                    && is_dotted(&module)
+                {
+                    add(run_module(module));
+                }
+            }
+            "string" => {
                 let Some(bytes) = literal(node, source) else {
                     return;
                 };
-                if bytes.len() > 1 && bytes.starts_with(b"/") && !bytes.contains(&b'\n') {
-                    add(Target::Path(bytes));
-                } else if let Some(name) = dotted(&bytes) {
+                let path = bytes.len() > 1 && bytes.starts_with(b"/") && !bytes.contains(&b'\n');
+                let Ok(name) = std::str::from_utf8(&bytes) else {
+                    return;
+                };
+                if path {
+                    if origin == Origin::Application {
+                        add(Target::Path(bytes));
+                    }
+                } else if let Some(name) = dotted(name) {
                     add(Target::Dotted(name));
+                } else if let Some(computed) = template(name) {
+                    add(Target::Template(computed));
+                } else if origin == Origin::Application
+                    && is_dotted(name)
+                    && node
+                        .parent()
+                        .is_some_and(|list| matches!(list.kind(), "list" | "tuple"))
+                {
+                    add(Target::Name(name.to_owned()));
                 }
             }
             _ => {}
         }
     });
+    let unused = definitions.unused();
+    let mut places = places.into_iter();
+    found.retain(|_| {
+        places
+            .next()
+            .is_none_or(|at| !unused.iter().any(|range| range.contains(&at)))
+    });
     (extent, found)
 }
 
-/// The names of an import statement, without those that they are given here.
-fn imported(node: Node<'_>, source: &[u8]) -> Vec<String> {
+/// The classes and functions of a module, and how often their names stand in it.
+#[derive(Default)]
+struct Definitions<'s> {
+    ranges: Vec<(&'s [u8], Range<usize>)>,
+    /// Numbers of times that a name stands in code for this system, and for others.
+    uses: BTreeMap<&'s [u8], (usize, usize)>,
+}
+
+impl<'s> Definitions<'s> {
+    fn add(&mut self, name: &'s [u8], range: Range<usize>) {
+        if self.ranges.len() < MAX_NAMED {
+            self.ranges.push((name, range));
+        }
+    }
+
+    fn count(&mut self, name: &'s [u8], is_foreign: bool) {
+        let (here, elsewhere) = self.uses.entry(name).or_default();
+        *(if is_foreign { elsewhere } else { here }) += 1;
+    }
+
+    /// Returns the ranges of those that are used for other systems, and for this one nowhere but where they begin.
+    fn unused(self) -> Vec<Range<usize>> {
+        let Self { ranges, uses } = self;
+        let unused = |name: &[u8]| {
+            uses.get(name)
+                .is_some_and(|(here, other)| *here <= 1 && *other > 0)
+        };
+        let unused = ranges.into_iter().filter(|(name, _)| unused(name));
+        unused.map(|(_, range)| range).collect()
+    }
+}
+
+/// Returns whether a condition holds on another operating system alone.
+fn is_other_system(condition: &[u8]) -> bool {
+    let condition: String = String::from_utf8_lossy(condition).split_whitespace().collect();
+    let condition = condition.replace('\'', "\"");
+    let (asked, other) = match condition.split_once("==") {
+        Some((asked, other)) => (asked, other),
+        None => match condition.split_once(".startswith(") {
+            Some((asked, other)) => (asked, other.trim_end_matches(')')),
+            None => return false,
+        },
+    };
+    matches!(
+        asked,
+        "sys.platform" | "os.name" | "platform.system()" | "_sys.platform" | "_os.name"
+    ) && matches!(
+        other.to_ascii_lowercase().as_str(),
+        "\"darwin\"" | "\"win32\"" | "\"win\"" | "\"nt\"" | "\"windows\"" | "\"cygwin\"" | "\"java\""
+    )
+}
+
+/// Returns whether an expression is an argument of a call, and not of one that only makes a path of it.
+fn is_argument(node: Node<'_>) -> bool {
+    node.parent()
+        .is_some_and(|parent| parent.kind() == "argument_list")
+}
+
+/// Returns the import of a module that is run as a program.
+fn run_module(module: String) -> Target {
+    Target::Import {
+        level: 0,
+        module,
+        names: vec!["__main__".to_owned()],
+    }
+}
+
+/// The names of an import statement, with those that they are given here.
+fn imported(node: Node<'_>, source: &[u8]) -> Vec<(String, Option<String>)> {
     let mut cursor = node.walk();
     let names = node.children_by_field_name("name", &mut cursor);
+    let squeezed = |node: Node<'_>| squeezed(text(node, source));
     names
         .filter_map(|name| match name.kind() {
-            "aliased_import" => name.child_by_field_name("name"),
-            _ => Some(name),
+            "aliased_import" => {
+                let alias = name.child_by_field_name("alias").map(squeezed);
+                Some((squeezed(name.child_by_field_name("name")?), alias))
+            }
+            _ => Some((squeezed(name), None)),
         })
-        .map(|name| squeezed(text(name, source)))
         .collect()
 }
 
@@ -162,58 +343,85 @@ fn squeezed(name: &[u8]) -> String {
     name.split_whitespace().collect()
 }
 
-/// Returns a text that is names between dots, and has a dot.
-fn dotted(bytes: &[u8]) -> Option<String> {
-    let name = std::str::from_utf8(bytes).ok().filter(|name| name.len() < 200)?;
-    let identifier = |part: &str| {
-        part.bytes().all(is_word) && part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-    };
-    (name.contains('.') && name.split('.').all(identifier)).then(|| name.to_owned())
-}
-
-/// Returns a string's bytes, if it is written without escapes and replacement fields.
-fn literal(node: Node<'_>, source: &[u8]) -> Option<Vec<u8>> {
-    if node.kind() != "string" || node.named_child_count() != 3 {
-        return None;
-    }
-    let content = node.named_child(1).filter(|c| c.kind() == "string_content")?;
-    (content.named_child_count() == 0).then(|| text(content, source).to_vec())
+/// Returns a text that is names between dots, and has a dot or, as entry points write it, a colon before the last.
+fn dotted(text: &str) -> Option<String> {
+    let name = text.replacen(':', ".", 1);
+    let colon = text.find(':').is_none_or(|at| is_dotted(&text[..at]));
+    (name.contains('.') && colon && is_dotted(&name)).then_some(name)
 }
 
 /// Returns what a call names in its arguments.
-fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(Target)) {
-    let (Some(function), Some(arguments)) = (
-        node.child_by_field_name("function"),
-        node.child_by_field_name("arguments"),
-    ) else {
+fn call(node: Node<'_>, source: &[u8], origin: Origin, constants: &Constants, add: &mut impl FnMut(Target)) {
+    let Some(function) = node.child_by_field_name("function") else {
         return;
     };
     let function = squeezed(text(function, source).get(..80).unwrap_or(text(function, source)));
     let (owner, name) = function.rsplit_once('.').unwrap_or(("", &function));
-    let mut cursor = arguments.walk();
-    let arguments: Vec<Node<'_>> = arguments.named_children(&mut cursor).take(32).collect();
+    let arguments = arguments(node);
     let string = |index: usize| {
         let bytes = literal(*arguments.get(index)?, source)?;
         String::from_utf8(bytes).ok()
     };
+    let package = |index: usize| constants.package(*arguments.get(index)?, source);
+    let own = || arguments.first().is_some_and(|node| is_own_name(*node, source));
     let owner = owner.rsplit('.').next().unwrap_or_default();
     match (owner, name) {
-        ("", "__import__") | ("" | "importlib", "import_module") | ("" | "runpy", "run_module") => {
-            let Some(module) = string(0) else { return };
-            let name = module.trim_start_matches('.');
-            let level = module.len() - name.len();
-            // With a package by name, the import is of that package's submodule.
-            match string(1).filter(|_| level == 1) {
-                Some(package) => add(Target::Import {
-                    level: 0,
-                    module: format!("{package}.{name}"),
-                    names: Vec::new(),
-                }),
-                None => add(Target::Import {
-                    level,
-                    module: name.to_owned(),
-                    names: Vec::new(),
-                }),
+        ("", "__import__") | (_, "import_module" | "_import_module") => {
+            let relative = match name {
+                "__import__" => {
+                    let level = arguments.get(4).copied();
+                    let level = level.or_else(|| named_argument(node, "level", source));
+                    let level = level.and_then(|level| std::str::from_utf8(text(level, source)).ok());
+                    level
+                        .and_then(|level| level.parse().ok())
+                        .filter(|l| *l > 0)
+                        .map(Base::Own)
+                }
+                _ => {
+                    let package = arguments.get(1).copied();
+                    let package = package.or_else(|| named_argument(node, "package", source));
+                    // A package that is known only when it runs is most often the source's.
+                    package.map(|node| constants.package(node, source).unwrap_or(Base::Own(1)))
+                }
+            };
+            if let Some(name) = arguments.first() {
+                add_module(constants.module_name(*name, relative, source), add);
+            }
+        }
+        ("" | "runpy", "run_module" | "_run_module_as_main") => {
+            if let Some(module) = string(0) {
+                add(run_module(module));
+            }
+        }
+        ("" | "pkgutil", "iter_modules" | "walk_packages") => {
+            let Some(path) = arguments.first() else { return };
+            let listed = match path.kind() {
+                "list" => path.named_child(0).unwrap_or(*path),
+                _ => *path,
+            };
+            let base = constants.package(listed, source);
+            add(whole_package(
+                base.unwrap_or(Base::Own(1)),
+                name == "walk_packages",
+                &function,
+            ));
+        }
+        (_, "find_modules") => {
+            if let Some(base) = package(0) {
+                let all = named_argument(node, "recursive", source).or(arguments.get(2).copied());
+                let all = all.is_some_and(|all| text(all, source) == b"True");
+                add(whole_package(base, all, &function));
+            }
+        }
+        // Tables of names for a module's `__getattr__`.
+        (_, "attach" | "attach_stub" | "initpkg" | "recreate_module" | "_LazyModule" | "LazyModule")
+            if own() =>
+        {
+            add(whole_package(Base::Own(1), name == "initpkg", &function));
+            if name == "attach_stub" {
+                add(Target::Data(
+                    DataPath::at(Base::Own(1)).join(Some("__init__.pyi".to_owned())),
+                ));
             }
         }
         ("" | "runpy", "run_path") => {
@@ -221,17 +429,31 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(Targ
                 add(Target::Path(path.into_bytes()));
             }
         }
-        ("pkgutil", "get_data")
-        | (
-            "resources" | "importlib_resources" | "pkg_resources",
-            "files" | "path" | "open_text" | "open_binary" | "read_text" | "read_binary" | "contents"
-            | "resource_filename" | "resource_string" | "resource_stream",
-        ) => {
-            if let Some(package) = string(0) {
-                add(Target::Resource {
-                    package,
-                    file: string(1).unwrap_or_default(),
+        (_, "PackageLoader") => {
+            if let Some(base) = package(0) {
+                let path = arguments.get(1).copied();
+                let path = path.or_else(|| named_argument(node, "package_path", source));
+                let path = path.map_or(Some("templates".to_owned()), |path| {
+                    String::from_utf8(literal(path, source)?).ok()
                 });
+                add(Target::Data(DataPath::at(base).join(path)));
+            }
+        }
+        ("" | "pkgutil", "get_data")
+        | (
+            "resources" | "importlib_resources" | "pkg_resources" | "",
+            "open_text" | "open_binary" | "read_text" | "read_binary" | "resource_filename"
+            | "resource_string" | "resource_stream" | "resource_listdir" | "resource_exists"
+            | "resource_isdir" | "is_resource",
+        )
+        | ("resources" | "importlib_resources", "path" | "contents") => {
+            if let Some(base) = package(0) {
+                let mut path = DataPath::at(base);
+                path.is_tree = true;
+                add(Target::Data(match arguments.get(1) {
+                    Some(_) => path.join(string(1)),
+                    None => path,
+                }));
             }
         }
         // The standard library runs programs of the system where it has no better source (gcc in ctypes.util).
@@ -267,4 +489,38 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, add: &mut impl FnMut(Targ
         }
         _ => {}
     }
+}
+
+/// Adds what a module's name leads to.
+fn add_module(name: ModuleName, add: &mut impl FnMut(Target)) {
+    match name {
+        ModuleName::Constant(base, module) => {
+            let (level, module) = match base {
+                Base::Own(level) => (level, module),
+                Base::Named(package) if package.is_empty() => (0, module),
+                Base::Top => return,
+                Base::Named(package) => (0, format!("{package}.{module}")),
+            };
+            add(Target::Import {
+                level,
+                module,
+                names: Vec::new(),
+            });
+        }
+        ModuleName::Computed(computed) => add(Target::Computed(computed)),
+        ModuleName::Unknown => {}
+    }
+}
+
+/// Returns all modules of a package, also those of packages in it if it `is_deep`.
+fn whole_package(base: Base, is_deep: bool, function: &str) -> Target {
+    Target::Computed(Computed {
+        base,
+        below: String::new(),
+        stem: String::new(),
+        through: String::new(),
+        last: String::new(),
+        is_deep,
+        words: format!("{function}(…)"),
+    })
 }

@@ -2,6 +2,8 @@ use serde_json::json;
 
 use crate::cancel::Cancel;
 use crate::image::memory::tree;
+use crate::reach::elf::parse::Elf;
+use crate::reach::elf::parse::tests::write_with;
 use crate::reach::languages::python::references::{Origin, Target, references};
 use crate::reach::tests::{image, names, reached, used};
 
@@ -270,4 +272,390 @@ fn imports_of_every_form_are_read() {
             import(0, "i", &[]),
         ]
     );
+}
+
+const SITE: &str = "/usr/lib/python3/dist-packages";
+
+/// Kept names below the site directory, of a tree with these sources there and an application.
+fn in_site(app: &str, items: &[(&str, &str)]) -> Vec<String> {
+    let items: Vec<(String, &[u8])> = items
+        .iter()
+        .map(|(path, text)| (format!("{SITE}/{path}"), text.as_bytes()))
+        .chain([("/srv/app.py".to_owned(), app.as_bytes())])
+        .collect();
+    let items: Vec<(&str, &[u8])> = items.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let kept = files_of(&items, json!({}));
+    let inside = kept
+        .iter()
+        .filter_map(|path| path.strip_prefix(SITE)?.strip_prefix('/'));
+    inside.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_asked_of_the_compiler_is_a_module_when_it_runs() {
+    let kept = files(&[
+        ("/srv/app.py", b"from __future__ import annotations\n"),
+        ("/usr/lib/python3.11/__future__.py", b""),
+    ]);
+    assert!(keeps(&kept, "/usr/lib/python3.11/__future__.py"), "{kept:?}");
+}
+
+#[test]
+fn extension_modules_import_by_names_among_their_constants() {
+    let elf = Elf {
+        is_64: true,
+        machine: 62,
+        ..Elf::default()
+    };
+    let constants =
+        b"\0PyInit_fast\0dist.errors\0dist.Missing\0helper\0datetime\0pydoc\0other.part\0a text of late\0";
+    let fast = write_with(&elf, constants);
+    let library = write_with(&elf, b"\0dist.alone\0");
+    let kept = files(&[
+        ("/srv/app.py", b"import dist.fast\n"),
+        ("/usr/lib/python3.11/datetime.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/__init__.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/fast.so", &fast),
+        ("/usr/lib/python3/dist-packages/dist/libz.so", &library),
+        (
+            "/usr/lib/python3/dist-packages/dist/errors.py",
+            b"from . import libz\n",
+        ),
+        ("/usr/lib/python3/dist-packages/dist/helper.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/alone.py", b""),
+        ("/usr/lib/python3/dist-packages/other/__init__.py", b""),
+        ("/usr/lib/python3/dist-packages/other/part.py", b""),
+    ]);
+    let mut expected = vec![
+        "/srv/app.py".to_owned(),
+        "/usr/lib/python3.11/datetime.py".to_owned(),
+    ];
+    let dist = ["__init__.py", "errors.py", "fast.so", "helper.py", "libz.so"];
+    expected.extend(dist.map(|name| format!("{SITE}/dist/{name}")));
+    assert_eq!(kept, expected);
+}
+
+#[test]
+fn the_interpreter_imports_private_modules() {
+    let elf = Elf {
+        is_64: true,
+        machine: 62,
+        ..Elf::default()
+    };
+    let python = write_with(&elf, b"\0_strptime\0late\0");
+    let image = image(
+        tree(&[
+            ("/usr/bin/python3.11", &python),
+            ("/usr/lib/python3.11/os.py", b""),
+            ("/usr/lib/python3.11/_strptime.py", b""),
+            ("/usr/lib/python3.11/late.py", b""),
+        ]),
+        json!({}),
+    );
+    let kept = names(&reached(&image, vec![used("/usr/bin/python3.11")]));
+    assert!(keeps(&kept, "/usr/lib/python3.11/_strptime.py"), "{kept:?}");
+    assert!(!keeps(&kept, "/usr/lib/python3.11/late.py"), "{kept:?}");
+}
+
+#[test]
+fn dotted_texts_of_libraries_are_imports_where_their_distribution_is_kept() {
+    let kept = in_site(
+        "import one\n",
+        &[
+            (
+                "one/__init__.py",
+                "A = 'one.loaders.Loader'\nB = {'c': 'one.registry:main'}\nC = 'two.part'\nD = 'three.part'\nE = 'one.gone'\nimport three\n",
+            ),
+            ("one/loaders.py", ""),
+            ("one/registry.py", ""),
+            ("one/other.py", ""),
+            ("two/__init__.py", ""),
+            ("two/part.py", ""),
+            ("three/__init__.py", ""),
+            ("three/part.py", ""),
+        ],
+    );
+    assert_eq!(
+        kept,
+        [
+            "one/__init__.py",
+            "one/loaders.py",
+            "one/registry.py",
+            "three/__init__.py",
+            "three/part.py"
+        ]
+    );
+}
+
+#[test]
+fn an_application_names_packages_that_frameworks_load_by_convention() {
+    let kept = in_site(
+        "import os\nAPPS = ['fw.admin', 'cors', 'plain']\nENGINE = 'fw.db.lite'\n",
+        &[
+            ("fw/__init__.py", ""),
+            ("fw/admin/__init__.py", ""),
+            ("fw/admin/models.py", ""),
+            ("fw/admin/tests/test.py", ""),
+            ("fw/admin/migrations/0001.py", ""),
+            ("fw/db/__init__.py", ""),
+            ("fw/db/lite/__init__.py", ""),
+            ("fw/db/lite/base.py", ""),
+            ("fw/db/big/base.py", ""),
+            ("cors/__init__.py", ""),
+            ("cors/apps.py", ""),
+            ("cors/checks.py", ""),
+            ("plain/__init__.py", ""),
+            ("plain/part.py", ""),
+        ],
+    );
+    assert_eq!(
+        kept,
+        [
+            "cors/__init__.py",
+            "cors/apps.py",
+            "cors/checks.py",
+            "fw/__init__.py",
+            "fw/admin/__init__.py",
+            "fw/admin/migrations/0001.py",
+            "fw/admin/models.py",
+            "fw/db/__init__.py",
+            "fw/db/lite/__init__.py",
+            "fw/db/lite/base.py",
+        ]
+    );
+}
+
+#[test]
+fn computed_imports_widen_to_the_narrowest_package_that_they_name() {
+    let direct = &[
+        "p/__init__.py",
+        "p/a.py",
+        "p/load.py",
+        "p/sub/__init__.py",
+        "p/x_b.py",
+    ][..];
+    let all = &[
+        "p/__init__.py",
+        "p/a.py",
+        "p/load.py",
+        "p/sub/__init__.py",
+        "p/sub/c.py",
+        "p/x_b.py",
+    ][..];
+    let beginning = &["p/__init__.py", "p/load.py", "p/x_b.py"][..];
+    let inner = &["p/__init__.py", "p/load.py", "p/sub/__init__.py", "p/sub/c.py"][..];
+    let none = &["p/__init__.py", "p/load.py"][..];
+    for (source, expected) in [
+        ("__import__(f'p.{x}')", direct),
+        (
+            "__import__(f'{__spec__.parent}.{x}', globals(), locals(), [])",
+            direct,
+        ),
+        ("__import__(x, globals(), locals(), [], 1)", direct),
+        ("import_module('p.%s' % x)", direct),
+        ("import_module('p.%s' % (x,))", direct),
+        ("import_module('p.{}'.format(x))", direct),
+        ("import_module('.'.join(('p', x)))", direct),
+        ("import_module('p.x_' + x)", beginning),
+        ("import_module('.' + x, __package__)", direct),
+        ("import_module(x, package=__name__)", direct),
+        ("import_module('.sub.' + x, 'p')", inner),
+        ("import_module(f'{__name__}.{x}.c')", inner),
+        ("import_module('%s.c' % x)", inner),
+        ("import_module('%s.sub.%s' % (x, y))", inner),
+        ("import_module(__package__ + '.sub.c')", inner),
+        ("import_module(x)", none),
+        ("import_module(x + 'y')", none),
+        ("import pkgutil\npkgutil.iter_modules(__path__)", direct),
+        ("pkgutil.walk_packages(__path__, __name__ + '.')", all),
+        ("import p.sub as s\npkgutil.iter_modules(s.__path__)", inner),
+        ("from p import sub\npkgutil.iter_modules(sub.__path__)", inner),
+        ("find_modules('p.sub')", inner),
+        (
+            "__getattr__, __dir__, __all__ = lazy.attach(__name__, submodules=t)",
+            direct,
+        ),
+        (
+            "sys.modules[__name__] = _LazyModule(__name__, globals()['__file__'], _import_structure)",
+            direct,
+        ),
+        ("F = 'p.sub.%s'", inner),
+        ("F = 'p.%s of it'", none),
+    ] {
+        let kept = in_site(
+            "import p\n",
+            &[
+                ("p/__init__.py", "from . import load\n"),
+                ("p/load.py", source),
+                ("p/a.py", ""),
+                ("p/x_b.py", ""),
+                ("p/a.pyi", ""),
+                ("p/test_a.py", ""),
+                ("p/sub/__init__.py", ""),
+                ("p/sub/c.py", ""),
+                ("p/tests/d.py", ""),
+            ],
+        );
+        let kept: Vec<&str> = kept
+            .iter()
+            .map(String::as_str)
+            .filter(|path| path.ends_with(".py"))
+            .collect();
+        // The files beside the module that loads are data of it, where they are no modules.
+        assert_eq!(kept, expected, "{source}");
+    }
+}
+
+#[test]
+fn data_that_is_too_much_to_be_kept_whole_is_kept_where_it_is_read() {
+    let big = "x".repeat(12_000_000);
+    for (source, reads) in [
+        (
+            "import os\nD = os.path.join(os.path.dirname(__file__), 'data')\nopen(os.path.join(D, x))",
+            true,
+        ),
+        (
+            "from pathlib import Path\nopen(Path(__file__).resolve().parent / 'data' / x)",
+            true,
+        ),
+        (
+            "HERE = os.path.dirname(os.path.abspath(__file__))\nopen(HERE + '/data/' + x)",
+            true,
+        ),
+        ("importlib.resources.files(__package__).joinpath('data', x)", true),
+        ("from importlib.resources import files\nfiles('p') / 'data'", true),
+        ("pkg_resources.resource_filename(__name__, 'data')", true),
+        ("pkgutil.get_data('p', 'data/' + x)", true),
+        ("pkgutil.get_data('p', 'data/1')", false),
+        ("jinja2.PackageLoader('p', 'data')", true),
+        ("open(x)", false),
+    ] {
+        let kept = in_site(
+            "import p\n",
+            &[
+                ("p/__init__.py", source),
+                ("p/data/1", &big),
+                ("p/data/2", ""),
+                ("p/more/3", &big),
+            ],
+        );
+        assert_eq!(keeps(&kept, "p/data/2"), reads, "{source}: {kept:?}");
+        assert_eq!(
+            keeps(&kept, "p/data/1"),
+            reads || source.contains("/1"),
+            "{source}: {kept:?}"
+        );
+        let all = source.contains("get_data('p', 'data/' + x)");
+        assert_eq!(keeps(&kept, "p/more/3"), all, "{source}: {kept:?}");
+    }
+}
+
+#[test]
+fn pickled_objects_bring_their_classes() {
+    let kept = files(&[
+        ("/srv/app.py", b"import p\n"),
+        ("/usr/lib/python3/dist-packages/p/__init__.py", b""),
+        ("/usr/lib/python3/dist-packages/p/old.py", b""),
+        ("/usr/lib/python3/dist-packages/p/new.py", b""),
+        (
+            "/usr/lib/python3/dist-packages/p/1.dat",
+            b"\x80\x02cp.old\nClass\n.",
+        ),
+        (
+            "/usr/lib/python3/dist-packages/p/2.dat",
+            b"\x80\x04\x8c\x05p.new\x94\x8c\x05Class\x94\x93.",
+        ),
+    ]);
+    assert!(
+        keeps(&kept, "/usr/lib/python3/dist-packages/p/old.py"),
+        "{kept:?}"
+    );
+    assert!(
+        keeps(&kept, "/usr/lib/python3/dist-packages/p/new.py"),
+        "{kept:?}"
+    );
+}
+
+#[test]
+fn modules_are_run_as_programs() {
+    let kept = files(&[(
+        "/srv/app.py",
+        b"subprocess.run([sys.executable, '-m', 'json.tool', '-'])\n",
+    )]);
+    assert!(keeps(&kept, "/usr/lib/python3.11/json/tool.py"), "{kept:?}");
+    let kept = files(&[
+        ("/srv/app.py", b"runpy.run_module('tool')\n"),
+        ("/usr/lib/python3/dist-packages/tool/__init__.py", b""),
+        ("/usr/lib/python3/dist-packages/tool/__main__.py", b""),
+    ]);
+    assert!(
+        keeps(&kept, "/usr/lib/python3/dist-packages/tool/__main__.py"),
+        "{kept:?}"
+    );
+}
+
+#[test]
+fn what_only_another_system_runs_names_nothing() {
+    let view = "class View:\n    def show(self):\n        subprocess.call(['open', '-a', 'x'])\n";
+    for (source, expected) in [
+        (
+            format!("{view}if sys.platform == 'darwin':\n    register(View)\n"),
+            false,
+        ),
+        (
+            format!("{view}if sys.platform == 'darwin':\n    register(View)\nView()\n"),
+            true,
+        ),
+        (view.to_owned(), true),
+        (
+            "if os.name == \"nt\":\n    subprocess.call(['open'])\n".to_owned(),
+            false,
+        ),
+        (
+            "if sys.platform.startswith('win'):\n    pass\nelse:\n    subprocess.call(['open'])\n".to_owned(),
+            true,
+        ),
+        (
+            "if x:\n    pass\nelif sys.platform == 'darwin':\n    subprocess.call(['open'])\n".to_owned(),
+            false,
+        ),
+        (
+            "if sys.platform != 'darwin':\n    subprocess.call(['open'])\n".to_owned(),
+            true,
+        ),
+    ] {
+        let kept = files(&[("/srv/app.py", source.as_bytes()), ("/usr/bin/open", b"\x7fELF")]);
+        assert_eq!(keeps(&kept, "/usr/bin/open"), expected, "{source}");
+    }
+}
+
+#[test]
+fn cythons_compressed_table_of_texts_names_modules() {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    let table = "an error_siblingnextdist.sub.partyes, itxdatetimex".repeat(20);
+    encoder.write_all(table.as_bytes()).unwrap();
+    let mut constants = b"\0PyInit_fast\0__pyx_capi__\0x\x9c\0".to_vec();
+    constants.extend(encoder.finish().unwrap());
+    let elf = Elf {
+        is_64: true,
+        machine: 62,
+        ..Elf::default()
+    };
+    let fast = write_with(&elf, &constants);
+    let kept = files(&[
+        ("/srv/app.py", b"import dist.fast\n"),
+        ("/usr/lib/python3.11/datetime.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/__init__.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/fast.so", &fast),
+        ("/usr/lib/python3/dist-packages/dist/_sibling.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/other.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/sub/__init__.py", b""),
+        ("/usr/lib/python3/dist-packages/dist/sub/part.py", b""),
+    ]);
+    for path in ["dist/_sibling.py", "dist/sub/part.py"] {
+        assert!(keeps(&kept, &format!("{SITE}/{path}")), "{path}: {kept:?}");
+    }
+    assert!(keeps(&kept, "/usr/lib/python3.11/datetime.py"), "{kept:?}");
+    assert!(!keeps(&kept, &format!("{SITE}/dist/other.py")), "{kept:?}");
 }
