@@ -5,7 +5,8 @@ use std::io::Read as _;
 
 use rayon::prelude::*;
 
-use super::graph::{File, Gate, Names, Step};
+use super::graph::{self, File, Gate, Names, Step};
+use super::sweep;
 use crate::cancel::Cancel;
 use crate::image::{Image, Rootfs};
 use crate::path::RootPath;
@@ -29,7 +30,7 @@ pub fn of_kept(
     level: SeccompReach,
     cancel: &Cancel,
 ) -> Result<Option<ReachableCalls>, Error> {
-    if level == SeccompReach::Observed || image.config.architecture().to_string() != MACHINE.1 {
+    if level == SeccompReach::Observed || image.config.architecture() != MACHINE.1 {
         return Ok(None);
     }
     let rootfs = &image.rootfs;
@@ -54,7 +55,7 @@ pub fn of_kept(
             let names = elf.soname.as_deref().into_iter().chain(path.name());
             Some(File {
                 path: path.clone(),
-                part: super::part(&bytes)?,
+                part: sweep::part(&bytes)?,
                 is_needed: names.into_iter().any(|name| needed.contains(name)),
             })
         })
@@ -64,7 +65,7 @@ pub fn of_kept(
     }
     let files: Vec<File> = files.into_iter().flatten().collect();
     let names = names_in_sources(rootfs, &reached.files, &files);
-    let calls = super::reach(&files, &names);
+    let calls = graph::reach(&files, &names);
     let step = |step: Step| ReachedStep {
         file: step.file,
         function: step.function,

@@ -18,12 +18,3 @@ mod x86_64;
 pub use kept::of_kept;
 
 pub use graph::{Calls, Step};
-
-use graph::reach;
-pub(crate) use sweep::Part;
-
-/// Reads one file's part of the graph; none if it is no x86-64 ELF file.
-pub(crate) fn part(bytes: &[u8]) -> Option<Part> {
-    let mut binary = binary::Binary::parse(bytes)?;
-    sweep::sweep::<x86_64::X86_64>(&mut binary)
-}

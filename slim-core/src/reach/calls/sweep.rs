@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::binary::{Binary, Pointer, find};
 use super::isa::{Flow, Isa, Reference};
 use super::numbers::{self, Argument, Numbers, Wrappers};
+use super::x86_64::X86_64;
 
 /// The largest number of addresses that are mentioned in a file, and of blocks that are visited for the numbers of its
 /// calls: tens of times what the largest programs have.
@@ -103,10 +104,15 @@ enum Mention {
 /// What one function mentions.
 type Mentions = Vec<(u64, Mention)>;
 
+/// Reads a file's part of the graph; none if it is no x86-64 ELF file, or holds more than any program.
+pub(crate) fn part(bytes: &[u8]) -> Option<Part> {
+    sweep::<X86_64>(&mut Binary::parse(bytes)?)
+}
+
 /// Reads a file's part of the graph.
 ///
 /// None if it holds more than any program.
-pub(super) fn sweep<I: Isa>(binary: &mut Binary<'_>) -> Option<Part>
+fn sweep<I: Isa>(binary: &mut Binary<'_>) -> Option<Part>
 where
     I::Instruction: Clone,
 {

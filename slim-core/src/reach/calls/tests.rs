@@ -4,7 +4,7 @@ use std::path::Path;
 use libseccomp::{ScmpArch, ScmpSyscall};
 
 use super::graph::{Calls, File, Names, reach};
-use super::*;
+use super::sweep::part;
 use crate::path::RootPath;
 use crate::reach::elf::parse;
 
