@@ -73,6 +73,8 @@ pub(super) const LANGUAGE: Language = Language {
             "/usr/lib/python3/dist-packages/d-1.dist-info/entry_points.txt",
             "/usr/lib/python3/dist-packages/d-1.dist-info/RECORD",
             "/app/pyvenv.cfg",
+            "/usr/lib/python3/dist-packages/e.cpython-311-x86_64-linux-gnu.so",
+            "/usr/lib/python3/dist-packages/d.dat",
         ],
         fixed: &[
             ("/usr/bin/python3", "-> python3.11"),
@@ -455,10 +457,12 @@ impl<'a> Python<'a> {
             let Some(top) = found.files.last().map(|file| self.top(file)) else {
                 continue;
             };
-            if found.names < 2 {
+            // The standard library knows itself by tables of old and new names too.
+            let same = top == self.top(place.file);
+            if found.names < 2 || (origin == Origin::Standard && !same) {
                 continue;
             }
-            let at_once = origin == Origin::Application || top.is_none() || top == self.top(place.file);
+            let at_once = origin == Origin::Application || top.is_none() || same;
             for file in found.files.iter().filter(|file| *file != place.file) {
                 match &top {
                     Some(top) if !at_once => {
@@ -497,9 +501,12 @@ impl<'a> Python<'a> {
             return;
         }
         for found in self.find_modules(paths, name) {
+            // What the interpreter names of extension modules is a list of all that there are.
+            let interpreter = native::is_interpreter(place.file);
             let is_standard = |file: &&RootPath| {
                 let library = self.search.library(file);
                 library.is_some_and(|library| self.search.standard.contains(&library))
+                    && !(interpreter && file.extension() == Some(b"so"))
             };
             for file in found.files.iter().filter(is_standard) {
                 needs.mark(file, cause.clone());

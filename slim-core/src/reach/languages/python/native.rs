@@ -36,7 +36,8 @@ pub(super) fn is_python(path: &RootPath) -> bool {
     path.extension() == Some(b"so") || is_interpreter(path)
 }
 
-fn is_interpreter(path: &RootPath) -> bool {
+/// Returns whether a file may be the interpreter or its library, by its name.
+pub(super) fn is_interpreter(path: &RootPath) -> bool {
     let name = path.name().unwrap_or_default();
     name.starts_with(b"libpython") || base_name(name) == b"python"
 }

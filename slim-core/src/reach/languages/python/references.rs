@@ -399,25 +399,32 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, constants: &Constants, ad
                 "list" => path.named_child(0).unwrap_or(*path),
                 _ => *path,
             };
-            let base = constants.package(listed, source);
-            add(whole_package(
-                base.unwrap_or(Base::Own(1)),
-                name == "walk_packages",
-                &function,
-            ));
+            let is_deep = name == "walk_packages";
+            let (base, below) = match (constants.package(listed, source), constants.path(listed, source)) {
+                (Some(base), _) => (base, String::new()),
+                (None, Some(path)) => (path.base, path.names.join(".")),
+                // A directory that is known only when it runs is most often the source's.
+                (None, None) => (Base::Own(1), String::new()),
+            };
+            add(whole_package(base, below, is_deep, &function));
         }
         (_, "find_modules") => {
             if let Some(base) = package(0) {
                 let all = named_argument(node, "recursive", source).or(arguments.get(2).copied());
                 let all = all.is_some_and(|all| text(all, source) == b"True");
-                add(whole_package(base, all, &function));
+                add(whole_package(base, String::new(), all, &function));
             }
         }
         // Tables of names for a module's `__getattr__`.
         (_, "attach" | "attach_stub" | "initpkg" | "recreate_module" | "_LazyModule" | "LazyModule")
             if own() =>
         {
-            add(whole_package(Base::Own(1), name == "initpkg", &function));
+            add(whole_package(
+                Base::Own(1),
+                String::new(),
+                name == "initpkg",
+                &function,
+            ));
             if name == "attach_stub" {
                 add(Target::Data(
                     DataPath::at(Base::Own(1)).join(Some("__init__.pyi".to_owned())),
@@ -512,11 +519,11 @@ fn add_module(name: ModuleName, add: &mut impl FnMut(Target)) {
     }
 }
 
-/// Returns all modules of a package, also those of packages in it if it `is_deep`.
-fn whole_package(base: Base, is_deep: bool, function: &str) -> Target {
+/// Returns all modules of the package `below` of another, also those of packages in it if it `is_deep`.
+fn whole_package(base: Base, below: String, is_deep: bool, function: &str) -> Target {
     Target::Computed(Computed {
         base,
-        below: String::new(),
+        below,
         stem: String::new(),
         through: String::new(),
         last: String::new(),

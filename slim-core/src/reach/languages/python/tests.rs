@@ -470,6 +470,10 @@ fn computed_imports_widen_to_the_narrowest_package_that_they_name() {
         ("pkgutil.walk_packages(__path__, __name__ + '.')", all),
         ("import p.sub as s\npkgutil.iter_modules(s.__path__)", inner),
         ("from p import sub\npkgutil.iter_modules(sub.__path__)", inner),
+        (
+            "import os\npkgutil.iter_modules([os.path.join(os.path.dirname(__file__), 'sub')])",
+            inner,
+        ),
         ("find_modules('p.sub')", inner),
         (
             "__getattr__, __dir__, __all__ = lazy.attach(__name__, submodules=t)",
