@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use slim_core::plan::filter::Answer;
 use slim_core::plan::syscalls;
 use slim_core::plan::tables::{RuntimeSet, Tables};
-use slim_core::plan::{AllowedSyscall, Plan};
+use slim_core::plan::{AllowedSyscall, Plan, Reason};
 use slim_core::profile::simulate::Simulator;
 use slim_core::recording::{
     Abi, Actor, ArgumentUse, ArgumentValue, Purpose, Recording, Run, SyscallUse, deciding_arguments,
@@ -228,7 +228,9 @@ pub fn assert_exact(profile: &[u8], recording: &Recording, plan: Option<&Plan>) 
     let (mut named, abis) = exact.passes_what_was_recorded(recording);
     assert!(!named.is_empty(), "nothing was recorded");
     named.extend(exact.passes_what_runtimes_call());
-    exact.passes_no_other_name(&with_families(named));
+    let mut named = with_families(named);
+    named.extend(reached(plan));
+    exact.passes_no_other_name(&named);
     exact.passes_nothing_unknown(&abis);
     if let Some(plan) = plan {
         exact.passes_arguments_as_seen(plan);
@@ -288,4 +290,21 @@ fn with_families(mut names: BTreeSet<String>) -> BTreeSet<String> {
         }
         names.extend(more);
     }
+}
+
+/// The calls that kept code can make and no recording saw; none of them is sensitive.
+fn reached(plan: &Plan) -> BTreeSet<String> {
+    let all = plan.syscalls.iter().filter(|call| {
+        call.abi == Abi::Native
+            && call
+                .reasons
+                .iter()
+                .all(|reason| matches!(reason, Reason::Reached { chain } if !chain.is_empty()))
+    });
+    let names: BTreeSet<String> = all.map(|call| call.name.clone()).collect();
+    for group in &Tables::built_in().sensitive {
+        let let_in: Vec<&String> = group.calls.intersection(&names).collect();
+        assert!(let_in.is_empty(), "sensitive, not seen, and allowed: {let_in:?}");
+    }
+    names
 }

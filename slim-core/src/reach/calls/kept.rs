@@ -83,6 +83,22 @@ pub fn of_kept(
     }))
 }
 
+/// Returns the numbers of the system calls that one x86-64 ELF file can make by itself, from all that it exports and where
+/// it begins; none if it is no such file.
+pub fn numbers_of(bytes: &[u8]) -> Option<BTreeSet<u32>> {
+    let file = File {
+        path: RootPath::root(),
+        part: sweep::part(bytes)?,
+        is_needed: false,
+    };
+    Some(
+        graph::reach(&[file], &Names::default())
+            .numbers
+            .into_keys()
+            .collect(),
+    )
+}
+
 /// Returns whether a kept file is more than an entry of a directory or of a package that is kept with the others.
 fn is_in_play(kept: &Kept) -> bool {
     let beside = |cause: &Cause| {

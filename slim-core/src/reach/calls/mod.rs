@@ -15,6 +15,6 @@ mod sweep;
 mod tests;
 mod x86_64;
 
-pub use kept::of_kept;
+pub use kept::{numbers_of, of_kept};
 
 pub use graph::{Calls, Step};

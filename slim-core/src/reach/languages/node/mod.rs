@@ -3,7 +3,8 @@
 //! Followed in JavaScript (`.js`, `.cjs`, `.mjs`, `.jsx`, and programs whose first line names node), function bodies
 //! included:
 //! * `require`, `require.resolve`, `createRequire(…)`, `import`, `export … from`, `import()` of a known name, found as
-//!   Node does (`modules`); of a name whose beginning is a known directory, all modules below it; of an unknown name,
+//!   Node does (`modules`); of a name whose beginning is a known directory, or one of an installed package
+//!   (`"dayjs/plugin/" + name`), all modules below it; of an unknown name,
 //!   all modules of the package that names it, and from an application what its package.json depends on;
 //! * paths that start at `__dirname`, `import.meta` or `process.cwd()`; `new Worker`, `fork`;
 //! * programs started through `child_process`;
@@ -13,9 +14,12 @@
 //! A kept package keeps its package.json, what that depends on in production, and its native add-ons for this
 //! machine. Not followed: TypeScript, `devDependencies`, names that are known only when the program runs.
 //!
+//! Of a source that is too large to be parsed, names in quotation marks behind the same words (`literals`).
+//!
 //! Sources: the chapters "Modules" of Node's documentation and "Child process" and "Worker threads" of its API; npm's
 //! documentation of package.json; Express' of `app.set`.
 
+mod literals;
 mod modules;
 #[cfg(test)]
 mod tests;
@@ -37,14 +41,17 @@ use crate::reach::context::{Context, Place};
 use crate::reach::environment::shell_commands;
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::source_file;
-use crate::reach::languages::syntax_tree::{self, line, text};
+use crate::reach::languages::syntax_tree::{self, Extent, line, text};
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::walk::{MAX_ENTRIES, walk};
-use modules::{Modules, is_path};
+use literals::Named;
+use modules::{Modules, is_path, split};
 use value::{Here, Words};
 
 /// The largest number of different names that are taken from one source.
 const MAX_NAMES: usize = 10_000;
+/// The largest part of a bundle that is looked through for names.
+const MAX_BUNDLE: u64 = 64 << 20;
 /// The longest name that a function or module of `child_process` goes by.
 const MAX_RUNNER: usize = 60;
 /// Extensions of modules.
@@ -129,6 +136,10 @@ impl<'a> NodeJs<'a> {
             needs.follow(&manifest, &cause);
         }
         let source = node.source()?;
+        if node.is_too_large() {
+            let source = self.context.rootfs.read(node.path, MAX_BUNDLE)?;
+            self.follow_literals(node.path, &directory, &source, needs);
+        }
         let installed = self.modules.installed(node.path);
         if installed && !SIGNS.iter().any(|sign| contains(source, sign)) {
             return Ok(());
@@ -164,8 +175,29 @@ impl<'a> NodeJs<'a> {
             self.context.cancel,
             visit,
         );
+        if extent == Extent::TooComplex {
+            self.follow_literals(node.path, &directory, source, needs);
+        }
         extent.report_limits(self.context, needs, node.path, source);
         Ok(())
+    }
+
+    /// The modules and places that a source names which cannot be parsed.
+    fn follow_literals(&self, file: &RootPath, directory: &RootPath, source: &[u8], needs: &mut Needs<'_>) {
+        let mut seen = BTreeSet::new();
+        for (_, named, name) in literals::names(source) {
+            if seen.len() >= MAX_NAMES || !seen.insert((named == Named::Module, name)) {
+                continue;
+            }
+            let cause = Place::in_file(file).cause(EdgeKind::Import, &encode(name));
+            let found = match named {
+                Named::Module => self.modules.resolve(file, name),
+                Named::Place => self.modules.at(directory, name),
+            };
+            for found in found {
+                needs.follow(&found, &cause);
+            }
+        }
     }
 
     /// The package.json of an installed package: what it depends on, and its native add-ons.
@@ -511,6 +543,20 @@ impl Reader<'_, '_, '_> {
             let start = words.text[slash + 1..].to_vec();
             self.js
                 .request_whole(Whole::Modules(directory, start), cause(EdgeKind::Import));
+        } else if let Some(slash) = slash
+            && split(&words.text[..slash]).is_some()
+            && let Some(found) = file.ancestors().find_map(|above| {
+                let installed = above.join("node_modules");
+                self.js.context.find_directory(&installed, &words.text[..slash])
+            })
+        {
+            let start = words.text[slash + 1..].to_vec();
+            let cause = cause(EdgeKind::Import);
+            for manifest in self.js.modules.scopes(&found.path.child(b"index.js")) {
+                self.needs.follow(&manifest, &cause);
+            }
+            self.needs.follow(&found, &cause);
+            self.js.request_whole(Whole::Modules(found.path, start), cause);
         } else if let Some(package) = self.js.modules.package(file) {
             self.js
                 .request_whole(Whole::Package(package), cause(EdgeKind::Distribution));

@@ -406,7 +406,7 @@ pub(super) fn is_path(specifier: &[u8]) -> bool {
 }
 
 /// Returns a package's name, scope included, and the module in it; none if that is no name of a package.
-fn split(specifier: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split(specifier: &[u8]) -> Option<(&[u8], &[u8])> {
     let slashes = usize::from(specifier.starts_with(b"@")) + 1;
     let mut ends = specifier.iter().enumerate().filter(|(_, b)| **b == b'/');
     let end = ends.nth(slashes - 1).map_or(specifier.len(), |(at, _)| at);

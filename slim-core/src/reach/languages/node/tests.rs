@@ -472,3 +472,59 @@ fn cycles_and_malformed_things_end() {
     ];
     assert_eq!(found, expected);
 }
+
+#[test]
+fn a_computed_module_of_a_package_keeps_the_directory_that_its_beginning_names() {
+    let found = from(&[
+        (
+            "/app/a.js",
+            b"const load = name => require('dates/plugin/' + name); require(`@s/p/lang/l-${x}`)",
+        ),
+        ("/app/node_modules/dates/package.json", b"{}"),
+        ("/app/node_modules/dates/index.js", b""),
+        ("/app/node_modules/dates/plugin/utc.js", b""),
+        ("/app/node_modules/dates/plugin/zone/index.js", b""),
+        ("/app/node_modules/dates/plugin/zone/test/t.js", b""),
+        ("/app/node_modules/dates/locale/de.js", b""),
+        ("/app/node_modules/@s/p/package.json", b"{}"),
+        ("/app/node_modules/@s/p/lang/l-de.json", b"{}"),
+        ("/app/node_modules/@s/p/lang/other.json", b"{}"),
+        ("/app/node_modules/@s/q/index.js", b""),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "/app/node_modules/@s/p/lang/l-de.json",
+            "/app/node_modules/@s/p/package.json",
+            "/app/node_modules/dates/package.json",
+            "/app/node_modules/dates/plugin/utc.js",
+            "/app/node_modules/dates/plugin/zone/index.js",
+        ]
+    );
+}
+
+#[test]
+fn a_bundle_that_is_too_large_to_be_parsed_is_looked_through_for_names() {
+    let source = [
+        b"require(\"outside\");import('./late.js');new URL('./data.wasm', import.meta.url);/*".to_vec(),
+        vec![b'x'; 9_000_000],
+        b"*/".to_vec(),
+    ]
+    .concat();
+    let found = from(&[
+        ("/app/a.js", &source),
+        ("/app/late.js", b""),
+        ("/app/data.wasm", b""),
+        ("/app/other.js", b""),
+        ("/app/node_modules/outside/index.js", b""),
+        ("/app/node_modules/inside/index.js", b""),
+    ]);
+    assert_eq!(
+        found,
+        [
+            "/app/data.wasm",
+            "/app/late.js",
+            "/app/node_modules/outside/index.js"
+        ]
+    );
+}
