@@ -1,0 +1,4 @@
+'use client';
+export default function Failed() {
+  return (<h1>It broke</h1>);
+}

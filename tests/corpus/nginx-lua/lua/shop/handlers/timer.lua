@@ -1,0 +1,10 @@
+return function()
+    local semaphore = require("ngx.semaphore").new()
+    ngx.timer.at(0, function() semaphore:post(1) end)
+    ngx.say(semaphore:wait(5))
+    local thread = ngx.thread.spawn(function() return "thread" end)
+    ngx.say(select(2, ngx.thread.wait(thread)))
+    local socket = ngx.socket.tcp()
+    socket:connect("127.0.0.1", 9090)
+    ngx.say(socket:receive("*l"))
+end

@@ -1,0 +1,4 @@
+xml.instruct!
+xml.feed do
+  xml.title "Items"
+end

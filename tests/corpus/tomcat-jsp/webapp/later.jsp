@@ -1,0 +1,1 @@
+<%@ page pageEncoding="UTF-8" %><%! static int twice(int n) { return 2 * n; } %><p><%= twice(Integer.parseInt(request.getParameter("n"))) %> ${1 + 2 * 3} ${param.n.matches("[0-9]+") ? "number" : "none"} ${[3, 1, 2].stream().sorted().toList()}</p>

@@ -1,0 +1,1 @@
+<%@ page contentType="text/xml; charset=ISO-8859-1" pageEncoding="UTF-8" %><%@ page import="java.util.*" %><list><% for (Object o : new TreeSet<>(List.of("ä", "b", "a"))) { %><i><%= o %></i><% } %></list>
