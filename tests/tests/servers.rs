@@ -183,6 +183,21 @@ fn a_database_whose_answers_hold_random_numbers_is_verified() {
     assert!(size_received(exchange) > 400, "{exchange:?}");
 }
 
+#[test]
+fn a_grpc_server_is_called_where_it_only_reads() {
+    let build = built("grpc", &[], &["python3", "/srv/orders.py"]);
+    let paths: Vec<String> = build
+        .exchanges()
+        .iter()
+        .filter_map(|exchange| match &exchange.kind {
+            ExchangeKind::Http(http) => Some(http.path.clone()),
+            _ => None,
+        })
+        .collect();
+    assert!(paths.contains(&"/shop.Orders/ListOrders".to_owned()), "{paths:?}");
+    assert!(!paths.iter().any(|path| path.contains("Delete")), "{paths:?}");
+}
+
 const SITE: &[&str] = &["busybox", "httpd", "-f", "-p", "8080", "-h", "/srv/site"];
 
 #[test]

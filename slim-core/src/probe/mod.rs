@@ -6,6 +6,7 @@
 //! - `session`: the order of the steps; `quiet`: the silence of a container with nothing to do
 //! - `ports`, `attempt`: the wait until the ports answer, and one attempt at a port
 //! - `site`, `crawl`, `exec`, `job`: the requests to an HTTP site, its crawl, commands, and the exit of a job
+//! - `grpc`: what a gRPC server says of itself
 //! - `host`: the user's own tests, beside the container
 //! - `replay`: the same requests again
 //! - `http`, `tcp`, `udp`: one request and its answer; `backoff`: the pauses between attempts
@@ -20,6 +21,7 @@ mod exec;
 #[cfg(test)]
 mod fake;
 mod file;
+mod grpc;
 mod host;
 mod http;
 mod job;

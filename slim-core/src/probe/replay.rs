@@ -13,7 +13,7 @@ use super::requests::Requests;
 use super::session::Session;
 use super::tcp::{Banner, Greeting, NOTHING, TcpProbe};
 use super::transcript::Bodies;
-use super::udp::SILENT;
+use super::udp::SENDS;
 use super::{Options, ProbeError, Replayed, Target, Timeouts, Unrecorded, transcript};
 use crate::recording::{
     self, Exchange, ExchangeKind, ExecExchange, HostExchange, HttpExchange, SocketAction, SocketUse,
@@ -310,7 +310,7 @@ impl Session<'_> {
             let bound = self.target.work().is_none() || is_bound(self.target, udp.port);
             let answer = match self.target.udp_endpoint(udp.port).await {
                 Some(endpoint) if bound => {
-                    let asking = self.datagram(endpoint, sent, SILENT);
+                    let asking = self.datagram(endpoint, sent, if silent { 1 } else { SENDS });
                     self.unless_exited(doing, asking).await?.ok()
                 }
                 _ => None,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::attempt::Spoken;
 use super::backoff::Backoff;
+use super::grpc;
 use super::http::{Client, Request};
 use super::ports::{Answers, Readiness};
 use super::requests::Requests;
@@ -137,6 +138,7 @@ impl<'a> Session<'a> {
             }
             for site in &sites {
                 self.crawl(transcript, *site).await?;
+                self.grpc(transcript, *site).await?;
             }
             if round == 0 {
                 // Last, as it also deletes.
@@ -206,6 +208,7 @@ impl<'a> Session<'a> {
                             port,
                             endpoint,
                             protocol,
+                            grpc: grpc::speaks(&answer),
                         });
                     }
                 }

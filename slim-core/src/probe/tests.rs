@@ -499,6 +499,83 @@ async fn http2_in_the_clear() {
     assert_eq!(again.exchanges, probed.exchanges);
 }
 
+/// Answers as a gRPC server with reflection and one service, and refuses what is no call.
+async fn converse_grpc(stream: impl AsyncRead + AsyncWrite + Unpin, called: Arc<Mutex<Vec<String>>>) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else {
+        return;
+    };
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let called = called.clone();
+        tokio::spawn(async move {
+            let path = request.uri().path().to_owned();
+            let mut question = request.into_body();
+            let mut bytes = Vec::new();
+            while let Some(Ok(chunk)) = question.data().await {
+                bytes.extend_from_slice(&chunk);
+            }
+            let message = match (path.as_str(), bytes.get(5)) {
+                ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Some(0x3a)) => {
+                    Some(super::grpc::tests::list())
+                }
+                ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Some(0x22)) => {
+                    Some(super::grpc::tests::description())
+                }
+                ("/shop.Orders/ListOrders", None) => Some(b"orders".to_vec()),
+                _ => None,
+            };
+            called.lock().unwrap().push(path);
+            let head = http::Response::builder().header("content-type", "application/grpc");
+            match message {
+                None => drop(respond.send_response(head.header("grpc-status", "12").body(()).unwrap(), true)),
+                Some(message) => {
+                    let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+                    let framed = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+                    body.send_data(framed.into(), false).unwrap();
+                    let mut trailers = http::HeaderMap::new();
+                    trailers.insert("grpc-status", "0".parse().unwrap());
+                    body.send_trailers(trailers).unwrap();
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_server_is_asked_for_what_it_says_that_it_has() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let log = called.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(converse_grpc(stream, log.clone()));
+        }
+    });
+    let target = Local::new(&[(50051, address)]);
+    let probed = run(&target, &quick()).await.unwrap();
+    assert_eq!(
+        lines(&probed),
+        [
+            "GET / 200",
+            "POST /grpc.health.v1.Health/Check 200",
+            "POST /grpc.reflection.v1.ServerReflection/ServerReflectionInfo 200",
+            "POST /grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo 200",
+            "POST /grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo 200",
+            "POST /shop.Orders/ListOrders 200",
+        ]
+    );
+    assert_eq!(
+        probed.summary,
+        ["port 50051 speaks gRPC: services by reflection 1, their methods called with an empty message 1"]
+    );
+    let orders = http(&probed.exchanges[5]).response.as_ref().unwrap();
+    assert_eq!(&probed.bodies[&orders.body.digest][..], b"\0\0\0\0\x06orders");
+    assert!(!called.lock().unwrap().iter().any(|path| path.contains("Delete")));
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again.exchanges, probed.exchanges);
+}
+
 #[tokio::test]
 async fn errors_while_starting_are_waited_out() {
     let asked = AtomicUsize::new(0);
@@ -1094,7 +1171,7 @@ async fn a_name_server_over_udp_alone_answers_the_same_again() {
 async fn a_name_server_that_is_still_starting_is_asked_again() {
     let asked = AtomicUsize::new(0);
     let server =
-        serve_udp(move |question| named(question).filter(|_| asked.fetch_add(1, Ordering::Relaxed) > 0))
+        serve_udp(move |question| named(question).filter(|_| asked.fetch_add(1, Ordering::Relaxed) > 3))
             .await;
     let mut target = Local::new(&[]).asleep();
     target.udp.insert(53, server);

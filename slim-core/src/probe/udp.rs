@@ -9,10 +9,12 @@ use tokio::net::UdpSocket;
 
 use super::session::Session;
 
-/// The idle time after which a port does not answer.
-pub(super) const SILENT: Duration = Duration::from_millis(700);
+/// The idle time after which a datagram is not answered.
+const SILENT: Duration = Duration::from_millis(250);
 /// The same by the clock, where nobody can tell that the container is idle.
-const BLIND: Duration = Duration::from_secs(2);
+const BLIND: Duration = Duration::from_millis(700);
+/// Number of times that a datagram is sent that should be answered: one may be lost, or come before the server is whole.
+pub(super) const SENDS: usize = 3;
 /// Number of bytes that are received at most.
 const MAX_RECEIVED: usize = 64 << 10;
 
@@ -121,7 +123,7 @@ impl Session<'_> {
         if !given.is_empty() {
             let mut exchanges = Vec::new();
             for message in given {
-                match self.datagram(endpoint, message, SILENT).await {
+                match self.datagram(endpoint, message, SENDS).await {
                     Ok(received) => exchanges.push((message.to_vec(), received)),
                     Err(_) => return UdpAttempt::Refused,
                 }
@@ -134,7 +136,10 @@ impl Session<'_> {
             None => hello.recognises.is_some(),
         });
         let mut asking: FuturesUnordered<_> = hellos
-            .map(async |hello| (hello, self.datagram(endpoint, hello.message, SILENT).await))
+            .map(async |hello| {
+                let sends = if hello.recognises.is_some() { SENDS } else { 1 };
+                (hello, self.datagram(endpoint, hello.message, sends).await)
+            })
             .collect();
         let mut refused = false;
         while let Some((hello, answer)) = asking.next().await {
@@ -156,8 +161,8 @@ impl Session<'_> {
         }
     }
 
-    /// Sends a datagram and receives the first one that comes back from the same host; empty if none does while the container
-    /// is idle for `idle`.
+    /// Sends a datagram up to so many times, until one comes back from the same host, which is returned; empty if none does while
+    /// the container is idle.
     ///
     /// # Errors
     /// Nobody is bound to the port, as the other side says.
@@ -165,7 +170,7 @@ impl Session<'_> {
         &self,
         endpoint: SocketAddr,
         message: &[u8],
-        idle: Duration,
+        sends: usize,
     ) -> std::io::Result<Vec<u8>> {
         let any: SocketAddr = if endpoint.is_ipv4() {
             (Ipv4Addr::UNSPECIFIED, 0).into()
@@ -179,26 +184,31 @@ impl Session<'_> {
             socket.connect(endpoint).await?;
         }
         let mut buffer = vec![0; MAX_RECEIVED];
-        let answer = async {
+        for _ in 0..sends {
             if moves {
                 socket.send_to(message, endpoint).await?;
             } else {
                 socket.send(message).await?;
             }
-            loop {
-                let (count, from) = socket.recv_from(&mut buffer).await?;
-                if from.ip() == endpoint.ip() {
-                    return std::io::Result::Ok(count);
+            let answer = async {
+                loop {
+                    let (count, from) = socket.recv_from(&mut buffer).await?;
+                    if from.ip() == endpoint.ip() {
+                        return std::io::Result::Ok(count);
+                    }
                 }
+            };
+            let count = tokio::select! {
+                biased;
+                count = answer => count?,
+                () = self.quiet(SILENT, BLIND) => 0,
+            };
+            if count > 0 {
+                buffer.truncate(count);
+                return Ok(buffer);
             }
-        };
-        let received = tokio::select! {
-            biased;
-            count = answer => count?,
-            () = self.quiet(idle, BLIND) => 0,
-        };
-        buffer.truncate(received);
-        Ok(buffer)
+        }
+        Ok(Vec::new())
     }
 }
 
