@@ -500,7 +500,7 @@ impl<'a> Verifier<'a> {
         };
         let original = &self.scenarios[index].scenario.original;
         if let (Some(listening), None) = (&run.listening, &run.error) {
-            for port in verify::not_listening(original, listening) {
+            for port in verify::not_listening(original, listening, &run.answers) {
                 differences.push(Difference {
                     sequence: None,
                     request: format!("port {port}"),

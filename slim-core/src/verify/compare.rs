@@ -121,8 +121,8 @@ pub fn question(exchange: &Exchange) -> String {
 
 /// Returns what the original listened on and the product does not: sockets that another can reach by their port. Ports that the
 /// kernel chooses (`ip_local_port_range` starts at 32768) are left alone, and so are UDP ports that nothing was said to: whoever asks
-/// others may bind one at random, as resolvers do from 1024 on.
-pub fn not_listening(original: &Run, product: &[SocketUse]) -> Vec<String> {
+/// others may bind one at random, as resolvers do from 1024 on. A port that answered is listened on, whatever was seen by then.
+pub fn not_listening(original: &Run, product: &[SocketUse], answers: &Answers) -> Vec<String> {
     let spoken_to = |port: u16| {
         let mut exchanges = original.exchanges.iter();
         exchanges.any(|exchange| matches!(&exchange.kind, ExchangeKind::Udp(udp) if udp.port == port))
@@ -141,10 +141,19 @@ pub fn not_listening(original: &Run, product: &[SocketUse]) -> Vec<String> {
             })
             .collect()
     };
+    let answered = |port: &String| {
+        let mut exchanges = answers.exchanges.iter();
+        exchanges.any(|exchange| match &exchange.kind {
+            ExchangeKind::Http(http) => http.response.is_some() && *port == format!("{}/tcp", http.port),
+            ExchangeKind::Tcp(tcp) => tcp.received.size > 0 && *port == format!("{}/tcp", tcp.port),
+            ExchangeKind::Udp(udp) => udp.received.size > 0 && *port == format!("{}/udp", udp.port),
+            ExchangeKind::Exec(_) | ExchangeKind::Host(_) => false,
+        })
+    };
     let product = listened(product);
     listened(&original.sockets)
         .into_iter()
-        .filter(|port| !product.contains(port))
+        .filter(|port| !product.contains(port) && !answered(port))
         .collect()
 }
 
@@ -450,8 +459,21 @@ mod tests {
                 received: body(b""),
             }),
         }];
-        assert_eq!(not_listening(&original, &[]), ["53/udp", "8125/udp"]);
-        assert_eq!(not_listening(&original, &[bound(53), bound(8125)]), [""; 0]);
+        let none = Answers::default();
+        assert_eq!(not_listening(&original, &[], &none), ["53/udp", "8125/udp"]);
+        assert_eq!(
+            not_listening(&original, &[bound(53), bound(8125)], &none),
+            [""; 0]
+        );
+        // What answered is there, though the tracer's records of it may still be on their way.
+        let answered = http(0, 200, &[], "x");
+        original.sockets = vec![SocketUse {
+            action: SocketAction::Listen,
+            kind: "stream".into(),
+            ..bound(80)
+        }];
+        assert_eq!(not_listening(&original, &[], &none), ["80/tcp"]);
+        assert_eq!(not_listening(&original, &[], &answered), [""; 0]);
     }
 
     #[test]
