@@ -27,6 +27,8 @@ const TRACED_GRACE: Duration = Duration::from_millis(300);
 const DOUBT: Duration = Duration::from_secs(5);
 /// The idle time of the container after which the former is over.
 const IDLE_DOUBT: Duration = Duration::from_millis(800);
+/// The time to wait for exposed ports while the container works without a pause: it may still be starting.
+const STARTING: Duration = Duration::from_secs(20);
 /// From this number on, the kernel chooses ports (`ip_local_port_range`): who is bound to one asks others.
 const EPHEMERAL: u16 = 32768;
 
@@ -239,6 +241,7 @@ impl Wait {
     /// Returns true if what does not answer by now need not be waited for any longer.
     fn is_over(&mut self, target: &dyn Target, look: &PortStates, required: &BTreeSet<u16>) -> bool {
         let idle = self.meter.look(target).unwrap_or_default();
+        let streak = self.meter.streak();
         if self.answers.is_empty() {
             // A server that does not answer by nature, where there is no other.
             let PortStates {
@@ -259,7 +262,7 @@ impl Wait {
                     Some(Attempt::Failing(..)) => false,
                     Some(Attempt::Closed(_)) => waited >= DOUBT || idle >= IDLE_DOUBT,
                     // It may still be about to listen there.
-                    _ if look.candidates.is_unbound(*port) => waited >= DOUBT || idle >= TRACED_GRACE,
+                    _ if look.candidates.is_unbound(*port) => waited >= STARTING || streak >= TRACED_GRACE,
                     _ => waited >= grace,
                 }
         }) && look

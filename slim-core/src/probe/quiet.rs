@@ -18,6 +18,7 @@ const IDLE_PART: u32 = 10;
 pub(super) struct Meter {
     last: Option<(Instant, Work)>,
     idle: Duration,
+    streak: Duration,
 }
 
 impl Meter {
@@ -33,14 +34,23 @@ impl Meter {
             let worked = work.processor.saturating_sub(before.processor);
             if !work.runnable && worked <= passed / IDLE_PART {
                 self.idle += passed;
+                self.streak += passed;
+            } else {
+                self.streak = Duration::ZERO;
             }
         }
         self.idle
     }
 
+    /// Returns the idle time since the container worked last.
+    pub(super) fn streak(&self) -> Duration {
+        self.streak
+    }
+
     /// Begins anew.
     pub(super) fn reset(&mut self) {
         self.idle = Duration::ZERO;
+        self.streak = Duration::ZERO;
     }
 }
 
@@ -86,6 +96,7 @@ mod tests {
                 "at {at}"
             );
         }
+        assert_eq!(meter.streak(), ms(25), "since it waited for a processor");
         meter.reset();
         let work = Work {
             processor: ms(27),

@@ -27,8 +27,11 @@ pub(super) struct Hello {
     /// The message.
     message: &'static [u8],
     /// Tells an answer by what was sent and what came; none where the protocol has no answers.
-    recognises: Option<fn(&[u8], &[u8]) -> bool>,
+    recognises: Option<Recognises>,
 }
+
+/// Returns whether the second message is an answer to the first.
+type Recognises = fn(&[u8], &[u8]) -> bool;
 
 /// Returns whether both messages begin alike: their identifier is at the start.
 fn same_start<const N: usize>(sent: &[u8], received: &[u8]) -> bool {

@@ -276,7 +276,7 @@ fn tokens(text: &str) -> Vec<&[u8]> {
             end = at + next.len_utf8();
             last = next;
         }
-        tokens.push(text[start..end].as_bytes());
+        tokens.push(&text.as_bytes()[start..end]);
     }
     tokens
 }
