@@ -626,9 +626,21 @@ pub(crate) struct Probe {
     /// The text to send to a TCP port
     #[arg(long, value_name = "TEXT", env = "SLIM_TCP_SEND")]
     tcp_send: Option<String>,
+    /// A datagram to send to a UDP port in place of its usual protocol's: bytes in hexadecimal digits, or a text
+    /// (PORT=text:TEXT for one of such digits); may be repeated, also for one port
+    #[arg(long, value_name = "PORT=HEX|TEXT", env = "SLIM_UDP_SEND")]
+    udp_send: Vec<probe::Datagram>,
     /// The command of the exec probe, in words as a shell splits them
     #[arg(long, value_name = "COMMAND", env = "SLIM_EXEC")]
     exec: Option<String>,
+    /// A test of yours: a command for /bin/sh on this machine, run beside the recorded container and again beside the
+    /// slim one, with SLIM_URL, SLIM_HOST, SLIM_PORT_<n> and SLIM_CONTAINER in its environment; may be repeated. It
+    /// must exit with 0
+    #[arg(long, value_name = "COMMAND", env = "SLIM_RUN")]
+    pub(crate) run: Vec<String>,
+    /// The time that each --run may take
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, env = "SLIM_RUN_TIMEOUT")]
+    run_timeout: Duration,
 }
 
 impl Probe {
@@ -841,6 +853,9 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
             probe_file: probe.probe_file.clone(),
             openapi: probe.probe_openapi.clone(),
             tcp_send: probe.tcp_send.as_ref().map(|text| text.as_bytes().to_vec()),
+            udp_send: probe.udp_send.clone(),
+            run: probe.run.clone(),
+            run_deadline: probe.run_timeout,
             exec: probe.exec.as_deref().map(words).transpose()?,
             crawl_depth: probe.crawl_depth,
             crawl_pages: probe.crawl_pages,

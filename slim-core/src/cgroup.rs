@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::mountinfo::{self, Mount};
 
@@ -143,6 +144,39 @@ pub(crate) fn threads(top: &Path) -> BTreeSet<(u32, u32)> {
         .collect()
 }
 
+/// The work of a container's processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The processor time that they have used so far.
+    pub processor: Duration,
+    /// True if one of them runs at this moment, waits for a processor or for a disk.
+    pub runnable: bool,
+}
+
+/// Returns the work of the processes in a cgroup2 directory and below it; none if it is gone.
+pub(crate) fn work(top: &Path) -> Option<Work> {
+    let stat = std::fs::read_to_string(top.join("cpu.stat")).ok()?;
+    let used = stat.lines().find_map(|line| line.strip_prefix("usage_usec "))?;
+    let runs = |(pid, thread): (u32, u32)| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat"));
+        stat.is_ok_and(|stat| is_runnable(&stat))
+    };
+    Some(Work {
+        processor: Duration::from_micros(used.parse().ok()?),
+        runnable: threads(top).into_iter().take(MOST_THREADS).any(runs),
+    })
+}
+
+/// Number of threads whose state is looked at.
+const MOST_THREADS: usize = 512;
+
+/// Returns whether the state in a `/proc/PID/stat` is R (running) or D (waiting for a disk); the name before it may hold
+/// anything.
+fn is_runnable(stat: &str) -> bool {
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|rest| rest.starts_with(['R', 'D']))
+}
+
 /// Returns whether any process is left in a cgroup or below it.
 pub(crate) fn populated(top: &Path) -> bool {
     std::fs::read_to_string(top.join("cgroup.events"))
@@ -158,6 +192,13 @@ pub(crate) fn blocked(pid: u32, thread: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    #[test]
+    fn a_state_follows_the_name() {
+        assert!(super::is_runnable("12 (a) R 1 12"));
+        assert!(super::is_runnable("12 (a) S (b) D 1 12"));
+        assert!(!super::is_runnable("12 (a) R) S 1 12"));
+    }
 
     #[test]
     fn a_containers_directory_has_its_id_in_its_name() {

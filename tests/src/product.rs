@@ -48,7 +48,7 @@ impl Product {
             let port = match &exchange.kind {
                 ExchangeKind::Http(http) => http.port,
                 ExchangeKind::Tcp(tcp) => tcp.port,
-                ExchangeKind::Exec(_) => continue,
+                ExchangeKind::Udp(_) | ExchangeKind::Exec(_) | ExchangeKind::Host(_) => continue,
             };
             let listening = || std::net::TcpStream::connect(self.container.address(port)).is_ok();
             let what = format!("port {port}: {}", self.container.logs());
@@ -126,6 +126,8 @@ pub fn answers(exchanges: &[Exchange]) -> BTreeMap<String, String> {
             (format!("{} :{}{}", http.method, http.port, http.path), answer)
         }
         ExchangeKind::Tcp(tcp) => (format!("tcp :{}", tcp.port), tcp.received.digest.to_string()),
+        ExchangeKind::Udp(udp) => (format!("udp :{}", udp.port), udp.received.digest.to_string()),
+        ExchangeKind::Host(host) => (format!("host {}", host.command), host.exit_code.to_string()),
         ExchangeKind::Exec(exec) => (
             format!("exec {}", exec.command.join(" ")),
             format!("{} {}", exec.exit_code, exec.stdout.digest),

@@ -50,7 +50,10 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
             Some(Earlier {
                 recording,
                 bodies,
-                words: args.trust.words(&record.container),
+                words: args
+                    .trust
+                    .words(&record.container)
+                    .and_commands(&record.probe.run),
                 signed: key.is_some(),
             })
         }

@@ -26,7 +26,9 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let asked = if key.is_some() {
         BTreeSet::new()
     } else {
-        privileges::of_recording(&recording, engine.facts())
+        let mut asked = privileges::of_recording(&recording, engine.facts());
+        asked.retain(|privilege| privilege.kind != privileges::Kind::Run);
+        asked
     };
     if !asked.is_empty() {
         // Nothing is started here: who runs what is written decides.

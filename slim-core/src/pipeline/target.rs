@@ -8,7 +8,7 @@ use super::observe::Live;
 use super::{LOG_LIMIT, Session};
 use crate::engine::Container;
 use crate::image::ImageRef;
-use crate::probe::{BoxError, ExecOutput, Target};
+use crate::probe::{BoxError, ExecOutput, Target, Work};
 use crate::recording::{Phase, SocketUse};
 use crate::spec::ContainerSpec;
 
@@ -29,6 +29,24 @@ impl ProbeTarget<'_> {
     fn container(&self) -> &Container {
         self.live.subject
     }
+
+    /// Returns the address at which a port is reached.
+    async fn address(&self, port: u16, protocol: &str) -> Option<SocketAddr> {
+        let state = self.session().engine.state(self.container()).await.ok()?;
+        // The container's own address needs no rule of the host's firewall; a published port serves engines elsewhere.
+        let own = state
+            .addresses
+            .first()
+            .map(|address| SocketAddr::new(*address, port));
+        let published = || {
+            state
+                .published
+                .iter()
+                .find(|(inside, kind, _)| *inside == port && kind == protocol)
+                .map(|p| p.2)
+        };
+        own.or_else(published)
+    }
 }
 
 #[async_trait]
@@ -42,6 +60,10 @@ impl Target for ProbeTarget<'_> {
             .tracer()
             .map(|tracer| tracer.listening())
             .unwrap_or_default()
+    }
+
+    fn work(&self) -> Option<Work> {
+        self.live.tracer()?.work()
     }
 
     fn exposed(&self) -> Vec<(u16, String)> {
@@ -58,20 +80,15 @@ impl Target for ProbeTarget<'_> {
     }
 
     async fn endpoint(&self, port: u16) -> Option<SocketAddr> {
-        let state = self.session().engine.state(self.container()).await.ok()?;
-        // The container's own address needs no rule of the host's firewall; a published port serves engines elsewhere.
-        let own = state
-            .addresses
-            .first()
-            .map(|address| SocketAddr::new(*address, port));
-        let published = || {
-            state
-                .published
-                .iter()
-                .find(|(inside, kind, _)| *inside == port && kind == "tcp")
-                .map(|p| p.2)
-        };
-        own.or_else(published)
+        self.address(port, "tcp").await
+    }
+
+    async fn udp_endpoint(&self, port: u16) -> Option<SocketAddr> {
+        self.address(port, "udp").await
+    }
+
+    fn id(&self) -> String {
+        self.container().id.clone()
     }
 
     async fn exec(&self, command: &[String]) -> Result<ExecOutput, BoxError> {

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::path::RootPath;
 use crate::recording::{ContainerFacts, Phase, SocketUse};
-use crate::trace::{self, Error, Options, Scope, Traced};
+use crate::trace::{self, Error, Options, Scope, Traced, Work};
 
 /// A tracer on its way into the kernel, which takes a while that other things can fill.
 pub type Loading = JoinHandle<Result<Box<dyn LoadedTracer>, Error>>;
@@ -48,6 +48,11 @@ pub trait ActiveTracer: Send + Sync {
 
     /// Returns whether a process is left in the container's cgroup.
     fn populated(&self) -> bool;
+
+    /// Returns the work of the container's processes; none where that is not known.
+    fn work(&self) -> Option<Work> {
+        None
+    }
 
     /// Begins a phase.
     ///
@@ -107,6 +112,10 @@ impl ActiveTracer for trace::Tracer {
 
     fn populated(&self) -> bool {
         self.populated()
+    }
+
+    fn work(&self) -> Option<Work> {
+        self.work()
     }
 
     fn mark(&self, phase: Phase) -> Result<(), Error> {

@@ -10,13 +10,14 @@ use std::str::FromStr;
 
 use crate::plan::filter::{Answer, Bound, Compare, Condition, Filter};
 use crate::plan::tables::Tables;
-use crate::recording::{EngineFacts, Purpose, Recording, Run};
+use crate::recording::{EngineFacts, ExchangeKind, Purpose, Recording, Run};
 use crate::spec::{
     ContainerSpec, DEFAULT_CAPABILITIES, Device, Mount, MountSource, NetworkMode, SeccompChoice, Security,
     shell_word,
 };
 
-/// The kind of a privilege: the option of `docker run` that gives it, but for [`Kind::Syscall`].
+/// The kind of a privilege: the option of `docker run` that gives it, but for [`Kind::Run`] and
+/// [`Kind::Syscall`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A directory of the host, or a named volume.
@@ -61,13 +62,15 @@ pub enum Kind {
     Privileged,
     /// Another container's volumes.
     VolumesFrom,
+    /// A command on the host (`--run`).
+    Run,
     /// A system call that the engine's default filter denies.
     Syscall,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Volume,
         Self::Mount,
         Self::Network,
@@ -89,6 +92,7 @@ impl Kind {
         Self::Runtime,
         Self::Privileged,
         Self::VolumesFrom,
+        Self::Run,
         Self::Syscall,
     ];
 
@@ -116,6 +120,7 @@ impl Kind {
             Self::Runtime => "runtime",
             Self::Privileged => "privileged",
             Self::VolumesFrom => "volumes-from",
+            Self::Run => "run",
             Self::Syscall => "syscall",
         }
     }
@@ -386,6 +391,14 @@ pub fn defaults(engine: &EngineFacts, capabilities: &[String]) -> Vec<Filter> {
     newest.into_iter().chain(tables.default_filter(&run)).collect()
 }
 
+/// Returns the commands that repeating `run` would execute on the host.
+fn of_commands(run: &Run) -> impl Iterator<Item = Privilege> {
+    run.exchanges.iter().filter_map(|exchange| match &exchange.kind {
+        ExchangeKind::Host(host) => Some(Privilege::new(Kind::Run, &host.command)),
+        _ => None,
+    })
+}
+
 /// Returns what the containers are given that repeat the runs of `recording` under `engine`, and what may come to be
 /// granted while they are repeated: no more than the recorded containers had.
 pub fn of_recording(recording: &Recording, engine: &EngineFacts) -> BTreeSet<Privilege> {
@@ -394,6 +407,7 @@ pub fn of_recording(recording: &Recording, engine: &EngineFacts) -> BTreeSet<Pri
         let container = &run.container;
         if run.purpose == Purpose::Recorded {
             all.extend(of(&container.spec));
+            all.extend(of_commands(run));
         }
         all.extend(of_capabilities(&container.capabilities));
         let filter = container
@@ -493,6 +507,14 @@ impl Words {
         words
     }
 
+    /// And these commands on the host, which the user gave again.
+    #[must_use]
+    pub fn and_commands(mut self, commands: &[String]) -> Self {
+        let commands = commands.iter().map(|command| Privilege::new(Kind::Run, command));
+        self.exact.extend(commands);
+        self
+    }
+
     /// Returns whether the user allowed it.
     pub fn allow(&self, privilege: &Privilege) -> bool {
         self.all || self.kinds.contains(&privilege.kind) || self.exact.contains(privilege)
@@ -577,6 +599,46 @@ mod tests {
 
     fn asked(options: &ContainerOptions) -> Vec<String> {
         of(&parsed(options)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_recorded_command_on_the_host_is_a_privilege() {
+        let body = crate::recording::Body {
+            digest: crate::digest::Digest::of(b""),
+            size: 0,
+            kept: true,
+        };
+        let mut run = Run::new(crate::digest::Digest::of(b"image"), "app");
+        run.exchanges = vec![crate::recording::Exchange {
+            sequence: 0,
+            origin: crate::recording::Origin::Flag,
+            kind: ExchangeKind::Host(crate::recording::HostExchange {
+                command: "rm -rf / # A=1".into(),
+                exit_code: 0,
+                stdout: body.clone(),
+                stderr: body,
+            }),
+        }];
+        let mut recording = Recording::new(run.image.clone());
+        recording.insert(run).unwrap();
+        let mut asked = of_recording(&recording, &EngineFacts::default());
+        asked.retain(|privilege| privilege.kind == Kind::Run);
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["run rm -rf / # A=1"]);
+        let check = |allowed: &[&str], again: &[&str]| {
+            let allowed: Vec<Allowed> = allowed.iter().map(|text| text.parse().unwrap()).collect();
+            let words = Words::new(&allowed, &ContainerSpec::default()).and_commands(&list(again));
+            words.check(asked.clone())
+        };
+        let refused = check(&[], &["rm -rf /"]).unwrap_err().to_string();
+        assert!(
+            refused.contains("--allow-recorded 'run=rm -rf / # A=1'"),
+            "{refused}"
+        );
+        assert_eq!(check(&[], &["rm -rf / # A=1"]), Ok(()));
+        assert_eq!(check(&["run=rm -rf / # A=1"], &[]), Ok(()));
+        assert_eq!(check(&["run"], &[]), Ok(()));
+        assert!(check(&["env", "volume"], &[]).is_err());
     }
 
     #[test]

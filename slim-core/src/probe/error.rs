@@ -133,6 +133,40 @@ pub enum ProbeError {
         /// Number of seconds that were waited.
         seconds: u64,
     },
+    /// A test of the user's fails on the original.
+    #[error(
+        "{command:?} on the host exited with {code} while the original was recorded, so it cannot judge the slim image: mend \
+         it, or leave its --run out: {output}"
+    )]
+    TestFailed {
+        /// The command.
+        command: String,
+        /// Its exit code.
+        code: i64,
+        /// The end of its output.
+        output: String,
+    },
+    /// A test of the user's does not end.
+    #[error(
+        "{command:?} on the host did not end within {seconds} s, and was killed; if it is only slow, pass a longer \
+         --run-timeout: {output}"
+    )]
+    TestTimeout {
+        /// The command.
+        command: String,
+        /// Number of seconds that were waited.
+        seconds: u64,
+        /// The end of its output.
+        output: String,
+    },
+    /// A test of the user's could not be run.
+    #[error("{command:?} could not be run on the host: {source}")]
+    Test {
+        /// The command.
+        command: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The probe file cannot be read or is not one.
     #[error("{}: {message}", path.display())]
     ProbeFile {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::backoff::Backoff;
-use super::ports::{Candidates, list_ports, while_waiting};
+use super::host::last_words;
+use super::ports::{list_ports, while_waiting};
 use super::session::Session;
-use super::tcp::{self, Banner, TcpProbe};
+use super::tcp::{Banner, NOTHING, TcpProbe};
 use super::transcript::Transcript;
 use super::{ExecOutput, ProbeError};
 use crate::recording::Origin;
@@ -31,11 +32,11 @@ impl Session<'_> {
     }
 
     /// Waits until one port accepts connections. Returns false if no port is known.
-    async fn wait_for_a_connection(&self) -> Result<bool, ProbeError> {
+    pub(super) async fn wait_for_a_connection(&self) -> Result<bool, ProbeError> {
         let mut backoff = Backoff::new();
         let deadline = self.started + self.options.readiness_deadline;
         loop {
-            let candidates = Candidates::find(self.target, &self.requests.ports).await;
+            let candidates = self.candidates().await;
             let mut known: Vec<u16> = candidates.ports.iter().copied().collect();
             known.extend(candidates.loopback.keys());
             if known.is_empty() {
@@ -61,7 +62,10 @@ impl Session<'_> {
     async fn accepts(&self, ports: impl Iterator<Item = u16>) -> bool {
         for port in ports {
             if let Some(endpoint) = self.target.endpoint(port).await
-                && matches!(tcp::probe(endpoint, None, Banner::Skip).await, TcpProbe::Open(_))
+                && matches!(
+                    self.converse(endpoint, NOTHING, Banner::Skip).await,
+                    TcpProbe::Open(_)
+                )
             {
                 return true;
             }
@@ -90,16 +94,11 @@ impl Session<'_> {
                     return Ok(());
                 }
                 Ok(output) if last => {
-                    let text = if output.stderr.is_empty() {
-                        &output.stdout
-                    } else {
-                        &output.stderr
-                    };
                     return Err(ProbeError::ExecFailed {
                         command: shown,
                         code: output.exit_code,
                         expected,
-                        output: tail(text),
+                        output: tail(last_words(&output)),
                     });
                 }
                 Err(error) if last => return Err(error),
@@ -161,7 +160,7 @@ fn while_running(command: &str) -> String {
 }
 
 /// Returns the last lines that a command wrote, for a message.
-fn tail(bytes: &[u8]) -> String {
+pub(super) fn tail(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(1000)..]).into_owned();
     let clean: String = text
         .chars()

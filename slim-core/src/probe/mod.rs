@@ -3,11 +3,13 @@
 //! [`run`] waits until the container is ready, sends requests, and returns every request and answer as an [`Exchange`];
 //! [`replay()`] sends the same requests again. Both see the container through a [`Target`] only.
 //!
-//! - `session`: the order of the steps
+//! - `session`: the order of the steps; `quiet`: the silence of a container with nothing to do
 //! - `ports`, `attempt`: the wait until the ports answer, and one attempt at a port
 //! - `site`, `crawl`, `exec`, `job`: the requests to an HTTP site, its crawl, commands, and the exit of a job
+//! - `grpc`: what a gRPC server says of itself
+//! - `host`: the user's own tests, beside the container
 //! - `replay`: the same requests again
-//! - `http`, `tcp`: one request and its answer; `backoff`: the pauses between attempts
+//! - `http`, `tcp`, `udp`: one request and its answer; `backoff`: the pauses between attempts
 //! - `requests`, `file`, `openapi`, `links`: the sources of requests
 //! - `transcript`: requests and answers as they are recorded
 
@@ -19,12 +21,15 @@ mod exec;
 #[cfg(test)]
 mod fake;
 mod file;
+mod grpc;
+mod host;
 mod http;
 mod job;
 mod links;
 mod openapi;
 mod ports;
 mod questions;
+mod quiet;
 mod replay;
 mod requests;
 mod session;
@@ -33,9 +38,11 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod udp;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,6 +50,7 @@ use bytes::Bytes;
 
 use crate::recording::{Bodies, Exchange, ExchangeKind, ExecExchange, Origin, SocketUse};
 
+pub use crate::cgroup::Work;
 pub use error::ProbeError;
 pub use http::{Answer, Client, Failure, Protocol, Request};
 pub use questions::Questions;
@@ -104,6 +112,13 @@ pub struct Options {
     pub openapi: Option<String>,
     /// The bytes to send to a port that speaks neither HTTP nor HTTPS (`--tcp-send`).
     pub tcp_send: Option<Vec<u8>>,
+    /// The datagrams to send to a UDP port in place of a known protocol's, in their order (`--udp-send`).
+    pub udp_send: Vec<Datagram>,
+    /// The user's own tests, as a shell reads them: run on the host beside the container when everything else is done
+    /// (`--run`).
+    pub run: Vec<String>,
+    /// The time that each of them may take.
+    pub run_deadline: Duration,
     /// The command of the exec probe; given with another mode, it is run besides.
     pub exec: Option<Vec<String>>,
     /// Number of links from `/` to the farthest page of the crawl; 0 requests `/` alone.
@@ -141,6 +156,9 @@ impl Default for Options {
             probe_file: None,
             openapi: None,
             tcp_send: None,
+            udp_send: Vec::new(),
+            run: Vec::new(),
+            run_deadline: Duration::from_secs(600),
             exec: None,
             crawl_depth: Self::CRAWL_DEPTH,
             crawl_pages: Self::CRAWL_PAGES,
@@ -148,6 +166,41 @@ impl Default for Options {
         }
     }
 }
+
+/// A datagram to send to a UDP port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// The container's port.
+    pub port: u16,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// `PORT=HEX`, an even number of hexadecimal digits, or `PORT=TEXT`; `PORT=text:TEXT` for a text of such digits.
+impl FromStr for Datagram {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || "expected PORT=HEX or PORT=TEXT, as in 53=736c0100000100000000000000000100010000".to_owned();
+        let (port, content) = text.split_once('=').ok_or_else(wrong)?;
+        let port = port.strip_suffix("/udp").unwrap_or(port);
+        let bytes = match content.strip_prefix("text:") {
+            Some(text) => text.as_bytes().to_vec(),
+            None => hex::decode(content).unwrap_or_else(|_| content.as_bytes().to_vec()),
+        };
+        if bytes.len() > MAX_DATAGRAM {
+            return Err(format!("a datagram holds at most {MAX_DATAGRAM} bytes"));
+        }
+        Ok(Self {
+            port: port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?,
+            bytes,
+        })
+    }
+}
+
+/// Number of bytes that a datagram over IPv4 holds.
+const MAX_DATAGRAM: usize = 65_507;
 
 /// An error of an implementation of [`Target`].
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -177,6 +230,21 @@ pub trait Target: Send + Sync {
 
     /// Returns the address at which that port of the container is reached from this machine, if it is.
     async fn endpoint(&self, port: u16) -> Option<SocketAddr>;
+
+    /// Returns the address at which that UDP port of the container is reached from this machine, if it is.
+    async fn udp_endpoint(&self, port: u16) -> Option<SocketAddr> {
+        self.endpoint(port).await
+    }
+
+    /// Returns the container's id; empty where it has none.
+    fn id(&self) -> String {
+        String::new()
+    }
+
+    /// Returns the work of its processes; none where nobody can tell. Where this is known, [`Target::listening`] is whole.
+    fn work(&self) -> Option<Work> {
+        None
+    }
 
     /// Runs a command in the container and waits for its end.
     async fn exec(&self, command: &[String]) -> Result<ExecOutput, BoxError>;
@@ -212,7 +280,12 @@ pub enum Kind {
         /// The container's ports.
         ports: Vec<u16>,
     },
-    /// A command was run in it.
+    /// It answers on these UDP ports, and on no TCP port.
+    Udp {
+        /// The container's ports.
+        ports: Vec<u16>,
+    },
+    /// A command was run in it, or a test beside it.
     Exec,
     /// It ran until it exited.
     Job,

@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures_util::future::join;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, timeout};
 
-use super::attempt::{Attempt, Spoken, attempt};
+use super::attempt::{Attempt, Spoken};
 use super::backoff::Backoff;
 use super::http::{Protocol, Request};
+use super::quiet::Meter;
 use super::session::Session;
 use super::transcript::Transcript;
+use super::udp::{Hello, UdpAttempt, UdpSpoken};
 use super::{End, Mode, ProbeError, Target};
-use crate::recording::SocketAction;
+use crate::recording::{SocketAction, SocketUse};
 
 /// The time to wait for exposed ports that nobody listens on once another port has answered.
 const GRACE: Duration = Duration::from_secs(1);
@@ -22,6 +25,12 @@ const TRACED_GRACE: Duration = Duration::from_millis(300);
 /// The time to wait for a port that accepts connections without an answer, once another port has answered, and for a
 /// container that listens on its own loopback address only.
 const DOUBT: Duration = Duration::from_secs(5);
+/// The idle time of the container after which the former is over.
+const IDLE_DOUBT: Duration = Duration::from_millis(800);
+/// The time to wait for exposed ports while the container works without a pause: it may still be starting.
+const STARTING: Duration = Duration::from_secs(20);
+/// From this number on, the kernel chooses ports (`ip_local_port_range`): who is bound to one asks others.
+const EPHEMERAL: u16 = 32768;
 
 /// Number of ports that are attempted at the same time: an image may expose all there are.
 const PARALLEL: usize = 64;
@@ -37,20 +46,38 @@ pub(super) struct Candidates {
     pub(super) listening: BTreeSet<u16>,
     /// The ports listened on at an address that only the container itself reaches, with that address.
     pub(super) loopback: BTreeMap<u16, String>,
+    /// The UDP ports that may be probed.
+    pub(super) udp: BTreeSet<u16>,
+    /// True if the tracer sees who listens where: then nobody else does.
+    traced: bool,
 }
 
 impl Candidates {
-    /// Returns the ports known by now; `required` are those that must answer.
-    pub(super) async fn find(target: &dyn Target, required: &BTreeSet<u16>) -> Self {
+    /// Returns the ports known by now; `required` are those that must answer, `spoken_to` the UDP ports that the user named.
+    pub(super) async fn find(
+        target: &dyn Target,
+        required: &BTreeSet<u16>,
+        spoken_to: &BTreeSet<u16>,
+    ) -> Self {
         let mut ports = required.clone();
         let mut loopback: BTreeMap<u16, String> = BTreeMap::new();
         let mut listening: BTreeSet<u16> = BTreeSet::new();
+        let mut udp = spoken_to.clone();
         for (port, protocol) in target.exposed() {
-            if protocol.eq_ignore_ascii_case("tcp") {
-                ports.insert(port);
+            match protocol.to_ascii_lowercase().as_str() {
+                "tcp" => drop(ports.insert(port)),
+                "udp" => drop(udp.insert(port)),
+                _ => {}
             }
         }
-        for socket in target.listening() {
+        let traced = target.work().is_some();
+        let sockets = target.listening();
+        let bound = bound_udp(&sockets);
+        if traced {
+            udp.retain(|port| bound.contains(port));
+        }
+        udp.extend(bound.into_iter().filter(|port| Hello::for_port(*port).is_some()));
+        for socket in sockets {
             let stream = matches!(socket.family.as_str(), "inet" | "inet6")
                 && !matches!(socket.kind.as_str(), "dgram" | "raw" | "seqpacket");
             if socket.action != SocketAction::Listen || !stream || socket.port == 0 {
@@ -79,14 +106,56 @@ impl Candidates {
             ports,
             listening,
             loopback,
+            udp,
+            traced,
         }
+    }
+
+    /// Returns whether nobody listens on the port, as far as the tracer sees.
+    fn is_unbound(&self, port: u16) -> bool {
+        self.traced && !self.listening.contains(&port)
+    }
+}
+
+/// Returns the UDP ports that others can send to and somebody is bound to.
+fn bound_udp(sockets: &[SocketUse]) -> BTreeSet<u16> {
+    let reachable = |socket: &&SocketUse| {
+        socket.action == SocketAction::Bind
+            && socket.kind == "dgram"
+            && matches!(socket.family.as_str(), "inet" | "inet6")
+            && (1..EPHEMERAL).contains(&socket.port)
+            && !socket
+                .address
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.to_canonical().is_loopback())
+    };
+    sockets
+        .iter()
+        .filter(reachable)
+        .map(|socket| socket.port)
+        .collect()
+}
+
+/// The first answers of ports.
+#[derive(Default)]
+pub(super) struct Answers {
+    /// Those of TCP ports.
+    pub(super) tcp: BTreeMap<u16, Spoken>,
+    /// What was said to UDP ports, answered or not.
+    pub(super) udp: BTreeMap<u16, UdpSpoken>,
+}
+
+impl Answers {
+    /// Returns true if no port has answered.
+    fn is_empty(&self) -> bool {
+        self.tcp.is_empty() && !self.udp.values().any(UdpSpoken::answered)
     }
 }
 
 /// The end of the wait.
 pub(super) enum Readiness {
     /// The ports that must answer do; these are the first answers.
-    Ready(BTreeMap<u16, Spoken>),
+    Ready(Answers),
     /// The container exited, which a job may.
     Exited(i64),
     /// No port came to be listened on in the time that the user gave.
@@ -96,9 +165,13 @@ pub(super) enum Readiness {
 /// The state of the wait.
 struct Wait {
     /// The first answers.
-    answers: BTreeMap<u16, Spoken>,
+    answers: Answers,
     /// The last failed attempt at each other port.
     failures: BTreeMap<u16, Attempt>,
+    /// The UDP ports that are bound and silent.
+    silent: BTreeSet<u16>,
+    /// The idle time since the last answer.
+    meter: Meter,
     /// The time at which a port was first known.
     first_known: Option<Instant>,
     last_answer: Instant,
@@ -113,13 +186,17 @@ struct PortStates {
     candidates: Candidates,
     /// The ports that have not answered by now.
     missing: Vec<u16>,
+    /// The UDP ports that were not spoken to by now.
+    missing_udp: Vec<u16>,
 }
 
 impl Wait {
     fn new() -> Self {
         Self {
-            answers: BTreeMap::new(),
+            answers: Answers::default(),
             failures: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            meter: Meter::default(),
             first_known: None,
             last_answer: Instant::now(),
             connected: false,
@@ -133,8 +210,8 @@ impl Wait {
         match attempt {
             Attempt::Answered(spoken) => {
                 self.failures.remove(&port);
-                self.last_answer = Instant::now();
-                self.answers.insert(port, spoken);
+                self.note_answer();
+                self.answers.tcp.insert(port, spoken);
             }
             failure => {
                 self.failures.insert(port, failure);
@@ -142,23 +219,56 @@ impl Wait {
         }
     }
 
+    /// Adds the outcome of speaking to a UDP port.
+    fn add_udp(&mut self, port: u16, attempt: UdpAttempt) {
+        match attempt {
+            UdpAttempt::Spoken(spoken) => {
+                if spoken.answered() {
+                    self.note_answer();
+                }
+                self.answers.udp.insert(port, spoken);
+            }
+            UdpAttempt::Silent => drop(self.silent.insert(port)),
+            UdpAttempt::Refused => drop(self.silent.remove(&port)),
+        }
+    }
+
+    fn note_answer(&mut self) {
+        self.last_answer = Instant::now();
+        self.meter.reset();
+    }
+
     /// Returns true if what does not answer by now need not be waited for any longer.
-    fn is_over(&self, look: &PortStates, required: &BTreeSet<u16>) -> bool {
+    fn is_over(&mut self, target: &dyn Target, look: &PortStates, required: &BTreeSet<u16>) -> bool {
+        let idle = self.meter.look(target).unwrap_or_default();
+        let streak = self.meter.streak();
         if self.answers.is_empty() {
-            return false;
+            // A server that does not answer by nature, where there is no other.
+            let PortStates {
+                candidates, missing, ..
+            } = look;
+            let unbound = missing
+                .iter()
+                .all(|port| candidates.is_unbound(*port) && !required.contains(port));
+            return !self.answers.udp.is_empty() && unbound && candidates.loopback.is_empty();
         }
         let listening = &look.candidates.listening;
-        let traced = self.answers.keys().all(|port| listening.contains(port));
+        let traced = self.answers.tcp.keys().all(|port| listening.contains(port));
         let grace = if traced { TRACED_GRACE } else { GRACE };
         let waited = self.last_answer.elapsed();
         look.missing.iter().all(|port| {
             !required.contains(port)
                 && match self.failures.get(port) {
                     Some(Attempt::Failing(..)) => false,
-                    Some(Attempt::Closed(_)) => waited >= DOUBT,
+                    Some(Attempt::Closed(_)) => waited >= DOUBT || idle >= IDLE_DOUBT,
+                    // It may still be about to listen there.
+                    _ if look.candidates.is_unbound(*port) => waited >= STARTING || streak >= TRACED_GRACE,
                     _ => waited >= grace,
                 }
-        })
+        }) && look
+            .missing_udp
+            .iter()
+            .all(|port| self.silent.contains(port) || waited >= grace)
     }
 
     /// Fails where every port is one that only the container itself reaches.
@@ -177,19 +287,31 @@ impl Wait {
 
     /// Adds the ports that were not probed to the summary.
     fn summarise_missing(&self, transcript: &mut Transcript, look: &PortStates) {
-        for port in look.missing.iter().take(NAMED) {
-            let message = match (look.candidates.loopback.get(port), self.failures.get(port)) {
+        let candidates = &look.candidates;
+        let spoken_of =
+            |port: &&u16| !candidates.is_unbound(**port) || candidates.loopback.contains_key(*port);
+        let missing: Vec<u16> = look.missing.iter().filter(spoken_of).copied().collect();
+        for port in missing.iter().take(NAMED) {
+            let message = match (candidates.loopback.get(port), self.failures.get(port)) {
                 (Some(address), _) => {
                     format!("port {port} is listened on at {address} only, so it was not probed")
                 }
                 (None, Some(Attempt::Closed(why))) => {
                     format!("port {port} accepts connections but does not answer ({why}): not probed")
                 }
+                _ if candidates.listening.contains(port) => {
+                    format!("port {port} is no longer listened on: not probed")
+                }
                 _ => format!("port {port} is exposed, but nothing listens on it: not probed"),
             };
             transcript.summary.push(message);
         }
-        if let more @ 1.. = look.missing.len().saturating_sub(NAMED) {
+        for port in look.missing_udp.iter().take(NAMED) {
+            transcript.summary.push(format!(
+                "port {port}/udp does not answer: not probed; --udp-send {port}=HEX says something it knows"
+            ));
+        }
+        if let more @ 1.. = missing.len().saturating_sub(NAMED) {
             transcript
                 .summary
                 .push(format!("{more} more ports were not probed"));
@@ -228,7 +350,7 @@ impl Session<'_> {
                 }
                 Err((_, error)) => return Err(error),
             };
-            if wait.is_over(&look, required) {
+            if wait.is_over(self.target, &look, required) {
                 wait.summarise_missing(transcript, &look);
                 return Ok(Readiness::Ready(wait.answers));
             }
@@ -257,14 +379,25 @@ impl Session<'_> {
 
     /// Finds the ports and attempts those that have not answered. An error comes with the ports known by then.
     async fn inspect_ports(&self, wait: &mut Wait) -> Result<PortStates, (Candidates, ProbeError)> {
-        let candidates = Candidates::find(self.target, &self.requests.ports).await;
-        if wait.first_known.is_none() && !candidates.ports.is_empty() {
+        let candidates = self.candidates().await;
+        if wait.first_known.is_none() && !(candidates.ports.is_empty() && candidates.udp.is_empty()) {
             wait.first_known = Some(Instant::now());
         }
         let open: Vec<u16> = candidates
             .ports
             .iter()
-            .filter(|port| !wait.answers.contains_key(port))
+            .filter(|port| !wait.answers.tcp.contains_key(port))
+            .copied()
+            .collect();
+        let open_udp: Vec<u16> = candidates
+            .udp
+            .iter()
+            .filter(|port| !wait.answers.udp.contains_key(port))
+            .copied()
+            .collect();
+        let attempted: Vec<u16> = open
+            .iter()
+            .filter(|port| !candidates.is_unbound(**port) || self.requests.ports.contains(port))
             .copied()
             .collect();
         if let Some(message) = wait.progress(&open)
@@ -274,19 +407,62 @@ impl Session<'_> {
             wait.reported = message;
         }
         let deadline = self.wait_deadline(wait);
-        let attempts = self.attempt_all(&open, deadline);
-        let attempts = match self.unless_exited(|| while_waiting(&open), attempts).await {
+        let attempts = join(
+            self.attempt_all(&attempted, deadline),
+            self.attempt_all_udp(&open_udp),
+        );
+        let (attempts, udp) = match self.unless_exited(|| while_waiting(&open), attempts).await {
             Ok(attempts) => attempts,
             Err(error) => return Err((candidates, error)),
         };
-        for (port, attempt) in open.iter().zip(attempts) {
+        for (port, attempt) in attempted.iter().zip(attempts) {
             wait.add(*port, attempt);
+        }
+        for (port, attempt) in open_udp.iter().zip(udp) {
+            wait.add_udp(*port, attempt);
         }
         let missing = open
             .into_iter()
-            .filter(|port| !wait.answers.contains_key(port))
+            .filter(|port| !wait.answers.tcp.contains_key(port))
             .collect();
-        Ok(PortStates { candidates, missing })
+        let missing_udp = open_udp
+            .into_iter()
+            .filter(|port| !wait.answers.udp.contains_key(port))
+            .collect();
+        Ok(PortStates {
+            candidates,
+            missing,
+            missing_udp,
+        })
+    }
+
+    /// Returns the ports known by now.
+    pub(super) async fn candidates(&self) -> Candidates {
+        Candidates::find(self.target, &self.requests.ports, &self.requests.udp).await
+    }
+
+    /// Speaks to all of these UDP ports, a bounded number at a time, unless only TCP was asked for. The outcomes are in their
+    /// order.
+    async fn attempt_all_udp(&self, ports: &[u16]) -> Vec<UdpAttempt> {
+        let attempt = async |port| {
+            let named = self.requests.udp.contains(&port);
+            if self.options.mode != Mode::Auto && !named {
+                return UdpAttempt::Silent;
+            }
+            let Some(endpoint) = self.target.udp_endpoint(port).await else {
+                return UdpAttempt::Refused;
+            };
+            let attempt = self.speak_udp(endpoint, port).await;
+            if matches!(&attempt, UdpAttempt::Spoken(spoken) if spoken.answered()) {
+                self.answered();
+            }
+            attempt
+        };
+        stream::iter(ports.to_vec())
+            .map(attempt)
+            .buffered(PARALLEL)
+            .collect()
+            .await
     }
 
     /// The time at which the wait fails.
@@ -317,7 +493,7 @@ impl Session<'_> {
         };
         let shortest = Backoff::new().longest();
         let left = deadline.saturating_duration_since(Instant::now()).max(shortest);
-        let attempting = attempt(&self.client, endpoint, port, self.options);
+        let attempting = self.attempt_once(endpoint, port);
         let attempt = match timeout(left, attempting).await {
             Ok(Attempt::Failing(protocol, answer))
                 if self.requests.expects_of_root(port, answer.response.status) =>
@@ -405,6 +581,16 @@ impl Session<'_> {
                 port: *port,
             };
         }
+        if let (true, Some(port)) = (candidates.ports.is_empty(), candidates.udp.first()) {
+            return ProbeError::NotReady {
+                ports: format!("port {port}/udp"),
+                seconds,
+                last: "no answer".into(),
+                remedy: format!(
+                    "say something that it answers with --udp-send {port}=HEX, or see the container's log"
+                ),
+            };
+        }
         if candidates.ports.is_empty() {
             if options.mode == Mode::Auto {
                 return ProbeError::Neither {
@@ -437,7 +623,7 @@ impl Session<'_> {
         &self,
         known: &BTreeSet<u16>,
     ) -> Result<BTreeMap<u16, Spoken>, ProbeError> {
-        let candidates = Candidates::find(self.target, &self.requests.ports).await;
+        let candidates = self.candidates().await;
         let fresh: Vec<u16> = candidates.listening.difference(known).copied().collect();
         let deadline = Instant::now() + DOUBT;
         let attempts = self.attempt_all(&fresh, deadline);

@@ -6,15 +6,18 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::host::TestEnd;
 use super::http::{Answer, Request};
 use super::ports::{list_ports, while_waiting};
 use super::requests::Requests;
 use super::session::Session;
-use super::tcp::{self, Banner, Greeting, TcpProbe};
+use super::tcp::{Banner, Greeting, NOTHING, TcpProbe};
 use super::transcript::Bodies;
+use super::udp::SENDS;
 use super::{Options, ProbeError, Replayed, Target, Timeouts, Unrecorded, transcript};
 use crate::recording::{
-    self, Exchange, ExchangeKind, ExecExchange, HttpExchange, SocketAction, SocketUse, TcpExchange,
+    self, Exchange, ExchangeKind, ExecExchange, HostExchange, HttpExchange, SocketAction, SocketUse,
+    TcpExchange, UdpExchange,
 };
 
 /// Sends the requests of `exchanges` to `target`, in their order, once it answers at all; the answers are in the same order
@@ -70,18 +73,45 @@ pub async fn replay_within(
                 })
             }
             ExchangeKind::Tcp(tcp) => {
-                let sent = match &tcp.sent {
-                    None => None,
-                    Some(body) => match bodies.get(&body.digest) {
-                        Some(bytes) => Some(bytes.as_ref()),
-                        None => continue,
-                    },
+                let sent = tcp.sent.iter().chain(&tcp.then);
+                let Some(sent) = sent
+                    .map(|body| bodies.get(&body.digest))
+                    .collect::<Option<Vec<_>>>()
+                else {
+                    continue;
                 };
                 let endpoint = session.reachable(tcp.port, &mut accepting).await?;
-                let received = session.replay_tcp(endpoint, tcp.port, sent).await?;
+                let received = session.replay_tcp(endpoint, tcp.port, &sent).await?;
                 ExchangeKind::Tcp(TcpExchange {
                     received: kept.keep(&received),
                     ..tcp.clone()
+                })
+            }
+            ExchangeKind::Udp(udp) => {
+                let Some(sent) = bodies.get(&udp.sent.digest) else {
+                    continue;
+                };
+                let received = session.replay_udp(udp, sent).await?;
+                ExchangeKind::Udp(UdpExchange {
+                    received: kept.keep(&received),
+                    ..udp.clone()
+                })
+            }
+            ExchangeKind::Host(host) => {
+                let limit = session.options.job_deadline;
+                let output = match session.run_test(&host.command, exchanges, limit).await? {
+                    TestEnd::Ended(output) => output,
+                    TestEnd::TimedOut(mut output) => {
+                        let late = format!("\nkilled after {} s\n", limit.as_secs());
+                        output.stderr.extend_from_slice(late.as_bytes());
+                        output
+                    }
+                };
+                ExchangeKind::Host(HostExchange {
+                    command: host.command.clone(),
+                    exit_code: output.exit_code,
+                    stdout: kept.keep(&output.stdout),
+                    stderr: kept.keep(&output.stderr),
                 })
             }
             ExchangeKind::Exec(exec) => {
@@ -189,7 +219,7 @@ impl Session<'_> {
                 None => "not reached from this machine".to_owned(),
                 Some(endpoint) if accepting.contains(&port) => return Ok(endpoint),
                 Some(endpoint) => {
-                    let probing = tcp::probe(endpoint, None, Banner::Skip);
+                    let probing = self.converse(endpoint, NOTHING, Banner::Skip);
                     match self.unless_exited(doing, probing).await? {
                         TcpProbe::Open(_) => {
                             accepting.insert(port);
@@ -236,14 +266,20 @@ impl Session<'_> {
         &self,
         endpoint: SocketAddr,
         port: u16,
-        message: Option<&[u8]>,
+        messages: &[&bytes::Bytes],
     ) -> Result<Vec<u8>, ProbeError> {
         let mut backoff = Backoff::new();
         let deadline = self.started + self.options.readiness_deadline;
         let doing = || while_waiting(&[port]);
         self.target.progress(&format!("asking {}", list_ports(&[port])));
+        // As the original was asked, where its protocol is a known one.
+        let known = Greeting::for_port(port).filter(|greeting| {
+            let sent = messages.iter().map(AsRef::as_ref);
+            sent.eq(greeting.messages.iter().copied())
+        });
+        let banner = known.map_or(Banner::Await, |greeting| greeting.first);
         loop {
-            let probing = tcp::probe(endpoint, message, Banner::Await);
+            let probing = self.converse(endpoint, messages, banner);
             let received = match self.unless_exited(doing, probing).await? {
                 TcpProbe::Open(received) => Some(received),
                 TcpProbe::Refused(_) | TcpProbe::Closed(_) => None,
@@ -260,4 +296,42 @@ impl Session<'_> {
             self.pause(&mut backoff, doing).await?;
         }
     }
+    /// Sends a datagram, again and again until it is answered where the original answered; where that did not, once somebody is
+    /// bound to the port.
+    async fn replay_udp(&self, udp: &UdpExchange, sent: &[u8]) -> Result<Vec<u8>, ProbeError> {
+        let mut backoff = Backoff::new();
+        let deadline = self.started + self.options.readiness_deadline;
+        let doing = || while_waiting(&[udp.port]);
+        self.target
+            .progress(&format!("asking {}/udp", list_ports(&[udp.port])));
+        let silent = udp.received.size == 0;
+        loop {
+            let late = Instant::now() >= deadline;
+            let bound = self.target.work().is_none() || is_bound(self.target, udp.port);
+            let answer = match self.target.udp_endpoint(udp.port).await {
+                Some(endpoint) if bound => {
+                    let asking = self.datagram(endpoint, sent, if silent { 1 } else { SENDS });
+                    self.unless_exited(doing, asking).await?.ok()
+                }
+                _ => None,
+            };
+            match answer {
+                Some(received) if silent || !received.is_empty() => {
+                    self.answered();
+                    return Ok(received);
+                }
+                _ if late => return Ok(Vec::new()),
+                // It is up, has nothing to do, and is silent.
+                Some(_) if self.ready_after.get().is_some() => return Ok(Vec::new()),
+                _ => {}
+            }
+            self.pause(&mut backoff, doing).await?;
+        }
+    }
+}
+
+/// Returns true if the tracer saw a process bound to this UDP port.
+fn is_bound(target: &dyn Target, port: u16) -> bool {
+    let mut sockets = target.listening().into_iter();
+    sockets.any(|socket| socket.kind == "dgram" && socket.port == port)
 }

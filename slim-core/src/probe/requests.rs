@@ -16,6 +16,8 @@ pub(super) struct Requests {
     pub(super) openapi: Option<Description>,
     /// The ports that must answer: those of `--port`, and those that requests name.
     pub(super) ports: BTreeSet<u16>,
+    /// The UDP ports of `--udp-send`.
+    pub(super) udp: BTreeSet<u16>,
 }
 
 /// The source of an API description.
@@ -36,9 +38,9 @@ impl Requests {
         if options.mode == Mode::Exec && options.exec.as_ref().is_none_or(Vec::is_empty) {
             return wrong("--probe exec needs the command to run in the container: --exec COMMAND");
         }
-        if options.mode == Mode::None && options.end == End::ProbeDone {
+        if options.mode == Mode::None && options.end == End::ProbeDone && options.run.is_empty() {
             return wrong(
-                "--probe none needs an end: --for 30s, --until-exit, or --until-interrupt to stop with Ctrl-C",
+                "--probe none needs an end: --for 30s, --until-exit, or --until-interrupt to stop with Ctrl-C; or a --run",
             );
         }
         let named =
@@ -59,7 +61,13 @@ impl Requests {
             .chain(file.iter().filter_map(|entry| entry.request()?.port))
             .chain(paths.filter_map(|path| split_port(path).map(|(port, _)| port)))
             .collect();
-        Ok(Self { file, openapi, ports })
+        let udp = options.udp_send.iter().map(|datagram| datagram.port).collect();
+        Ok(Self {
+            file,
+            openapi,
+            ports,
+            udp,
+        })
     }
 
     /// Returns true if the user expects this status of `GET /`.

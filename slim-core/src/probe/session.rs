@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use super::attempt::Spoken;
 use super::backoff::Backoff;
+use super::grpc;
 use super::http::{Client, Request};
-use super::ports::Readiness;
+use super::ports::{Answers, Readiness};
 use super::requests::Requests;
 use super::site::Site;
 use super::transcript::{Requirement, Transcript};
@@ -95,33 +96,49 @@ impl<'a> Session<'a> {
     async fn probe(&self, transcript: &mut Transcript) -> Result<(Kind, Option<i64>), ProbeError> {
         let options = self.options;
         match options.mode {
-            Mode::None => return Ok((Kind::None, None)),
+            Mode::None if options.run.is_empty() => return Ok((Kind::None, None)),
+            Mode::None => {
+                self.wait_for_a_connection().await?;
+                self.run_tests(transcript).await?;
+                return Ok((Kind::Exec, None));
+            }
             Mode::Exec => {
                 self.probe_by_command(transcript).await?;
+                self.run_tests(transcript).await?;
                 return Ok((Kind::Exec, None));
             }
             Mode::Auto | Mode::Http | Mode::Tcp => {}
         }
         let mut answers = match self.wait_for_ports(transcript).await? {
             Readiness::Ready(answers) => answers,
-            Readiness::Exited(code) => return Ok((Kind::Job, Some(code))),
-            Readiness::NoPort => return Ok((Kind::None, None)),
+            Readiness::Exited(code) if options.run.is_empty() => return Ok((Kind::Job, Some(code))),
+            Readiness::Exited(code) => {
+                let doing = "before the first --run could be run".to_owned();
+                return Err(ProbeError::Exited { code, doing });
+            }
+            Readiness::NoPort if options.run.is_empty() => return Ok((Kind::None, None)),
+            Readiness::NoPort => {
+                self.run_tests(transcript).await?;
+                return Ok((Kind::Exec, None));
+            }
         };
         let mut http = Vec::new();
-        let mut tcp = Vec::new();
+        let (mut tcp, mut udp) = (Vec::new(), Vec::new());
         let mut known = BTreeSet::new();
         let ready_by = self.started + options.readiness_deadline;
         let deadline = ready_by.max(Instant::now() + EXPLICIT_RETRIES.min(options.readiness_deadline));
         // Twice: the second look finds ports that the app began to listen on when it was used.
         for round in 0..2 {
-            known.extend(answers.keys().copied());
-            let sites = self.record_first(transcript, answers, &mut tcp).await;
+            known.extend(answers.tcp.keys().copied());
+            self.record_udp(transcript, &answers, &mut udp);
+            let sites = self.record_first(transcript, answers.tcp, &mut tcp).await;
             http.extend(sites.iter().map(|site| site.port));
             if round == 0 {
                 self.explicit(transcript, &sites, deadline).await?;
             }
             for site in &sites {
                 self.crawl(transcript, *site).await?;
+                self.grpc(transcript, *site).await?;
             }
             if round == 0 {
                 // Last, as it also deletes.
@@ -130,18 +147,44 @@ impl<'a> Session<'a> {
             if round == 1 {
                 break;
             }
-            answers = self.late_ports(&known).await?;
+            answers = Answers {
+                tcp: self.late_ports(&known).await?,
+                ..Answers::default()
+            };
         }
         if let Some(command) = &options.exec {
             self.run_command(transcript, Origin::Flag, command, 0, Instant::now())
                 .await?;
         }
-        let kind = if http.is_empty() {
-            Kind::Tcp { ports: tcp }
-        } else {
-            Kind::Http { ports: http }
+        self.run_tests(transcript).await?;
+        let kind = match (http.is_empty(), tcp.is_empty()) {
+            (false, _) => Kind::Http { ports: http },
+            (true, true) if !udp.is_empty() => Kind::Udp { ports: udp },
+            (true, _) => Kind::Tcp { ports: tcp },
         };
         Ok((kind, None))
+    }
+
+    /// Records what was said to UDP ports.
+    fn record_udp(&self, transcript: &mut Transcript, answers: &Answers, ports: &mut Vec<u16>) {
+        for (port, spoken) in &answers.udp {
+            let origin = match self.requests.udp.contains(port) {
+                true => Origin::Flag,
+                false => Origin::Default,
+            };
+            for (sent, received) in &spoken.exchanges {
+                transcript.udp(origin.clone(), *port, sent, received);
+            }
+            ports.push(*port);
+            let name = spoken.name.map(|name| format!(" as {name}")).unwrap_or_default();
+            let silent = match spoken.answered() {
+                true => "",
+                false => ", without an answer",
+            };
+            transcript
+                .summary
+                .push(format!("port {port}/udp was asked{name}{silent}"));
+        }
     }
 
     /// Records the answers that showed that the ports are ready. Returns the HTTP sites, the main one first: that of a
@@ -165,6 +208,7 @@ impl<'a> Session<'a> {
                             port,
                             endpoint,
                             protocol,
+                            grpc: grpc::speaks(&answer),
                         });
                     }
                 }
@@ -173,7 +217,7 @@ impl<'a> Session<'a> {
                         Some(_) => Origin::Flag,
                         None => Origin::Default,
                     };
-                    transcript.tcp(origin, port, sent.as_deref(), &received);
+                    transcript.tcp(origin, port, &sent, &received);
                     tcp.push(port);
                     if self.options.mode != Mode::Tcp {
                         transcript.summary.push(match name {

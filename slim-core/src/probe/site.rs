@@ -25,6 +25,8 @@ pub(super) struct Site {
     pub(super) port: u16,
     pub(super) endpoint: SocketAddr,
     pub(super) protocol: Protocol,
+    /// True if `GET /` was answered as gRPC servers answer what is none.
+    pub(super) grpc: bool,
 }
 
 /// Number of operations of an API description by the class of their answer.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
-/// The time to wait for the server's banner.
-const BANNER: Duration = Duration::from_millis(500);
-/// The time to wait for an answer to what was sent.
-const ANSWER: Duration = Duration::from_secs(2);
+use super::session::Session;
+
+/// The idle time after which a server sends no banner, and the same by the clock, where nobody can tell.
+const BANNER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(500));
+/// The idle time after which a server does not answer what was sent, and the same by the clock.
+const ANSWER: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
 /// An answer that pauses for this long is over.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The time that a connection may take.
@@ -20,16 +22,16 @@ const WHOLE: Duration = Duration::from_secs(10);
 /// Number of bytes that are received at most.
 const MAX_RECEIVED: usize = 64 << 10;
 
-/// A protocol, the port it is usual on, and a first message that does no harm and needs no account.
+/// A protocol, the port it is usual on, and first messages that do no harm and need no account.
 pub(super) struct Greeting {
     /// The port.
     port: u16,
     /// The protocol's name.
     pub(super) name: &'static str,
-    /// The client's first message.
-    pub(super) message: &'static [u8],
+    /// The client's messages, each sent when the one before was answered.
+    pub(super) messages: &'static [&'static [u8]],
     /// The side that sends first.
-    first: Banner,
+    pub(super) first: Banner,
     /// The beginnings of an answer.
     prefixes: &'static [&'static [u8]],
     /// Parts of an answer of a server that is still starting.
@@ -48,33 +50,42 @@ pub(super) enum Banner {
 /// The known protocols.
 #[rustfmt::skip]
 const GREETINGS: &[Greeting] = &[
-    Greeting { port: 21, name: "FTP", message: b"FEAT\r\n", first: Banner::Await, prefixes: &[b"220"], starting: &[] },
-    // The rest of the key exchange is random, so nothing is said.
-    Greeting { port: 22, name: "SSH", message: b"", first: Banner::Await, prefixes: &[b"SSH-"], starting: &[] },
-    Greeting { port: 25, name: "SMTP", message: b"EHLO localhost\r\n", first: Banner::Await, prefixes: &[b"220"], starting: &[b"421 "] },
-    Greeting { port: 587, name: "SMTP", message: b"EHLO localhost\r\n", first: Banner::Await, prefixes: &[b"220"], starting: &[b"421 "] },
-    Greeting { port: 110, name: "POP3", message: b"CAPA\r\n", first: Banner::Await, prefixes: &[b"+OK"], starting: &[] },
-    Greeting { port: 143, name: "IMAP", message: b"a CAPABILITY\r\n", first: Banner::Await, prefixes: &[b"* "], starting: &[] },
-    // An anonymous bind (RFC 4511, section 4.2).
-    Greeting { port: 389, name: "LDAP", message: b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00", first: Banner::Skip, prefixes: &[b"\x30"], starting: &[] },
-    // CONNECT of MQTT 3.1.1, clean session, client "slim".
-    Greeting { port: 1883, name: "MQTT", message: b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04slim", first: Banner::Skip, prefixes: &[b"\x20\x02"], starting: &[] },
-    Greeting { port: 2181, name: "ZooKeeper", message: b"srvr", first: Banner::Skip, prefixes: &[b"Zookeeper version", b"srvr is not executed"], starting: &[b"not currently serving"] },
-    // The server's handshake packet: sequence 0, protocol 10 (or an error, 0xff).
-    Greeting { port: 3306, name: "MySQL", message: b"", first: Banner::Await, prefixes: &[], starting: &[] },
-    Greeting { port: 4222, name: "NATS", message: b"CONNECT {\"verbose\":false}\r\nPING\r\n", first: Banner::Await, prefixes: &[b"INFO {"], starting: &[] },
-    // StartupMessage of protocol 3.0: user and database postgres. 57P03 is "the database system is starting up".
-    Greeting { port: 5432, name: "PostgreSQL", message: b"\x00\x00\x00\x29\x00\x03\x00\x00user\x00postgres\x00database\x00postgres\x00\x00", first: Banner::Skip, prefixes: &[b"R\x00", b"E\x00"], starting: &[b"57P03"] },
-    Greeting { port: 5672, name: "AMQP", message: b"AMQP\x00\x00\x09\x01", first: Banner::Skip, prefixes: &[b"\x01\x00\x00", b"AMQP"], starting: &[] },
-    Greeting { port: 6379, name: "Redis", message: b"PING\r\n", first: Banner::Skip, prefixes: &[b"+PONG", b"-"], starting: &[b"-LOADING"] },
+    Greeting { port: 21, name: "FTP", messages: &[b"FEAT\r\n", b"SYST\r\n", b"QUIT\r\n"], first: Banner::Await, prefixes: &[b"220"], starting: &[] },
+    // The key exchange goes no further than the server's first message: what follows needs the mathematics.
+    Greeting { port: 22, name: "SSH", messages: &[b"SSH-2.0-slim\r\n"], first: Banner::Await, prefixes: &[b"SSH-"], starting: &[] },
+    Greeting { port: 25, name: "SMTP", messages: SMTP, first: Banner::Await, prefixes: &[b"220"], starting: &[b"421 "] },
+    Greeting { port: 587, name: "SMTP", messages: SMTP, first: Banner::Await, prefixes: &[b"220"], starting: &[b"421 "] },
+    // The question for localhost that is sent over UDP, with its length.
+    Greeting { port: 53, name: "DNS", messages: &[b"\x00\x1bsl\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x09localhost\x00\x00\x01\x00\x01"], first: Banner::Skip, prefixes: &[], starting: &[] },
+    Greeting { port: 110, name: "POP3", messages: &[b"CAPA\r\n", b"QUIT\r\n"], first: Banner::Await, prefixes: &[b"+OK"], starting: &[] },
+    Greeting { port: 143, name: "IMAP", messages: &[b"a CAPABILITY\r\n", b"b NOOP\r\nc LOGOUT\r\n"], first: Banner::Await, prefixes: &[b"* "], starting: &[] },
+    // An anonymous bind (RFC 4511, section 4.2), and a search for the root entry.
+    Greeting { port: 389, name: "LDAP", messages: &[b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00", b"\x30\x25\x02\x01\x02\x63\x20\x04\x00\x0a\x01\x00\x0a\x01\x00\x02\x01\x00\x02\x01\x00\x01\x01\x00\x87\x0bobjectClass\x30\x00"], first: Banner::Skip, prefixes: &[b"\x30"], starting: &[] },
+    // CONNECT of MQTT 3.1.1, clean session, client "slim"; SUBSCRIBE to "slim", PUBLISH to it, PINGREQ; DISCONNECT.
+    Greeting { port: 1883, name: "MQTT", messages: &[b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04slim", b"\x82\x09\x00\x01\x00\x04slim\x00", b"\x30\x0b\x00\x04slimhello\xc0\x00", b"\xe0\x00"], first: Banner::Skip, prefixes: &[b"\x20\x02"], starting: &[] },
+    Greeting { port: 2181, name: "ZooKeeper", messages: &[b"srvr"], first: Banner::Skip, prefixes: &[b"Zookeeper version", b"srvr is not executed"], starting: &[b"not currently serving"] },
+    // The server's handshake packet: sequence 0, protocol 10 (or an error, 0xff). A login of root without a password, which
+    // is usually refused; where it is not, a query.
+    Greeting { port: 3306, name: "MySQL", messages: &[b"\x3c\x00\x00\x01\x01\x82\x08\x00\x00\x00\x00\x01\x21\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00root\x00\x00mysql_native_password\x00", b"\x09\x00\x00\x00\x03select 1"], first: Banner::Await, prefixes: &[], starting: &[] },
+    Greeting { port: 4222, name: "NATS", messages: &[b"CONNECT {\"verbose\":false}\r\nPING\r\n"], first: Banner::Await, prefixes: &[b"INFO {"], starting: &[] },
+    // The request for all names (port 4369 is that of Erlang's port mapper).
+    Greeting { port: 4369, name: "EPMD", messages: &[b"\x00\x01n"], first: Banner::Skip, prefixes: &[b"\x00\x00\x11\x11"], starting: &[] },
+    // StartupMessage of protocol 3.0: user and database postgres. 57P03 is "the database system is starting up". Where no password
+    // is asked for, a query follows, and Terminate.
+    Greeting { port: 5432, name: "PostgreSQL", messages: &[b"\x00\x00\x00\x29\x00\x03\x00\x00user\x00postgres\x00database\x00postgres\x00\x00", b"Q\x00\x00\x00\x15select version()\x00", b"X\x00\x00\x00\x04"], first: Banner::Skip, prefixes: &[b"R\x00", b"E\x00"], starting: &[b"57P03"] },
+    Greeting { port: 5672, name: "AMQP", messages: &[b"AMQP\x00\x00\x09\x01"], first: Banner::Skip, prefixes: &[b"\x01\x00\x00", b"AMQP"], starting: &[] },
+    Greeting { port: 6379, name: "Redis", messages: &[b"PING\r\n", b"ECHO slim\r\nEXISTS slim\r\nEVAL \"return 1\" 0\r\nQUIT\r\n"], first: Banner::Skip, prefixes: &[b"+PONG", b"-"], starting: &[b"-LOADING"] },
     // OPTIONS of the native protocol, version 4.
-    Greeting { port: 9042, name: "Cassandra", message: b"\x04\x00\x00\x00\x05\x00\x00\x00\x00", first: Banner::Skip, prefixes: &[b"\x84\x00", b"\x83\x00"], starting: &[] },
+    Greeting { port: 9042, name: "Cassandra", messages: &[b"\x04\x00\x00\x00\x05\x00\x00\x00\x00"], first: Banner::Skip, prefixes: &[b"\x84\x00", b"\x83\x00"], starting: &[] },
     // ApiVersions, version 0, correlation 1, client "slim".
-    Greeting { port: 9092, name: "Kafka", message: b"\x00\x00\x00\x0e\x00\x12\x00\x00\x00\x00\x00\x01\x00\x04slim", first: Banner::Skip, prefixes: &[b"\x00\x00"], starting: &[] },
-    Greeting { port: 11211, name: "memcached", message: b"version\r\n", first: Banner::Skip, prefixes: &[b"VERSION ", b"ERROR"], starting: &[] },
+    Greeting { port: 9092, name: "Kafka", messages: &[b"\x00\x00\x00\x0e\x00\x12\x00\x00\x00\x00\x00\x01\x00\x04slim"], first: Banner::Skip, prefixes: &[b"\x00\x00"], starting: &[] },
+    Greeting { port: 11211, name: "memcached", messages: &[b"version\r\n", b"get slim\r\nquit\r\n"], first: Banner::Skip, prefixes: &[b"VERSION ", b"ERROR"], starting: &[] },
     // OP_MSG {hello: 1, $db: "admin"}.
-    Greeting { port: 27017, name: "MongoDB", message: b"\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1f\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00", first: Banner::Skip, prefixes: &[], starting: &[] },
+    Greeting { port: 27017, name: "MongoDB", messages: &[b"\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x07\x00\x00\x00\x00\x00\x00\x00\x1f\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x02$db\x00\x06\x00\x00\x00admin\x00\x00"], first: Banner::Skip, prefixes: &[], starting: &[] },
 ];
+
+/// A greeting, a sender that is taken back, and the end.
+const SMTP: &[&[u8]] = &[b"EHLO localhost\r\n", b"NOOP\r\n", b"QUIT\r\n"];
 
 impl Greeting {
     /// The greeting of the protocol that is usual on `port`.
@@ -85,6 +96,8 @@ impl Greeting {
     /// Returns true if `answer` is one of this protocol.
     pub(super) fn recognises(&self, answer: &[u8]) -> bool {
         match self.name {
+            // The length, the identifier, and that it is an answer.
+            "DNS" => answer.len() > 4 && answer[2..4] == *b"sl" && answer[4] & 0x80 != 0,
             "MySQL" => answer.len() > 4 && answer[3] == 0 && matches!(answer[4], 10 | 0xff),
             // The length first, the opcode OP_MSG at offset 12.
             "MongoDB" => {
@@ -103,10 +116,13 @@ impl Greeting {
     }
 
     /// Sends the greeting in the order of the protocol.
-    pub(super) async fn send(&self, endpoint: SocketAddr) -> TcpProbe {
-        probe(endpoint, Some(self.message), self.first).await
+    pub(super) async fn send(&self, session: &Session<'_>, endpoint: SocketAddr) -> TcpProbe {
+        session.converse(endpoint, self.messages, self.first).await
     }
 }
+
+/// No message: only the connection is made.
+pub(super) const NOTHING: &[&[u8]] = &[];
 
 /// The outcome of one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,62 +135,79 @@ pub(super) enum TcpProbe {
     Open(Vec<u8>),
 }
 
-/// Connects, waits for a banner if `banner` says so, sends `message`, and receives until the answer pauses.
-pub(super) async fn probe(endpoint: SocketAddr, message: Option<&[u8]>, banner: Banner) -> TcpProbe {
-    let mut stream = match timeout(CONNECT, TcpStream::connect(endpoint)).await {
-        Err(_) => return TcpProbe::Refused(format!("no connection within {} s", CONNECT.as_secs())),
-        Ok(Err(error)) => return TcpProbe::Refused(error.to_string()),
-        Ok(Ok(stream)) => stream,
-    };
-    let mut received = Vec::new();
-    if banner == Banner::Await {
-        match receive(&mut stream, &mut received, BANNER, WHOLE).await {
-            Ok(true) => {}
-            Ok(false) if received.is_empty() => return TcpProbe::Closed("closed without a byte".into()),
-            Ok(false) => return TcpProbe::Open(received),
-            Err(error) if received.is_empty() => return TcpProbe::Closed(error.to_string()),
-            Err(_) => return TcpProbe::Open(received),
+impl Session<'_> {
+    /// Connects, waits for a banner if `banner` says so, and sends the messages, each when the answer to the one before
+    /// pauses, until the last answer does.
+    pub(super) async fn converse(
+        &self,
+        endpoint: SocketAddr,
+        messages: &[impl AsRef<[u8]>],
+        banner: Banner,
+    ) -> TcpProbe {
+        let mut stream = match timeout(CONNECT, TcpStream::connect(endpoint)).await {
+            Err(_) => return TcpProbe::Refused(format!("no connection within {} s", CONNECT.as_secs())),
+            Ok(Err(error)) => return TcpProbe::Refused(error.to_string()),
+            Ok(Ok(stream)) => stream,
+        };
+        let mut received = Vec::new();
+        if banner == Banner::Await {
+            let silence = self.quiet(BANNER.0, BANNER.1);
+            match receive(&mut stream, &mut received, silence, WHOLE).await {
+                Ok(true) => {}
+                Ok(false) if received.is_empty() => return TcpProbe::Closed("closed without a byte".into()),
+                Ok(false) => return TcpProbe::Open(received),
+                Err(error) if received.is_empty() => return TcpProbe::Closed(error.to_string()),
+                Err(_) => return TcpProbe::Open(received),
+            }
         }
-    }
-    let Some(message) = message.filter(|message| !message.is_empty()) else {
-        return TcpProbe::Open(received);
-    };
-    let sent = timeout(WHOLE, stream.write_all(message)).await;
-    let end = match sent.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
-        Ok(()) => receive(&mut stream, &mut received, ANSWER, WHOLE).await,
-        Err(error) => Err(error),
-    };
-    match end {
-        // The server took the message and hung up: it did not like it. After a wait for a banner it was open until then.
-        Ok(false) if received.is_empty() && banner == Banner::Skip => {
-            TcpProbe::Closed("closed without a byte".into())
+        let messages = messages.iter().map(AsRef::as_ref);
+        for message in messages.filter(|message| !message.is_empty()) {
+            let sent = timeout(WHOLE, stream.write_all(message)).await;
+            let silence = self.quiet(ANSWER.0, ANSWER.1);
+            let end = match sent.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+                Ok(()) => receive(&mut stream, &mut received, silence, WHOLE).await,
+                Err(error) => Err(error),
+            };
+            match end {
+                // The server took the message and hung up: it did not like it. After a wait for a banner it was open until then.
+                Ok(false) if received.is_empty() && banner == Banner::Skip => {
+                    return TcpProbe::Closed("closed without a byte".into());
+                }
+                Err(error) if received.is_empty() && banner == Banner::Skip => {
+                    return TcpProbe::Closed(error.to_string());
+                }
+                Ok(true) if !received.is_empty() => {}
+                // What does not answer the first message has nothing to say to the next.
+                _ => break,
+            }
         }
-        Err(error) if received.is_empty() && banner == Banner::Skip => TcpProbe::Closed(error.to_string()),
-        _ => TcpProbe::Open(received),
+        TcpProbe::Open(received)
     }
 }
 
-/// Receives until a pause, a bound or the end; the first byte may take `first`, all of them `whole`. Returns false at the
-/// end of the stream.
+/// Receives until a pause, a bound or the end; the first byte may take until `silence`, all of them `whole`. Returns false at
+/// the end of the stream.
 async fn receive(
     stream: &mut TcpStream,
     received: &mut Vec<u8>,
-    first: Duration,
+    silence: impl Future<Output = ()>,
     whole: Duration,
 ) -> std::io::Result<bool> {
     let deadline = Instant::now() + whole;
-    let mut until = Instant::now() + first;
+    let mut silence = std::pin::pin!(silence);
+    let mut pause = None;
     let mut buffer = [0; 4096];
     while received.len() < MAX_RECEIVED {
-        match timeout_at(until, stream.read(&mut buffer)).await {
-            Err(_) => return Ok(true),
-            Ok(Ok(0)) => return Ok(false),
-            Ok(Ok(count)) => {
-                received.extend_from_slice(&buffer[..count]);
-                until = deadline.min(Instant::now() + PAUSE);
-            }
-            Ok(Err(error)) => return Err(error),
+        let count = tokio::select! {
+            count = stream.read(&mut buffer) => count?,
+            () = &mut silence, if pause.is_none() => return Ok(true),
+            () = sleep_until(pause.unwrap_or(deadline)) => return Ok(true),
+        };
+        if count == 0 {
+            return Ok(false);
         }
+        received.extend_from_slice(&buffer[..count]);
+        pause = Some(deadline.min(Instant::now() + PAUSE));
     }
     Ok(true)
 }
@@ -185,12 +218,21 @@ mod tests {
 
     #[test]
     fn the_greetings_have_the_lengths_they_name() {
-        let message = |port| Greeting::for_port(port).unwrap().message;
+        let all = |port| Greeting::for_port(port).unwrap().messages;
+        let message = |port| all(port)[0];
         let be = |bytes: &[u8]| u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize;
         assert_eq!(be(message(5432)), message(5432).len());
         assert_eq!(be(message(9092)), message(9092).len() - 4);
         assert_eq!(message(1883)[1] as usize, message(1883).len() - 2);
         assert_eq!(message(389)[1] as usize, message(389).len() - 2);
+        assert_eq!(message(53)[1] as usize, message(53).len() - 2);
+        assert_eq!(all(389)[1][1] as usize, all(389)[1].len() - 2);
+        assert_eq!(all(389)[1][6] as usize, all(389)[1].len() - 7, "the search");
+        assert_eq!(all(1883)[1][1] as usize, all(1883)[1].len() - 2);
+        assert_eq!(all(1883)[2][1] as usize, all(1883)[2].len() - 4, "before PINGREQ");
+        assert_eq!(be(&all(5432)[1][1..]), all(5432)[1].len() - 1);
+        assert_eq!(message(3306)[0] as usize, message(3306).len() - 4);
+        assert_eq!(all(3306)[1][0] as usize, all(3306)[1].len() - 4);
         let mongo = message(27017);
         let le = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
         assert_eq!(le(mongo), mongo.len());
@@ -209,7 +251,7 @@ mod tests {
         });
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut received = Vec::new();
-        let receiving = receive(&mut stream, &mut received, ANSWER, PAUSE * 3);
+        let receiving = receive(&mut stream, &mut received, std::future::pending(), PAUSE * 3);
         let open = timeout(Duration::from_secs(5), receiving).await.unwrap().unwrap();
         assert!(open && received.len() > 1);
     }

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{
-    BoxError, End, ExecOutput, Kind, Mode, Options, ProbeError as Error, Probed, Target, replay, run,
+    BoxError, Datagram, End, ExecOutput, Kind, Mode, Options, ProbeError as Error, Probed, Target, Work,
+    replay, run,
 };
 use crate::recording::{
-    Actor, Exchange, ExchangeKind, HttpExchange, Phase, SocketAction, SocketUse, TcpExchange,
+    Actor, Exchange, ExchangeKind, HostExchange, HttpExchange, Origin, Phase, SocketAction, SocketUse,
+    TcpExchange, UdpExchange,
 };
 use crate::test_tools::tool;
 use async_trait::async_trait;
@@ -33,6 +35,11 @@ struct Local {
     first_answers: AtomicUsize,
     execs: AtomicUsize,
     exec_fails: usize,
+    /// The UDP ports, which are exposed.
+    udp: BTreeMap<u16, SocketAddr>,
+    /// The work of its processes; none where nobody can tell.
+    work: Option<fn(Duration) -> Work>,
+    began: Instant,
 }
 
 impl Local {
@@ -48,6 +55,9 @@ impl Local {
             first_answers: AtomicUsize::new(0),
             execs: AtomicUsize::new(0),
             exec_fails: 0,
+            udp: BTreeMap::new(),
+            work: None,
+            began: Instant::now(),
         }
     }
 
@@ -63,6 +73,24 @@ impl Local {
             actor: Actor::App,
             program: None,
         });
+    }
+
+    /// Binds a UDP port, which the tracer sees.
+    fn binds(&self, port: u16) {
+        self.listens("0.0.0.0", port);
+        let mut sockets = self.listening.lock().unwrap();
+        let socket = sockets.last_mut().unwrap();
+        socket.action = SocketAction::Bind;
+        socket.kind = "dgram".into();
+    }
+
+    /// Of processes that sleep all the time.
+    fn asleep(mut self) -> Self {
+        self.work = Some(|_| Work {
+            processor: Duration::ZERO,
+            runnable: false,
+        });
+        self
     }
 
     fn exits(&self, code: i64) {
@@ -106,7 +134,18 @@ impl Target for Local {
         self.listening.lock().unwrap().clone()
     }
     fn exposed(&self) -> Vec<(u16, String)> {
-        self.exposed.iter().map(|port| (*port, "tcp".into())).collect()
+        let tcp = self.exposed.iter().map(|port| (*port, "tcp".into()));
+        tcp.chain(self.udp.keys().map(|port| (*port, "udp".into())))
+            .collect()
+    }
+    async fn udp_endpoint(&self, port: u16) -> Option<SocketAddr> {
+        self.udp.get(&port).copied()
+    }
+    fn id(&self) -> String {
+        "0123".into()
+    }
+    fn work(&self) -> Option<Work> {
+        Some(self.work?(self.began.elapsed()))
     }
     async fn endpoint(&self, port: u16) -> Option<SocketAddr> {
         self.attempted.notify_one();
@@ -456,6 +495,83 @@ async fn http2_in_the_clear() {
     let root = http(&probed.exchanges[0]);
     assert!(!root.tls);
     assert_eq!(root.response.as_ref().unwrap().version, "HTTP/2.0");
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again.exchanges, probed.exchanges);
+}
+
+/// Answers as a gRPC server with reflection and one service, and refuses what is no call.
+async fn converse_grpc(stream: impl AsyncRead + AsyncWrite + Unpin, called: Arc<Mutex<Vec<String>>>) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else {
+        return;
+    };
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let called = called.clone();
+        tokio::spawn(async move {
+            let path = request.uri().path().to_owned();
+            let mut question = request.into_body();
+            let mut bytes = Vec::new();
+            while let Some(Ok(chunk)) = question.data().await {
+                bytes.extend_from_slice(&chunk);
+            }
+            let message = match (path.as_str(), bytes.get(5)) {
+                ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Some(0x3a)) => {
+                    Some(super::grpc::tests::list())
+                }
+                ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Some(0x22)) => {
+                    Some(super::grpc::tests::description())
+                }
+                ("/shop.Orders/ListOrders", None) => Some(b"orders".to_vec()),
+                _ => None,
+            };
+            called.lock().unwrap().push(path);
+            let head = http::Response::builder().header("content-type", "application/grpc");
+            match message {
+                None => drop(respond.send_response(head.header("grpc-status", "12").body(()).unwrap(), true)),
+                Some(message) => {
+                    let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+                    let framed = [&[0, 0, 0, 0, message.len() as u8][..], &message].concat();
+                    body.send_data(framed.into(), false).unwrap();
+                    let mut trailers = http::HeaderMap::new();
+                    trailers.insert("grpc-status", "0".parse().unwrap());
+                    body.send_trailers(trailers).unwrap();
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_grpc_server_is_asked_for_what_it_says_that_it_has() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let log = called.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(converse_grpc(stream, log.clone()));
+        }
+    });
+    let target = Local::new(&[(50051, address)]);
+    let probed = run(&target, &quick()).await.unwrap();
+    assert_eq!(
+        lines(&probed),
+        [
+            "GET / 200",
+            "POST /grpc.health.v1.Health/Check 200",
+            "POST /grpc.reflection.v1.ServerReflection/ServerReflectionInfo 200",
+            "POST /grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo 200",
+            "POST /grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo 200",
+            "POST /shop.Orders/ListOrders 200",
+        ]
+    );
+    assert_eq!(
+        probed.summary,
+        ["port 50051 speaks gRPC: services by reflection 1, their methods called with an empty message 1"]
+    );
+    let orders = http(&probed.exchanges[5]).response.as_ref().unwrap();
+    assert_eq!(&probed.bodies[&orders.body.digest][..], b"\0\0\0\0\x06orders");
+    assert!(!called.lock().unwrap().iter().any(|path| path.contains("Delete")));
     let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
     assert_eq!(again.exchanges, probed.exchanges);
 }
@@ -997,4 +1113,327 @@ async fn an_api_description_is_walked() {
         "GET http://localhost:80/nowhere.json: no OpenAPI or Swagger description: answered with 404; pass the path where the \
          app serves it, or a file (none is called /nowhere.json)"
     );
+}
+
+/// Answers datagrams on a port of its own.
+async fn serve_udp(answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> SocketAddr {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 2000];
+        loop {
+            let (count, from) = socket.recv_from(&mut buffer).await.unwrap();
+            if let Some(answer) = answer(&buffer[..count]) {
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        }
+    });
+    address
+}
+
+/// The answer of a name server: the question, with the bit that says so.
+fn named(question: &[u8]) -> Option<Vec<u8>> {
+    let mut answer = question.to_vec();
+    *answer.get_mut(2)? |= 0x80;
+    Some(answer)
+}
+
+fn udp(exchange: &Exchange) -> &UdpExchange {
+    match &exchange.kind {
+        ExchangeKind::Udp(udp) => udp,
+        other => panic!("not UDP: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_name_server_over_udp_alone_answers_the_same_again() {
+    // On its usual port, and on one of nobody's, where each protocol is tried.
+    for (port, known) in [(53, "DNS"), (9999, "DNS")] {
+        let server =
+            serve_udp(|question| named(question).filter(|_| question.starts_with(b"sl\x01\x00\x00\x01")))
+                .await;
+        let mut target = Local::new(&[]).asleep();
+        target.udp.insert(port, server);
+        target.binds(port);
+        let probed = run(&target, &quick()).await.unwrap();
+        assert_eq!(probed.kind, Kind::Udp { ports: vec![port] });
+        assert_eq!(probed.summary, [format!("port {port}/udp was asked as {known}")]);
+        assert_eq!(target.first_answers.load(Ordering::Relaxed), 1);
+        let exchange = udp(&probed.exchanges[0]);
+        assert_eq!(exchange.port, port);
+        assert!(probed.bodies[&exchange.received.digest].starts_with(b"sl\x81"));
+        let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+        assert_eq!(again.exchanges, probed.exchanges);
+    }
+}
+
+#[tokio::test]
+async fn a_name_server_that_is_still_starting_is_asked_again() {
+    let asked = AtomicUsize::new(0);
+    let server =
+        serve_udp(move |question| named(question).filter(|_| asked.fetch_add(1, Ordering::Relaxed) > 3))
+            .await;
+    let mut target = Local::new(&[]).asleep();
+    target.udp.insert(53, server);
+    target.binds(53);
+    let options = Options {
+        readiness_deadline: Duration::from_secs(10),
+        ..Options::default()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    assert!(udp(&probed.exchanges[0]).received.size > 0);
+}
+
+#[tokio::test]
+async fn the_users_datagrams_come_first() {
+    let server = serve_udp(|message| Some(message.to_ascii_uppercase())).await;
+    let mut target = Local::new(&[]).asleep();
+    target.udp.insert(53, server);
+    target.binds(53);
+    let given = ["53=68656c6c6f", "53=text:cafe", "53/udp=abc"];
+    let options = Options {
+        udp_send: given.map(|text| text.parse().unwrap()).to_vec(),
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    let received = |exchange| probed.bodies[&udp(exchange).received.digest].to_vec();
+    let answers: Vec<Vec<u8>> = probed.exchanges.iter().map(received).collect();
+    assert_eq!(answers, [b"HELLO".to_vec(), b"CAFE".to_vec(), b"ABC".to_vec()]);
+    assert!(
+        probed
+            .exchanges
+            .iter()
+            .all(|exchange| exchange.origin == Origin::Flag)
+    );
+    for wrong in ["53", "0=ab", "x=ab", "70000=ab"] {
+        assert!(wrong.parse::<Datagram>().is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_told_something() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let log = heard.clone();
+    let server = serve_udp(move |message| {
+        assert!(message.starts_with(b"<14>1 "));
+        log.fetch_add(1, Ordering::Relaxed);
+        None
+    })
+    .await;
+    let mut target = Local::new(&[]).asleep();
+    target.udp.insert(514, server);
+    target.binds(514);
+    let began = Instant::now();
+    let probed = run(&target, &Options::default()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(
+        probed.summary,
+        ["port 514/udp was asked as syslog, without an answer"]
+    );
+    assert_eq!(udp(&probed.exchanges[0]).received.size, 0);
+    let again = replay(&target, &probed.exchanges, &probed.bodies).await.unwrap();
+    assert_eq!(again.exchanges, probed.exchanges);
+    assert_eq!(heard.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_silent_udp_port_that_should_answer_names_the_remedy() {
+    let mut target = Local::new(&[]).asleep();
+    target.udp.insert(53, serve_udp(|_| None).await);
+    target.binds(53);
+    let error = run(&target, &quick()).await.unwrap_err().to_string();
+    assert!(
+        error.contains("port 53/udp") && error.contains("--udp-send 53=HEX"),
+        "{error}"
+    );
+}
+
+/// Accepts connections and neither sends nor closes.
+async fn silent() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            held.push(listener.accept().await.unwrap());
+        }
+    });
+    address
+}
+
+/// Accepts connections and closes them.
+async fn closing() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await.unwrap());
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn silent_and_closing_ports_cost_a_second_of_idleness_together() {
+    let site = serve(|_| page("here")).await;
+    let mut ports = vec![(80, site)];
+    for port in 7000..7002 {
+        ports.push((port, silent().await));
+        ports.push((port + 100, closing().await));
+    }
+    let target = Local::new(&ports).asleep();
+    for (port, _) in &ports {
+        target.listens("0.0.0.0", *port);
+    }
+    let began = Instant::now();
+    let probed = run(&target, &Options::default()).await.unwrap();
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(2900), "{took:?}");
+    assert_eq!(probed.kind, Kind::Http { ports: vec![80] });
+    assert_eq!(probed.exchanges.len(), 3, "the site and the silent ones");
+}
+
+#[tokio::test]
+async fn a_container_that_works_is_not_silent() {
+    // A cold start: the first answers come when the processor has worked for two seconds.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut target = Local::new(&[(80, address)]);
+    target.listens("0.0.0.0", 80);
+    target.work = Some(|passed| Work {
+        processor: passed.min(Duration::from_secs(2)),
+        runnable: false,
+    });
+    let answer = |_: &str| {
+        std::thread::sleep(Duration::from_secs(2));
+        page("warm")
+    };
+    serve_on(listener, Arc::new(answer));
+    let probed = run(&target, &Options::default()).await.unwrap();
+    assert_eq!(probed.kind, Kind::Http { ports: vec![80] });
+}
+
+#[tokio::test]
+async fn an_exposed_port_that_nobody_bound_is_not_spoken_of() {
+    // Somebody else's server is there: on the host's network a port may be anybody's.
+    let mut ports = vec![(80, serve(|_| page("here")).await)];
+    ports.push((81, serve(|_| page("another's")).await));
+    let mut target = Local::new(&ports).asleep();
+    target.udp.insert(53, serve_udp(named).await);
+    target.listens("0.0.0.0", 80);
+    let probed = run(&target, &quick()).await.unwrap();
+    assert_eq!(probed.kind, Kind::Http { ports: vec![80] });
+    assert_eq!(lines(&probed), ["GET / 200"]);
+    assert!(probed.summary.is_empty(), "{:?}", probed.summary);
+    // One that the user named is.
+    let options = Options {
+        ports: vec![81],
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    assert_eq!(probed.kind, Kind::Http { ports: vec![81, 80] });
+}
+
+#[tokio::test]
+async fn a_container_that_works_may_come_to_listen_on_another_exposed_port() {
+    let ports = [
+        (80, serve(|_| page("early")).await),
+        (81, serve(|_| page("late")).await),
+    ];
+    let mut target = Local::new(&ports);
+    target.work = Some(|passed| Work {
+        processor: passed,
+        runnable: true,
+    });
+    target.listens("0.0.0.0", 80);
+    let options = quick();
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        target.listens("0.0.0.0", 81);
+    };
+    let (probed, ()) = tokio::join!(run(&target, &options), late);
+    assert_eq!(probed.unwrap().kind, Kind::Http { ports: vec![80, 81] });
+}
+
+fn host(exchange: &Exchange) -> &HostExchange {
+    match &exchange.kind {
+        ExchangeKind::Host(host) => host,
+        other => panic!("no test: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_users_tests_run_beside_the_container_and_again_beside_another() {
+    let site = serve(|_| page("here")).await;
+    let target = Local::new(&[(8080, site)]);
+    let says = "echo $SLIM_URL $SLIM_HOST $SLIM_PORT_8080 $SLIM_CONTAINER";
+    let options = Options {
+        run: vec![says.into(), format!("test $SLIM_PORT_8080 = {}", site.port())],
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    assert_eq!(probed.exchanges.len(), 3);
+    let said = host(&probed.exchanges[1]);
+    assert_eq!((said.command.as_str(), said.exit_code), (says, 0));
+    assert_eq!(
+        probed.bodies[&said.stdout.digest],
+        format!("http://{site} 127.0.0.1 {} 0123\n", site.port())
+    );
+    // Another product is elsewhere, so the second test does not pass there.
+    let elsewhere = Local::new(&[(8080, serve(|_| page("here")).await)]);
+    let again = replay(&elsewhere, &probed.exchanges, &probed.bodies)
+        .await
+        .unwrap();
+    let codes: Vec<i64> = again.exchanges[1..]
+        .iter()
+        .map(|exchange| host(exchange).exit_code)
+        .collect();
+    assert_eq!(codes, [0, 1]);
+}
+
+#[tokio::test]
+async fn a_test_that_fails_on_the_original_is_an_error() {
+    let target = Local::new(&[(8080, serve(|_| page("here")).await)]);
+    let error = |command: &str| {
+        let options = Options {
+            run: vec![command.to_owned()],
+            run_deadline: Duration::from_millis(300),
+            ..quick()
+        };
+        let target = &target;
+        async move { run(target, &options).await.unwrap_err().to_string() }
+    };
+    assert_eq!(
+        error("echo no such page >&2; exit 4").await,
+        "\"echo no such page >&2; exit 4\" on the host exited with 4 while the original was recorded, so it cannot judge the \
+         slim image: mend it, or leave its --run out: no such page"
+    );
+    let late = error("echo waits; sleep 1000").await;
+    assert!(
+        late.ends_with("and was killed; if it is only slow, pass a longer --run-timeout: waits"),
+        "{late}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_probe_the_tests_are_the_probe() {
+    let target = Local::new(&[(8080, serve(|_| page("here")).await)]);
+    let options = Options {
+        mode: Mode::None,
+        run: vec!["test -n \"$SLIM_URL\"".into()],
+        ..quick()
+    };
+    let probed = run(&target, &options).await.unwrap();
+    assert_eq!((probed.kind, probed.exchanges.len()), (Kind::Exec, 1));
+    // A job that is over cannot be tested.
+    let job = Local::new(&[]);
+    job.exits_at(Moment::List, 0);
+    let options = Options {
+        run: vec!["true".into()],
+        ..quick()
+    };
+    assert!(matches!(
+        run(&job, &options).await,
+        Err(Error::Exited { code: 0, .. })
+    ));
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::http::{self, Answer, KEPT, Protocol, Request};
 use crate::digest::Digest;
 use crate::recording::{
-    self, Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, Origin, TcpExchange,
+    self, Body, Exchange, ExchangeKind, ExecExchange, Header, HostExchange, HttpExchange, Origin,
+    TcpExchange, UdpExchange,
 };
 
 use super::ExecOutput;
@@ -191,13 +192,34 @@ impl Transcript {
         );
     }
 
-    /// Records a TCP exchange.
-    pub(super) fn tcp(&mut self, origin: Origin, port: u16, sent: Option<&[u8]>, received: &[u8]) {
-        let sent = sent
-            .filter(|sent| !sent.is_empty())
-            .map(|sent| self.bodies.keep(sent));
+    /// Records a TCP exchange: the messages in their order, and all that was received.
+    pub(super) fn tcp(&mut self, origin: Origin, port: u16, sent: &[Vec<u8>], received: &[u8]) {
+        let mut sent = sent.iter().filter(|sent| !sent.is_empty());
+        let kind = TcpExchange {
+            port,
+            sent: sent.next().map(|sent| self.bodies.keep(sent)),
+            then: sent.map(|sent| self.bodies.keep(sent)).collect(),
+            received: self.bodies.keep(received),
+        };
+        self.push(origin, ExchangeKind::Tcp(kind));
+    }
+
+    /// Records a datagram and the answer to it.
+    pub(super) fn udp(&mut self, origin: Origin, port: u16, sent: &[u8], received: &[u8]) {
+        let sent = self.bodies.keep(sent);
         let received = self.bodies.keep(received);
-        self.push(origin, ExchangeKind::Tcp(TcpExchange { port, sent, received }));
+        self.push(origin, ExchangeKind::Udp(UdpExchange { port, sent, received }));
+    }
+
+    /// Records a test of the user's.
+    pub(super) fn host(&mut self, command: &str, output: &ExecOutput) {
+        let kind = HostExchange {
+            command: command.to_owned(),
+            exit_code: output.exit_code,
+            stdout: self.bodies.keep(&output.stdout),
+            stderr: self.bodies.keep(&output.stderr),
+        };
+        self.push(Origin::Flag, ExchangeKind::Host(kind));
     }
 
     /// Records a command, or the job itself.

@@ -29,8 +29,10 @@ impl Exchange {
                 .iter()
                 .chain(http.response.as_ref().map(|response| &response.body))
                 .collect(),
-            ExchangeKind::Tcp(tcp) => tcp.sent.iter().chain([&tcp.received]).collect(),
+            ExchangeKind::Tcp(tcp) => tcp.sent.iter().chain(&tcp.then).chain([&tcp.received]).collect(),
+            ExchangeKind::Udp(udp) => vec![&udp.sent, &udp.received],
             ExchangeKind::Exec(exec) => vec![&exec.stdout, &exec.stderr],
+            ExchangeKind::Host(host) => vec![&host.stdout, &host.stderr],
         }
     }
 }
@@ -39,14 +41,14 @@ impl Exchange {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// The probe sends it by itself: `GET /`, a TCP greeting.
+    /// The probe sends it by itself: `GET /`, a greeting over TCP or UDP.
     Default,
     /// Found by the crawl in the answer to this path.
     Crawl {
         /// The page that links to it.
         from: String,
     },
-    /// Named on the command line (`--http-path`, `--tcp-send`, the exec probe's command).
+    /// Named on the command line (`--http-path`, `--tcp-send`, `--udp-send`, `--run`, the exec probe's command).
     Flag,
     /// Listed in a probe file.
     File,
@@ -67,8 +69,12 @@ pub enum ExchangeKind {
     Http(HttpExchange),
     /// Bytes over TCP.
     Tcp(TcpExchange),
+    /// A datagram over UDP.
+    Udp(UdpExchange),
     /// A command run in the container through the engine, or the job itself.
     Exec(ExecExchange),
+    /// A command of the user's, run on the host beside the container (`--run`).
+    Host(HostExchange),
 }
 
 /// An HTTP request and its response.
@@ -125,8 +131,35 @@ pub struct TcpExchange {
     pub port: u16,
     /// The bytes sent, if any.
     pub sent: Option<Body>,
-    /// The bytes received.
+    /// The bytes sent after that, each when the answer to what was sent before has come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Body>,
+    /// The bytes received, all of them.
     pub received: Body,
+}
+
+/// A datagram and the answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct UdpExchange {
+    /// The container's port.
+    pub port: u16,
+    /// The datagram sent.
+    pub sent: Body,
+    /// The first datagram received; empty if none came.
+    pub received: Body,
+}
+
+/// A command on the host and its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct HostExchange {
+    /// The command, as a shell reads it.
+    pub command: String,
+    /// Its exit code; 128 and the signal's number if a signal ended it.
+    pub exit_code: i64,
+    /// The end of its standard output.
+    pub stdout: Body,
+    /// The end of its standard error.
+    pub stderr: Body,
 }
 
 /// A command and its end.

@@ -19,8 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use exchange::{
-    Bodies, Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, HttpResponse, Origin,
-    TcpExchange,
+    Bodies, Body, Exchange, ExchangeKind, ExecExchange, Header, HostExchange, HttpExchange, HttpResponse,
+    Origin, TcpExchange, UdpExchange,
 };
 pub use run::{
     Abi, Access, Actor, Alarm, ArgumentUse, ArgumentValue, CapabilityUse, ContainerFacts, EngineFacts,

@@ -102,7 +102,19 @@ fn full_run() -> Run {
     let tcp = TcpExchange {
         port: 6379,
         sent: Some(body.clone()),
+        then: vec![body.clone()],
         received: body.clone(),
+    };
+    let udp = UdpExchange {
+        port: 53,
+        sent: body.clone(),
+        received: body.clone(),
+    };
+    let host = HostExchange {
+        command: "true".into(),
+        exit_code: 0,
+        stdout: body.clone(),
+        stderr: body.clone(),
     };
     let exec = ExecExchange {
         command: vec!["true".into()],
@@ -113,7 +125,9 @@ fn full_run() -> Run {
     let kinds = [
         ExchangeKind::Http(http),
         ExchangeKind::Tcp(tcp),
+        ExchangeKind::Udp(udp),
         ExchangeKind::Exec(exec),
+        ExchangeKind::Host(host),
     ];
     let origins = [
         Origin::Default,
@@ -121,6 +135,8 @@ fn full_run() -> Run {
         Origin::OpenApi {
             operation: "x".into(),
         },
+        Origin::Flag,
+        Origin::Flag,
     ];
     let exchanges = kinds.into_iter().zip(origins).zip(0..);
     Run {

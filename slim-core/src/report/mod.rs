@@ -126,8 +126,14 @@ pub struct ExchangeCounts {
     pub http_below_400: u64,
     /// Number of TCP connections.
     pub tcp: u64,
+    /// Number of UDP datagrams.
+    #[serde(default)]
+    pub udp: u64,
     /// Number of commands in the container, a job's own included.
     pub commands: u64,
+    /// Number of the user's tests on the host (`--run`).
+    #[serde(default)]
+    pub tests: u64,
 }
 
 /// The time of a stage.
@@ -201,7 +207,7 @@ fn packages_in_part(plan: &Plan) -> Vec<String> {
 impl ExchangeCounts {
     /// Number of all exchanges.
     fn all(&self) -> u64 {
-        self.http + self.tcp + self.commands
+        self.http + self.tcp + self.udp + self.commands + self.tests
     }
 
     /// Counts the exchanges of all runs.
@@ -218,7 +224,9 @@ impl ExchangeCounts {
                     counts.http_below_400 += u64::from(good);
                 }
                 ExchangeKind::Tcp(_) => counts.tcp += 1,
+                ExchangeKind::Udp(_) => counts.udp += 1,
                 ExchangeKind::Exec(_) => counts.commands += 1,
+                ExchangeKind::Host(_) => counts.tests += 1,
             }
         }
         counts
@@ -234,8 +242,14 @@ impl ExchangeCounts {
         if self.tcp > 0 {
             lines.push(number_of(self.tcp, "TCP connection"));
         }
+        if self.udp > 0 {
+            lines.push(number_of(self.udp, "UDP datagram"));
+        }
         if self.commands > 0 {
             lines.push(number_of(self.commands, "command"));
+        }
+        if self.tests > 0 {
+            lines.push(format!("{} on the host", number_of(self.tests, "test")));
         }
         lines
     }
@@ -257,12 +271,19 @@ mod tests {
             http: 2,
             http_below_400: 1,
             tcp: 0,
+            udp: 1,
             commands: 1,
+            tests: 2,
         };
-        assert_eq!(counts.all(), 3);
+        assert_eq!(counts.all(), 6);
         assert_eq!(
             counts.sentences(),
-            ["2 HTTP requests, 1 answered below 400", "1 command"]
+            [
+                "2 HTTP requests, 1 answered below 400",
+                "1 UDP datagram",
+                "1 command",
+                "2 tests on the host"
+            ]
         );
     }
 }

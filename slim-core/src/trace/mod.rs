@@ -59,7 +59,7 @@ use crate::recording::{Actor, Measured, Observed, Phase, PhaseMark, SocketAction
 use gather::Gathered;
 use maps::lock;
 
-pub use crate::cgroup::of_container as cgroup_of;
+pub use crate::cgroup::{Work, of_container as cgroup_of};
 
 /// Sizes. The error of a recording with losses names the one to raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +145,11 @@ impl Tracer {
     /// Returns whether a process is left in the container's cgroup.
     pub fn populated(&self) -> bool {
         self.cgroup().is_some_and(|path| crate::cgroup::populated(&path))
+    }
+
+    /// Returns the work of the container's processes; none before its cgroup was seen and after it is gone.
+    pub fn work(&self) -> Option<Work> {
+        crate::cgroup::work(&self.cgroup()?)
     }
 
     /// Begins a phase.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mask;
 use crate::digest::Digest;
-use crate::recording::{Bodies, Body, Exchange, ExchangeKind, HttpExchange, SocketAction, SocketUse};
+use crate::recording::{Bodies, Body, Exchange, ExchangeKind, HttpExchange, Run, SocketAction, SocketUse};
 
 /// Answers, and the bytes of their bodies by digest where they are at hand.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +53,7 @@ const SHOWN: usize = 160;
 ///
 /// A question that only one side has is not compared.
 pub fn differences(expected: &Answers, others: &[Answers], got: &Answers) -> Vec<Difference> {
+    let bodies = &got.bodies;
     let find = |answers: &Answers, sequence: u32| {
         let mut all = answers.exchanges.iter();
         all.find(|exchange| exchange.sequence == sequence).cloned()
@@ -77,7 +78,8 @@ pub fn differences(expected: &Answers, others: &[Answers], got: &Answers) -> Vec
             let values: Vec<Option<&Value<'_>>> = again.iter().map(|parts| parts.get(name)).collect();
             let (before, after) = (original.get(name), product.get(name));
             if !same(before, &values, after) {
-                let (expected, got) = shown(before, after);
+                let (expected, mut got) = shown(before, after);
+                got.push_str(&output(&answer, bodies));
                 found.push(Difference {
                     sequence: Some(exchange.sequence),
                     request: question(exchange),
@@ -110,14 +112,21 @@ pub fn question(exchange: &Exchange) -> String {
             method, port, path, ..
         }) => format!("{method} :{port}{path}"),
         ExchangeKind::Tcp(tcp) => format!("port {}", tcp.port),
+        ExchangeKind::Udp(udp) => format!("port {}/udp", udp.port),
+        ExchangeKind::Host(host) => format!("{:?} on the host", host.command),
         ExchangeKind::Exec(exec) if exec.command.is_empty() => "the container's own command".to_owned(),
         ExchangeKind::Exec(exec) => format!("{:?} in the container", exec.command.join(" ")),
     }
 }
 
 /// Returns what the original listened on and the product does not: sockets that another can reach by their port. Ports that the
-/// kernel chooses (`ip_local_port_range` starts at 32768) are left alone.
-pub fn not_listening(original: &[SocketUse], product: &[SocketUse]) -> Vec<String> {
+/// kernel chooses (`ip_local_port_range` starts at 32768) are left alone, and so are UDP ports that nothing was said to: whoever asks
+/// others may bind one at random, as resolvers do from 1024 on. A port that answered is listened on, whatever was seen by then.
+pub fn not_listening(original: &Run, product: &[SocketUse], answers: &Answers) -> Vec<String> {
+    let spoken_to = |port: u16| {
+        let mut exchanges = original.exchanges.iter();
+        exchanges.any(|exchange| matches!(&exchange.kind, ExchangeKind::Udp(udp) if udp.port == port))
+    };
     let listened = |sockets: &[SocketUse]| -> BTreeSet<String> {
         sockets
             .iter()
@@ -125,15 +134,26 @@ pub fn not_listening(original: &[SocketUse], product: &[SocketUse]) -> Vec<Strin
             .filter(|socket| (1..32768).contains(&socket.port))
             .filter_map(|socket| match (socket.action, socket.kind.as_str()) {
                 (SocketAction::Listen, _) => Some(format!("{}/tcp", socket.port)),
-                (SocketAction::Bind, "dgram") => Some(format!("{}/udp", socket.port)),
+                (SocketAction::Bind, "dgram") if socket.port < 1024 || spoken_to(socket.port) => {
+                    Some(format!("{}/udp", socket.port))
+                }
                 _ => None,
             })
             .collect()
     };
+    let answered = |port: &String| {
+        let mut exchanges = answers.exchanges.iter();
+        exchanges.any(|exchange| match &exchange.kind {
+            ExchangeKind::Http(http) => http.response.is_some() && *port == format!("{}/tcp", http.port),
+            ExchangeKind::Tcp(tcp) => tcp.received.size > 0 && *port == format!("{}/tcp", tcp.port),
+            ExchangeKind::Udp(udp) => udp.received.size > 0 && *port == format!("{}/udp", udp.port),
+            ExchangeKind::Exec(_) | ExchangeKind::Host(_) => false,
+        })
+    };
     let product = listened(product);
-    listened(original)
+    listened(&original.sockets)
         .into_iter()
-        .filter(|port| !product.contains(port))
+        .filter(|port| !product.contains(port) && !answered(port))
         .collect()
 }
 
@@ -181,6 +201,9 @@ fn parts<'a>(exchange: &'a Exchange, bodies: &'a Bodies) -> BTreeMap<String, Val
             }
         }
         ExchangeKind::Tcp(tcp) => part("answer", content(&tcp.received)),
+        ExchangeKind::Udp(udp) => part("answer", content(&udp.received)),
+        // A test says with its exit code what it found; its output holds times and addresses.
+        ExchangeKind::Host(host) => part("exit code", Value::Word(host.exit_code.to_string())),
         ExchangeKind::Exec(exec) => {
             part("exit code", Value::Word(exec.exit_code.to_string()));
             part("standard output", content(&exec.stdout));
@@ -212,6 +235,21 @@ fn equal(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> bool {
     a.map(digest) == b.map(digest)
 }
 
+/// The last lines that a test on the host wrote, for people.
+fn output(exchange: &Exchange, bodies: &Bodies) -> String {
+    let ExchangeKind::Host(host) = &exchange.kind else {
+        return String::new();
+    };
+    let wrote = [&host.stderr, &host.stdout];
+    let mut texts = wrote.into_iter().filter_map(|body| bodies.get(&body.digest));
+    let Some(text) = texts.find(|text| !text.trim_ascii().is_empty()) else {
+        return String::new();
+    };
+    let text = String::from_utf8_lossy(text.trim_ascii_end());
+    let skip = text.chars().count().saturating_sub(SHOWN * 4);
+    format!(": {}", text.chars().skip(skip).collect::<String>())
+}
+
 /// Both values for people, around the place where they begin to differ.
 fn shown(original: Option<&Value<'_>>, product: Option<&Value<'_>>) -> (String, String) {
     let text = |value: Option<&Value<'_>>| match value {
@@ -241,7 +279,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::recording::{ExecExchange, Header, HttpResponse, Origin};
+    use crate::recording::{ExecExchange, Header, HostExchange, HttpResponse, Origin, UdpExchange};
 
     fn body(bytes: &[u8]) -> Body {
         Body {
@@ -367,6 +405,75 @@ mod tests {
         assert_eq!(differences(&job(0, "3 files"), &[], &job(0, "3 files")), []);
         let found = differences(&job(0, "3 files"), &[], &job(1, "2 files"));
         assert_eq!(requests(&found), ["exit code", "standard output"]);
+    }
+
+    #[test]
+    fn a_test_on_the_host_is_its_exit_code_and_shows_what_it_wrote() {
+        let test = |code, wrote: &str| Answers {
+            bodies: BTreeMap::from([(
+                Digest::of(wrote.as_bytes()),
+                Bytes::copy_from_slice(wrote.as_bytes()),
+            )]),
+            exchanges: vec![Exchange {
+                sequence: 0,
+                origin: Origin::Flag,
+                kind: ExchangeKind::Host(HostExchange {
+                    command: "pytest".into(),
+                    exit_code: code,
+                    stdout: body(wrote.as_bytes()),
+                    stderr: body(b""),
+                }),
+            }],
+        };
+        assert_eq!(differences(&test(0, "in 3 s"), &[], &test(0, "in 4 s")), []);
+        let found = differences(&test(0, "in 3 s"), &[], &test(1, "1 failed\n"));
+        assert_eq!(requests(&found), ["exit code"]);
+        assert_eq!(found[0].request, "\"pytest\" on the host");
+        assert_eq!(
+            (found[0].expected.as_str(), found[0].got.as_str()),
+            ("0", "1: 1 failed")
+        );
+    }
+
+    #[test]
+    fn a_udp_port_that_a_client_chose_need_not_come_again() {
+        let bound = |port| SocketUse {
+            action: SocketAction::Bind,
+            family: "inet".into(),
+            kind: "dgram".into(),
+            protocol: 17,
+            address: "0.0.0.0".into(),
+            port,
+            phase: crate::recording::Phase::StartUp,
+            actor: crate::recording::Actor::App,
+            program: None,
+        };
+        let mut original = Run::new(Digest::of(b""), "app");
+        original.sockets = vec![bound(53), bound(8125), bound(10_007)];
+        original.exchanges = vec![Exchange {
+            sequence: 0,
+            origin: Origin::Default,
+            kind: ExchangeKind::Udp(UdpExchange {
+                port: 8125,
+                sent: body(b"slim"),
+                received: body(b""),
+            }),
+        }];
+        let none = Answers::default();
+        assert_eq!(not_listening(&original, &[], &none), ["53/udp", "8125/udp"]);
+        assert_eq!(
+            not_listening(&original, &[bound(53), bound(8125)], &none),
+            [""; 0]
+        );
+        // What answered is there, though the tracer's records of it may still be on their way.
+        let answered = http(0, 200, &[], "x");
+        original.sockets = vec![SocketUse {
+            action: SocketAction::Listen,
+            kind: "stream".into(),
+            ..bound(80)
+        }];
+        assert_eq!(not_listening(&original, &[], &none), ["80/tcp"]);
+        assert_eq!(not_listening(&original, &[], &answered), [""; 0]);
     }
 
     #[test]

@@ -14,40 +14,73 @@ const MOST_TOKENS: usize = 20_000;
 
 /// Returns whether `got` is `sample` but for the places in which one of `others` differs from `sample`.
 ///
-/// Texts are compared by words and numbers, everything else byte by byte at equal lengths.
+/// Texts are compared by words and numbers; what is no text byte by byte where the originals have one length, else by the words in
+/// it and the bytes between them.
 pub(super) fn matches(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
     if got == sample || others.contains(&got) {
         return true;
     }
-    let texts: Option<Vec<&str>> = others
-        .iter()
-        .map(|other| std::str::from_utf8(other).ok())
-        .collect();
-    match (std::str::from_utf8(sample), texts, std::str::from_utf8(got)) {
-        (Ok(sample), Some(others), Ok(got)) => {
+    if others.is_empty() {
+        return false;
+    }
+    let texts: Option<Vec<&str>> = others.iter().map(|other| text(other)).collect();
+    match (text(sample), texts, text(got)) {
+        (Some(sample), Some(others), Some(got)) => {
             // Texts too long to be told apart by words are told apart by lines.
-            let by_words = text_matches(sample, &others, got, tokens);
-            by_words.or_else(|| text_matches(sample, &others, got, lines)) == Some(true)
+            let by_words = tokens_match(sample, &others, got, tokens);
+            by_words.or_else(|| tokens_match(sample, &others, got, lines)) == Some(true)
         }
-        (Err(_), _, _) => bytes_match(sample, others, got),
-        _ => false,
+        _ if others.iter().all(|other| other.len() == sample.len()) => bytes_match(sample, others, got),
+        _ => tokens_match(sample, others, got, fields) == Some(true),
     }
 }
 
+/// Returns the bytes as a text, if they are one.
+fn text(bytes: &[u8]) -> Option<&str> {
+    let is_text = |text: &&str| {
+        !text
+            .chars()
+            .any(|c| c.is_control() && !c.is_ascii_whitespace() && c != '\x1b')
+    };
+    std::str::from_utf8(bytes).ok().filter(is_text)
+}
+
+/// Bytes between two that vary belong to the same field if they are at most this many: of a random number or a time, some bytes
+/// are alike by chance.
+const FIELD_GAP: usize = 3;
+
 fn bytes_match(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
-    let alike = |other: &&[u8]| other.len() == sample.len();
-    alike(&got)
-        && others.iter().all(alike)
-        && (0..sample.len())
-            .all(|at| got[at] == sample[at] || others.iter().any(|other| other[at] != sample[at]))
+    if got.len() != sample.len() {
+        return false;
+    }
+    let varies: Vec<bool> = (0..sample.len())
+        .map(|at| others.iter().any(|other| other[at] != sample[at]))
+        .collect();
+    let mut masked = varies.clone();
+    let mut last: Option<usize> = None;
+    for at in (0..sample.len()).filter(|at| varies[*at]) {
+        let from = last.filter(|last| at - last <= FIELD_GAP + 1).unwrap_or(at);
+        masked[from..=at].fill(true);
+        last = Some(at);
+    }
+    // A word that varies for the most part (a random host name) varies in all of its letters.
+    let mut start = 0;
+    for field in fields(sample) {
+        let place = start..start + field.len();
+        if varies[place.clone()].iter().filter(|varies| **varies).count() * 2 > field.len() {
+            masked[place].fill(true);
+        }
+        start += field.len();
+    }
+    (0..sample.len()).all(|at| masked[at] || got[at] == sample[at])
 }
 
 /// None if there are too many tokens to tell.
-fn text_matches<'a>(
-    sample: &'a str,
-    others: &[&'a str],
-    got: &'a str,
-    split: fn(&'a str) -> Vec<&'a str>,
+fn tokens_match<'a, T: ?Sized>(
+    sample: &'a T,
+    others: &[&'a T],
+    got: &'a T,
+    split: fn(&'a T) -> Vec<&'a [u8]>,
 ) -> Option<bool> {
     let sample = split(sample);
     let mut mask = Mask::new(&sample);
@@ -59,7 +92,7 @@ fn text_matches<'a>(
 
 /// The places of a sample that vary.
 struct Mask<'a> {
-    sample: &'a [&'a str],
+    sample: &'a [&'a [u8]],
     /// Accepted shapes in the place of each token: none where it does not vary.
     places: Vec<Option<Shape>>,
     /// Accepted shapes before each token, and behind the last one.
@@ -82,10 +115,10 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(tokens: &[&str]) -> Self {
+    fn of(tokens: &[&[u8]]) -> Self {
         let mut shape = Self::default();
         for token in tokens {
-            let has = |test: fn(&u8) -> bool| token.bytes().any(|byte| test(&byte));
+            let has = |test: fn(&u8) -> bool| token.iter().any(test);
             let letters = has(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
             let digits = has(u8::is_ascii_digit);
             shape.letters |= letters;
@@ -115,7 +148,7 @@ impl Shape {
 }
 
 impl<'a> Mask<'a> {
-    fn new(sample: &'a [&'a str]) -> Self {
+    fn new(sample: &'a [&'a [u8]]) -> Self {
         Self {
             sample,
             places: vec![None; sample.len()],
@@ -133,7 +166,7 @@ impl<'a> Mask<'a> {
     }
 
     /// Masks what differs in another sample; none if there are too many tokens to tell.
-    fn add(&mut self, other: &[&str]) -> Option<()> {
+    fn add(&mut self, other: &[&[u8]]) -> Option<()> {
         if other.len() == self.sample.len() {
             for (at, token) in other.iter().enumerate() {
                 if *token != self.sample[at] {
@@ -158,7 +191,7 @@ impl<'a> Mask<'a> {
         Some(())
     }
 
-    fn accepts(&self, got: &[&str]) -> Option<bool> {
+    fn accepts(&self, got: &[&[u8]]) -> Option<bool> {
         if self.aligned && got.len() == self.sample.len() {
             let same = got.iter().enumerate().all(|(at, token)| {
                 *token == self.sample[at]
@@ -193,7 +226,7 @@ impl<'a> Mask<'a> {
 }
 
 /// Returns the edits that turn one list of tokens into the other; none if the middle, between what both begin and end with, is too long.
-fn differences(old: &[&str], new: &[&str]) -> Option<Vec<DiffOp>> {
+fn differences(old: &[&[u8]], new: &[&[u8]]) -> Option<Vec<DiffOp>> {
     let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let both = old[start..].iter().rev().zip(new[start..].iter().rev());
     let end = both.take_while(|(a, b)| a == b).count();
@@ -203,13 +236,24 @@ fn differences(old: &[&str], new: &[&str]) -> Option<Vec<DiffOp>> {
     Some(capture_diff_slices(Algorithm::Myers, old, new))
 }
 
-fn lines(text: &str) -> Vec<&str> {
-    text.split_inclusive('\n').collect()
+fn lines(text: &str) -> Vec<&[u8]> {
+    text.split_inclusive('\n').map(str::as_bytes).collect()
+}
+
+/// The words and marks of the printable parts, and every other byte by itself.
+fn fields(bytes: &[u8]) -> Vec<&[u8]> {
+    let printable = |byte: &u8| (b' '..=b'~').contains(byte);
+    let parts = bytes.chunk_by(|a, b| printable(a) && printable(b));
+    let of_part = |part| match std::str::from_utf8(part) {
+        Ok(text) => tokens(text),
+        Err(_) => vec![part],
+    };
+    parts.flat_map(of_part).collect()
 }
 
 /// Words and numbers with what joins them (`2026-11-25T01:02:03Z`, `127.0.0.1:8080`, a UUID), and every other character
 /// by itself.
-fn tokens(text: &str) -> Vec<&str> {
+fn tokens(text: &str) -> Vec<&[u8]> {
     let mut tokens = Vec::new();
     let mut characters = text.char_indices().peekable();
     while let Some((start, first)) = characters.next() {
@@ -232,7 +276,7 @@ fn tokens(text: &str) -> Vec<&str> {
             end = at + next.len_utf8();
             last = next;
         }
-        tokens.push(&text[start..end]);
+        tokens.push(&text.as_bytes()[start..end]);
     }
     tokens
 }
@@ -246,10 +290,15 @@ mod tests {
         matches(sample.as_bytes(), &others, got.as_bytes())
     }
 
+    fn words(text: &str) -> Vec<&str> {
+        let all = tokens(text).into_iter();
+        all.map(|token| std::str::from_utf8(token).unwrap()).collect()
+    }
+
     #[test]
     fn dates_numbers_and_ids_are_one_token_each() {
         assert_eq!(
-            tokens("at 2026-11-25T01:02:03Z, id=a1-b2 [7]"),
+            words("at 2026-11-25T01:02:03Z, id=a1-b2 [7]"),
             [
                 "at",
                 " ",
@@ -266,10 +315,10 @@ mod tests {
             ]
         );
         assert_eq!(
-            tokens("a: b. 127.0.0.1:80"),
+            words("a: b. 127.0.0.1:80"),
             ["a", ":", " ", "b", ".", " ", "127.0.0.1:80"]
         );
-        assert_eq!(tokens("..x"), [".", ".", "x"]);
+        assert_eq!(words("..x"), [".", ".", "x"]);
     }
 
     #[test]
@@ -315,6 +364,58 @@ mod tests {
         assert!(matches(b"\xff1abc", &[b"\xff2abc"], b"\xff3abc"));
         assert!(!matches(b"\xff1abc", &[b"\xff2abc"], b"\xff3abd"));
         assert!(!matches(b"\xff1abc", &[b"\xff2abc"], b"\xff33abc"));
+    }
+
+    #[test]
+    fn a_name_in_binary_may_be_of_another_length() {
+        // A broker's greeting: its host name with a length before it.
+        let greeting = |name: &str, version: &str| {
+            let mut bytes = b"\x01\x00\x0a\x0ccluster_nameS\x00\x00\x00".to_vec();
+            bytes.push(name.len() as u8);
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b"\x07versionS\x00\x00\x00");
+            bytes.push(version.len() as u8);
+            bytes.extend_from_slice(version.as_bytes());
+            bytes.push(0xce);
+            bytes
+        };
+        let sample = greeting("rabbit@3f2a9c", "3.10.8");
+        let other = greeting("rabbit@77b10e44", "3.10.8");
+        let same = |got: &[u8]| matches(&sample, &[&other], got);
+        assert!(same(&greeting("rabbit@00aa11", "3.10.8")));
+        assert!(same(&greeting("rabbit@00aa11f", "3.10.8")));
+        assert!(!same(&greeting("rabbit@00aa11", "3.10.9")));
+        assert!(!same(&greeting("rabbit@00aa11f", "3.10.9")));
+        assert!(!same(&sample[..sample.len() - 1]));
+        assert!(!matches(&sample, &[], &other));
+    }
+
+    #[test]
+    fn a_random_name_varies_in_all_of_its_letters() {
+        // The first letter and the last are the same by chance.
+        let (sample, other) = (b"\xceSrabbit@464e824ffc8f\x00", b"\xceSrabbit@4b70e3412d9f\x00");
+        assert!(matches(sample, &[other], b"\xceSrabbit@bbc4fc62a877\x00"));
+        assert!(!matches(sample, &[other], b"\xceSrabbot@bbc4fc62a877\x00"));
+    }
+
+    #[test]
+    fn bytes_that_are_alike_by_chance_are_of_their_field() {
+        // Random bytes of which the third is the same in two originals, and a byte far from them that never varies.
+        let (sample, other) = (
+            b"\x00\x81\x92\x55\xa4\xb5\0\0\0\0\x07",
+            b"\x00\x11\x22\x55\x34\x45\0\0\0\0\x07",
+        );
+        assert!(matches(sample, &[other], b"\x00\x61\x72\x83\x94\xa5\0\0\0\0\x07"));
+        assert!(!matches(
+            sample,
+            &[other],
+            b"\x01\x61\x72\x83\x94\xa5\0\0\0\0\x07"
+        ));
+        assert!(!matches(
+            sample,
+            &[other],
+            b"\x00\x61\x72\x83\x94\xa5\0\0\0\0\x08"
+        ));
     }
 
     proptest::proptest! {
