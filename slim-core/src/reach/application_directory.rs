@@ -90,11 +90,26 @@ fn content(context: &Context<'_>, directory: &RootPath) -> Content {
 
 /// Keeps what is in `directory`, if that is an application's own, because `cause` names it.
 ///
-/// The directory itself is the caller's to keep. One in which packages have all files is theirs.
+/// The directory itself is the caller's to keep. One in which packages have all files is theirs. The directories that
+/// links in it lead to (a web application linked from outside the web root) are named by it, each with bounds of its
+/// own.
 pub(super) fn keep(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPath, cause: &Cause) {
-    if !may_be_own(context, directory) || !needs.claim_whole(directory) {
-        return;
+    let mut todo = vec![(directory.clone(), cause.clone())];
+    while let Some((directory, cause)) = todo.pop() {
+        if may_be_own(context, &directory) && needs.claim_whole(&directory) {
+            keep_one(context, needs, &directory, &cause, &mut todo);
+        }
     }
+}
+
+/// Keeps what is in one directory, and adds those that links in it lead to.
+fn keep_one(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    directory: &RootPath,
+    cause: &Cause,
+    linked: &mut Vec<(RootPath, Cause)>,
+) {
     let content = context.contents.get(directory, || content(context, directory));
     if content.files == 0 && content.owned > 0 {
         return;
@@ -137,6 +152,22 @@ pub(super) fn keep(context: &Context<'_>, needs: &mut Needs<'_>, directory: &Roo
     needs.mark(directory, cause.clone());
     for path in content.entries.iter().filter(|path| *path != from) {
         needs.mark(path, own.clone());
+        if context
+            .rootfs
+            .get(path)
+            .is_some_and(|entry| matches!(entry.kind, Kind::Symlink { .. }))
+            && let Some(found) = context.find_directory(&RootPath::root(), path.as_bytes())
+            && !found.path.starts_with(directory)
+        {
+            let cause = Cause::Edge {
+                edge: EdgeKind::Target,
+                from: path.clone(),
+                line: None,
+                quote: None,
+            };
+            needs.follow(&found, &cause);
+            linked.push((found.path, cause));
+        }
     }
 }
 
@@ -253,6 +284,33 @@ mod tests {
                 "--include /app/.git",
                 "--include /app/tls/server.key"
             ]
+        );
+    }
+
+    #[test]
+    fn directories_that_links_lead_to_are_the_applications_too() {
+        let items: &[(&str, &[u8])] = &[
+            ("/srv/www/shop", b"-> /opt/shop/public"),
+            ("/srv/www/here", b"-> shop"),
+            ("/srv/www/system", b"-> /etc"),
+            ("/etc/x", b""),
+            ("/opt/shop/public/a.html", b""),
+            ("/opt/shop/public/media", b"-> /data"),
+            ("/opt/shop/secret/b.html", b""),
+            ("/data/c.png", b""),
+            ("/data/back", b"-> /srv/www"),
+        ];
+        let (kept, _) = own(items, json!({ "WorkingDir": "/srv/www" }), Limits::default());
+        let files = ["/opt/shop/public/a.html", "/data/c.png"];
+        assert!(
+            files.iter().all(|file| kept.contains(&(*file).to_owned())),
+            "{kept:?}"
+        );
+        assert!(
+            !kept
+                .iter()
+                .any(|path| path.ends_with("/x") || path.ends_with("b.html")),
+            "{kept:?}"
         );
     }
 

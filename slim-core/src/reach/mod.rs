@@ -33,6 +33,7 @@ mod hash_bang;
 mod hostile;
 mod languages;
 mod options;
+mod package_data;
 mod package_directories;
 mod parent_directory;
 mod pattern;

@@ -4,7 +4,7 @@
 //! directory where nothing but a computed name follows (`/srv/pages/%s.html`). Compilers of some (a table) write their
 //! constants one behind the other, with lengths elsewhere: there a path is taken for as long as the image has it, and
 //! so is the directory of its own that it ends in. What is named so is kept as any literal's is, but of a directory
-//! that a package made, the entry alone; and programs not for what a package's own files say of them.
+//! that a package made, the entry alone, or what is its data there (`package_data.rs`); and programs not for what a package's own files say of them.
 //!
 //! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
 //! where the loader would. One of the application's that can call `system` or `popen` would run a shell. Names that are
@@ -26,6 +26,7 @@ use crate::reach::absolute_path;
 use crate::reach::application_directory;
 use crate::reach::context::{Context, Place};
 use crate::reach::elf::constants::{Constants, Window};
+use crate::reach::package_data;
 use crate::reach::pattern::{as_path, name_set};
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::tables::Tables;
@@ -129,10 +130,10 @@ impl Data<'_> {
                     return Some(&rest[..=known + longest]);
                 }
                 let named = joined || name.is_empty() || is_computed(next);
-                let own = named
-                    && application_directory::may_be_own(self.context, &directory)
+                let own = application_directory::may_be_own(self.context, &directory)
                     && !self.context.packages.made(&directory);
-                return own.then_some(&rest[..known]);
+                let meant = own || package_data::may_be_data(self.context, &directory);
+                return (named && meant).then_some(&rest[..known]);
             }
         }
     }
@@ -193,9 +194,11 @@ impl Resolver for Data<'_> {
         for path in paths.iter().filter(|path| !searched(path) && !program(path)) {
             let place = Place::in_file(node.path);
             match self.context.find_directory(&RootPath::root(), path) {
-                // What a package made is no application's own, whatever its programs call it.
+                // What a package made is no application's own, whatever its programs call it, but may be their data.
                 Some(found) if self.context.packages.made(&found.path) => {
-                    needs.follow(&found, &place.cause(EdgeKind::Literal, &encode(path)));
+                    let cause = place.cause(EdgeKind::Literal, &encode(path));
+                    needs.follow(&found, &cause);
+                    package_data::keep(self.context, needs, node.path, &found.path, &cause);
                 }
                 _ => absolute_path::keep(self.context, needs, path, place),
             }
@@ -397,6 +400,57 @@ mod tests {
         };
         assert_eq!(kept(&["/opt/app"]), ["/usr/bin/perl", "/usr/lib/tool/helper"]);
         assert_eq!(kept(&["/usr/lib/libmagic.so"]), ["/usr/lib/tool/helper"]);
+    }
+
+    #[test]
+    fn what_a_package_has_in_a_directory_its_program_names_is_its_data() {
+        let program = write_with(
+            &ELF,
+            b"\0/usr/share/db\0/usr/share/web/%s/%s.html\0/usr/share/locale\0/usr/share/icons\0",
+        );
+        let owned = b"P:db\nF:usr/sbin\nR:dbd\nF:usr/share/db/dict\nR:german.stop\nF:usr/share/db\nR:zones\n\
+            F:usr/share/db/man\nR:dbd.8\nF:usr/share/locale/de\nR:db.mo\nF:usr/share/locale\n\
+            F:usr/share/icons\nR:db.png\n\n\
+            P:db-common\nF:usr/share/web\nF:usr/share/web/en\nR:404.html\n\n\
+            P:other\nF:usr/share/db\nR:other\nF:usr/share/icons\nR:a.png\nR:b.png\n\n";
+        let files = [
+            "/usr/share/db/dict/german.stop",
+            "/usr/share/db/man/dbd.8",
+            "/usr/share/db/mine",
+            "/usr/share/db/other",
+            "/usr/share/db/zones",
+            "/usr/share/icons/a.png",
+            "/usr/share/icons/b.png",
+            "/usr/share/icons/db.png",
+            "/usr/share/locale/de/db.mo",
+            "/usr/share/locale/de/other.mo",
+            "/usr/share/web/en/404.html",
+        ];
+        let mut items: Vec<(&str, &[u8])> = files.iter().map(|path| (*path, &b"x"[..])).collect();
+        items.extend([
+            ("/usr/sbin/dbd", &program[..]),
+            ("/opt/dbd", &program),
+            ("/lib/apk/db/installed", owned),
+        ]);
+        let kept = |from: &[&str]| {
+            let reached = reached(&items, &[], from, |context| {
+                let libraries = Box::leak(Box::new(Libraries::new(context.rootfs, context.environment)));
+                Box::new(Data::new(context, libraries))
+            });
+            let mut kept = beside(&reached, from);
+            kept.retain(|path| files.contains(&path.as_str()));
+            kept
+        };
+        assert_eq!(
+            kept(&["/usr/sbin/dbd"]),
+            [
+                "/usr/share/db/dict/german.stop",
+                "/usr/share/db/zones",
+                "/usr/share/web/en/404.html",
+            ]
+        );
+        // Nobody's program has no package's data.
+        assert_eq!(kept(&["/opt/dbd"]), Vec::<String>::new());
     }
 
     #[test]

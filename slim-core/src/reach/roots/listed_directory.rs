@@ -54,7 +54,7 @@ fn keep_entries(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPa
         return needs.leave_out(directory, LeftOutKind::System, why);
     }
     if count > bound {
-        let why = format!("was listed, and has {count} entries, more than {flag} {bound}");
+        let why = format!("was listed, and has {count} entries with {bytes} bytes, more than {flag} {bound}");
         return needs.leave_out(directory, LeftOutKind::TooLarge, why);
     }
     if bytes > limits.own_bytes {
@@ -104,7 +104,7 @@ mod tests {
             ("/app/m/2.sql", b""),
             ("/app/m/sub/3.sql", b""),
             ("/app/m/.env", b""),
-            ("/usr/lib/app/a.so", b""),
+            ("/usr/lib/app/a.so", b"12345"),
             ("/usr/lib/app/b.so", b""),
         ];
         let own = listed(items, "/app/m", Limits::default());
@@ -121,6 +121,10 @@ mod tests {
         let large = listed(items, "/usr/lib/app", few);
         assert_eq!(names(&large), ["/usr", "/usr/lib", "/usr/lib/app"]);
         assert_eq!(large.left_out[0].remedy, "--include /usr/lib/app");
+        assert_eq!(
+            large.left_out[0].why,
+            "was listed, and has 2 entries with 5 bytes, more than --listed-files 1"
+        );
     }
 
     #[test]
