@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use changes::{Changes, InMemory, Obstacle};
 pub use confine::{confine, recorded_container, relied_sysctls, unverified};
+pub(crate) use paths::last_link;
 pub use paths::{recorded_path, requested_path};
 pub use removed::{Removed, removed};
 
