@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use slim_core::cancel::Cancel;
-use slim_core::image::{Archive, Config, Image, Kind, packages};
+use slim_core::image::{Archive, Config, Image, Kind, LastLink, packages};
 use slim_core::path::RootPath;
 use slim_core::plan::EdgeKind;
 use slim_core::reach::{Keep, Options, Reached, close};
@@ -73,7 +73,7 @@ fn reached(path: &str) -> Reached {
     close(&IMAGE, &packages, &recording, &options, &Cancel::default()).unwrap()
 }
 
-/// What `ldd` says in a container: each file's libraries as the loader names them, and whether all were found.
+/// The output of `ldd` in a container: each file's libraries as the loader names them, and whether all were found.
 fn ldd() -> BTreeMap<String, BTreeSet<String>> {
     LazyLock::force(&IMAGE);
     let script = r#"find / -xdev -type f \( -perm /111 -o -name '*.so*' \) | sort | while read -r file; do
@@ -112,7 +112,7 @@ fn every_library_that_ldd_names_is_kept_and_no_other() {
         let kept: BTreeSet<String> = reached.files.keys().map(ToString::to_string).collect();
         let mut expected = BTreeSet::new();
         for library in libraries {
-            let resolved = IMAGE.rootfs.resolve(&RootPath::new(library), true);
+            let resolved = IMAGE.rootfs.resolve(&RootPath::new(library), LastLink::Follow);
             // ldd names the loader as it started it itself, which need not be how the file asks for it.
             let loader = library.contains("/ld-linux");
             for path in resolved.links.iter().chain([&resolved.path]) {

@@ -23,7 +23,7 @@ pub use reference::{Reference, ReferenceError};
 pub(crate) use rootfs::PATH_MAX;
 #[cfg(test)]
 pub(crate) use rootfs::memory;
-pub use rootfs::{Entry, Kind, Outcome, Resolved, Rootfs, Store};
+pub use rootfs::{Entry, Kind, LastLink, Outcome, Resolved, Rootfs, Store};
 pub use save::{ArchiveReader, Blobs, LayerTar};
 
 use crate::digest::Digest;

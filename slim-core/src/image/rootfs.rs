@@ -149,6 +149,15 @@ pub struct Resolved {
     pub outcome: Outcome,
 }
 
+/// The treatment of a symbolic link at the end of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastLink {
+    /// It is followed, as `open` and `stat` do.
+    Follow,
+    /// It is what is looked up, as for `lstat` and `O_NOFOLLOW`.
+    Keep,
+}
+
 /// The end of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -259,26 +268,20 @@ impl Rootfs {
         })
     }
 
-    /// Follows `path` as the kernel would: every link on the way, and the last one too if `follow_last`.
-    pub fn resolve(&self, path: &RootPath, follow_last: bool) -> Resolved {
-        self.resolve_from(&RootPath::root(), path.as_bytes(), follow_last)
+    /// Follows `path` as the kernel would: every link on the way, and the one at its end as `last` has it.
+    pub fn resolve(&self, path: &RootPath, last: LastLink) -> Resolved {
+        self.resolve_from(&RootPath::root(), path.as_bytes(), last)
     }
 
     /// Follows `path` (any bytes a program wrote, `..` included) from the directory `base`, which is itself resolved.
-    pub fn resolve_from(&self, base: &RootPath, path: &[u8], follow_last: bool) -> Resolved {
-        self.resolve_within(&RootPath::root(), base, path, follow_last)
+    pub fn resolve_from(&self, base: &RootPath, path: &[u8], last: LastLink) -> Resolved {
+        self.resolve_within(&RootPath::root(), base, path, last)
     }
 
     /// As [`Rootfs::resolve_from`] for a process whose root is the directory `root` (chroot; taken as it is, without
     /// following links in it): absolute paths, absolute link targets and `..` stay below it, `base` is a path of the
     /// whole image.
-    pub fn resolve_within(
-        &self,
-        root: &RootPath,
-        base: &RootPath,
-        path: &[u8],
-        follow_last: bool,
-    ) -> Resolved {
+    pub fn resolve_within(&self, root: &RootPath, base: &RootPath, path: &[u8], last: LastLink) -> Resolved {
         let mut links = Vec::new();
         let mut here = root.clone();
         // The names still to walk, last first.
@@ -330,7 +333,9 @@ impl Rootfs {
                 };
             };
             match &entry.kind {
-                Kind::Symlink { target } if !todo.is_empty() || follow_last || must_be_directory => {
+                Kind::Symlink { target }
+                    if !todo.is_empty() || last == LastLink::Follow || must_be_directory =>
+                {
                     if too_long(target.as_bytes()) {
                         return Resolved {
                             path: next,
@@ -469,7 +474,7 @@ mod tests {
     use super::*;
 
     fn resolve(rootfs: &Rootfs, path: &str) -> (String, Vec<String>, Outcome) {
-        let resolved = rootfs.resolve(&RootPath::new(path), true);
+        let resolved = rootfs.resolve(&RootPath::new(path), LastLink::Follow);
         let links = resolved.links.iter().map(ToString::to_string).collect();
         (resolved.path.to_string(), links, resolved.outcome)
     }
@@ -499,7 +504,7 @@ mod tests {
     #[test]
     fn dot_dot_after_a_link_is_the_targets_parent() {
         let rootfs = tree(&[("/data/deep/x", b""), ("/data/y", b""), ("/l", b"-> /data/deep")]);
-        let resolved = rootfs.resolve_from(&RootPath::root(), b"l/../y", true);
+        let resolved = rootfs.resolve_from(&RootPath::root(), b"l/../y", LastLink::Follow);
         assert_eq!(resolved.path, RootPath::new("/data/y"));
     }
 
@@ -513,10 +518,10 @@ mod tests {
         ]);
         let jail = RootPath::new("/jail");
         for asked in ["/abs", "/up", "/../etc/passwd", "etc/../../etc/passwd"] {
-            let resolved = rootfs.resolve_within(&jail, &jail, asked.as_bytes(), true);
+            let resolved = rootfs.resolve_within(&jail, &jail, asked.as_bytes(), LastLink::Follow);
             assert_eq!(resolved.path, RootPath::new("/jail/etc/passwd"), "{asked}");
         }
-        let outside = rootfs.resolve_within(&jail, &RootPath::new("/etc"), b"passwd", true);
+        let outside = rootfs.resolve_within(&jail, &RootPath::new("/etc"), b"passwd", LastLink::Follow);
         assert_eq!(outside.path, RootPath::new("/etc/passwd"));
     }
 

@@ -1,9 +1,9 @@
-//! Which capabilities are granted, and why; and which executions gain privilege.
+//! The granted capabilities, each with its reasons, and the executions that gain privilege.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AllowedCapability, Privileged, Reason};
-use crate::image::{Entry, Outcome, Rootfs};
+use crate::image::{Entry, LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::recording::{Actor, CapabilityUse, Measured, Purpose, Recording, Run, SocketAction};
 use crate::spec::CAPABILITIES;
@@ -175,7 +175,7 @@ fn list(all: BTreeMap<String, BTreeSet<Reason>>) -> Vec<AllowedCapability> {
 fn file_capabilities(run: &Run, rootfs: &Rootfs) -> BTreeMap<RootPath, Vec<String>> {
     let mut all = BTreeMap::new();
     for program in &run.programs {
-        let resolved = rootfs.resolve(&program.path, true);
+        let resolved = rootfs.resolve(&program.path, LastLink::Follow);
         if resolved.outcome != Outcome::Found {
             continue;
         }

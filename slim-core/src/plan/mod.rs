@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use changes::{Changes, InMemory, Obstacle};
 pub use confine::{confine, recorded_container, relied_sysctls, unverified};
+pub(crate) use paths::last_link;
 pub use paths::{recorded_path, requested_path};
 pub use removed::{Removed, removed};
 
@@ -169,7 +170,7 @@ pub enum Cause {
         actor: Actor,
         /// The program.
         program: Option<RootPath>,
-        /// How.
+        /// The kinds of access.
         access: BTreeSet<Access>,
         /// The error numbers of failed attempts; 2 (ENOENT) and 20 (ENOTDIR) where something below it was looked for
         /// in vain.

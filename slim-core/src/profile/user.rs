@@ -1,7 +1,7 @@
 //! Users of an image by number.
 
 use super::remark;
-use crate::image::{Image, Rootfs};
+use crate::image::{Image, LastLink, Rootfs};
 use crate::path::RootPath;
 use crate::spec::ContainerSpec;
 
@@ -86,7 +86,7 @@ pub(super) fn take_numbers(rest: &mut ContainerSpec, image: &Image) -> Numbers {
 
 /// The third and fourth field of the line whose first or third field is `key`.
 fn find(rootfs: &Rootfs, path: &str, key: &str) -> Option<(Option<u32>, Option<u32>)> {
-    let path = rootfs.resolve(&RootPath::new(path), true).path;
+    let path = rootfs.resolve(&RootPath::new(path), LastLink::Follow).path;
     let bytes = rootfs.read(&path, LIMIT).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     text.lines().find_map(|line| {

@@ -8,7 +8,7 @@ use super::pattern::{as_path, glob, is_pattern};
 use super::resolver::Needs;
 use crate::cancel::Cancel;
 use crate::image::packages::Packages;
-use crate::image::{Config, Entry, Outcome, PATH_MAX, Rootfs};
+use crate::image::{Config, Entry, LastLink, Outcome, PATH_MAX, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, LeftOutKind};
 
@@ -138,7 +138,7 @@ impl<'a> Context<'a> {
         base: &RootPath,
         path: impl AsRef<[u8]>,
     ) -> Option<crate::image::Resolved> {
-        let found = self.rootfs.resolve_from(base, path.as_ref(), true);
+        let found = self.rootfs.resolve_from(base, path.as_ref(), LastLink::Follow);
         let file = self.rootfs.get(&found.path).is_some_and(|entry| entry.is_file());
         (found.outcome == Outcome::Found && file).then_some(found)
     }
@@ -149,7 +149,7 @@ impl<'a> Context<'a> {
         base: &RootPath,
         path: impl AsRef<[u8]>,
     ) -> Option<crate::image::Resolved> {
-        let found = self.rootfs.resolve_from(base, path.as_ref(), true);
+        let found = self.rootfs.resolve_from(base, path.as_ref(), LastLink::Follow);
         let directory = self.rootfs.get(&found.path).is_some_and(|entry| entry.is_dir());
         (found.outcome == Outcome::Found && directory).then_some(found)
     }
@@ -178,7 +178,7 @@ impl<'a> Context<'a> {
             };
             let mut next = Vec::new();
             for directory in &found {
-                let real = self.rootfs.resolve(directory, true);
+                let real = self.rootfs.resolve(directory, LastLink::Follow);
                 if real.outcome != Outcome::Found {
                     continue;
                 }

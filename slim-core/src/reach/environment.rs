@@ -1,6 +1,6 @@
 //! How a name becomes an executable file: the environment that the image's config sets.
 
-use crate::image::{Config, Outcome, Resolved, Rootfs};
+use crate::image::{Config, LastLink, Outcome, Resolved, Rootfs};
 use crate::path::RootPath;
 use crate::reach::bytes::is_word;
 
@@ -20,7 +20,9 @@ impl Environment {
     pub(super) fn from_config(rootfs: &Rootfs, config: &Config) -> Self {
         Self {
             variables: config.env(),
-            workdir: rootfs.resolve(&RootPath::new(config.workdir()), true).path,
+            workdir: rootfs
+                .resolve(&RootPath::new(config.workdir()), LastLink::Follow)
+                .path,
         }
     }
 
@@ -37,7 +39,7 @@ impl Environment {
         let mut found: Vec<RootPath> = Vec::new();
         let path = self.get("PATH").unwrap_or(DEFAULT_PATH);
         for directory in path.split(':').chain(DEFAULT_PATH.split(':')) {
-            let resolved = rootfs.resolve_from(&self.workdir, directory.as_bytes(), true);
+            let resolved = rootfs.resolve_from(&self.workdir, directory.as_bytes(), LastLink::Follow);
             if resolved.outcome == Outcome::Found && !found.contains(&resolved.path) {
                 found.push(resolved.path);
             }
@@ -57,7 +59,7 @@ impl Environment {
             return None;
         }
         if name.contains(&b'/') {
-            return Some(rootfs.resolve_from(&self.workdir, name, true)).filter(executable);
+            return Some(rootfs.resolve_from(&self.workdir, name, LastLink::Follow)).filter(executable);
         }
         let path = path.unwrap_or_else(|| self.get("PATH").unwrap_or(DEFAULT_PATH).as_bytes());
         path.split(|&b| b == b':')
@@ -67,7 +69,7 @@ impl Environment {
                     file.push(b'/');
                 }
                 file.extend_from_slice(name);
-                rootfs.resolve_from(&self.workdir, &file, true)
+                rootfs.resolve_from(&self.workdir, &file, LastLink::Follow)
             })
             .find(executable)
     }

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use globset::GlobSet;
 
-use crate::image::{Outcome, Resolved};
+use crate::image::{LastLink, Outcome, Resolved};
 use crate::path::RootPath;
 use crate::plan::EdgeKind;
 use crate::reach::context::{Context, Place};
@@ -84,7 +84,7 @@ fn find_files(context: &Context<'_>, pattern: &str) -> Vec<Resolved> {
     };
     let mut paths: Vec<RootPath> = Vec::new();
     for path in context.find_matches(pattern.as_bytes()) {
-        let real = rootfs.resolve(&path, true);
+        let real = rootfs.resolve(&path, LastLink::Follow);
         let is_directory = rootfs.get(&real.path).is_some_and(|entry| entry.is_dir());
         if is_directory && below {
             let files = rootfs.below(&real.path).filter(|(_, entry)| !entry.is_dir());
@@ -93,7 +93,7 @@ fn find_files(context: &Context<'_>, pattern: &str) -> Vec<Resolved> {
             paths.push(path);
         }
     }
-    let resolved = paths.iter().map(|path| rootfs.resolve(path, true));
+    let resolved = paths.iter().map(|path| rootfs.resolve(path, LastLink::Follow));
     resolved
         .filter(|resolved| resolved.outcome == Outcome::Found)
         .collect()

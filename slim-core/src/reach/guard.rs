@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::image::{Outcome, Rootfs};
+use crate::image::{LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, LeftOut, LeftOutKind};
 use crate::reach::environment::Environment;
@@ -37,7 +37,7 @@ impl Guard {
                     .iter()
                     .any(|name| is_version_of(path.name().unwrap_or_default(), name))
             });
-            let found = named.map(|path| rootfs.resolve(path, true));
+            let found = named.map(|path| rootfs.resolve(path, LastLink::Follow));
             let found = found.filter(|found| rootfs.get(&found.path).is_some_and(|entry| entry.is_file()));
             found.map(|found| found.path).collect()
         };
@@ -58,7 +58,7 @@ impl Guard {
         let mut needs = Needs::new(rootfs);
         if self.include_shell {
             let flag = "--include-shell".to_owned();
-            let shell = rootfs.resolve(&RootPath::new("/bin/sh"), true);
+            let shell = rootfs.resolve(&RootPath::new("/bin/sh"), LastLink::Follow);
             if shell.outcome == Outcome::Found {
                 needs.follow(&shell, &Cause::Option { flag: flag.clone() });
             }
@@ -88,7 +88,7 @@ impl Guard {
         };
         // A link to a shell is as good as the shell.
         let end = match rootfs.get(path) {
-            Some(entry) if entry.is_symlink() => &rootfs.resolve(path, true).path,
+            Some(entry) if entry.is_symlink() => &rootfs.resolve(path, LastLink::Follow).path,
             _ => path,
         };
         if !self.programs.contains(end)

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::image::Outcome;
+use crate::image::{LastLink, Outcome};
 use crate::path::encode;
 use crate::plan::EdgeKind;
 use crate::reach::context::Place;
@@ -37,7 +37,7 @@ impl Resolver for Interpreters<'_> {
         let detail = format!("#!{}", encode(line.text));
         let cause = Place::in_file(node.path).cause(EdgeKind::Interpreter, &detail);
         let rootfs = needs.rootfs();
-        let interpreter = rootfs.resolve_from(&self.environment.workdir, line.interpreter, true);
+        let interpreter = rootfs.resolve_from(&self.environment.workdir, line.interpreter, LastLink::Follow);
         if interpreter.outcome != Outcome::Found {
             if self.package_directories.contains(node.path) {
                 return Ok(());
@@ -62,7 +62,7 @@ impl Resolver for Interpreters<'_> {
                 needs.follow(&found, &cause);
             }
         } else if argument.starts_with(b"/") {
-            let file = rootfs.resolve_from(&self.environment.workdir, argument, true);
+            let file = rootfs.resolve_from(&self.environment.workdir, argument, LastLink::Follow);
             if file.outcome == Outcome::Found {
                 needs.follow(&file, &cause);
             }

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::image::Kind;
+use crate::image::{Kind, LastLink};
 use crate::plan::EdgeKind;
 use crate::reach::context::Place;
 use crate::reach::resolver::{Needs, Node, Resolver};
@@ -16,7 +16,7 @@ pub(super) struct SymbolicLinks;
 impl Resolver for SymbolicLinks {
     fn resolve(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
         if let Kind::Symlink { target } = &node.entry.kind {
-            let resolved = needs.rootfs().resolve(node.path, true);
+            let resolved = needs.rootfs().resolve(node.path, LastLink::Follow);
             needs.follow(
                 &resolved,
                 &Place::in_file(node.path).cause(EdgeKind::Target, &target.to_string()),

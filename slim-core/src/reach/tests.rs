@@ -7,7 +7,7 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::digest::Digest;
 use crate::image::memory::tree;
-use crate::image::{Config, Kind, Outcome, Rootfs, packages};
+use crate::image::{Config, Kind, LastLink, Outcome, Rootfs, packages};
 use crate::path::{RawPath, RootPath};
 use crate::plan::{Cause, EdgeKind, Plan, Totals};
 use crate::reach::elf::parse::{
@@ -848,7 +848,7 @@ proptest! {
                 prop_assert!(is_kept(&parent), "{path}: no directory");
             }
             if let Kind::Symlink { .. } = entry.kind {
-                let resolved = rootfs.resolve(path, true);
+                let resolved = rootfs.resolve(path, LastLink::Follow);
                 prop_assert!(resolved.outcome != Outcome::Found || is_kept(&resolved.path), "{path}: no target");
                 prop_assert!(resolved.links.iter().all(is_kept), "{path}: no link");
             }
@@ -861,16 +861,16 @@ proptest! {
             let bytes = rootfs.read(path, 1 << 20).unwrap();
             if let Some(line) = bytes.strip_prefix(b"#!") {
                 let interpreter = line.split(u8::is_ascii_whitespace).next().unwrap();
-                let resolved = rootfs.resolve_from(&RootPath::root(), interpreter, true);
+                let resolved = rootfs.resolve_from(&RootPath::root(), interpreter, LastLink::Follow);
                 prop_assert!(resolved.outcome != Outcome::Found || is_kept(&resolved.path), "{path}: no interpreter");
             }
             if let Some(elf) = elf_parse::parse(&elf::parse::tests::slice(&bytes)).unwrap() {
                 for name in elf.needed.iter().filter(|name| !name.contains(&b'/')) {
-                    let default = [&b"/lib/"[..], b"/usr/lib/"].map(|d| rootfs.resolve(&RootPath::new([d, name].concat()), true));
+                    let default = [&b"/lib/"[..], b"/usr/lib/"].map(|d| rootfs.resolve(&RootPath::new([d, name].concat()), LastLink::Follow));
                     let fits = |path: &RootPath| rootfs.read(path, 4).is_ok_and(|b| b == b"\x7fELF");
                     if default.iter().any(|r| r.outcome == Outcome::Found && fits(&r.path)) {
                         let named = |path: &RootPath| {
-                            rootfs.iter().any(|(link, _)| link.name() == Some(name) && is_kept(link) && rootfs.resolve(link, true).path == *path)
+                            rootfs.iter().any(|(link, _)| link.name() == Some(name) && is_kept(link) && rootfs.resolve(link, LastLink::Follow).path == *path)
                         };
                         prop_assert!(reached.files.keys().any(|path| fits(path) && named(path)), "{path}: no {}", String::from_utf8_lossy(name));
                     }

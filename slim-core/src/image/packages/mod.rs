@@ -12,7 +12,7 @@ mod sqlite;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::Rootfs;
+use super::{LastLink, Rootfs};
 use crate::path::RootPath;
 
 /// Number of bytes of one document, of all, and of the paths in them at most. No real database comes near these.
@@ -149,7 +149,7 @@ impl Reader<'_> {
     }
 
     fn read_up_to(&mut self, path: &RootPath, limit: u64) -> Option<Vec<u8>> {
-        let path = self.rootfs.resolve(path, true).path;
+        let path = self.rootfs.resolve(path, LastLink::Follow).path;
         let size = self.rootfs.get(&path)?.size();
         if size > limit || size > self.budget {
             return None;
@@ -176,7 +176,7 @@ impl Reader<'_> {
         let directory = match self.directories.get(directory) {
             Some(real) => real,
             None => {
-                let real = rootfs.resolve(&RootPath::new(directory), true).path;
+                let real = rootfs.resolve(&RootPath::new(directory), LastLink::Follow).path;
                 self.directories.entry(directory.to_vec()).or_insert(real)
             }
         };
@@ -203,7 +203,10 @@ impl Reader<'_> {
 
     /// The names of a directory's files, as (path, name).
     fn names(&self, directory: &str) -> Vec<(RootPath, Vec<u8>)> {
-        let directory = self.rootfs.resolve(&RootPath::new(directory), true).path;
+        let directory = self
+            .rootfs
+            .resolve(&RootPath::new(directory), LastLink::Follow)
+            .path;
         self.rootfs
             .children(&directory)
             .filter_map(|(path, _)| Some((path.clone(), path.name()?.to_vec())))
@@ -281,7 +284,7 @@ impl Reader<'_> {
         for directory in RPM {
             let size = |rootfs: &Rootfs, name: &str| {
                 let path = RootPath::new(directory).join(name);
-                let file = rootfs.resolve(&path, true).path;
+                let file = rootfs.resolve(&path, LastLink::Follow).path;
                 let size = rootfs.get(&file).map_or(0, super::Entry::size);
                 (size > 0).then_some((file, size))
             };

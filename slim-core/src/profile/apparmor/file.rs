@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::name;
 use super::rule::{Glob, Habits, Pattern, Permissions, Rules};
-use crate::image::{Entry, Kind, Outcome, Rootfs};
+use crate::image::{Entry, Kind, LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Plan, recorded_path};
 use crate::profile::Calls;
@@ -28,7 +28,7 @@ pub(super) fn rules(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Rule
         .values()
         .flat_map(|run| &run.programs)
         .filter(|program| program.interpreter.is_some())
-        .map(|program| real(&program.path, true, rootfs))
+        .map(|program| real(&program.path, rootfs))
         .collect();
     let written = Written::of(recording, rootfs);
     for run in recording.runs.values() {
@@ -55,14 +55,14 @@ pub(super) fn rules(plan: &Plan, recording: &Recording, rootfs: &Rootfs) -> Rule
         }
         for program in &run.programs {
             let executed = Permissions::of(&BTreeSet::from([Access::Execute]), habits);
-            let path = real(&program.path, true, rootfs);
+            let path = real(&program.path, rootfs);
             let own = Permissions {
                 map: program.interpreter.is_none(),
                 ..executed
             };
             rules.add(Pattern::exact(path.as_bytes()), own);
             if let Some(interpreter) = &program.interpreter {
-                let path = real(interpreter, true, rootfs);
+                let path = real(interpreter, rootfs);
                 rules.add(Pattern::exact(path.as_bytes()), executed);
             }
         }
@@ -315,8 +315,8 @@ fn is_number(name: &[u8]) -> bool {
 }
 
 /// Returns where `path` leads in the image; as far as it can be followed where it is not there.
-fn real(path: &RootPath, follow: bool, rootfs: &Rootfs) -> RootPath {
-    let resolved = rootfs.resolve(path, follow);
+fn real(path: &RootPath, rootfs: &Rootfs) -> RootPath {
+    let resolved = rootfs.resolve(path, LastLink::Follow);
     match resolved.outcome {
         Outcome::Found | Outcome::Missing => resolved.path,
         Outcome::NotADirectory | Outcome::TooManyLinks => path.clone(),

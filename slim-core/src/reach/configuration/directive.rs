@@ -2,7 +2,7 @@
 
 use globset::GlobBuilder;
 
-use crate::image::{Outcome, PATH_MAX, Rootfs};
+use crate::image::{LastLink, Outcome, PATH_MAX, Rootfs};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::application_directory;
@@ -34,12 +34,14 @@ pub(super) fn keep_named(needs: &mut Needs<'_>, bases: &[RootPath], value: &[u8]
     }
     let cause = place.cause(EdgeKind::Literal, &encode(value));
     let rootfs = needs.rootfs();
-    let mut resolved = bases.iter().map(|base| rootfs.resolve_from(base, value, true));
+    let mut resolved = bases
+        .iter()
+        .map(|base| rootfs.resolve_from(base, value, LastLink::Follow));
     let found = resolved.find(|resolved| resolved.outcome == Outcome::Found);
     if let Some(found) = found {
         needs.follow(&found, &cause);
     } else if value.starts_with(b"/") {
-        let missing = rootfs.resolve(&RootPath::new(value), true);
+        let missing = rootfs.resolve(&RootPath::new(value), LastLink::Follow);
         needs.follow(&missing, &cause);
     }
 }
@@ -78,7 +80,7 @@ pub(super) fn keep_included(needs: &mut Needs<'_>, base: &RootPath, pattern: &[u
     let rootfs = needs.rootfs();
     let matches = expand_pattern(rootfs, base, pattern);
     for path in matches {
-        let resolved = rootfs.resolve(&path, true);
+        let resolved = rootfs.resolve(&path, LastLink::Follow);
         if resolved.outcome == Outcome::Found {
             needs.follow(&resolved, &cause);
         }
@@ -120,7 +122,7 @@ fn expand_pattern(rootfs: &Rootfs, base: &RootPath, pattern: &[u8]) -> Vec<RootP
         let hidden = name.starts_with(b".");
         let mut next = Vec::new();
         for path in &paths {
-            let directory = rootfs.resolve(path, true);
+            let directory = rootfs.resolve(path, LastLink::Follow);
             let names = rootfs
                 .children(&directory.path)
                 .filter_map(|(child, _)| child.name());

@@ -1,7 +1,7 @@
 //! Configuration that names libraries by a word: name services (`nsswitch.conf(5)`) and PAM (`pam.d(5)`).
 
 use super::directive::MAX_DIRECTIVES;
-use crate::image::Outcome;
+use crate::image::{LastLink, Outcome};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
@@ -84,7 +84,7 @@ fn follow_pam_line(context: &Context<'_>, needs: &mut Needs<'_>, words: Vec<&[u8
 fn keep_library(context: &Context<'_>, needs: &mut Needs<'_>, below: &[u8], name: &[u8], place: Place<'_>) {
     for directory in LIBRARIES {
         for path in context.find_matches(&[directory.as_bytes(), below, b"/", name].concat()) {
-            let found = context.rootfs.resolve(&path, true);
+            let found = context.rootfs.resolve(&path, LastLink::Follow);
             if found.outcome == Outcome::Found {
                 needs.follow(&found, &place.cause(EdgeKind::Dlopen, &encode(name)));
             }

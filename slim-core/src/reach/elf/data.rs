@@ -19,7 +19,7 @@ use globset::GlobSet;
 use memchr::{memchr_iter, memmem};
 
 use super::Libraries;
-use crate::image::PATH_MAX;
+use crate::image::{LastLink, PATH_MAX};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
@@ -117,7 +117,7 @@ impl Data<'_> {
             }
             let there = !name.is_empty() && rootfs.get(&directory.child(name)).is_some();
             if there && next == b'/' {
-                let inner = rootfs.resolve(&directory.child(name), true);
+                let inner = rootfs.resolve(&directory.child(name), LastLink::Follow);
                 if !rootfs.get(&inner.path).is_some_and(|entry| entry.is_dir()) {
                     return None;
                 }
@@ -148,7 +148,9 @@ impl Data<'_> {
         let longest = (1..=text.len().min(MAX_NAME))
             .rev()
             .find(|end| entry(end).is_some())?;
-        let path = rootfs.resolve(&directory.child(&text[..longest]), true).path;
+        let path = rootfs
+            .resolve(&directory.child(&text[..longest]), LastLink::Follow)
+            .path;
         let version = text.get(longest).is_some_and(|b| b".-_0123456789".contains(b));
         let other = version && rootfs.get(&path).is_some_and(|entry| entry.is_file());
         Some(longest).filter(|_| !other && !is_system(&path))

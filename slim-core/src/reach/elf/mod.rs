@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::image::{Outcome, Resolved, Rootfs};
+use crate::image::{LastLink, Outcome, Resolved, Rootfs};
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind, Kept};
 use crate::reach::bytes::contains;
@@ -209,10 +209,10 @@ impl<'a> Libraries<'a> {
         };
         if name.contains(&b'/') {
             for file in search::expand(name, origin, elf.machine, &[]) {
-                let hit = self.rootfs.resolve_from(self.workdir, &file, true);
+                let hit = self.rootfs.resolve_from(self.workdir, &file, LastLink::Follow);
                 if self.fits(&hit, elf)? {
                     let place = self.workdir.join(&file).parent().unwrap_or_else(RootPath::root);
-                    return Ok(vec![(hit, self.rootfs.resolve(&place, true).path)]);
+                    return Ok(vec![(hit, self.rootfs.resolve(&place, LastLink::Follow).path)]);
                 }
             }
             return Ok(hits);
@@ -230,7 +230,9 @@ impl<'a> Libraries<'a> {
             own.extend(search::expand(path, origin, elf.machine, b":"));
         }
         for directory in own {
-            let place = self.rootfs.resolve_from(self.workdir, &directory, true);
+            let place = self
+                .rootfs
+                .resolve_from(self.workdir, &directory, LastLink::Follow);
             let (more, done) = self.in_directory(&directory, name, elf)?;
             hits.extend(with_origin(more, &place.path));
             if done {
@@ -266,7 +268,7 @@ impl<'a> Libraries<'a> {
         let mut done = false;
         let default = search::default_directories(elf);
         for cached in self.system.cached(name) {
-            let hit = self.rootfs.resolve(&cached.path, true);
+            let hit = self.rootfs.resolve(&cached.path, LastLink::Follow);
             let directory = cached.path.parent().unwrap_or_else(RootPath::root);
             let refused = elf.no_default && default.iter().any(|d| *d == directory.as_bytes());
             // The cache has one entry for any CPU, and others for newer ones.
@@ -293,22 +295,28 @@ impl<'a> Libraries<'a> {
     /// search.
     fn in_directory(&self, directory: &[u8], name: &[u8], elf: &Elf) -> io::Result<(Vec<Resolved>, bool)> {
         let mut hits = Vec::new();
-        let place = self.rootfs.resolve_from(self.workdir, directory, true);
+        let place = self
+            .rootfs
+            .resolve_from(self.workdir, directory, LastLink::Follow);
         if !self.rootfs.get(&place.path).is_some_and(|entry| entry.is_dir()) {
             return Ok((hits, false));
         }
         let join = |names: &[&[u8]]| [&[directory], names].concat().join(&b'/');
-        let levels = self.rootfs.resolve(&place.path.join("glibc-hwcaps"), true);
+        let levels = self
+            .rootfs
+            .resolve(&place.path.join("glibc-hwcaps"), LastLink::Follow);
         if levels.outcome == Outcome::Found {
             for (level, _) in self.rootfs.children(&levels.path) {
                 let file = join(&[b"glibc-hwcaps", level.name().unwrap_or_default(), name]);
-                let hit = self.rootfs.resolve_from(self.workdir, &file, true);
+                let hit = self.rootfs.resolve_from(self.workdir, &file, LastLink::Follow);
                 if self.fits(&hit, elf)? {
                     hits.push(hit);
                 }
             }
         }
-        let hit = self.rootfs.resolve_from(self.workdir, &join(&[name]), true);
+        let hit = self
+            .rootfs
+            .resolve_from(self.workdir, &join(&[name]), LastLink::Follow);
         let base = self.fits(&hit, elf)?;
         if base {
             hits.push(hit);
@@ -349,7 +357,7 @@ impl Resolver for Libraries<'_> {
             return Ok(());
         };
         if let Some(loader) = &elf.interpreter {
-            let resolved = self.rootfs.resolve_from(self.workdir, loader, true);
+            let resolved = self.rootfs.resolve_from(self.workdir, loader, LastLink::Follow);
             if resolved.outcome == Outcome::Found {
                 needs.follow(
                     &resolved,

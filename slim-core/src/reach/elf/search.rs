@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use globset::Glob;
 
 use super::cache::{self, Cached};
-use crate::image::Rootfs;
+use crate::image::{LastLink, Rootfs};
 use crate::path::RootPath;
 use crate::reach::bytes::contains;
 use crate::reach::elf::parse::Elf;
@@ -39,7 +39,7 @@ impl System {
             &mut system.configured,
         );
         let names = |directory: &str, prefix: &[u8], suffix: &[u8]| -> Vec<RootPath> {
-            let directory = rootfs.resolve(&RootPath::new(directory), true).path;
+            let directory = rootfs.resolve(&RootPath::new(directory), LastLink::Follow).path;
             let fits = |name: &[u8]| name.starts_with(prefix) && name.ends_with(suffix);
             rootfs
                 .children(&directory)
@@ -94,7 +94,9 @@ impl System {
 }
 
 fn read(rootfs: &Rootfs, path: &RootPath, limit: u64) -> Option<Vec<u8>> {
-    rootfs.read(&rootfs.resolve(path, true).path, limit).ok()
+    rootfs
+        .read(&rootfs.resolve(path, LastLink::Follow).path, limit)
+        .ok()
 }
 
 /// Adds the directories of one `ld.so.conf` and of what it includes (glibc's `elf/ldconfig.c`, `parse_conf`).
@@ -147,7 +149,7 @@ fn matching(rootfs: &Rootfs, pattern: &RootPath) -> Vec<RootPath> {
         return Vec::new();
     };
     let glob = glob.compile_matcher();
-    let parent = rootfs.resolve(&parent, true).path;
+    let parent = rootfs.resolve(&parent, LastLink::Follow).path;
     let fits = |path: &RootPath| {
         path.name()
             .and_then(|name| std::str::from_utf8(name).ok())

@@ -22,6 +22,7 @@ use std::io;
 
 use tree_sitter::Node as Syntax;
 
+use crate::image::LastLink;
 use crate::path::{RootPath, encode};
 use crate::plan::{EdgeKind, LeftOutKind};
 use crate::reach::absolute_path;
@@ -121,7 +122,7 @@ impl<'a> Perl<'a> {
         let mut inc = source_file::variable_directories(context, "PERL5LIB");
         inc.extend(site_directories(context));
         inc.extend(standard.iter().cloned());
-        let resolved = |directory: &RootPath| context.rootfs.resolve(directory, true).path;
+        let resolved = |directory: &RootPath| context.rootfs.resolve(directory, LastLink::Follow).path;
         let standard = standard.iter().map(resolved).collect();
         Self {
             context,
@@ -159,7 +160,7 @@ impl<'a> Perl<'a> {
                 continue;
             }
             for (path, _) in modules {
-                needs.follow(&rootfs.resolve(path, true), &cause);
+                needs.follow(&rootfs.resolve(path, LastLink::Follow), &cause);
             }
         }
     }

@@ -21,6 +21,7 @@ use std::sync::OnceLock;
 use tree_sitter::Node as Syntax;
 
 use crate::cancel::Cancel;
+use crate::image::LastLink;
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
@@ -106,7 +107,7 @@ impl<'a> Ruby<'a> {
         let standard = library_directories(context);
         let mut load_path = source_file::variable_directories(context, "RUBYLIB");
         load_path.extend(standard.iter().cloned());
-        let resolved = |directory: &RootPath| context.rootfs.resolve(directory, true).path;
+        let resolved = |directory: &RootPath| context.rootfs.resolve(directory, LastLink::Follow).path;
         Self {
             context,
             load_path,
@@ -135,7 +136,7 @@ impl<'a> Ruby<'a> {
             let Some(directory) = &gem.directory else {
                 return Vec::new();
             };
-            let found = self.context.rootfs.resolve(&gem.specification, true);
+            let found = self.context.rootfs.resolve(&gem.specification, LastLink::Follow);
             let specification = self.context.rootfs.read(&found.path, MAX_SPECIFICATION);
             let paths = require_paths(&specification.unwrap_or_default(), self.context.cancel);
             let paths = paths.iter().map(|path| directory.join(path));

@@ -1,6 +1,6 @@
 //! Roots: paths that the image's config names, and that engines expect of every image.
 
-use crate::image::{Config, Outcome, Rootfs};
+use crate::image::{Config, LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::Cause;
 use crate::reach::environment::{Environment, shell_commands};
@@ -63,7 +63,7 @@ struct Roots<'a, 'e> {
 impl Roots<'_, '_> {
     /// The entry at `path`, and the links on the way; nothing if it isn't there (engines make WORKDIR and VOLUME).
     fn keep_existing(&mut self, path: &RootPath, cause: &Cause) {
-        let resolved = self.rootfs.resolve(path, true);
+        let resolved = self.rootfs.resolve(path, LastLink::Follow);
         if resolved.outcome == Outcome::Found {
             self.needs.follow(&resolved, cause);
         } else {
@@ -121,9 +121,9 @@ impl Roots<'_, '_> {
             if word.is_empty() || word.starts_with('-') {
                 continue;
             }
-            let resolved = self
-                .rootfs
-                .resolve_from(&self.environment.workdir, word.as_bytes(), true);
+            let resolved =
+                self.rootfs
+                    .resolve_from(&self.environment.workdir, word.as_bytes(), LastLink::Follow);
             let file = self
                 .rootfs
                 .get(&resolved.path)
@@ -152,7 +152,9 @@ fn find_home(rootfs: &Rootfs, config: &Config, environment: &Environment) -> Opt
         .next()
         .filter(|user| !user.is_empty())
         .unwrap_or("0");
-    let passwd = rootfs.resolve(&RootPath::new("/etc/passwd"), true).path;
+    let passwd = rootfs
+        .resolve(&RootPath::new("/etc/passwd"), LastLink::Follow)
+        .path;
     let passwd = rootfs.read(&passwd, MAX_PASSWD).ok()?;
     passwd.split(|&b| b == b'\n').find_map(|line| {
         let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();

@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::image::{Outcome, Rootfs};
+use crate::image::{LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::Cause;
 use crate::reach::error::Error;
@@ -19,21 +19,21 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, include: &[String]) -> Result<Needs<
         if !asked.starts_with('/') {
             return Err(Error::RelativeInclude { path: asked.clone() });
         }
-        let resolved = rootfs.resolve_from(&RootPath::root(), asked.as_bytes(), true);
+        let resolved = rootfs.resolve_from(&RootPath::root(), asked.as_bytes(), LastLink::Follow);
         if resolved.outcome == Outcome::Found {
             needs.follow(&resolved, &cause);
             mark_below(&mut needs, &resolved.path, &cause);
             continue;
         }
         // A link that leads nowhere is there all the same.
-        let itself = rootfs.resolve_from(&RootPath::root(), asked.as_bytes(), false);
+        let itself = rootfs.resolve_from(&RootPath::root(), asked.as_bytes(), LastLink::Keep);
         if itself.outcome == Outcome::Found && rootfs.get(&itself.path).is_some_and(|e| e.is_symlink()) {
             needs.follow(&itself, &cause);
             continue;
         }
         let mut found = false;
         if let Some((directory, names)) = split_pattern(asked) {
-            let directory = rootfs.resolve(&RootPath::new(directory), true);
+            let directory = rootfs.resolve(&RootPath::new(directory), LastLink::Follow);
             let glob = parse_pattern(asked, &directory.path, names)?;
             for (path, _) in rootfs
                 .below(&directory.path)

@@ -13,9 +13,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
-use crate::image::{Entry, Outcome, Rootfs};
+use crate::image::{Entry, LastLink, Outcome, Rootfs};
 use crate::path::{RawPath, RootPath};
-use crate::plan::{Cause, EdgeKind, Kept, recorded_path, requested_path};
+use crate::plan::{Cause, EdgeKind, Kept, last_link, recorded_path, requested_path};
 use crate::reach::resolver::Needs;
 use crate::reach::walk::with_ancestors;
 use crate::recording::{Access, Actor, FileUse, MountKind, Phase, Recording, Run};
@@ -52,7 +52,10 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, recording: &Recording) -> Needs<'a> 
             let interpreted = program.interpreter.as_ref().map(|path| (path, Access::Interpret));
             for (path, access) in executed.into_iter().chain(interpreted) {
                 // The file uses say the same with more detail, unless the kernel could not.
-                if !seen.files.contains_key(&rootfs.resolve(path, true).path) {
+                if !seen
+                    .files
+                    .contains_key(&rootfs.resolve(path, LastLink::Follow).path)
+                {
                     let file = executed_file(path, access, program.phase);
                     Look {
                         rootfs,
@@ -229,7 +232,7 @@ impl Look<'_> {
         let asked = requested_path(self.file, self.rootfs);
         if !self.file.is_resolved {
             let resolved =
-                asked.unwrap_or_else(|| self.rootfs.resolve(&self.file.path, !self.file.no_follow));
+                asked.unwrap_or_else(|| self.rootfs.resolve(&self.file.path, last_link(self.file)));
             let end = self.keep(&resolved.path, resolved.outcome != Outcome::TooManyLinks, seen);
             self.keep_links(&resolved.links, end.as_ref(), seen);
             return;

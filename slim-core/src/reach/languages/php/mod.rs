@@ -416,6 +416,15 @@ fn may_be_path(text: &[u8]) -> bool {
         && text.iter().any(|b| b.is_ascii_alphanumeric())
 }
 
+/// The use that a source makes of a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PathUse {
+    /// `include` or `require` reads it.
+    Include,
+    /// It is the value of an expression.
+    Value,
+}
+
 /// Reads one source.
 struct Reader<'r, 'a, 's, 'n> {
     php: &'r Php<'a>,
@@ -675,7 +684,7 @@ impl Reader<'_, '_, '_, '_> {
         let context = self.php.context;
         let cause = self.cause(EdgeKind::Import, node);
         let Some(path) = words.whole() else {
-            self.follow_partial_path(words, true, &cause);
+            self.follow_partial_path(words, PathUse::Include, &cause);
             return;
         };
         if path.is_empty() || contains(path, b"://") || !self.is_new(b'i', path) {
@@ -698,9 +707,10 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     /// Follows a path with an unknown part.
-    fn follow_partial_path(&mut self, words: &Words, include: bool, cause: &Cause) {
+    fn follow_partial_path(&mut self, words: &Words, used: PathUse, cause: &Cause) {
         let context = self.php.context;
         let (head, tail) = (words.head(), words.tail());
+        let include = used == PathUse::Include;
         let key = words.pieces().join(&b'\0');
         if !(words.placed || include || self.application) || !self.is_new(b'p', &key) {
             return;
@@ -799,7 +809,7 @@ impl Reader<'_, '_, '_, '_> {
                 if words.head().contains(&b'\\') {
                     self.keep_namespace_classes(&words, node);
                 } else {
-                    self.follow_partial_path(&words, false, &cause);
+                    self.follow_partial_path(&words, PathUse::Value, &cause);
                 }
                 continue;
             };
