@@ -67,7 +67,7 @@ impl Build {
     fn exchanges(&self) -> Vec<Exchange> {
         let recording = Recording::load(self.path()).unwrap();
         let run = recording.runs.into_values().find(|run| !run.exchanges.is_empty());
-        run.map(|run| run.exchanges).unwrap_or_default()
+        run.map(|run| run.exchanges.clone()).unwrap_or_default()
     }
 
     /// The milliseconds that the probe took.
