@@ -248,7 +248,7 @@ impl Trust {
     }
 }
 
-/// Who signs what is recorded.
+/// The key that signs what is recorded.
 #[derive(Debug, Args)]
 #[command(next_help_heading = RECORDINGS)]
 pub(crate) struct Sign {

@@ -57,7 +57,7 @@ async fn record(image: &str, path: &Path) -> Result<(), Box<dyn Error>> {
     let session = Session::new(engine.as_ref(), &stop, &Lines);
     let image = pipeline::image_to_start(session, &image.parse()?, Pull::Missing).await?;
     let recorded = pipeline::record(session, &image, &options, loading).await?;
-    std::fs::write(path, recorded.recording()?.to_json())?;
+    std::fs::write(path, recorded.recording.to_json())?;
     println!(
         "{}: {} files, {} kinds of calls, {} exchanges",
         path.display(),

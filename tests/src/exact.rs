@@ -48,7 +48,7 @@ impl<'a> Exact<'a> {
         Self {
             machine: machines.first().expect("there is one"),
             given: Simulator::new(profile).expect("a profile that libseccomp takes"),
-            own: runs().map(compiled).collect(),
+            own: runs().map(|run| compiled(run)).collect(),
         }
     }
 

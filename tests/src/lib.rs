@@ -289,6 +289,9 @@ impl Drop for Image {
     fn drop(&mut self) {
         // May never have come to exist.
         let _ = try_docker(&["image", "rm", "--force", &self.tag]);
+        // A product of it whose tag went to a later one has no name any more.
+        let products = format!("label=org.opencontainers.image.base.name={}", self.tag);
+        let _ = try_docker(&["image", "prune", "--force", "--filter", &products]);
     }
 }
 

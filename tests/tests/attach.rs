@@ -1,4 +1,4 @@
-//! What runs already is recorded as it runs, and goes on as if nobody had looked.
+//! A container that runs already is recorded as it runs, and goes on undisturbed.
 //!
 //! Needs root, BPF and a Docker engine on this kernel.
 
@@ -71,7 +71,7 @@ fn only_run(directory: &Path) -> Run {
     let mut runs = recording.runs.into_values();
     let run = runs.next().expect("a run");
     assert!(runs.next().is_none());
-    run
+    std::sync::Arc::unwrap_or_clone(run)
 }
 
 /// `slim record` to its end, which comes soon even where it should not have begun.
@@ -94,7 +94,7 @@ fn nginx() -> Container {
     container
 }
 
-/// What would change if somebody touched the container.
+/// The state that would change if somebody touched the container.
 fn identity(container: &Container) -> String {
     container.inspect(
         "{{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}} {{len .ExecIDs}} {{.Image}}",
@@ -119,7 +119,7 @@ fn cgroup2() -> PathBuf {
     mount.expect("cgroup2 is mounted")
 }
 
-/// Whether the run has the app doing this to the path, in the phase.
+/// Returns whether the application did this to the path, in the phase.
 fn did(run: &Run, path: &str, access: Access, phase: Phase) -> bool {
     run.files.iter().any(|file| {
         file.path.to_string() == path
@@ -129,7 +129,7 @@ fn did(run: &Run, path: &str, access: Access, phase: Phase) -> bool {
     })
 }
 
-/// What an attached run of nginx holds after it was asked for one page.
+/// Checks an attached run of nginx that was asked for one page.
 fn assert_one_request(run: &Run) {
     assert_eq!(run.purpose, Purpose::Attached);
     assert_eq!(run.losses.total(), 0);
@@ -350,7 +350,7 @@ fn what_cannot_be_attached_to_is_named() {
     ];
     let seen: Vec<Output> = cases.iter().map(|(words, ..)| record(words)).collect();
     std::fs::remove_dir(&empty).unwrap();
-    docker(&["rm", &created]);
+    docker(&["rm", "--volumes", &created]);
     for ((words, code, what), output) in cases.iter().zip(seen) {
         assert_exit(&output, *code);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -479,7 +479,7 @@ fn many_options(host: &Path) -> Vec<String> {
         .collect()
 }
 
-/// What the engine was told of a container, but for what a product's profiles take the place of.
+/// The engine's settings of a container, but for those that a product's profiles replace.
 fn engine_facts(container: &Container) -> serde_json::Value {
     let mut inspected: serde_json::Value =
         serde_json::from_str(&container.inspect("{{json .}}")).expect("it is JSON");
@@ -640,5 +640,5 @@ fn only_recorded(directory: &Path) -> Run {
         .filter(|run| run.purpose == Purpose::Recorded);
     let run = runs.next().expect("a run");
     assert!(runs.next().is_none());
-    run
+    std::sync::Arc::unwrap_or_clone(run)
 }

@@ -217,7 +217,7 @@ impl Recording {
         container_of(self.child.id(), state)
     }
 
-    /// What it says on standard error until it ends.
+    /// Returns its standard error until it ends.
     fn said(&mut self) -> String {
         let mut said = String::new();
         let mut stderr = self.child.stderr.take().unwrap();

@@ -13,7 +13,7 @@ use slim_core::pipeline::load_bodies;
 use slim_core::recording::{Exchange, Recording};
 use slim_tests::{Container, Image, Product, answers, build_sample, run, size, try_docker, workspace};
 
-/// What the fixture tries, in its order.
+/// The attempts of the fixture, in its order.
 const TRIED: [&str; 4] = [
     "read /etc/shadow",
     "write /usr/escaped",
@@ -24,13 +24,13 @@ const TRIED: [&str; 4] = [
 /// A security module of the kernel.
 struct Module {
     name: &'static str,
-    /// What `slim build` needs to be told.
+    /// The options that `slim build` needs.
     flags: &'static [&'static str],
     /// Loads the profile in an output directory.
     load: fn(&Path) -> Loaded,
     /// Options that keep the profile out of a container, before one is loaded.
     free: &'static [&'static str],
-    /// Whether it tells the host's files from the image's, and not one path from another.
+    /// True if it tells the host's files from the image's, and not one path from another.
     by_label: bool,
 }
 
@@ -38,9 +38,9 @@ struct Module {
 struct Loaded {
     /// Options that put a container under it.
     options: Vec<String>,
-    /// What a confined process's `/proc/PID/attr/current` begins with.
+    /// The beginning of a confined process's `/proc/PID/attr/current`.
     label: String,
-    /// What every line of the kernel's log on a refusal under it has.
+    /// The text in every line of the kernel's log on a refusal under it.
     refusal: [String; 2],
     /// Undoes the loading.
     _unload: Unload,
@@ -56,7 +56,7 @@ impl Drop for Unload {
 }
 
 impl Loaded {
-    /// What the kernel logged of refusals.
+    /// The kernel's log of refusals.
     fn refusals(&self) -> Vec<String> {
         let log = run(&mut Command::new("dmesg"));
         let lines = log.lines();
@@ -164,7 +164,7 @@ fn attempt(directory: &Path) -> PathBuf {
     program
 }
 
-/// What comes of the attempts in the place of a program of the original image, as root and under Docker's default
+/// The results of the attempts in the place of a program of the original image, as root and under Docker's default
 /// capabilities, so that nothing but the profile can be what stops them.
 fn tried(image: &str, place: &str, program: &Path, options: &[String]) -> Vec<String> {
     // It gets the container's label, where there are labels.

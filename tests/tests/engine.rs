@@ -72,7 +72,21 @@ fn make_image() {
             ];
             import(IMAGE, &changes);
         }
+        remove_at_exit(IMAGE);
     });
+}
+
+/// Removes an image that all tests share when the process with them ends, however it does: the shell's input ends then.
+fn remove_at_exit(image: &str) {
+    static INPUT: std::sync::OnceLock<std::process::ChildStdin> = std::sync::OnceLock::new();
+    let shell = Command::new("sh")
+        .args(["-c", "read -r _; docker image rm \"$0\"", image])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell runs");
+    INPUT.set(shell.stdin.expect("a pipe")).expect("once");
 }
 
 fn import(name: &str, changes: &[&str]) {
@@ -130,7 +144,7 @@ fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }
 
-/// What the words say, in the test's own directory and environment.
+/// The description that the options give in the test's own directory and environment.
 fn parsed(options: &ContainerOptions) -> ContainerSpec {
     let context = ParseContext {
         directory: &std::env::current_dir().expect("a directory"),
@@ -934,8 +948,8 @@ async fn what_this_process_did_not_make_is_not_its_to_remove() {
 }
 
 /// The archive in a file.
-fn opened(path: &Path) -> engine::Archive {
-    engine::Archive::open(path).expect("an archive")
+fn opened(path: &Path) -> engine::ArchiveStream {
+    engine::ArchiveStream::open(path).expect("an archive")
 }
 
 #[tokio::test]
@@ -976,7 +990,7 @@ async fn images_are_loaded_tagged_and_removed() {
             .eq(image.rootfs.iter().map(|(p, e)| (p, e.mode, e.size())))
     );
     std::fs::write(&archive, "no archive").expect("a file");
-    let nonsense = engine::Archive {
+    let nonsense = engine::ArchiveStream {
         id: image.id.clone(),
         size: 10,
         bytes: Box::new(std::io::Cursor::new("no archive")),

@@ -1,4 +1,4 @@
-//! What a product keeps of its original: capabilities, hard links, users, health checks, pristine bytes.
+//! A product keeps of its original: capabilities, hard links, users, health checks, pristine bytes.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -50,7 +50,7 @@ fn contents(image: &str) -> BTreeMap<String, Vec<u8>> {
         }
     }
     export.wait().unwrap();
-    docker(&["rm", id.trim()]);
+    docker(&["rm", "--volumes", id.trim()]);
     files
 }
 

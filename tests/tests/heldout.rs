@@ -43,7 +43,7 @@ struct Sizes {
     observed: u64,
 }
 
-/// What became of an application.
+/// The result of an application.
 #[derive(Debug)]
 struct Outcome {
     sizes: Sizes,
@@ -54,7 +54,7 @@ struct Outcome {
     /// The same under the profiles of a recording that saw `/` alone: a call that only another route makes is refused
     /// there, which is what a profile is for.
     confined: Vec<String>,
-    /// What the slim container wrote.
+    /// The output of the slim container.
     log: String,
 }
 
@@ -93,7 +93,7 @@ impl Evidence {
     }
 }
 
-/// Whether a path is kept for what was seen, for what that needs to start, or for the image's config and user.
+/// Returns whether a path is kept for what was seen, for what that needs to start, or for the image's config and user.
 fn is_bare(cause: &Cause) -> bool {
     use EdgeKind::{Directory, Interpreter, Library, Link, Loader, Target, User};
     match cause {
@@ -154,7 +154,7 @@ fn application(app: &str) -> String {
     tag
 }
 
-/// What the container answers to each route, in order.
+/// Returns the container's answers to the routes, in order.
 fn answers(container: &Container, routes: &[String]) -> Vec<(u16, Vec<u8>)> {
     let address = container.address(8080);
     http_get(address, "/");

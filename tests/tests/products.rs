@@ -19,7 +19,7 @@ use slim_tests::{
     run, size, skip, slim, try_http_get, unique, wait_for, workspace,
 };
 
-/// How the product is run.
+/// The ways to run a product.
 #[derive(Clone, Copy, Debug)]
 enum Mode {
     /// As any image.
@@ -241,7 +241,7 @@ fn exchanges(directory: &Path) -> Vec<Exchange> {
     runs.flat_map(|run| run.exchanges.clone()).collect()
 }
 
-/// What an engine was told of a container, as far as a launch decides it.
+/// The engine's settings of a container, as far as a launch decides them.
 fn engine_facts(container: &Container) -> BTreeMap<&'static str, serde_json::Value> {
     let inspected: serde_json::Value = serde_json::from_str(&container.inspect("{{json .}}")).unwrap();
     let host = |key: &str| match &inspected["HostConfig"][key] {
@@ -410,7 +410,7 @@ impl Podman {
         run(&mut self.command(&["load".into(), "--input".into(), archive.display().to_string()]));
     }
 
-    /// Whether what was asked is answered as by the original.
+    /// True if requests are answered as by the original.
     fn answers(&self, container: &str, exchanges: &[Exchange]) {
         let inspect = ["inspect", "--format", "{{.NetworkSettings.IPAddress}}", container];
         let address = run(&mut self.command(&inspect.map(String::from)));

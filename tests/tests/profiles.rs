@@ -35,7 +35,7 @@ const APP: [&str; 14] = [
     "writev",
 ];
 
-/// How often a container is started: the runtime's calls differ from start to start.
+/// Number of starts of a container: the runtime's calls differ from start to start.
 const STARTS: usize = 20;
 
 const NO_NEW_PRIVILEGES: [&str; 2] = ["--security-opt", "no-new-privileges"];
@@ -223,7 +223,7 @@ fn a_container_that_run_sh_started_takes_execs() {
             .output()
             .expect("run.sh runs");
         assert!(out.status.success(), "{}", text(&out));
-        let container = Remove(vec!["rm", "--force"], name);
+        let container = Remove(vec!["rm", "--force", "--volumes"], name);
         for number in 0..5 {
             let out = docker(&["exec", &container.1, "/busybox", "true"]);
             assert!(out.status.success(), "exec {number}: {}", text(&out));

@@ -73,7 +73,7 @@ fn reached(path: &str) -> Reached {
     close(&IMAGE, &packages, &recording, &options, &Cancel::default()).unwrap()
 }
 
-/// What `ldd` says in a container: each file's libraries as the loader names them, and whether all were found.
+/// The output of `ldd` in a container: each file's libraries as the loader names them, and whether all were found.
 fn ldd() -> BTreeMap<String, BTreeSet<String>> {
     LazyLock::force(&IMAGE);
     let script = r#"find / -xdev -type f \( -perm /111 -o -name '*.so*' \) | sort | while read -r file; do

@@ -11,7 +11,7 @@ use slim_tests::{Image, assert_exit, require_docker, require_root, run, slim};
 /// A job of one file and a shell.
 const DOCKERFILE: &str = "FROM debian:bookworm\nRUN echo data > /srv-data\nCMD [\"sh\", \"-c\", \"read l < /srv-data; echo $l\"]\n";
 
-/// What the edited recordings run: the same answer, and a file on what may be the host.
+/// The command of the edited recordings: the same answer, and a file on what may be the host.
 const WRITES: &str = "read l < /srv-data; echo $l; if [ -d /host ]; then echo owned > /host/owned; fi";
 
 /// An image and its recording.
@@ -43,7 +43,7 @@ impl Recorded {
     /// The recording with its one run's container edited and its digests made right again, beside the bodies.
     fn edited(&self, edit: impl FnOnce(&mut ContainerFacts)) -> PathBuf {
         let recording = Recording::load(self.directory.path()).unwrap();
-        let mut run = recording.runs.into_values().next().unwrap();
+        let mut run = std::sync::Arc::unwrap_or_clone(recording.runs.into_values().next().unwrap());
         edit(&mut run.container);
         let mut edited = Recording::new(recording.image);
         edited.insert(run).unwrap();
@@ -76,7 +76,7 @@ impl Recorded {
     }
 }
 
-/// What the options describe, as a recording from elsewhere may hold it: each a name and, unless it is a flag, a value.
+/// The description that options give, as a recording from elsewhere may hold it: each a name and, unless it is a flag, a value.
 fn described(options: &[&str]) -> ContainerSpec {
     let mut words: Vec<Vec<String>> = Vec::new();
     for &option in options {

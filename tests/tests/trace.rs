@@ -52,7 +52,7 @@ impl Drop for Container {
     }
 }
 
-/// What a subcommand of the fixture did, without losses.
+/// The observation of a subcommand of the fixture, without losses.
 fn fixture(subcommand: &[&str], options: &[&str]) -> Observed {
     let image = image();
     let seen = Container::create(&[options, &[image.tag()], &["/trace"], subcommand].concat())
@@ -131,7 +131,7 @@ fn context() -> &'static tempfile::TempDir {
     })
 }
 
-/// How the files at this path were used by the application, all together.
+/// The accesses of the application to files at this path, all together.
 fn uses<'a>(seen: &'a Observed, path: &str) -> Vec<&'a FileUse> {
     seen.files
         .iter()

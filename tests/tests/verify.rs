@@ -79,7 +79,7 @@ fn asked(name: &str, questions: &str, words: &[&str]) -> (Output, serde_json::Va
     (output, report)
 }
 
-/// What was mended, and in which round.
+/// The mended things, each with its round.
 fn healed(report: &serde_json::Value) -> Vec<(String, u64)> {
     let all = report["verification"]["healed"]
         .as_array()

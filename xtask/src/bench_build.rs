@@ -22,6 +22,8 @@ const BOUND: (f64, f64) = (3.0, 2.0);
 const MEMORY: f64 = 64e6;
 /// The most that a build of an image may take longer for 2 GB in 50,000 files that nobody uses.
 const UNUSED: f64 = 1.1;
+/// The tag of products.
+const PRODUCT: &str = "slim-bench-product";
 /// The nginx sample with those.
 const FAT: &str = "slim-bench-unused";
 
@@ -58,7 +60,7 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
         let (mut originals, mut builds) = (Vec::new(), Vec::new());
         for _ in 0..runs {
             originals.push(answer_time(&docker, &image, port)?);
-            builds.push(built(&slim, &image, &directory)?);
+            builds.push(built(&docker, &slim, &image, &directory)?);
         }
         let original = median(&mut originals);
         builds.sort_by(|a, b| total(a).total_cmp(&total(b)));
@@ -85,8 +87,13 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
 
     let (mut plain, mut fat) = (Vec::new(), Vec::new());
     for _ in 0..runs {
-        plain.push(total(&built(&slim, &samples::image("nginx"), &directory)?));
-        fat.push(total(&built(&slim, FAT, &directory)?));
+        plain.push(total(&built(
+            &docker,
+            &slim,
+            &samples::image("nginx"),
+            &directory,
+        )?));
+        fat.push(total(&built(&docker, &slim, FAT, &directory)?));
     }
     let mut ratios: Vec<f64> = plain.iter().zip(&fat).map(|(plain, fat)| fat / plain).collect();
     let ratio = median(&mut ratios);
@@ -114,9 +121,12 @@ fn total(report: &Value) -> f64 {
     report["total_ms"].as_f64().unwrap_or_default() / 1000.0
 }
 
-/// The report of one build.
-fn built(slim: &Path, image: &str, directory: &Path) -> Result<Value> {
-    slim_json(slim, &["build", image, "--tag", "slim-bench-product"], directory)
+/// The report of one build, whose product is removed.
+fn built(docker: &Docker, slim: &Path, image: &str, directory: &Path) -> Result<Value> {
+    let report = slim_json(slim, &["build", image, "--tag", PRODUCT], directory)?;
+    // The next product would leave this one without a name.
+    docker.output(&["image", "rm", PRODUCT])?;
+    Ok(report)
 }
 
 /// Seconds from `docker run` to the first answer and the container's removal.

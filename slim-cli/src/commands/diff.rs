@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, args: &Diff) -> anyhow::Result<()> {
 fn side(path: &Path) -> anyhow::Result<Side> {
     let name = path.display().to_string();
     if path.is_dir() {
-        if !path.join("plan.json").exists() {
+        if !path.join(slim_core::pipeline::PLAN_FILE).exists() {
             return Ok(Side::of_recording(&name, &Recording::load(path)?));
         }
         return Ok(Side::of_plan(&name, &super::load_plan(path)?));

@@ -30,6 +30,10 @@ pub(crate) fn run(global: &Global, args: &Explain) -> anyhow::Result<()> {
         }
         return Ok(());
     };
+    anyhow::ensure!(
+        report::may_be_explained(what),
+        "{what:?} is neither a system call nor a capability of Linux, and no path: that begins with /"
+    );
     let explained = report::explain(&plan, what);
     match global.results() {
         Results::Text => out!("{}", explained.text()),

@@ -221,7 +221,9 @@ async fn recorded(
         Ok(recorded) => [recorded.log.0.as_slice(), recorded.log.1.as_slice()].concat(),
         Err(error) => error.log().unwrap_or_default().as_bytes().to_vec(),
     };
-    output.write("container.log", &log)?;
+    if result.is_ok() || !log.is_empty() {
+        output.write("container.log", &log)?;
+    }
     Ok(result?)
 }
 
@@ -265,7 +267,7 @@ fn finish(
 
 /// The plan in an output directory.
 fn load_plan(directory: &Path) -> anyhow::Result<Plan> {
-    let path = directory.join("plan.json");
+    let path = directory.join(pipeline::PLAN_FILE);
     let bytes = std::fs::read(&path).with_context(|| {
         format!(
             "{}: no plan there; name the output directory of slim build or generate",

@@ -34,7 +34,7 @@ async fn record(global: &Global, args: &Observe, key: Option<SigningKey>) -> any
 
     let image = pipeline::image_to_start(session, &name, args.subject.pull).await?;
     let recorded = recorded(session, &image, &options, loading, &output).await?;
-    let path = output.write_recording(&recorded.recording()?, &recorded.bodies)?;
+    let path = output.write_recording(&recorded.recording, &recorded.bodies)?;
     drop(progress);
     print(global, &path, &recorded.run, &recorded.summary)
 }

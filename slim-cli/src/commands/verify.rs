@@ -104,10 +104,9 @@ pub(crate) async fn run(global: &Global, args: &VerifyAgain) -> anyhow::Result<(
     let (verification, mut unchecked) = existing.verify(session, &options).await?;
     unchecked.extend(unset_variables(&recording));
     for tag in report.product.iter().flat_map(|product| &product.tags) {
-        match engine.image(tag, Pull::Never, None).await {
-            Ok(image) if image.id != *digest => unchecked.push(format!(
-                "{tag}, which compose.yaml and other formats name: it is another image by now, {}",
-                image.id
+        match engine.image_id(tag).await {
+            Ok(id) if id != *digest => unchecked.push(format!(
+                "{tag}, which compose.yaml and other formats name: it is another image by now, {id}"
             )),
             // No such tag is nothing to start by mistake.
             Ok(_) | Err(_) => {}

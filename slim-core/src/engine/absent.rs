@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Archive, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State};
+use super::{ArchiveStream, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State};
 use crate::digest::Digest;
 use crate::image::{Image, ImageRef};
 use crate::owned::{Fate, Place, Thing};
@@ -87,7 +87,12 @@ impl Engine for NoEngine {
         refuse("remove a container")
     }
 
-    async fn load(&self, _: Archive, _: &[String], _: Option<ByteCounts>) -> Result<LoadedImage, Error> {
+    async fn load(
+        &self,
+        _: ArchiveStream,
+        _: &[String],
+        _: Option<ByteCounts>,
+    ) -> Result<LoadedImage, Error> {
         refuse("load an image")
     }
 

@@ -10,7 +10,7 @@ use crate::digest::Digest;
 const MAX_CONFIG: u64 = 16 << 20;
 
 /// An image in the format of `docker save`, as a stream: what is loaded need not lie on a disk first.
-pub struct Archive {
+pub struct ArchiveStream {
     /// The digest of the image's config.
     pub id: Digest,
     /// The length in bytes.
@@ -19,16 +19,16 @@ pub struct Archive {
     pub bytes: Box<dyn Read + Send>,
 }
 
-impl std::fmt::Debug for Archive {
+impl std::fmt::Debug for ArchiveStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Archive")
+        f.debug_struct("ArchiveStream")
             .field("id", &self.id)
             .field("size", &self.size)
             .finish_non_exhaustive()
     }
 }
 
-impl Archive {
+impl ArchiveStream {
     /// The archive in a file, whose `manifest.json` names the config.
     ///
     /// Source: Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format".
@@ -99,7 +99,7 @@ mod tests {
         let manifest = r#"[{"Config":"c.json","RepoTags":null,"Layers":[]}]"#;
         let file = archive(&[("c.json", "{}"), ("manifest.json", manifest)]);
         assert_eq!(
-            Archive::open(file.path()).ok().map(|archive| archive.id),
+            ArchiveStream::open(file.path()).ok().map(|archive| archive.id),
             Some(Digest::of(b"{}"))
         );
         for entries in [
@@ -108,7 +108,10 @@ mod tests {
             &[("manifest.json", "[]")],
             &[("manifest.json", "nonsense")],
         ] {
-            assert!(Archive::open(archive(entries).path()).is_err(), "{entries:?}");
+            assert!(
+                ArchiveStream::open(archive(entries).path()).is_err(),
+                "{entries:?}"
+            );
         }
     }
 }

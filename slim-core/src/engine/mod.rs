@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 pub use absent::NoEngine;
-pub use archive::Archive;
+pub use archive::ArchiveStream;
 pub use end::{crash_loop, describe_end};
 pub use source::{ImageSource, load_from_file, source};
 
@@ -110,6 +110,14 @@ pub trait Engine: Send + Sync {
     /// The engine does not answer.
     async fn has_image(&self, id: &Digest) -> Result<bool, Error>;
 
+    /// Returns the digest of the config of the image that the engine has under the name `reference`.
+    ///
+    /// # Errors
+    /// [`Error::NoImage`] if there is none.
+    async fn image_id(&self, reference: &str) -> Result<Digest, Error> {
+        Ok(self.image(reference, Pull::Never, None).await?.id)
+    }
+
     /// Checks that its containers run on this machine's kernel, as far as can be seen from outside. The tracer decides,
     /// when it sees a container begin.
     ///
@@ -196,7 +204,7 @@ pub trait Engine: Send + Sync {
     /// The engine's message; one of `archive`'s reader, with which nothing is tagged.
     async fn load(
         &self,
-        archive: Archive,
+        archive: ArchiveStream,
         tags: &[String],
         progress: Option<ByteCounts>,
     ) -> Result<LoadedImage, Error>;

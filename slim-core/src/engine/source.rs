@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Archive, ByteCounts, Engine, Error, Pull};
+use super::{ArchiveStream, ByteCounts, Engine, Error, Pull};
 use crate::digest::Digest;
 use crate::image::{ArchiveFile, Image, ImageName};
 
@@ -80,7 +80,7 @@ pub async fn load_from_file(
     let name = engine.temporary_tag()?;
     let tag = name.parse().map_err(|error| unreadable(&error))?;
     let reader = blobs.archive(&[tag]).map_err(|error| unreadable(&error))?;
-    let archive = Archive {
+    let archive = ArchiveStream {
         id: Digest::of(&blobs.config),
         size: reader.size(),
         bytes: Box::new(reader),

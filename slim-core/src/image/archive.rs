@@ -309,7 +309,7 @@ impl<'a> Outer<'a> {
     fn document(&self, name: &str, format: &str) -> Result<Vec<u8>, ImageError> {
         if !self.members.contains_key(&RootPath::new(name.as_bytes())) {
             return Err(ImageError::Archive(format!(
-                "it is not {format}, which has a {name} (docker save writes manifest.json, an OCI layout has index.json)"
+                "it is not {format}: it holds no {name} (docker save writes manifest.json, an OCI layout has index.json)"
             )));
         }
         self.bytes(&self.find(name.as_bytes())?)

@@ -29,7 +29,9 @@ use crate::{build, engine, probe, profile, reach, recording, trace};
 pub use apparmor::{AppArmor, KernelAppArmor, LoadedProfile, NotEnforced};
 pub use attach::{AttachOptions, Running, attach};
 pub use cleanup::{Cleaned, Removed, clean_up, clean_up_after};
-pub use output::{Bodies, Output, OutputMode, PartialFile, REPORT_FILE, default_directory, load_bodies};
+pub use output::{
+    Bodies, Output, OutputMode, PLAN_FILE, PartialFile, REPORT_FILE, default_directory, load_bodies,
+};
 pub use produce::{Product, ProductBuilder, ProductOptions, plan};
 pub use record::{RecordOptions, Recorded, image, image_to_start, record, recorded_name, recorded_reference};
 pub use tracer::{ActiveTracer, KernelTracer, LoadedTracer, Loading, Tracer, load};
@@ -84,7 +86,7 @@ impl Stage {
     }
 }
 
-/// Who is told how the work goes.
+/// The receiver of the work's progress.
 pub trait Progress: Send + Sync {
     /// A stage began.
     fn begin(&self, stage: Stage, what: &str);
@@ -155,7 +157,7 @@ pub struct Session<'a> {
     pub apparmor: &'a dyn AppArmor,
     /// The user's signals.
     pub stop: &'a Stop,
-    /// Who is told how it goes.
+    /// The receiver of progress.
     pub progress: &'a dyn Progress,
 }
 

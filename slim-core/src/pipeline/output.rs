@@ -27,6 +27,9 @@ use crate::recording::{self, Recording};
 
 pub use crate::recording::Bodies;
 
+/// The name of the plan's file.
+pub const PLAN_FILE: &str = "plan.json";
+
 /// The name of the report's file. It is the last one that a build writes.
 pub const REPORT_FILE: &str = "report.json";
 
@@ -39,8 +42,8 @@ const EXCHANGES: &str = "exchanges";
 /// A longer manifest was not written by slim.
 const MAX_MANIFEST: u64 = 64 << 20;
 
-/// Files that a build that fails leaves: the recording, the container's log and the report.
-const KEPT_ON_FAILURE: [&str; 4] = [RECORDING, SIGNATURE, "container.log", REPORT_FILE];
+/// Files that a build that fails leaves: the recording, the plan, which `slim explain` reads, the container's log and the report.
+const KEPT_ON_FAILURE: [&str; 5] = [RECORDING, SIGNATURE, PLAN_FILE, "container.log", REPORT_FILE];
 
 /// The recording's name.
 const RECORDING: &str = "recording.json";
@@ -122,7 +125,7 @@ impl OutputMode {
         if executable { self.searchable() } else { self.0 }
     }
 
-    /// Who may read may search, or execute.
+    /// The mode of directories and programs: execute permission for everybody who may read.
     fn searchable(self) -> u32 {
         self.0 | (self.0 & 0o444) >> 2
     }
@@ -146,6 +149,8 @@ pub struct Output {
     mode: OutputMode,
     manifest: Mutex<Manifest>,
     complete: AtomicBool,
+    /// The directories that were not there before, the innermost first.
+    made: Vec<PathBuf>,
     /// The key that signs recordings.
     key: Option<SigningKey>,
 }
@@ -179,6 +184,8 @@ impl Output {
             path: directory.to_owned(),
             source,
         };
+        let made = directory.ancestors().take_while(|above| !above.exists());
+        let made = made.map(Path::to_owned).collect();
         if let Some(parent) = directory.parent() {
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
@@ -208,10 +215,12 @@ impl Output {
             handle,
             mode,
             complete: AtomicBool::new(false),
+            made,
             key: None,
         };
         // First of all: a reader must not take yesterday's report for this build's.
         output.remove(REPORT_FILE)?;
+        output.remove(PLAN_FILE)?;
         output.remove_product()?;
         Ok(output)
     }
@@ -415,7 +424,7 @@ impl Output {
         self.write_manifest()
     }
 
-    /// Removes everything but what was recorded, the log and the report.
+    /// Removes everything but what was recorded, the plan, the log and the report.
     fn remove_product(&self) -> Result<(), Error> {
         self.remove_all(|name| !KEPT_ON_FAILURE.contains(&name) && !name.starts_with(EXCHANGES))
     }
@@ -471,10 +480,15 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if !self.complete.load(Ordering::Relaxed)
-            && let Err(error) = self.remove_product()
-        {
+        if self.complete.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = self.remove_product() {
             tracing::warn!("an unfinished build's files are left: {error}");
+        } else if !self.made.is_empty() && self.manifest().files.is_empty() {
+            // Nothing came of it, and nobody needs a directory that says so.
+            let removed = self.unlink(MANIFEST).is_ok();
+            let _ = removed && self.made.iter().all(|made| std::fs::remove_dir(made).is_ok());
         }
     }
 }
@@ -742,8 +756,28 @@ mod tests {
         let left = ["container.log", EXCHANGES, "recording.json", MANIFEST];
         assert_eq!(names(directory.path()), left);
         output.write("seccomp.json", b"{}").unwrap();
+        output.write(PLAN_FILE, b"{}").unwrap();
         drop(output);
+        let left = ["container.log", EXCHANGES, PLAN_FILE, "recording.json", MANIFEST];
         assert_eq!(names(directory.path()), left);
+    }
+
+    #[test]
+    fn a_failure_before_anything_is_written_leaves_no_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("slim-out/app");
+        let output = opened(&inner);
+        output.write("seccomp.json", b"{}").unwrap();
+        drop(output);
+        assert_eq!(names(directory.path()), Vec::<String>::new());
+        // One that was there stays.
+        fs::create_dir_all(&inner).unwrap();
+        drop(opened(&inner));
+        assert!(inner.exists());
+        let output = opened(&inner.join("next"));
+        output.write("container.log", b"log").unwrap();
+        drop(output);
+        assert!(inner.join("next/container.log").exists());
     }
 
     #[test]

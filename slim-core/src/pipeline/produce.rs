@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -12,11 +13,11 @@ use super::findings::{Healing, VerificationRound};
 use super::observe::{cancellable, interruptible};
 use super::record::show_bytes;
 use super::verify::{Scenario, Subject, Verifier, VerifyOptions};
-use super::{Bodies, Error, Output, Session, Stage};
+use super::{Bodies, Error, Output, PLAN_FILE, Session, Stage};
 use crate::build;
 use crate::cancel::Cancel;
 use crate::digest::Digest;
-use crate::engine::Archive;
+use crate::engine::ArchiveStream;
 use crate::image::{Image, ImageRef, config_from, packages};
 use crate::path::RootPath;
 use crate::plan::tables::{RuntimeTable, Tables};
@@ -265,10 +266,11 @@ impl ProductBuilder<'_> {
     }
 
     /// Returns the plan that follows from `recording`.
-    async fn plan(&self, recording: &Recording) -> Result<Plan, Error> {
+    async fn plan(&self, recording: &Recording) -> Result<Arc<Plan>, Error> {
         self.session
             .progress
             .begin(Stage::Plan, "closing over what the observed files need");
+        // Clones share the file system and the runs.
         let (image, recording, options) = (self.image.clone(), recording.clone(), self.options.clone());
         let plan = interruptible(self.session.stop, move |cancel| {
             plan(&image, &recording, &options, cancel)
@@ -278,7 +280,7 @@ impl ProductBuilder<'_> {
         self.session
             .progress
             .end(Stage::Plan, &format!("{} of {all} paths kept", plan.files.len()));
-        Ok(plan)
+        Ok(Arc::new(plan))
     }
 
     /// The name that the product's profiles carry.
@@ -299,7 +301,7 @@ impl ProductBuilder<'_> {
             .progress
             .begin(Stage::Profiles, "seccomp, AppArmor, capabilities");
         self.output.write_recording(recording, bodies)?;
-        self.output.write("plan.json", &json(plan))?;
+        self.output.write(PLAN_FILE, &json(plan))?;
         let launch = self.base_launch(plan, recording);
         self.output
             .write_confinement(&self.context(plan, recording, &launch, &self.image.id))?;
@@ -333,7 +335,7 @@ impl ProductBuilder<'_> {
     }
 
     /// Builds the image of `plan` and loads it under a name that is not to stay; none if it has no tags.
-    async fn make(&self, plan: &Plan) -> Result<Option<Made>, Error> {
+    async fn make(&self, plan: &Arc<Plan>) -> Result<Option<Made>, Error> {
         let Self {
             session,
             image,
@@ -378,7 +380,7 @@ impl ProductBuilder<'_> {
         })?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let building = interruptible(stop, {
-            let (image, plan) = (image.clone(), plan.clone());
+            let (image, plan) = (image.clone(), Arc::clone(plan));
             move |cancel| {
                 let told = |done, total| {
                     // Nobody listens any more where the work is to end.
@@ -420,7 +422,7 @@ impl ProductBuilder<'_> {
         progress.begin(Stage::Load, &options.tags.join(", "));
         let (sender, receiver) = mpsc::unbounded_channel();
         let reader = built.archive()?;
-        let archive = Archive {
+        let archive = ArchiveStream {
             id: built.id.clone(),
             size: reader.size(),
             bytes: Box::new(reader),
@@ -483,7 +485,7 @@ impl ProductBuilder<'_> {
     /// Writes every artifact as the product was verified, and makes the report.
     fn finish(
         &self,
-        plan: Plan,
+        plan: Arc<Plan>,
         recording: &Recording,
         product: Option<ProductImage>,
         verification: Option<Verification>,
@@ -496,7 +498,7 @@ impl ProductBuilder<'_> {
             None => plan::unverified(&base, &memory, &self.profile_name()),
         };
         let digest = product.as_ref().map_or(&self.image.id, |product| &product.digest);
-        let mut files = vec![self.output.path("recording.json"), self.output.path("plan.json")];
+        let mut files = vec![self.output.path("recording.json"), self.output.path(PLAN_FILE)];
         files.extend(
             self.output
                 .write_profiles(&self.context(&plan, recording, &launch, digest))?,
@@ -512,6 +514,7 @@ impl ProductBuilder<'_> {
         report.verification = verification;
         report.launch = launch;
         report.output = self.output.directory().to_owned();
+        let plan = Arc::unwrap_or_clone(plan);
         Ok(Product { plan, report, files })
     }
 }
@@ -519,7 +522,7 @@ impl ProductBuilder<'_> {
 /// The recording and the plan after missed things are added.
 struct Amendment {
     recording: Recording,
-    plan: Plan,
+    plan: Arc<Plan>,
     added: Vec<Miss>,
 }
 

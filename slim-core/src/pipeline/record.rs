@@ -1,5 +1,7 @@
 //! Engine, tracer and probe make one Run.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -38,7 +40,9 @@ pub struct RecordOptions {
 #[derive(Debug)]
 pub struct Recorded {
     /// The run.
-    pub run: Run,
+    pub run: Arc<Run>,
+    /// The recording that holds this run alone.
+    pub recording: Recording,
     /// Bodies of its exchanges, by digest.
     pub bodies: Bodies,
     /// Sentences on what the probe did.
@@ -64,16 +68,6 @@ impl Recorded {
             unrecorded: self.unrecorded.clone(),
             patience: self.patience,
         }
-    }
-
-    /// The recording that holds this run alone.
-    ///
-    /// # Errors
-    /// None in practice: the run names its own image.
-    pub fn recording(&self) -> Result<Recording, Error> {
-        let mut recording = Recording::new(self.run.image.clone());
-        recording.insert(self.run.clone())?;
-        Ok(recording)
     }
 }
 
@@ -170,15 +164,18 @@ pub async fn record(
     let log = std::mem::take(&mut observation.log);
     let run = into_run(session, image, observation, probed.exchanges, Purpose::Recorded)?;
     progress.end(Stage::Stop, &in_short(&run));
+    let mut recording = Recording::new(image.id.clone());
+    let id = recording.insert(run)?;
     let recorded = Recorded {
-        run,
+        run: recording.runs[&id].clone(),
+        recording,
         bodies: probed.bodies,
         summary: probed.summary,
         log,
         unrecorded: probed.unrecorded,
         patience: probed.patience,
     };
-    if !reach::observed_anything(&recorded.recording()?) {
+    if !reach::observed_anything(&recorded.recording) {
         let log = text_of(&recorded.log);
         return Err(Error::NothingRan {
             reference: image.reference.clone(),

@@ -1,6 +1,7 @@
 //! The heal loop and the verdicts, with an engine, a tracer and an AppArmor that follow a script.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::findings::{Check, Counts, Findings, Healing, VerificationRound};
@@ -180,10 +181,10 @@ impl Bench {
             .collect();
         let scenarios: Vec<Scenario> = (0..self.scenarios)
             .map(|number| Scenario {
-                original: Run {
+                original: Arc::new(Run {
                     started: number as u64,
                     ..run()
-                },
+                }),
                 container: ContainerSpec::default(),
                 expected: Answers {
                     exchanges: run().exchanges,
@@ -198,7 +199,7 @@ impl Bench {
             .collect();
         recording.insert(run()).unwrap();
         for scenario in &scenarios {
-            recording.insert(scenario.original.clone()).unwrap();
+            recording.insert(Run::clone(&scenario.original)).unwrap();
         }
         (recording, bodies, scenarios)
     }
@@ -685,7 +686,9 @@ async fn a_port_that_is_not_listened_on_differs() {
             behaviour
         });
         let (recording, bodies, mut scenarios) = bench.scenarios();
-        scenarios[0].original.sockets.push(socket.clone());
+        Arc::make_mut(&mut scenarios[0].original)
+            .sockets
+            .push(socket.clone());
         let image = image();
         let tracer = bench.engine.tracer();
         let session = Session {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use super::findings::{CHECKS, Check, Counts, Findings, Healing, VerificationRoun
 use super::observe::{Exercise, Live, Observer, Unwatched, Watched, text_of};
 use super::target::ProbeTarget;
 use super::tracer::Loading;
-use super::{Error, NotEnforced, Session, Stage};
+use super::{Error, NotEnforced, PLAN_FILE, Session, Stage};
 use crate::engine::{self, Container, Engine};
 use crate::image::{Image, ImageRef};
 use crate::plan::filter::Filter;
@@ -25,9 +26,6 @@ use crate::recording::{Exchange, Phase, Purpose, Recording, Run, SocketUse};
 use crate::spec::{ContainerSpec, LaunchSpec};
 use crate::trace::{self, Scope};
 use crate::verify::{self, Answers, Aspect, Difference, Missed, Verification, differences};
-
-/// The plan's name in an output directory.
-const PLAN_FILE: &str = "plan.json";
 
 /// Options of verification.
 #[derive(Clone, Debug)]
@@ -74,7 +72,7 @@ pub const ARBITRARY_USER: u32 = 1_000_660_000;
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The run.
-    pub original: Run,
+    pub original: Arc<Run>,
     /// The description of the original's container.
     pub container: ContainerSpec,
     /// Its answers.
@@ -95,13 +93,13 @@ impl Scenario {
         image: &ImageRef,
         words: &Words,
     ) -> Vec<Self> {
-        let mut runs: Vec<&Run> = recording
+        let mut runs: Vec<&Arc<Run>> = recording
             .runs
             .values()
             .filter(|run| run.purpose == Purpose::Recorded)
             .collect();
         runs.sort_by_key(|run| (run.started, run.id()));
-        let scenario = |run: &Run| {
+        let scenario = |run: &Arc<Run>| {
             let readiness = run.phases.iter().find(|mark| mark.phase == Phase::Serving);
             let took = Duration::from_millis(readiness.map_or(0, |mark| mark.at_ms));
             // Whether a recorded name may have a value of slim's own environment was checked with the rest.
@@ -325,7 +323,7 @@ impl TrialVerdict {
 /// The common part of the trials of one scenario in one round.
 #[derive(Clone, Copy)]
 struct Trial<'a> {
-    /// Which scenario is repeated.
+    /// The index of the repeated scenario.
     index: usize,
     subject: Subject<'a>,
     profiles: &'a Profiles,

@@ -1,4 +1,4 @@
-//! Which capabilities are granted, and why; and which executions gain privilege.
+//! The granted capabilities, each with its reasons, and the executions that gain privilege.
 
 use std::collections::{BTreeMap, BTreeSet};
 

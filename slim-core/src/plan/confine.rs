@@ -96,11 +96,15 @@ pub fn relied_sysctls(plan: &Plan, recording: &Recording) -> BTreeMap<String, St
     let granted = |name: &str| plan.capabilities.iter().any(|capability| capability.name == name);
     let mut sysctls = BTreeMap::new();
     if !granted("CAP_NET_BIND_SERVICE")
-        && let Some(port) = recording.runs.values().filter_map(lowest_unprivileged_port).min()
+        && let Some(port) = recording
+            .runs
+            .values()
+            .filter_map(|run| lowest_unprivileged_port(run))
+            .min()
     {
         sysctls.insert(PORT_START.to_owned(), port.to_string());
     }
-    if !granted("CAP_NET_RAW") && recording.runs.values().any(opens_ping_socket) {
+    if !granted("CAP_NET_RAW") && recording.runs.values().any(|run| opens_ping_socket(run)) {
         // Docker's own value; the bounds are inclusive (Documentation/networking/ip-sysctl.rst).
         sysctls.insert(PING_GROUPS.to_owned(), "0 2147483647".to_owned());
     }

@@ -48,14 +48,14 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// Which argument, from 0.
+    /// The argument's index, from 0.
     pub index: u32,
     /// The value that it is compared with; for [`Compare::MaskedEq`] the mask.
     pub value: u64,
     /// For [`Compare::MaskedEq`] what the masked argument is compared with; 0 otherwise.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub value_two: u64,
-    /// How.
+    /// The comparison.
     pub op: Compare,
 }
 

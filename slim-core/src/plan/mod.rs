@@ -170,7 +170,7 @@ pub enum Cause {
         actor: Actor,
         /// The program.
         program: Option<RootPath>,
-        /// How.
+        /// The kinds of access.
         access: BTreeSet<Access>,
         /// The error numbers of failed attempts; 2 (ENOENT) and 20 (ENOTDIR) where something below it was looked for
         /// in vain.

@@ -35,7 +35,7 @@ pub struct RuntimeTable {
     pub runtime: String,
     /// The way it was measured.
     pub source: String,
-    /// Which versions `cargo xtask runtime-calls` has measured, and when.
+    /// The versions that `cargo xtask runtime-calls` has measured, and the date.
     #[serde(default)]
     pub measured: Vec<Measured>,
     /// The calls, by circumstance.
@@ -79,7 +79,7 @@ pub struct Family {
     pub allow: Vec<String>,
     /// Why.
     pub why: String,
-    /// Who says so.
+    /// The source.
     pub source: String,
 }
 
@@ -87,7 +87,7 @@ pub struct Family {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architectures {
-    /// Who says so.
+    /// The source.
     pub source: String,
     /// Calls that newer architectures lack, and those that C libraries make there instead, if any.
     pub calls: BTreeMap<String, Vec<String>>,
@@ -113,7 +113,7 @@ pub struct Exploit {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArgumentNames {
-    /// Who says so.
+    /// The source.
     pub source: String,
     /// Names of values.
     pub values: BTreeMap<String, BTreeMap<u32, BTreeMap<u32, String>>>,

@@ -14,9 +14,10 @@ mod v1;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use exchange::{
     Bodies, Body, Exchange, ExchangeKind, ExecExchange, Header, HttpExchange, HttpResponse, Origin,
@@ -42,8 +43,29 @@ pub struct Recording {
     pub version: u32,
     /// The digest of the image's config, which all runs share.
     pub image: Digest,
-    /// The runs, by the digest of their canonical JSON: an integrity check, and no proof of origin.
-    pub runs: BTreeMap<Digest, Run>,
+    /// The runs, by the digest of their canonical JSON: an integrity check, and no proof of origin. Clones share them.
+    #[serde(with = "shared")]
+    #[schemars(with = "BTreeMap<Digest, Run>")]
+    pub runs: BTreeMap<Digest, Arc<Run>>,
+}
+
+/// Shared runs as the runs themselves.
+mod shared {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(
+        runs: &BTreeMap<Digest, Arc<Run>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(runs.iter().map(|(id, run)| (id, run.as_ref())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Digest, Arc<Run>>, D::Error> {
+        let runs = BTreeMap::<Digest, Run>::deserialize(deserializer)?;
+        Ok(runs.into_iter().map(|(id, run)| (id, Arc::new(run))).collect())
+    }
 }
 
 /// Why a recording could not be read, written or merged.
@@ -135,7 +157,7 @@ impl Recording {
         }
         run.normalise();
         let id = run.id();
-        self.runs.insert(id.clone(), run);
+        self.runs.insert(id.clone(), Arc::new(run));
         Ok(id)
     }
 

@@ -286,7 +286,7 @@ fn only_run(bytes: &[u8]) -> Run {
     assert_eq!(again, recording);
     let (id, run) = recording.runs.into_iter().next().unwrap();
     assert_eq!(run.id(), id);
-    run
+    Arc::unwrap_or_clone(run)
 }
 
 #[test]

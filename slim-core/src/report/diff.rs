@@ -50,7 +50,8 @@ pub enum ChangeKind {
     AddedPath,
     /// A path that only the first side keeps or uses.
     RemovedPath,
-    /// A system call that both allow, the second one under fewer conditions; or all calls that are not named.
+    /// A system call that both allow, the second one under fewer conditions; or all calls that are not named. As what
+    /// fails a gate, every added system call and capability, too.
     Wider,
     /// A system call that both allow, the second one under more conditions.
     Narrower,
@@ -81,6 +82,13 @@ impl ChangeKind {
             Self::Wider => "wider",
             Self::Narrower => "narrower",
         }
+    }
+
+    /// Returns true if a gate on `kinds` is exceeded by such a change: what adds a call or a capability makes the profile
+    /// wider, too.
+    fn is_among(self, kinds: &[Self]) -> bool {
+        let widens = matches!(self, Self::AddedSyscall | Self::AddedCapability);
+        kinds.contains(&self) || (widens && kinds.contains(&Self::Wider))
     }
 
     /// Returns true if the second side may do more because of it.
@@ -304,11 +312,11 @@ fn is_wider(before: &BTreeSet<Vec<Condition>>, after: &BTreeSet<Vec<Condition>>)
 }
 
 impl Diff {
-    /// The changes of one of these kinds.
+    /// The changes that a gate on these kinds finds.
     pub fn of_kinds(&self, kinds: &[ChangeKind]) -> Vec<&Change> {
         self.changes
             .iter()
-            .filter(|change| kinds.contains(&change.kind))
+            .filter(|change| change.kind.is_among(kinds))
             .collect()
     }
 
@@ -361,7 +369,7 @@ impl Diff {
                 };
                 json!({
                     "ruleId": change.kind.name(),
-                    "level": if failing.contains(&change.kind) { "error" } else { "note" },
+                    "level": if change.kind.is_among(failing) { "error" } else { "note" },
                     "message": {"text": format!("{}{why}", change.what)},
                     "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&self.to)}}}],
                     "partialFingerprints": {"change/v1": format!("{} {}", change.kind.name(), change.what)},
@@ -435,6 +443,20 @@ mod tests {
             1
         );
         insta::assert_snapshot!(found.text());
+    }
+
+    #[test]
+    fn a_gate_on_wider_finds_every_kind_of_it() {
+        let found = diff(
+            &profile(&["read", "write"], json!([])),
+            &profile(&["read", "mount"], json!([])),
+        );
+        let gate = |kind| found.of_kinds(&[kind]).len();
+        assert_eq!(gate(ChangeKind::Wider), 1);
+        assert_eq!(gate(ChangeKind::Narrower), 0);
+        assert_eq!(gate(ChangeKind::AddedCapability), 0);
+        let log = found.sarif(&[ChangeKind::Wider]);
+        assert_eq!(log["runs"][0]["results"][0]["level"], "error");
     }
 
     #[test]

@@ -9,8 +9,9 @@ use super::printable;
 use crate::digest::Digest;
 use crate::path::RootPath;
 use crate::plan::tables::{Exploit, Tables};
-use crate::plan::{Cause, EdgeKind, LeftOut, Plan, Reason, Removed};
+use crate::plan::{Cause, EdgeKind, LeftOut, Plan, Reason, Removed, syscalls};
 use crate::recording::{Access, Actor, Phase};
+use crate::spec::parse_capability;
 
 /// The evidence for one path, call or capability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +42,14 @@ impl Explained {
     }
 }
 
+/// The largest number of links that are followed to a path, as in Linux.
+const MAX_LINKS: usize = 40;
+
+/// Returns whether [`explain`] can say anything of `what`: a path, a system call of some architecture or a capability.
+pub fn may_be_explained(what: &str) -> bool {
+    what.starts_with('/') || syscalls::is_call(&what.to_ascii_lowercase()) || parse_capability(what).is_some()
+}
+
 /// Returns the evidence in `plan` for `what`: a path if it starts with `/`, otherwise a system call or a capability by name
 /// (with or without `CAP_`, in any case).
 pub fn explain(plan: &Plan, what: &str) -> Explained {
@@ -52,12 +61,14 @@ pub fn explain(plan: &Plan, what: &str) -> Explained {
 }
 
 fn path(plan: &Plan, what: &str) -> Explained {
-    let path = crate::path::decode(what).map_or_else(|| RootPath::new(what), RootPath::new);
+    let named = crate::path::decode(what).map_or_else(|| RootPath::new(what), RootPath::new);
+    let (path, mut evidence) = behind_links(plan, &named);
     let chain = plan.chain(&path);
-    let mut evidence: Vec<String> = chain
-        .iter()
-        .map(|(path, cause)| format!("{path}: {}", describe_cause(plan, cause)))
-        .collect();
+    evidence.extend(
+        chain
+            .iter()
+            .map(|(path, cause)| format!("{path}: {}", describe_cause(plan, cause))),
+    );
     if let Some(kept) = plan.files.get(&path) {
         evidence.extend(
             kept.causes
@@ -67,13 +78,37 @@ fn path(plan: &Plan, what: &str) -> Explained {
         );
     }
     if chain.is_empty() {
-        evidence = what_would_keep(plan, &path);
+        evidence.extend(what_would_keep(plan, &path));
     }
     Explained {
         what: what.to_owned(),
         allowed: !chain.is_empty(),
         evidence,
     }
+}
+
+/// Returns the path that `path` leads to by way of kept links to directories, and a sentence on each.
+fn behind_links(plan: &Plan, path: &RootPath) -> (RootPath, Vec<String>) {
+    let mut path = path.clone();
+    let mut followed = Vec::new();
+    while !plan.files.contains_key(&path) && followed.len() < MAX_LINKS {
+        let target = |link: &RootPath| {
+            let is_target = |cause: &Cause| matches!(cause, Cause::Edge { edge: EdgeKind::Target, from, .. } if from == link);
+            let mut kept = plan.files.iter();
+            let (target, _) = kept.find(|(_, kept)| kept.causes.iter().any(is_target))?;
+            Some(target)
+        };
+        let above = path.ancestors().filter(|above| plan.files.contains_key(above));
+        let Some((link, target)) = above
+            .map(|above| (target(&above), above))
+            .find_map(|(target, above)| Some((above, target?)))
+        else {
+            break;
+        };
+        followed.push(format!("{link} is a link to {target}"));
+        path = target.join(&path.as_bytes()[link.as_bytes().len() + 1..]);
+    }
+    (path, followed)
 }
 
 /// Returns the reasons why a path is not kept, as far as the plan has them, and the flag that keeps it.
@@ -527,6 +562,64 @@ pub(super) mod tests {
           /usr/lib/libz.so.1: a link on the way to /usr/lib/libz.so.1.2
           /usr/lib/libz.so.1.2: read, mapped as code by /usr/sbin/nginx as "/lib/libz.so.1" while starting
         "#);
+    }
+
+    #[test]
+    fn a_path_below_a_link_is_that_of_its_target() {
+        let mut plan = plan();
+        let keep = |plan: &mut Plan, path: &str, edge, from: &str| {
+            let cause = Cause::Edge {
+                edge,
+                from: RootPath::new(from),
+                line: None,
+                quote: None,
+            };
+            let causes = vec![cause];
+            plan.files.insert(RootPath::new(path), Kept { causes });
+        };
+        keep(&mut plan, "/lib", EdgeKind::Link, "/usr/lib/libz.so.1.2");
+        keep(&mut plan, "/usr/lib", EdgeKind::Target, "/lib");
+        keep(&mut plan, "/old", EdgeKind::Link, "/lib");
+        if let Some(lib) = plan.files.get_mut(&RootPath::new("/lib")) {
+            let cause = Cause::Edge {
+                edge: EdgeKind::Target,
+                from: RootPath::new("/old"),
+                line: None,
+                quote: None,
+            };
+            lib.causes.push(cause);
+        }
+        insta::assert_snapshot!(explain(&plan, "/old/libz.so.1.2").text(), @r#"
+        /old/libz.so.1.2 is kept
+          /old is a link to /lib
+          /lib is a link to /usr/lib
+          /usr/lib/libz.so.1.2: read, mapped as code by /usr/sbin/nginx as "/lib/libz.so.1" while starting
+        "#);
+        insta::assert_snapshot!(explain(&plan, "/lib/none").text(), @r"
+        /lib/none is not kept
+          /lib is a link to /usr/lib
+          nothing in 1 run(s) of nginx:1 asks for it; --include /usr/lib/none keeps it
+        ");
+        // Links in a circle end.
+        keep(&mut plan, "/a", EdgeKind::Target, "/a");
+        assert!(!explain(&plan, "/a/x").allowed);
+    }
+
+    #[test]
+    fn what_is_neither_path_nor_call_nor_capability_has_no_evidence() {
+        for what in [
+            "/x",
+            "accept4",
+            "ACCEPT4",
+            "cap_chown",
+            "net_raw",
+            "arm_fadvise64_64",
+        ] {
+            assert!(may_be_explained(what), "{what}");
+        }
+        for what in ["", "frobnicate", "etc/passwd", "CAP_FLY"] {
+            assert!(!may_be_explained(what), "{what}");
+        }
     }
 
     #[test]

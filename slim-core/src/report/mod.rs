@@ -21,7 +21,7 @@ use crate::verify::Verification;
 pub use calls::{CallPhases, Exploited, KeptOut, phases};
 pub use check::checked;
 pub use diff::{Change, ChangeKind, Diff, Side, diff};
-pub use explain::{Explained, Overview, explain, overview};
+pub use explain::{Explained, Overview, explain, may_be_explained, overview};
 pub use summary::{bytes, count, printable, summary};
 pub use verdicts::verdicts;
 

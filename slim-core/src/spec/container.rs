@@ -351,7 +351,7 @@ impl fmt::Display for Tmpfs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
-    /// Which network.
+    /// The network.
     pub mode: NetworkMode,
     /// Further names of the container on a network of the user's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -374,7 +374,7 @@ impl Network {
     }
 }
 
-/// Which network a container is on.
+/// The network that a container is on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkMode {
@@ -493,7 +493,7 @@ impl Security {
     }
 }
 
-/// Which seccomp filter a container is started under.
+/// The seccomp filter that a container is started under.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SeccompChoice {

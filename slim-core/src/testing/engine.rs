@@ -7,7 +7,9 @@ use async_trait::async_trait;
 
 use super::{Behaviour, FakeTracer, Start};
 use crate::digest::Digest;
-use crate::engine::{Archive, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State};
+use crate::engine::{
+    ArchiveStream, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State,
+};
 use crate::image::{Image, ImageRef};
 use crate::owned::{Fate, Place, Thing};
 use crate::pipeline::Stop;
@@ -328,7 +330,7 @@ impl Engine for FakeEngine {
 
     async fn load(
         &self,
-        archive: Archive,
+        archive: ArchiveStream,
         tags: &[String],
         _: Option<ByteCounts>,
     ) -> Result<LoadedImage, Error> {

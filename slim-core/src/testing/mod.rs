@@ -19,7 +19,7 @@ pub use kernel::{FakeAppArmor, FakeTracer};
 /// A container that is about to start.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// Which of the images that were loaded it is of, from 1; none for one that was there before.
+    /// The loaded image that it is of, counted from 1; none for one that was there before.
     pub product: Option<usize>,
     /// The description that it was created with.
     pub spec: ContainerSpec,

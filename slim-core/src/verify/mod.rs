@@ -32,6 +32,7 @@ pub enum Aspect {
     /// It does so with its capabilities alone.
     Capabilities,
     /// It does so under its AppArmor profile.
+    #[serde(rename = "apparmor", alias = "app-armor")]
     AppArmor,
     /// It does so with a read-only root file system.
     ReadOnly,
@@ -40,6 +41,16 @@ pub enum Aspect {
 }
 
 impl Aspect {
+    /// Every aspect.
+    pub const ALL: [Self; 6] = [
+        Self::Image,
+        Self::Seccomp,
+        Self::Capabilities,
+        Self::AppArmor,
+        Self::ReadOnly,
+        Self::ArbitraryUid,
+    ];
+
     /// Its name in reports and flags (`read-only`).
     pub fn name(self) -> &'static str {
         match self {
@@ -62,19 +73,11 @@ impl FromStr for Aspect {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [
-            Self::Image,
-            Self::Seccomp,
-            Self::Capabilities,
-            Self::AppArmor,
-            Self::ReadOnly,
-            Self::ArbitraryUid,
-        ]
-        .into_iter()
-        .find(|aspect| aspect.name() == text)
-        .ok_or_else(|| {
-            format!("{text:?} is none of image, seccomp, capabilities, apparmor, read-only, arbitrary-uid")
-        })
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|aspect| aspect.name() == text)
+            .ok_or_else(|| format!("{text:?} is none of {}", names()))
     }
 }
 
@@ -142,7 +145,7 @@ impl Verdict {
 pub struct Healed {
     /// In which round it was missed, from 1.
     pub round: u32,
-    /// What.
+    /// The missed thing.
     pub miss: Miss,
 }
 
@@ -259,5 +262,16 @@ mod tests {
                 "{apparmor:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_aspect_has_one_name() {
+        for aspect in Aspect::ALL {
+            assert_eq!(serde_json::to_value(aspect).unwrap(), aspect.name());
+            assert_eq!(aspect.name().parse(), Ok(aspect));
+        }
+        // As reports of earlier versions have it.
+        let old: Aspect = serde_json::from_str("\"app-armor\"").unwrap();
+        assert_eq!(old, Aspect::AppArmor);
     }
 }

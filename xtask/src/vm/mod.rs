@@ -27,7 +27,7 @@ struct Machine {
     packages: &'static [&'static str],
     /// The kernel's `lsm=` and what belongs to it.
     modules: &'static str,
-    /// Which of the tests of enforcement are for it.
+    /// The tests of enforcement that are for it.
     enforced: &'static str,
 }
 

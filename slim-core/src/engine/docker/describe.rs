@@ -88,6 +88,14 @@ pub(super) fn describe(
         let profile = option.strip_prefix("seccomp=")?;
         serde_json::from_str(profile).ok().map(SeccompChoice::Profile)
     });
+    // The engine exposes what is published, too.
+    let published = host.port_bindings.iter().flatten().map(|(port, _)| port);
+    for port in published {
+        config
+            .exposed_ports
+            .iter_mut()
+            .for_each(|exposed| exposed.retain(|name| name != port));
+    }
     add_config(&mut words, config, image);
     add_host(&mut words, host, private_cgroupns);
     let endpoints = found.network_settings.as_ref().and_then(|n| n.networks.as_ref());
@@ -620,7 +628,7 @@ mod tests {
         spec.ports.sort_by_key(key);
         for port in &spec.ports {
             spec.expose
-                .insert(format!("{}/{}", port.container, port.protocol));
+                .remove(&format!("{}/{}", port.container, port.protocol));
         }
         if spec.network.mode == NetworkMode::Bridge {
             spec.network.mode = NetworkMode::Default;

@@ -84,6 +84,18 @@ impl Docker {
         Ok(archive.into_image(reference))
     }
 
+    /// [`crate::engine::Engine::image_id`].
+    pub(super) async fn id_of_image(&self, reference: &str) -> Result<Digest, Error> {
+        let name = self.inspect_image(reference).await?.id.unwrap_or_default();
+        let names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = names.iter().find(|(_, known)| **known == name);
+        let id = known.map(|(id, _)| id.clone()).or_else(|| name.parse().ok());
+        id.ok_or_else(|| Error::ImageUnreadable {
+            reference: reference.to_owned(),
+            reason: format!("its id is no digest: {name:?}"),
+        })
+    }
+
     /// The image through the engine, as `docker save` gives it.
     async fn read_archive(&self, reference: &str) -> Result<Archive, Error> {
         let unreadable = |reason: String| Error::ImageUnreadable {
@@ -197,11 +209,11 @@ impl Docker {
     /// [`crate::engine::Engine::load`].
     pub(super) async fn load_archive(
         &self,
-        archive: engine::Archive,
+        archive: engine::ArchiveStream,
         tags: &[String],
         progress: Option<ByteCounts>,
     ) -> Result<LoadedImage, Error> {
-        let engine::Archive {
+        let engine::ArchiveStream {
             id: config,
             size,
             mut bytes,

@@ -137,7 +137,7 @@ impl Docker {
                 ApiError::DockerResponseServerError {
                     status_code: 404,
                     message,
-                } if message.starts_with("No such container") => Error::Gone {
+                } if message == format!("No such container: {}", container.id) => Error::Gone {
                     container: container.name.clone(),
                 },
                 ApiError::DockerResponseServerError { message, .. } => start::explain(&message),

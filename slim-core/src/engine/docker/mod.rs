@@ -24,7 +24,7 @@ use async_trait::async_trait;
 pub use address::{Address, ClientEnv, Tls};
 pub use cleanup::{KIND_LABEL, OWNER_LABEL, TOKEN_LABEL};
 
-use super::{Archive, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State};
+use super::{ArchiveStream, ByteCounts, Container, Engine, Error, ExecResult, LoadedImage, Pull, State};
 use crate::digest::Digest;
 use crate::image::{Image, ImageRef};
 use crate::owned::{Fate, Place, Thing};
@@ -131,6 +131,10 @@ impl Engine for Docker {
         self.knows_image(id).await
     }
 
+    async fn image_id(&self, reference: &str) -> Result<Digest, Error> {
+        self.id_of_image(reference).await
+    }
+
     async fn find(&self, name_or_id: &str) -> Result<Container, Error> {
         self.find_container(name_or_id).await
     }
@@ -181,7 +185,7 @@ impl Engine for Docker {
 
     async fn load(
         &self,
-        archive: Archive,
+        archive: ArchiveStream,
         tags: &[String],
         progress: Option<ByteCounts>,
     ) -> Result<LoadedImage, Error> {

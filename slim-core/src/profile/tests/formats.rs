@@ -458,7 +458,7 @@ proptest! {
 #[test]
 fn links_are_followed_to_what_is_written() {
     let (plan, mut recording, mut image) = server();
-    let mut run = recording.runs.pop_first().unwrap().1;
+    let mut run = std::sync::Arc::unwrap_or_clone(recording.runs.pop_first().unwrap().1);
     run.files = vec![FileUse {
         is_resolved: false,
         requested_path: Some(RawPath(b"/cache/x".to_vec())),
@@ -485,7 +485,7 @@ proptest! {
             return Ok(());
         };
         let (plan, mut recording, image) = server();
-        let mut run = recording.runs.pop_first().unwrap().1;
+        let mut run = std::sync::Arc::unwrap_or_clone(recording.runs.pop_first().unwrap().1);
         run.container.command = [vec!["/usr/bin/server".to_owned()], words.clone()].concat();
         run.container.spec.labels.insert("x".into(), label.clone());
         recording.insert(run).unwrap();

@@ -381,8 +381,11 @@ fn parse_ulimit(text: &str) -> Result<Ulimit, Error> {
     let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
     let number = |text: &str| text.parse::<i64>().ok().filter(|n| *n >= -1).ok_or_else(bad);
     let (soft, hard) = (number(soft)?, number(hard)?);
-    if !ULIMITS.contains(&name) || (hard != -1 && (soft == -1 || soft > hard)) {
+    if !ULIMITS.contains(&name) {
         return Err(bad());
+    }
+    if hard != -1 && (soft == -1 || soft > hard) {
+        return Err(wrong("ulimit", text, "the soft limit is above the hard one"));
     }
     Ok(Ulimit {
         name: name.to_owned(),
