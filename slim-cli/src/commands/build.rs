@@ -198,8 +198,8 @@ impl Seen {
 
     /// And what was recorded now.
     fn with(mut self, recorded: Recorded, options: &RecordOptions) -> anyhow::Result<Self> {
-        self.recording = self.recording.merge(recorded.recording)?;
         self.scenarios.push(recorded.scenario(&options.container));
+        self.recording = self.recording.merge(recorded.recording)?;
         self.bodies.extend(recorded.bodies);
         self.summary = recorded.summary;
         Ok(self)
