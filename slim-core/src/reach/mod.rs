@@ -18,6 +18,7 @@ mod application_directory;
 #[cfg(test)]
 mod arrows;
 mod bytes;
+mod command;
 mod configuration;
 mod context;
 mod elf;
