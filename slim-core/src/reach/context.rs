@@ -1,6 +1,7 @@
 //! The image as resolvers see it, and the places in its files that name something.
 
 use super::application_content::ContentCache;
+use super::command;
 use super::environment::Environment;
 use super::options::{Limits, Options};
 use super::package_directories::PackageDirectories;
@@ -99,6 +100,20 @@ impl<'a> Context<'a> {
         {
             let words = crate::path::encode(name);
             needs.follow(&program, &place.cause(EdgeKind::Command, &words));
+        }
+    }
+
+    /// Keeps the programs that the words of one command start.
+    pub(super) fn keep_argv<W: AsRef<[u8]>>(&self, needs: &mut Needs<'_>, argv: &[W], place: Place<'_>) {
+        for program in command::programs_of_argv(argv) {
+            self.keep_command(needs, &program, place);
+        }
+    }
+
+    /// Keeps the programs that a line of shell starts.
+    pub(super) fn keep_line(&self, needs: &mut Needs<'_>, line: &[u8], place: Place<'_>) {
+        for program in command::programs_of_line(line) {
+            self.keep_command(needs, &program, place);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::image::{Config, LastLink, Outcome, Resolved, Rootfs};
 use crate::path::RootPath;
-use crate::reach::bytes::is_word;
+use crate::reach::command;
 
 /// The PATH of Docker and Podman for an image that sets none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -75,26 +75,12 @@ impl Environment {
     }
 }
 
-/// The commands that a line of shell starts, as far as its words show: the first word, and the first one behind every
-/// operator, keyword and assignment. Quotes are taken off, nothing is expanded.
+/// The programs that a line of shell starts, as text.
 pub(super) fn shell_commands(line: &str) -> Vec<String> {
-    const TRANSPARENT: [&str; 14] = [
-        "!", "{", "do", "elif", "else", "exec", "if", "nice", "nohup", "then", "time", "until", "while",
-        "command",
-    ];
-    let mut commands = Vec::new();
-    for part in line.split([';', '|', '&', '(', ')', '\n', '`']) {
-        let assignment = |word: &str| {
-            word.split_once('=')
-                .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(is_word))
-        };
-        let command = part
-            .split_whitespace()
-            .map(|word| word.trim_matches(['"', '\'']))
-            .find(|word| !assignment(word) && !TRANSPARENT.contains(word));
-        commands.extend(command.filter(|word| !word.is_empty()).map(str::to_owned));
-    }
-    commands
+    let programs = command::programs_of_line(line.as_bytes()).into_iter();
+    programs
+        .map(|program| String::from_utf8_lossy(&program).into_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -108,7 +94,7 @@ mod tests {
         assert_eq!(commands, ["curl", "grep", "/bin/true", "fi", "exit"]);
         assert_eq!(
             shell_commands("X=$(redis-cli ping) && [ \"$X\" = PONG ]"),
-            ["redis-cli", "["]
+            ["[", "redis-cli"]
         );
     }
 }

@@ -19,6 +19,7 @@ mod application_directory;
 mod arrows;
 mod bytes;
 pub mod calls;
+mod command;
 mod configuration;
 mod context;
 mod elf;

@@ -12,6 +12,8 @@ use crate::plan::LeftOutKind;
 pub(super) struct Tables {
     /// Shells and package managers.
     pub(super) programs: Programs,
+    /// Programs that run a program of their arguments.
+    pub(super) runners: Runners,
     /// The directories of the system, and names that are left out of an application's own.
     pub(super) application: Application,
     /// Files that Java runtimes load by name.
@@ -157,6 +159,53 @@ pub(super) struct Programs {
     pub(super) package_managers: Vec<String>,
 }
 
+/// `runners.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Runners {
+    /// The source of the facts.
+    #[serde(rename = "source")]
+    _source: String,
+    /// Names that the shell runs itself.
+    pub(super) builtins: Vec<String>,
+    /// The programs.
+    runners: Vec<Runner>,
+    /// The arguments of shells (`programs.json`).
+    shell: Runner,
+}
+
+/// Programs that run a program of their arguments, and how those are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Runner {
+    /// Their names.
+    names: Vec<String>,
+    /// Number of arguments before the program that they run, options apart.
+    #[serde(default)]
+    pub(super) operands: usize,
+    /// Options whose value is the next word.
+    #[serde(default)]
+    pub(super) values: Vec<String>,
+    /// Options whose value is a line for a shell.
+    #[serde(default)]
+    pub(super) lines: Vec<String>,
+    /// Options behind which a program stands.
+    #[serde(default)]
+    pub(super) programs: Vec<String>,
+    /// True if the first argument is a line for the shell.
+    #[serde(default)]
+    pub(super) line_operand: bool,
+}
+
+impl Runners {
+    /// Returns how the arguments of the program `name` are read, if it runs one of them.
+    pub(super) fn find(&self, name: &str) -> Option<&Runner> {
+        let is = |names: &[String]| names.iter().any(|known| known == name);
+        let runner = self.runners.iter().find(|runner| is(&runner.names));
+        runner.or_else(|| is(&Tables::built_in().programs.shells).then_some(&self.shell))
+    }
+}
+
 /// `application.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -218,6 +267,7 @@ static BUILT_IN: LazyLock<Tables> = LazyLock::new(|| {
     let checked = "a table in profiles/ is read by a test of this module";
     Tables {
         programs: serde_json::from_str(include_str!("../../../profiles/reach/programs.json")).expect(checked),
+        runners: serde_json::from_str(include_str!("../../../profiles/reach/runners.json")).expect(checked),
         application: serde_json::from_str(include_str!("../../../profiles/reach/application.json"))
             .expect(checked),
         families: serde_json::from_str(include_str!("../../../profiles/reach/families.json")).expect(checked),

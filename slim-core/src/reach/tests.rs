@@ -133,6 +133,35 @@ fn a_file_brings_its_directories_and_nothing_beside_it() {
 }
 
 #[test]
+fn an_entrypoint_that_runs_its_arguments_names_programs() {
+    let items: &[(&str, &[u8])] = &[
+        ("/usr/bin/tini", b""),
+        ("/usr/bin/gosu", b""),
+        ("/usr/bin/server", b""),
+        ("/usr/bin/timeout", b""),
+        ("/usr/bin/check", b""),
+        ("/usr/bin/other", b""),
+    ];
+    let config = json!({
+        "Entrypoint": ["tini", "--"],
+        "Cmd": ["gosu", "app", "server", "other"],
+        "Healthcheck": { "Test": ["CMD-SHELL", "timeout 3 check || exit 1"] },
+    });
+    assert_eq!(
+        names(&reached(&image(tree(items), config), vec![])),
+        [
+            "/usr",
+            "/usr/bin",
+            "/usr/bin/check",
+            "/usr/bin/gosu",
+            "/usr/bin/server",
+            "/usr/bin/timeout",
+            "/usr/bin/tini"
+        ]
+    );
+}
+
+#[test]
 fn links_on_the_way_come_from_the_asked_path() {
     let items: &[(&str, &[u8])] = &[
         ("/lib", b"-> usr/lib"),

@@ -6,6 +6,7 @@ use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
 use crate::reach::bytes::contains;
+use crate::reach::command;
 use crate::reach::context::{Context, Place};
 use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
@@ -74,13 +75,9 @@ pub(super) fn follow_directives(
                 }
             }
             b"command" if supervisord => {
-                let mut words = value
-                    .split(u8::is_ascii_whitespace)
-                    .filter(|word| !word.is_empty());
-                if let Some(program) = words.next() {
-                    context.keep_command(needs, program, place);
-                }
-                for word in words.filter(|word| word.starts_with(b"/")) {
+                let words = command::split_words(value);
+                context.keep_argv(needs, &words, place);
+                for word in words.iter().skip(1).filter(|word| word.starts_with(b"/")) {
                     absolute_path::keep(context, needs, word, place);
                 }
             }

@@ -13,6 +13,7 @@ mod ini;
 mod modules;
 mod nginx;
 pub(super) mod php_settings;
+mod starters;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,9 @@ impl Resolver for Configuration<'_> {
             return Ok(());
         }
         if !node.entry.is_file() || node.entry.size() > MAX_FILE {
+            return Ok(());
+        }
+        if starters::follow(self.context, needs, node)? {
             return Ok(());
         }
         let generic = generic::matches_path(self.context, path);

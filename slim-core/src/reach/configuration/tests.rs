@@ -261,3 +261,38 @@ fn hostile_files_are_bounded() {
     assert_eq!(needed(&items, "/etc/nginx/nginx.conf").len(), MAX_MATCHES);
     needed(&items, "/etc/nginx/deep.conf");
 }
+
+#[test]
+fn files_of_supervisors_name_programs_behind_programs() {
+    let items: &[(&str, &[u8])] = &[
+        ("/app/Procfile", b"web: A=1 timeout 5 one -p $PORT\n# no: six\n"),
+        (
+            "/usr/lib/systemd/system/x.service",
+            b"[Service]\nExecStart=-/usr/bin/env two\nUser=six\n",
+        ),
+        (
+            "/etc/services.d/x/run",
+            b"#!/usr/bin/execlineb -P\ns6-setuidgid app\nthree --a=b\n",
+        ),
+        (
+            "/etc/supervisor/s.conf",
+            b"[supervisord]\n[program:web]\ncommand=gosu app four --x\n",
+        ),
+        ("/etc/cron.d/x", b"* * * * * root nice -n 5 five\n"),
+        ("/usr/bin/one", b""),
+        ("/usr/bin/two", b""),
+        ("/usr/bin/three", b""),
+        ("/usr/bin/four", b""),
+        ("/usr/bin/five", b""),
+        ("/usr/bin/six", b""),
+    ];
+    for (from, program) in [
+        ("/app/Procfile", "/usr/bin/one"),
+        ("/usr/lib/systemd/system/x.service", "/usr/bin/two"),
+        ("/etc/services.d/x/run", "/usr/bin/three"),
+        ("/etc/supervisor/s.conf", "/usr/bin/four"),
+        ("/etc/cron.d/x", "/usr/bin/five"),
+    ] {
+        assert_eq!(needed(items, from), [program], "{from}");
+    }
+}

@@ -3,6 +3,7 @@
 //! A language is one file (or folder) here with its `LANGUAGE`, its grammar in `Cargo.toml`, seeds in
 //! `fuzz/seeds/language/`, and an application in `tests/`.
 
+mod erlang;
 #[cfg(feature = "languages")]
 mod java;
 mod language;
@@ -16,6 +17,7 @@ mod perl;
 mod php;
 #[cfg(feature = "languages")]
 mod python;
+mod r;
 #[cfg(feature = "languages")]
 mod ruby;
 #[cfg(feature = "languages")]
@@ -50,6 +52,8 @@ pub const LANGUAGES: &[Language] = &[
     #[cfg(feature = "languages")]
     lua::LANGUAGE,
     tcl::LANGUAGE,
+    erlang::LANGUAGE,
+    r::LANGUAGE,
 ];
 
 /// Returns the directories in which languages keep installed packages.

@@ -1,8 +1,9 @@
 //! Shell scripts: what they source, the programs they name and the absolute paths in them.
 //!
-//! Followed: `.` and `source` of a literal, of a path that begins with `$(dirname "$0")` or `${0%/*}`, and of `$DIR/x`
-//! where the script assigns a literal to `DIR`; in scripts of an application, which no package owns, also the programs
-//! that stand first in a command, those behind programs that run another one, and absolute paths. A package's own
+//! Followed: `.` and `source` of a literal, of a path below the script's own directory, however it finds that
+//! (`$(dirname "$0")`, `$(cd … && pwd)`), and of `$DIR/x` where the script assigns a literal to `DIR`; a name that is
+//! known in part widens to the directory that it begins with. In scripts that no package owns also the programs of each
+//! command, those that it runs by its arguments among them; in an application's also absolute paths. A package's own
 //! scripts do much that a container never runs, so only what they source is followed. Nothing else is expanded,
 //! here-documents are data.
 
@@ -11,7 +12,7 @@ use std::io;
 
 use tree_sitter::Node as Syntax;
 
-use crate::image::PATH_MAX;
+use crate::image::{Entry, PATH_MAX};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::bytes::is_word;
@@ -19,18 +20,14 @@ use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::syntax_tree::{self, line, text};
 use crate::reach::resolver::{Needs, Node, Resolver};
-use crate::reach::{absolute_path, application_directory};
+use crate::reach::tables::Tables;
+use crate::reach::widening::widen;
+use crate::reach::{absolute_path, application_directory, command};
 
 /// The largest number of commands of one script that are looked up.
 const MAX_COMMANDS: usize = 2000;
 /// The largest number of variables of one script that are known.
 const MAX_VARIABLES: usize = 256;
-/// Programs that run the program that their arguments name.
-const RUNNERS: [&[u8]; 14] = [
-    b"command", b"env", b"exec", b"gosu", b"ionice", b"nice", b"nohup", b"setsid", b"stdbuf", b"su-exec",
-    b"sudo", b"time", b"tini", b"xargs",
-];
-
 /// Shell scripts, as the closure follows them.
 pub(super) const LANGUAGE: Language = Language {
     name: "shell",
@@ -123,42 +120,90 @@ impl Shell<'_> {
     ) {
         let place = Place::on_line(path, line(syntax));
         let mut cursor = syntax.walk();
-        let mut words = syntax
-            .children(&mut cursor)
-            .filter(|child| {
-                !matches!(
-                    child.kind(),
-                    "variable_assignment" | "file_redirect" | "herestring_redirect"
-                )
-            })
-            .map(|child| script.value(child));
-        let Some(Some(mut name)) = words.next() else {
+        let (mut words, mut nodes): (Vec<Vec<u8>>, Vec<Syntax<'_>>) = (Vec::new(), Vec::new());
+        for child in syntax.children(&mut cursor) {
+            if matches!(
+                child.kind(),
+                "variable_assignment" | "file_redirect" | "herestring_redirect"
+            ) {
+                continue;
+            }
+            // What is known only in part is given as it stands: an argument, or a line with something to expand.
+            let word = script.value(child).unwrap_or_else(|| {
+                let text = text(child, script.source);
+                let quoted = |mark: &[u8]| text.strip_prefix(mark)?.strip_suffix(mark);
+                quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(text).to_vec()
+            });
+            words.push(word);
+            nodes.push(child);
+        }
+        let Some(name) = words.first() else { return };
+        if matches!(name.as_slice(), b"." | b"source") {
+            if let (Some(file), Some(&child)) = (words.get(1), nodes.get(1)) {
+                if script.value(child).is_none() {
+                    self.widen(needs, script, child, place, false);
+                } else if let Some(found) = self.context.find_file(&script.directory, file) {
+                    needs.follow(&found, &place.cause(EdgeKind::Import, &encode(file)));
+                }
+            }
+        } else if is_unowned {
+            self.context.keep_argv(needs, &words, place);
+            let program = if name.as_slice() == b"exec" { 1 } else { 0 };
+            if let Some(&child) = nodes.get(program)
+                && script.value(child).is_none()
+            {
+                self.widen(needs, script, child, place, true);
+            }
+        }
+    }
+
+    /// Keeps what a file's or program's name that is known in part may lead to (`. lib/$2.sh`, `"$HERE/bin/$1"`): the
+    /// files below the directory in which it begins to be unknown, with the end that is known. Directories of the
+    /// system and those of programs stand for too much.
+    fn widen(
+        &self,
+        needs: &mut Needs<'_>,
+        script: &Script<'_>,
+        syntax: Syntax<'_>,
+        place: Place<'_>,
+        is_program: bool,
+    ) {
+        let Some((start, end, levels)) = script.known_parts(syntax) else {
             return;
         };
-        if matches!(name.as_slice(), b"." | b"source") {
-            if let Some(Some(file)) = words.next()
-                && let Some(found) = self.context.find_file(&script.directory, &file)
-            {
-                needs.follow(&found, &place.cause(EdgeKind::Import, &encode(&file)));
-            }
+        let Some(slash) = start.iter().rposition(|&b| b == b'/') else {
+            return;
+        };
+        let (directory, prefix) = (&start[..=slash], &start[slash + 1..]);
+        let bases = [&script.directory, &self.context.environment.workdir];
+        let mut found = bases
+            .iter()
+            .filter_map(|base| self.context.find_directory(base, directory));
+        let Some(directory) = found.next().map(|found| found.path) else {
+            return;
+        };
+        let table = &Tables::built_in().application;
+        let is = |paths: &[String]| paths.iter().any(|path| path.as_bytes() == directory.as_bytes());
+        let programs = self.context.environment.program_directories(self.context.rootfs);
+        if is(&table.system) || is(&table.not_below) || programs.contains(&directory) {
             return;
         }
-        if !is_unowned {
-            return;
-        }
-        self.context.keep_command(needs, &name, place);
-        // Behind a runner stand its options and assignments, then the program; `gosu` takes a user first.
-        while RUNNERS.contains(&name.rsplit(|&b| b == b'/').next().unwrap_or_default()) {
-            let user = matches!(name.as_slice(), b"gosu" | b"su-exec");
-            let behind = words
-                .by_ref()
-                .flatten()
-                .filter(|word| !word.starts_with(b"-") && !word.contains(&b'='))
-                .nth(usize::from(user));
-            let Some(next) = behind else { break };
-            self.context.keep_command(needs, &next, place);
-            name = next;
-        }
+        let words = String::from_utf8_lossy(text(syntax, script.source)).into_owned();
+        let below = directory.components().count();
+        widen(
+            self.context,
+            needs,
+            &directory,
+            levels,
+            place,
+            &words,
+            |path: &RootPath, entry: &Entry| {
+                let first = path.components().nth(below).unwrap_or_default();
+                (!is_program || entry.mode & 0o111 != 0)
+                    && first.starts_with(prefix)
+                    && path.name().is_some_and(|name| name.ends_with(&end))
+            },
+        );
     }
 }
 
@@ -202,47 +247,103 @@ impl Script<'_> {
 
     /// The word's text, quotes taken off; none if a part of it is known only when the script runs.
     fn value(&self, syntax: Syntax<'_>) -> Option<Vec<u8>> {
+        match self.parts(syntax)?.as_slice() {
+            [whole] => Some(whole.clone()),
+            _ => None,
+        }
+    }
+
+    /// What is known of a word before its first unknown part, the known end of its last name, and the number of names
+    /// from the first unknown part on; none if all is known.
+    fn known_parts(&self, syntax: Syntax<'_>) -> Option<(Vec<u8>, Vec<u8>, usize)> {
+        let parts = self.parts(syntax)?;
+        let [start, rest @ ..] = parts.as_slice() else {
+            return None;
+        };
+        let last = rest.last()?;
+        let levels = 1 + rest.iter().flatten().filter(|&&b| b == b'/').count();
+        let end = last.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        Some((start.clone(), end.to_vec(), levels))
+    }
+
+    /// The known parts of a word, quotes taken off, with an unknown one between each two.
+    fn parts(&self, syntax: Syntax<'_>) -> Option<Vec<Vec<u8>>> {
         let word = text(syntax, self.source);
         if word.len() > PATH_MAX || word.contains(&b'\n') {
             return None;
         }
         if syntax.kind() == "raw_string" {
-            return Some(word.iter().copied().filter(|&b| b != b'\'').collect());
+            return Some(vec![word.iter().copied().filter(|&b| b != b'\'').collect()]);
         }
+        let mut parts = Vec::new();
         let mut out = Vec::new();
         let mut rest = word;
-        let here = [
-            &b"$(dirname \"$0\")"[..],
-            b"$(dirname $0)",
-            b"$(dirname -- \"$0\")",
-            b"$(dirname \"${BASH_SOURCE[0]}\")",
-            b"${0%/*}",
-            b"${BASH_SOURCE%/*}",
-        ];
         while let Some(&byte) = rest.first() {
+            let here = [&b"${0%/*}"[..], b"${BASH_SOURCE%/*}", b"${BASH_SOURCE[0]%/*}"];
             if let Some(form) = here.iter().find(|form| rest.starts_with(form)) {
                 out.extend_from_slice(self.directory.as_bytes());
                 rest = &rest[form.len()..];
+            } else if let Some(inner) = rest.strip_prefix(b"$(") {
+                let length = command::closing(inner);
+                match self.own_directory(&inner[..length]) {
+                    Some(directory) => out.extend_from_slice(&directory),
+                    None => parts.push(std::mem::take(&mut out)),
+                }
+                rest = inner.get(length + 1..).unwrap_or_default();
             } else if byte == b'$' {
                 let braced = rest.get(1) == Some(&b'{');
                 let start = 1 + usize::from(braced);
                 let name = rest[start..].iter().take_while(|b| is_word(**b)).count();
                 let end = start + name;
-                if name == 0 || (braced && rest.get(end) != Some(&b'}')) {
-                    return None;
+                let plain = name > 0 && (!braced || rest.get(end) == Some(&b'}'));
+                match self.variables.get(&rest[start..end]).filter(|_| plain) {
+                    Some(value) => out.extend_from_slice(value),
+                    None => parts.push(std::mem::take(&mut out)),
                 }
-                out.extend_from_slice(self.variables.get(&rest[start..end])?);
-                rest = &rest[end + usize::from(braced)..];
-            } else if byte == b'`' || out.len() > PATH_MAX {
-                return None;
+                let closed = rest.iter().position(|&b| b == b'}').filter(|_| braced);
+                // Without a name it is one sign (`$@`).
+                let end = closed.map_or(end.max(2).min(rest.len()), |at| at + 1);
+                rest = &rest[end..];
+            } else if byte == b'`' {
+                parts.push(std::mem::take(&mut out));
+                let inner = &rest[1..];
+                let length = inner.iter().position(|&b| b == b'`').unwrap_or(inner.len());
+                rest = inner.get(length + 1..).unwrap_or_default();
             } else {
                 if byte != b'"' && byte != b'\'' {
                     out.push(byte);
                 }
                 rest = &rest[1..];
             }
+            if out.len() > PATH_MAX {
+                return None;
+            }
         }
-        Some(out)
+        parts.push(out);
+        Some(parts)
+    }
+
+    /// The directory that a command finds from the script's own name, if it does nothing else:
+    /// `dirname "$0"`, `cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd`, `dirname "$(readlink -f "$0")"`.
+    fn own_directory(&self, command: &[u8]) -> Option<Vec<u8>> {
+        let mut out = self.directory.as_bytes().to_vec();
+        let mut above = 0_usize;
+        let mut named = false;
+        let words = command.split(|b| b.is_ascii_whitespace() || b"\"'()&;".contains(b));
+        for word in words.filter(|word| !word.is_empty()) {
+            match word {
+                b"dirname" => above += 1,
+                b"$0" | b"${0}" | b"$BASH_SOURCE" | b"${BASH_SOURCE}" | b"${BASH_SOURCE[0]}" => named = true,
+                b"$" | b"cd" | b"pwd" | b"readlink" | b"realpath" | b"-f" | b"-e" | b"-P" | b"-L" | b"--"
+                | b">/dev/null" | b">" | b"/dev/null" | b"2>" | b"1" => {}
+                _ if word.starts_with(b"/..") && word.iter().all(|b| b"/.".contains(b)) => {
+                    above += word.split(|&b| b == b'/').filter(|name| *name == b"..").count();
+                }
+                _ => return None,
+            }
+        }
+        out.extend(b"/..".repeat(above.checked_sub(1)?));
+        named.then_some(out)
     }
 }
 
@@ -271,5 +372,69 @@ mod tests {
         assert_eq!(files(items, "/app/run.sh"), ["/app/b.sh", "/app/lib/a.sh"]);
         assert!(!super::is_shell(b"#!/usr/bin/python3\nsh"));
         assert!(super::is_shell(b"#!/usr/bin/env bash\n"));
+    }
+
+    #[test]
+    fn scripts_find_their_own_directory_in_many_ways() {
+        for form in [
+            "$(cd \"$(dirname \"$0\")\" && pwd)",
+            "$(cd $(dirname $0); pwd -P)",
+            "$(dirname \"$(readlink -f \"$0\")\")",
+            "$(cd \"$(dirname \"${BASH_SOURCE[0]}\")/..\" >/dev/null 2>&1 && pwd)/bin",
+            "$(dirname \"$(dirname \"$0\")\")/bin",
+            "$(dirname -- \"${0}\")",
+            "${0%/*}",
+        ] {
+            let script = format!("HERE=\"{form}\"\n. \"$HERE/a.sh\"");
+            let items: &[(&str, &[u8])] = &[("/app/bin/run.sh", script.as_bytes()), ("/app/bin/a.sh", b"")];
+            assert_eq!(files(items, "/app/bin/run.sh"), ["/app/bin/a.sh"], "{form}");
+        }
+    }
+
+    #[test]
+    fn computed_names_widen_to_the_directory() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/opt/x/libexec/run.sh",
+                b". ../lib/$2.sh\n. \"$X/b.sh\"\nexec \"$(dirname \"$0\")/cmd-$1\" \"$@\"\n. /usr/lib/$1\n",
+            ),
+            ("/opt/x/lib/a.sh", b""),
+            ("/opt/x/lib/b.sh", b""),
+            ("/opt/x/lib/b.txt", b""),
+            ("/opt/x/lib/sub/c.sh", b""),
+            ("/opt/x/libexec/cmd-a", b"#!elf"),
+            ("/opt/x/libexec/other", b"#!elf"),
+            ("/usr/lib/x", b""),
+        ];
+        assert_eq!(
+            files(items, "/opt/x/libexec/run.sh"),
+            ["/opt/x/lib/a.sh", "/opt/x/lib/b.sh", "/opt/x/libexec/cmd-a"]
+        );
+    }
+
+    #[test]
+    fn programs_that_others_run() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/run.sh",
+                b"exec gosu \"$USER\" server\ntimeout 5 xargs prog\nsu app -c \"inner $X\"\nfind . -exec each {} +\n",
+            ),
+            ("/usr/bin/gosu", b""),
+            ("/usr/bin/server", b""),
+            ("/usr/bin/prog", b""),
+            ("/usr/bin/inner", b""),
+            ("/usr/bin/each", b""),
+            ("/usr/bin/other", b""),
+        ];
+        assert_eq!(
+            files(items, "/app/run.sh"),
+            [
+                "/usr/bin/each",
+                "/usr/bin/gosu",
+                "/usr/bin/inner",
+                "/usr/bin/prog",
+                "/usr/bin/server"
+            ]
+        );
     }
 }

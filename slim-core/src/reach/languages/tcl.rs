@@ -250,9 +250,9 @@ impl Resolver for Tcl<'_> {
                 }
                 [b"exec", rest @ ..] => {
                     for part in rest.split(|word| matches!(*word, b"|" | b"|&")) {
-                        if let Some(program) = part.iter().find(|word| !word.starts_with(b"-")) {
-                            context.keep_command(needs, program, place);
-                        }
+                        // Options of `exec` itself stand first.
+                        let options = part.iter().take_while(|word| word.starts_with(b"-")).count();
+                        context.keep_argv(needs, &part[options..], place);
                     }
                 }
                 _ => {}

@@ -3,7 +3,8 @@
 use crate::image::{Config, LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::Cause;
-use crate::reach::environment::{Environment, shell_commands};
+use crate::reach::command;
+use crate::reach::environment::Environment;
 use crate::reach::resolver::Needs;
 use crate::spec::system_mounts;
 
@@ -42,7 +43,8 @@ pub(crate) fn roots<'a>(rootfs: &'a Rootfs, config: &Config, environment: &Envir
     if let Some(home) = find_home(rootfs, config, environment) {
         roots.keep_path("USER", &home);
     }
-    roots.keep_programs("ENTRYPOINT", &config.entrypoint());
+    // An entrypoint that runs its arguments is given CMD's words.
+    roots.keep_programs("ENTRYPOINT", &[config.entrypoint(), config.cmd()].concat());
     roots.keep_programs("CMD", &config.cmd());
     roots.keep_healthcheck(config);
     let file_systems = system_mounts::FILE_SYSTEMS.map(|path| (path, "the runtime mounts there"));
@@ -77,20 +79,10 @@ impl Roots<'_, '_> {
         self.keep_existing(path, &config_cause(instruction));
     }
 
-    /// The program of an exec form, and those of the line in `["/bin/sh", "-c", LINE]`.
+    /// The programs that an exec form starts, those of the line in `["/bin/sh", "-c", LINE]` among them.
     fn keep_programs(&mut self, instruction: &str, argv: &[String]) {
-        let mut programs: Vec<String> = argv.first().cloned().into_iter().collect();
-        if let [_, flag, line, ..] = argv
-            && flag.starts_with('-')
-            && flag.ends_with('c')
-        {
-            programs.extend(shell_commands(line));
-        }
-        for program in programs {
-            if let Some(found) = self
-                .environment
-                .find_program(self.rootfs, program.as_bytes(), None)
-            {
+        for program in command::programs_of_argv(argv) {
+            if let Some(found) = self.environment.find_program(self.rootfs, &program, None) {
                 self.needs.follow(&found, &config_cause(instruction));
             }
         }
