@@ -634,7 +634,7 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "COMMAND", env = "SLIM_EXEC")]
     exec: Option<String>,
     /// A test of yours: a command for /bin/sh on this machine, run beside the recorded container and again beside the
-    /// slim one, with SLIM_URL, SLIM_HOST, SLIM_PORT_<n> and SLIM_CONTAINER in its environment; may be repeated. It
+    /// slim one, with SLIM_URL, SLIM_HOST, SLIM_PORT_N and SLIM_CONTAINER in its environment; may be repeated. It
     /// must exit with 0
     #[arg(long, value_name = "COMMAND", env = "SLIM_RUN")]
     pub(crate) run: Vec<String>,

@@ -77,7 +77,10 @@ fn make_image() {
 }
 
 /// Removes an image that all tests share when the process with them ends, however it does: the shell's input ends then.
-#[expect(clippy::zombie_processes, reason = "the shell outlives this process, which is what it waits for")]
+#[expect(
+    clippy::zombie_processes,
+    reason = "the shell outlives this process, which is what it waits for"
+)]
 fn remove_at_exit(image: &str) {
     static INPUT: std::sync::OnceLock<std::process::ChildStdin> = std::sync::OnceLock::new();
     let shell = Command::new("sh")

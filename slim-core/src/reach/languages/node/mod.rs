@@ -458,10 +458,8 @@ impl Reader<'_, '_, '_> {
     }
 
     fn follow_call(&mut self, node: Syntax<'_>) {
-        let (Some(function), Some(arguments)) = (
-            node.child_by_field_name("function"),
-            node.child_by_field_name("arguments"),
-        ) else {
+        let (Some(function), Some(arguments)) = (value::callee(node), node.child_by_field_name("arguments"))
+        else {
             return;
         };
         let mut cursor = arguments.walk();

@@ -528,3 +528,18 @@ fn a_bundle_that_is_too_large_to_be_parsed_is_looked_through_for_names() {
         ]
     );
 }
+
+#[test]
+fn calls_as_compilers_write_them_are_followed() {
+    let source = b"
+        const worker = new node_worker_threads_1.Worker((0, node_path_1.resolve)(__dirname, 'worker.js'), {});
+        (0, helper.require)('./one'); (0, fs.readFileSync)((0, path.join)(__dirname, 'data.txt'));
+    ";
+    let found = from(&[
+        ("/app/a.js", source),
+        ("/app/worker.js", b""),
+        ("/app/one.js", b""),
+        ("/app/data.txt", b""),
+    ]);
+    assert_eq!(found, ["/app/data.txt", "/app/one.js", "/app/worker.js"]);
+}

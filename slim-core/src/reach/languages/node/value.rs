@@ -134,7 +134,7 @@ impl Here<'_> {
     /// Evaluates `path.join`, `path.resolve`, `path.dirname`, `fileURLToPath`, `process.cwd` and `require.resolve`'s
     /// relatives.
     fn call(&self, node: Node<'_>, depth: usize) -> Words {
-        let Some(function) = node.child_by_field_name("function") else {
+        let Some(function) = callee(node) else {
             return Words::default();
         };
         let Some(arguments) = node.child_by_field_name("arguments") else {
@@ -207,6 +207,20 @@ impl Here<'_> {
         }
         path.unwrap_or_default()
     }
+}
+
+/// Returns what a call calls. Compilers write `(0, module.function)(…)`, so that the module isn't `this` in it.
+pub(super) fn callee(call: Node<'_>) -> Option<Node<'_>> {
+    let function = call.child_by_field_name("function")?;
+    if function.kind() != "parenthesized_expression" {
+        return Some(function);
+    }
+    let inner = function.named_child(0)?;
+    if inner.kind() != "sequence_expression" {
+        return Some(inner);
+    }
+    let mut cursor = inner.walk();
+    inner.named_children(&mut cursor).last()
 }
 
 /// Returns a path as `path.join` takes it: one with a leading slash is relative too.
