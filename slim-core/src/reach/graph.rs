@@ -208,11 +208,11 @@ fn describe(mut widened: Vec<Widened>) -> Vec<String> {
             )
         })
         .collect();
-    if !rest.is_empty() {
+    if let Some(first) = rest.first() {
         notes.push(format!(
-            "{} and {} more directories are kept wide, since sources name what they load only when they run",
-            rest[0].directory,
-            rest.len() - 1
+            "{} more directories are kept wide, since sources name what they load only when they run, the largest of them {}",
+            rest.len(),
+            first.directory
         ));
     }
     notes

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::path::RootPath;
-use crate::plan::{KeptBy, LeftOut, Plan, Privileged, Totals};
+use crate::plan::{AllowedSyscall, KeptBy, LeftOut, Plan, Privileged, Reason, Totals};
 use crate::recording::{ExchangeKind, Recording};
 use crate::spec::LaunchSpec;
 use crate::verify::Verification;
@@ -111,7 +111,10 @@ pub struct SyscallCounts {
     pub allowed: u64,
     /// Number of those that the application made.
     pub app: u64,
-    /// Number of those that the application did not make: the runtime does, or a library may.
+    /// Number of those that kept code can make, though no recording saw it do so.
+    #[serde(default)]
+    pub reached: u64,
+    /// Number of the others: the runtime makes them, or a library may in the place of a recorded one.
     pub other: u64,
     /// Number of names that this kernel's architecture knows.
     pub known: u64,
@@ -149,6 +152,9 @@ impl Report {
     /// Returns the report on `plan`. The caller fills in times, product and directory.
     pub fn new(plan: &Plan, recording: &Recording) -> Self {
         let by_app = plan.syscalls.iter().filter(|call| call.is_of_app()).count() as u64;
+        let is_reached =
+            |call: &&AllowedSyscall| call.reasons.iter().all(|r| matches!(r, Reason::Reached { .. }));
+        let reached = plan.syscalls.iter().filter(is_reached).count() as u64;
         let allowed = plan.syscalls.len() as u64;
         let known = recording
             .runs
@@ -174,7 +180,8 @@ impl Report {
             syscalls: SyscallCounts {
                 allowed,
                 app: by_app,
-                other: allowed - by_app,
+                reached,
+                other: allowed - by_app - reached,
                 known,
             },
             phases: phases(plan),

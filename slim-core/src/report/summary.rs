@@ -150,8 +150,16 @@ fn syscalls(table: &mut Table, report: &Report) {
     table.row(
         "syscalls",
         format!(
-            "{} of {} allowed ({} by the app, {} for the runtime)",
-            calls.allowed, calls.known, calls.app, calls.other
+            "{} of {} allowed ({} by the app, {}{} for the runtime)",
+            calls.allowed,
+            calls.known,
+            calls.app,
+            if calls.reached > 0 {
+                format!("{} that kept code can make, ", calls.reached)
+            } else {
+                String::new()
+            },
+            calls.other
         ),
     );
     if let Some(phases) = &report.phases
@@ -369,7 +377,8 @@ mod tests {
             syscalls: SyscallCounts {
                 allowed: 94,
                 app: 59,
-                other: 35,
+                reached: 20,
+                other: 15,
                 known: 368,
             },
             phases: Some(CallPhases {

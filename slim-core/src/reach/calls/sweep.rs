@@ -22,6 +22,20 @@ const GENERIC: [&str; 1] = ["syscall"];
 /// Functions that return an address by a name.
 const LOOKUPS: [&str; 4] = ["dlsym", "dlvsym", "__libc_dlsym", "lt_dlsym"];
 
+/// Functions of C libraries that have every thread change its identity: the number reaches the system call through a
+/// structure (glibc's `nptl/setxid.h`, musl's `src/unistd/setxid.c`). Numbers of `arch/x86/entry/syscalls/syscall_64.tbl`.
+const SETXID: [(&str, u32); 9] = [
+    ("setuid", 105),
+    ("setgid", 106),
+    ("setreuid", 113),
+    ("setregid", 114),
+    ("setgroups", 116),
+    ("setresuid", 117),
+    ("seteuid", 117),
+    ("setresgid", 119),
+    ("setegid", 119),
+];
+
 /// An edge of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Edge {
@@ -69,6 +83,15 @@ impl Part {
         let start = node.checked_sub(1).and_then(|before| self.ends.get(before));
         let start = start.copied().unwrap_or(0) as usize;
         self.edges.get(start..end).unwrap_or_default()
+    }
+
+    /// Returns whether the file is a C library or its loader.
+    fn is_c_library(&self) -> bool {
+        let mut names = self
+            .exports
+            .iter()
+            .filter_map(|(name, _)| self.names.get(*name as usize));
+        names.any(|name| matches!(name.as_str(), "__libc_start_main" | "__tls_get_addr"))
     }
 
     /// Returns the names that stand before functions in tables.
@@ -167,6 +190,17 @@ where
         if found.unresolved > 0 {
             part.unresolved.insert(node, found.unresolved);
         }
+    }
+    if part.is_c_library() {
+        for &(export, node) in &part.exports {
+            let name = part.names.get(export as usize).map(String::as_str);
+            let number = SETXID.iter().find(|(function, _)| Some(*function) == name);
+            if let Some((_, number)) = number {
+                part.numbers.entry(node).or_default().insert(*number);
+            }
+        }
+        // What is left there is the handler that does it in each thread, and the loader's own start.
+        part.unresolved.clear();
     }
     part.looked_up = looked_up(binary, &mentions);
     part.is_program = binary.is_program;
