@@ -1,4 +1,4 @@
-//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | check | test | vm | bench | docs | ebpf | fuzz | runtime-calls | matrix | stop`.
+//! The tasks of this workspace, each one command: `cargo xtask setup | samples | demo | check | test | vm | bench | docs | ebpf | fuzz | runtime-calls | matrix | corpus | stop`.
 //!
 //! xtask builds on a machine that has Rust and a linker and nothing else, because installing the rest is its first task.
 
@@ -6,6 +6,7 @@ mod bench;
 mod bench_build;
 mod bench_closure;
 mod check;
+mod corpus;
 mod demo;
 mod docs;
 mod ebpf;
@@ -96,6 +97,14 @@ enum Task {
         #[arg(long, default_value_t = 4)]
         runs: usize,
     },
+    /// Slim real applications with no flag beyond what `docker run` needs, and ask each what the probe did not ask
+    Corpus {
+        /// Only these folders of tests/corpus
+        names: Vec<String>,
+        /// This program instead of the one of this tree
+        #[arg(long, value_name = "PATH")]
+        slim: Option<std::path::PathBuf>,
+    },
     /// Run products under their profiles with runc and crun, with and without no-new-privileges; prints a table
     Matrix {
         /// Only these samples
@@ -168,6 +177,7 @@ fn main() -> ExitCode {
         Task::Ebpf { check } => ebpf::run(check),
         Task::Fuzz { seconds } => fuzz::run(fuzz::Limit::Each(seconds)),
         Task::RuntimeCalls { programs, runs } => runtime_calls::run(&programs, runs),
+        Task::Corpus { names, slim } => corpus::run(&names, slim),
         Task::Matrix {
             names,
             product,

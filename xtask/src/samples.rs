@@ -32,6 +32,12 @@ pub(crate) const FIXTURES: Applications = Applications {
     prefix: "slim-test-app-",
 };
 
+/// The applications of the corpus.
+pub(crate) const CORPUS: Applications = Applications {
+    folder: "tests/corpus",
+    prefix: "slim-corpus-",
+};
+
 impl Applications {
     /// The image of one.
     pub(crate) fn image(&self, name: &str) -> String {
