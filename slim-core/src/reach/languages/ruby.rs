@@ -10,8 +10,10 @@
 //! that it depends on at run time. A kept `Gemfile.lock` keeps the entry files of its gems, but for those that are
 //! not installed.
 //!
-//! Names that are computed are not followed (Zeitwerk's constants are files of the application's own directory), nor
-//! commands of the interpreter's own library.
+//! A text that is the path of a feature (`register 'tilt/haml'`) is required where its source belongs to a gem or to the
+//! application. A computed name (`require "#{x}/y"`, `File.join('digest', name)`, `Dir[File.join(__dir__, '*.rb')]`) widens
+//! to the directory that its constant part names; one without such a part is not followed (Zeitwerk's constants are
+//! files of the application's own directory), nor are commands of the interpreter's own library.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,7 +23,7 @@ use std::sync::OnceLock;
 use tree_sitter::Node as Syntax;
 
 use crate::cancel::Cancel;
-use crate::image::LastLink;
+use crate::image::{Entry, LastLink};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
@@ -31,6 +33,7 @@ use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::source_file::{self, SourceKind};
 use crate::reach::languages::syntax_tree;
 use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::widening::{TREE, widen};
 
 const RUBY: SourceKind = SourceKind {
     extensions: &[b"rb", b"ru", b"rake", b"gemspec"],
@@ -127,6 +130,75 @@ impl<'a> Ruby<'a> {
         source_file::keep_first(self.context, needs, search, &names, &cause);
         for gem in &self.gems {
             source_file::keep_first(self.context, needs, self.load_path(gem), &names, &cause);
+        }
+    }
+
+    /// Keeps the file that a text names as `require` would, or where its source `lists` directories those in the directory
+    /// that it names.
+    fn follow_text(
+        &self,
+        needs: &mut Needs<'_>,
+        search: &[RootPath],
+        word: &[u8],
+        lists: bool,
+        place: Place<'_>,
+    ) {
+        let cause = place.cause(EdgeKind::Import, &encode(word));
+        let names = [[word, b".rb"].concat(), [word, b".so"].concat()];
+        let gems = self.gems.iter().flat_map(|gem| self.load_path(gem));
+        let search: Vec<&RootPath> = search.iter().chain(gems).collect();
+        source_file::keep_first(self.context, needs, search.iter().copied(), &names, &cause);
+        if lists {
+            for directory in search {
+                if let Some(found) = self.context.find_directory(directory, word) {
+                    widen(
+                        self.context,
+                        needs,
+                        &found.path,
+                        TREE,
+                        place,
+                        &encode(word),
+                        is_code,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Keeps what a computed name can lead to.
+    fn follow_computed(
+        &self,
+        needs: &mut Needs<'_>,
+        file: &RootPath,
+        from: &RootPath,
+        search: &[RootPath],
+        name: &Computed,
+    ) {
+        let place = Place::on_line(file, name.line);
+        let beside = [from.clone()];
+        let gems = self.gems.iter().flat_map(|gem| self.load_path(gem));
+        let directories: Vec<&RootPath> = if name.placed {
+            beside.iter().collect()
+        } else {
+            beside.iter().chain(search).chain(gems).collect()
+        };
+        let mut seen = BTreeSet::new();
+        for directory in directories {
+            if let Some(found) = self.context.find_directory(directory, &name.directory)
+                && seen.insert(found.path.clone())
+            {
+                let (depth, all) = if name.lists { (TREE, true) } else { (1, false) };
+                let accept = |path: &RootPath, entry: &Entry| all || is_code(path, entry);
+                widen(
+                    self.context,
+                    needs,
+                    &found.path,
+                    depth,
+                    place,
+                    &name.words,
+                    accept,
+                );
+            }
         }
     }
 
@@ -274,16 +346,25 @@ impl Resolver for Ruby<'_> {
         let mut calls = Vec::new();
         let mut absolute = Vec::new();
         let mut command_lines = Vec::new();
+        let mut features = Vec::new();
+        let mut computed = Vec::new();
+        let mut lists = false;
         let extent = syntax_tree::visit(tree_sitter_ruby::LANGUAGE, bytes, context.cancel, |syntax| {
             calls.extend(parse_call(syntax, bytes));
+            computed.extend(Computed::parse(syntax, bytes));
+            lists |= is_listing(syntax, bytes);
             let line = syntax_tree::line(syntax);
             if syntax.kind() == "subshell" {
                 let content = syntax
                     .named_child(0)
                     .filter(|child| child.kind() == "string_content");
                 command_lines.extend(content.map(|content| (line, syntax_tree::text(content, bytes))));
-            } else if let Some(word) = string_literal(syntax, bytes).filter(|word| word.starts_with(b"/")) {
-                absolute.push((line, word));
+            } else if let Some(word) = string_literal(syntax, bytes) {
+                if word.starts_with(b"/") {
+                    absolute.push((line, word));
+                } else if is_feature(word) {
+                    features.push((line, word));
+                }
             }
         });
         extent.report_limits(context, needs, file, bytes);
@@ -348,13 +429,208 @@ impl Resolver for Ruby<'_> {
                 _ => {}
             }
         }
+        for name in &computed {
+            self.follow_computed(needs, file, &from, &search, name);
+        }
         if !standard {
+            for (line, word) in features {
+                if seen.insert(b"require", word) {
+                    self.follow_text(needs, &search, word, lists, Place::on_line(file, line));
+                }
+            }
             for (line, command) in command_lines {
                 source_file::keep_command_line(context, needs, command, Place::on_line(file, line));
             }
         }
         Ok(())
     }
+}
+
+/// Returns whether a file is one that Ruby loads.
+fn is_code(path: &RootPath, _: &Entry) -> bool {
+    matches!(path.extension(), Some(b"rb" | b"so"))
+}
+
+/// A name that is known only when the source runs, but for the directory that it begins with.
+struct Computed {
+    /// The directory, without the slash at its end; empty for the source's.
+    directory: Vec<u8>,
+    /// True if that is seen from the source's own directory alone.
+    placed: bool,
+    /// True if files are listed, whatever they are.
+    lists: bool,
+    line: usize,
+    /// The beginning of how it is written.
+    words: String,
+}
+
+impl Computed {
+    /// Returns the computed name that `node` loads or lists, if it has a constant directory.
+    fn parse(node: Syntax<'_>, bytes: &[u8]) -> Option<Self> {
+        let text = |node| syntax_tree::text(node, bytes);
+        let (argument, lists, relative) = match node.kind() {
+            "element_reference" if node.child_by_field_name("object").map(text) == Some(b"Dir") => {
+                (node.named_child(1)?, true, false)
+            }
+            "call" => {
+                let first = || node.child_by_field_name("arguments")?.named_child(0);
+                let receiver = node.child_by_field_name("receiver").map(text);
+                match (receiver, text(node.child_by_field_name("method")?)) {
+                    (None | Some(b"Kernel"), b"require" | b"load" | b"require_dependency") => {
+                        (first()?, false, false)
+                    }
+                    (None, b"require_relative") => (first()?, false, true),
+                    (Some(b"Dir"), b"glob" | b"[]" | b"children" | b"each_child" | b"entries") => {
+                        (first()?, true, false)
+                    }
+                    (Some(b"File"), b"join") => (node, false, false),
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        if !lists && string_literal(argument, bytes).is_some() {
+            return None;
+        }
+        let mut parts = Parts::default();
+        parts.add(argument, bytes, 8);
+        let end = parts.text.iter().position(|b| b"*?[{".contains(b));
+        let whole = end.is_none() && parts.whole;
+        if whole && !lists {
+            return None;
+        }
+        let constant = &parts.text[..end.unwrap_or(parts.text.len())];
+        let slash = constant.iter().rposition(|&b| b == b'/');
+        let directory = if whole {
+            constant
+        } else {
+            &constant[..slash.unwrap_or(0)]
+        };
+        let directory = directory.strip_prefix(b"/").unwrap_or(directory);
+        let placed = parts.placed || relative;
+        // Nothing constant stands for everything.
+        if directory.is_empty() && !(placed && lists) || constant.starts_with(b"/") && !parts.placed {
+            return None;
+        }
+        // A list that does not begin at the source begins where the program runs.
+        if lists && !placed {
+            return None;
+        }
+        Some(Self {
+            directory: directory.to_vec(),
+            placed,
+            lists,
+            line: syntax_tree::line(node),
+            words: source_file::quote(text(node)),
+        })
+    }
+}
+
+/// The constant beginning of a text.
+struct Parts {
+    text: Vec<u8>,
+    /// True as long as all is constant.
+    whole: bool,
+    /// True if it begins with the source's own directory.
+    placed: bool,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self {
+            text: Vec::new(),
+            whole: true,
+            placed: false,
+        }
+    }
+}
+
+impl Parts {
+    /// Adds what `node` is worth, as far as nothing before it was computed.
+    fn add(&mut self, node: Syntax<'_>, bytes: &[u8], depth: usize) {
+        let text = syntax_tree::text(node, bytes);
+        if !self.whole || depth == 0 || self.text.len() > MAX_FEATURE {
+            self.whole = false;
+            return;
+        }
+        let mut cursor = node.walk();
+        match node.kind() {
+            "string_content" => self.text.extend(text),
+            "string" | "interpolation" | "argument_list" | "parenthesized_statements" => {
+                for child in node.named_children(&mut cursor) {
+                    self.add(child, bytes, depth - 1);
+                }
+            }
+            "binary" => {
+                for side in ["left", "right"] {
+                    if let Some(side) = node.child_by_field_name(side) {
+                        self.add(side, bytes, depth - 1);
+                    }
+                }
+            }
+            "identifier" | "call"
+                if matches!(text, b"__dir__" | b"File.dirname(__FILE__)") && self.text.is_empty() =>
+            {
+                self.placed = true;
+            }
+            "call" => {
+                let method = node
+                    .child_by_field_name("method")
+                    .map(|method| syntax_tree::text(method, bytes));
+                let arguments = node.child_by_field_name("arguments");
+                match (method, arguments) {
+                    (Some(b"join"), Some(arguments)) => {
+                        for (number, child) in arguments.named_children(&mut cursor).enumerate() {
+                            if self.whole && (number > 0) {
+                                self.text.push(b'/');
+                            }
+                            self.add(child, bytes, depth - 1);
+                        }
+                    }
+                    (Some(b"expand_path"), Some(arguments)) => {
+                        self.placed = arguments.named_child(1).is_some_and(|base| {
+                            matches!(
+                                syntax_tree::text(base, bytes),
+                                b"__dir__" | b"File.dirname(__FILE__)"
+                            )
+                        });
+                        match arguments.named_child(0).filter(|_| self.placed) {
+                            Some(path) => self.add(path, bytes, depth - 1),
+                            None => self.whole = false,
+                        }
+                    }
+                    _ => self.whole = false,
+                }
+            }
+            _ => self.whole = false,
+        }
+    }
+}
+
+/// Returns whether `node` lists a directory.
+fn is_listing(node: Syntax<'_>, bytes: &[u8]) -> bool {
+    let named = |field| {
+        node.child_by_field_name(field)
+            .map(|child| syntax_tree::text(child, bytes))
+    };
+    match node.kind() {
+        "element_reference" => named("object") == Some(b"Dir"),
+        "call" => {
+            matches!(
+                named("method"),
+                Some(b"glob" | b"each_child" | b"children" | b"entries")
+            ) && matches!(named("receiver"), Some(b"Dir" | b"Pathname"))
+        }
+        _ => false,
+    }
+}
+
+/// Returns whether a text may be a name to require: the relative path of a file.
+fn is_feature(word: &[u8]) -> bool {
+    let path = word
+        .iter()
+        .all(|&b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
+    path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
 }
 
 /// The call that `node` is, if it has a literal.
@@ -433,12 +709,6 @@ fn assigned_value<'t>(node: Syntax<'t>, name: &[u8], bytes: &[u8]) -> Option<Syn
 
 /// The words of an extension's constants that may be names to require: whole strings with a directory in them.
 fn named_features(constants: &Constants<'_>) -> io::Result<BTreeSet<Vec<u8>>> {
-    let feature = |word: &[u8]| {
-        let path = word
-            .iter()
-            .all(|&b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
-        path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
-    };
     let mut features = BTreeSet::new();
     constants.for_each_window(|window| {
         let begins = |at: &usize| window.bytes[..*at].last().is_none_or(|&before| before == 0);
@@ -447,7 +717,7 @@ fn named_features(constants: &Constants<'_>) -> io::Result<BTreeSet<Vec<u8>>> {
                 .split(|&b| b == 0)
                 .next()
                 .unwrap_or_default();
-            if features.len() < MAX_FILES && feature(word) {
+            if features.len() < MAX_FILES && is_feature(word) {
                 features.insert(word.to_vec());
             }
         }
@@ -647,6 +917,50 @@ mod tests {
                 "/usr/lib/x86_64-linux-gnu/ruby/3.1.0/json/ext.so",
             ]
         );
+    }
+
+    #[test]
+    fn texts_that_are_features_and_the_directories_of_computed_ones() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main",
+                b"#!/usr/bin/env ruby\nrequire 'views'\nrequire 'sums'\n\
+                  Dir[File.join(__dir__, 'plugins', '*.rb')].each { |f| require f }\n\
+                  require File.expand_path(\"jobs/#{name}\", __dir__)\nrequire name\nDir['*'].size\n",
+            ),
+            ("/app/plugins/a.rb", b""),
+            ("/app/plugins/deep/b.rb", b""),
+            ("/app/jobs/mail.rb", b""),
+            ("/app/jobs/deep/c.rb", b""),
+            ("/app/other/d.rb", b""),
+            (
+                "/usr/lib/ruby/vendor_ruby/views.rb",
+                b"register :Haml, 'views/haml'\nload_all Pathname.glob(x), 'views/lexers'\nrequire \"views/#{kind}/base\"\n'views/none'",
+            ),
+            ("/usr/lib/ruby/vendor_ruby/views/haml.rb", b""),
+            ("/usr/lib/ruby/vendor_ruby/views/erb.rb", b""),
+            ("/usr/lib/ruby/vendor_ruby/views/lexers/c.rb", b""),
+            ("/usr/lib/ruby/3.1.0/sums.rb", b"def x(key) path = File.join('sums', key); require path end\n'views/erb'"),
+            ("/usr/lib/ruby/3.1.0/sums/md5.rb", b""),
+            ("/usr/lib/x86_64-linux-gnu/ruby/3.1.0/sums/sha.so", b""),
+        ];
+        let found = kept(items, &[], &["/app/main"]);
+        for path in [
+            "/app/plugins/a.rb",
+            "/app/jobs/mail.rb",
+            "/usr/lib/ruby/vendor_ruby/views/haml.rb",
+            "/usr/lib/ruby/vendor_ruby/views/lexers/c.rb",
+            "/usr/lib/ruby/3.1.0/sums/md5.rb",
+            "/usr/lib/x86_64-linux-gnu/ruby/3.1.0/sums/sha.so",
+        ] {
+            assert!(
+                found.iter().any(|found| found == path),
+                "{path} is not in {found:?}"
+            );
+        }
+        for path in ["/app/jobs/deep/c.rb", "/app/other/d.rb"] {
+            assert!(!found.iter().any(|found| found == path), "{path} is in {found:?}");
+        }
     }
 
     #[test]
