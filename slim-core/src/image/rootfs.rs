@@ -433,7 +433,8 @@ pub(crate) mod memory {
         }
     }
 
-    /// A tree from `(path, content)`: `dir/` is a directory, `-> target` a link, everything else a file (mode 0755).
+    /// A tree from `(path, content)`: `dir/` is a directory (its content an octal mode, or nothing), `-> target` a link,
+    /// everything else a file (mode 0755).
     pub(crate) fn tree(items: &[(&str, &[u8])]) -> Rootfs {
         let mut entries = BTreeMap::new();
         let mut bytes = BTreeMap::new();
@@ -449,6 +450,10 @@ pub(crate) mod memory {
                     size: content.len() as u64,
                 }
             };
+            let mode = std::str::from_utf8(content)
+                .ok()
+                .and_then(|text| u32::from_str_radix(text, 8).ok());
+            let mode = mode.filter(|_| kind == Kind::Directory).unwrap_or(0o755);
             let path = RootPath::new(path);
             bytes.insert(path.clone(), content.to_vec());
             let inode = number as u64;
@@ -456,7 +461,7 @@ pub(crate) mod memory {
                 kind,
                 uid: 0,
                 gid: 0,
-                mode: 0o755,
+                mode,
                 mtime: 0,
                 xattrs: BTreeMap::new(),
                 inode,

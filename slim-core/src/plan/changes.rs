@@ -73,7 +73,8 @@ impl Changes {
     }
 
     /// Returns a memory file system for each directory in which something changes, with the directory's owner and mode,
-    /// and `exec` where something below it was executed or mapped as code; never over a kept file that is read.
+    /// and `exec` where something below it was executed or mapped as code; never over a kept file that is read. So have
+    /// directories that are there for anybody's temporary files (`/tmp`): a way that nobody exercised may need them.
     pub fn in_memory(&self, plan: &Plan, rootfs: &Rootfs) -> InMemory {
         let mut directories: BTreeSet<RootPath> = BTreeSet::new();
         for (path, access) in &self.paths {
@@ -86,6 +87,12 @@ impl Changes {
             };
             directories.insert(inside.unwrap_or_else(RootPath::root));
         }
+        let shared = plan.files.keys().filter(|path| is_for_everybody(rootfs, path));
+        let shared: BTreeSet<RootPath> = shared
+            .filter(|path| !directories.contains(*path))
+            .cloned()
+            .collect();
+        directories.extend(shared.iter().cloned());
         // Each kept file is looked at once, from its own directory up: directories may be many.
         let mut beside: BTreeMap<RootPath, &RootPath> = BTreeMap::new();
         for path in plan.files.keys() {
@@ -100,6 +107,7 @@ impl Changes {
         let mut covered = BTreeSet::new();
         for directory in &directories {
             match beside.get(directory) {
+                Some(_) if shared.contains(directory) => {}
                 Some(&kept) => result.obstacles.push(Obstacle::BesideKept {
                     written: first_below(self.paths.keys(), directory),
                     kept: kept.clone(),
@@ -218,6 +226,12 @@ fn is_directory(rootfs: &Rootfs, path: &RootPath) -> bool {
     rootfs.get(path).is_some_and(Entry::is_dir)
 }
 
+/// Returns whether anybody may write in the directory at `path`, and nobody remove what is another's.
+fn is_for_everybody(rootfs: &Rootfs, path: &RootPath) -> bool {
+    let entry = rootfs.get(path).filter(|entry| entry.is_dir());
+    entry.is_some_and(|entry| entry.mode & 0o1777 == 0o1777)
+}
+
 /// A path that stands for itself in `--tmpfs PATH:OPTIONS`.
 fn plain(path: &RootPath) -> Option<&str> {
     let text = std::str::from_utf8(path.as_bytes()).ok()?;
@@ -315,6 +329,20 @@ pub(super) mod tests {
         // A kept directory below it is made anew.
         assert_eq!(tmpfs, ["/run:mode=755", "/run/lock:mode=755"]);
         assert!(obstacles.is_empty());
+    }
+
+    #[test]
+    fn directories_for_temporary_files_are_memory_unless_something_kept_is_there() {
+        let image: &[(&str, &[u8])] = &[
+            ("/tmp/", b"1777"),
+            ("/var/tmp/", b"1777"),
+            ("/var/tmp/data", b""),
+            ("/srv/", b"777"),
+        ];
+        let kept = ["/tmp", "/var/tmp", "/var/tmp/data", "/srv"];
+        let (tmpfs, obstacles) = in_memory(image, &[("/var/tmp/data", &[Access::Read])], &kept);
+        assert_eq!(tmpfs, ["/tmp:mode=1777"]);
+        assert!(obstacles.is_empty(), "{obstacles:?}");
     }
 
     #[test]
