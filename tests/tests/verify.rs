@@ -308,7 +308,8 @@ fn recordings_add_up_with_and_without_a_new_run() {
     // Both ways to unite them give one plan, with the evidence of each.
     let generate = |name: &str, recordings: &[&Path]| {
         let out = directory.path().join(name);
-        run(slim().arg("generate").args(recordings).arg("--output").arg(&out));
+        let keep = ["generate", "--keep", "observed"];
+        run(slim().args(keep).args(recordings).arg("--output").arg(&out));
         out
     };
     let merged = directory.path().join("merged");
