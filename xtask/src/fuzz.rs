@@ -141,6 +141,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_target_has_seeds() {
+        let directory = sh::workspace().join("fuzz");
+        for target in targets(&directory).expect("the targets are readable") {
+            let seeds = stems(&directory.join("seeds").join(&target)).unwrap_or_default();
+            assert!(!seeds.is_empty(), "fuzz/seeds/{target} holds nothing");
+        }
+    }
+
+    #[test]
     fn targets_share_the_time() {
         for (seconds, targets, workers) in [(450, 19, 2), (450, 19, 64), (400, 1, 1), (300, 20, 3)] {
             let each = share(Duration::from_secs(seconds), targets, workers) + OVERHEAD;
