@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{modules, sh};
+use crate::{corpus, modules, sh};
 
 /// Writes the generated documents to docs/, or with `check` compares them.
 ///
@@ -35,10 +35,13 @@ pub(crate) fn run_with(slim: &Path, check: bool) -> Result<()> {
             .arg(&scratch),
     )?;
 
-    let mut documents = vec![(
-        modules::DOCUMENT.to_owned(),
-        modules::document(sh::workspace())?.into_bytes(),
-    )];
+    let mut documents = vec![
+        (
+            modules::DOCUMENT.to_owned(),
+            modules::document(sh::workspace())?.into_bytes(),
+        ),
+        (corpus::DOCUMENT.to_owned(), corpus::document()?.into_bytes()),
+    ];
     for file in files(&scratch)? {
         let name = file.file_name().context("a generated document has no name")?;
         let fresh = std::fs::read(&file).with_context(|| format!("could not read {}", file.display()))?;

@@ -98,13 +98,7 @@ enum Task {
         runs: usize,
     },
     /// Slim real applications with no flag beyond what `docker run` needs, and ask each what the probe did not ask
-    Corpus {
-        /// Only these folders of tests/corpus
-        names: Vec<String>,
-        /// This program instead of the one of this tree
-        #[arg(long, value_name = "PATH")]
-        slim: Option<std::path::PathBuf>,
-    },
+    Corpus(corpus::Options),
     /// Run products under their profiles with runc and crun, with and without no-new-privileges; prints a table
     Matrix {
         /// Only these samples
@@ -177,7 +171,7 @@ fn main() -> ExitCode {
         Task::Ebpf { check } => ebpf::run(check),
         Task::Fuzz { seconds } => fuzz::run(fuzz::Limit::Each(seconds)),
         Task::RuntimeCalls { programs, runs } => runtime_calls::run(&programs, runs),
-        Task::Corpus { names, slim } => corpus::run(&names, slim),
+        Task::Corpus(options) => corpus::run(options),
         Task::Matrix {
             names,
             product,

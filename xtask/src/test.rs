@@ -11,7 +11,7 @@ use crate::fuzz::{self, Limit};
 use crate::packages::For;
 use crate::sh;
 use crate::steps::Steps;
-use crate::{ebpf, packages, samples, setup, vm};
+use crate::{corpus, ebpf, packages, samples, setup, vm};
 
 /// The time that fuzzing takes, the build of its targets included.
 const FUZZING: Duration = Duration::from_secs(7 * 60 + 30);
@@ -61,6 +61,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return steps.finish();
     }
 
+    if ready {
+        steps.run("ten applications of the corpus", || {
+            corpus::run(corpus::Options::ten())
+        });
+    } else {
+        steps.skip(
+            "ten applications of the corpus",
+            "what runs them could not be built",
+        );
+    }
     match packages::install_subcommand("fuzz") {
         Ok(()) => {
             steps.run("fuzzing", || fuzz::run(Limit::InAll(FUZZING)));

@@ -3,6 +3,10 @@
 
 mod checks;
 mod http;
+mod needed;
+mod results;
+#[cfg(test)]
+mod rules;
 mod run;
 
 use std::collections::BTreeMap;
@@ -13,33 +17,74 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::engine::Docker;
 use crate::samples::CORPUS;
-use crate::{packages, setup, sh};
+use crate::{docs, packages, setup, sh};
 use checks::{Application, Half};
+pub(crate) use results::{DOCUMENT, document};
 use run::Launch;
+
+/// What is run of the corpus, and how.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Only these folders of tests/corpus
+    names: Vec<String>,
+    /// This program instead of the one of this tree
+    #[arg(long, value_name = "PATH")]
+    slim: Option<PathBuf>,
+    /// Do not measure what the checks need
+    #[arg(long)]
+    quick: bool,
+    /// Write the results, of the release program, to tests/corpus/latest-runs.toml
+    #[arg(long, conflicts_with = "quick")]
+    keep: bool,
+    /// As many applications as this, chosen at random
+    #[arg(long, value_name = "N", conflicts_with = "names")]
+    random: Option<usize>,
+    /// The seed of that; the commit by default
+    #[arg(long, requires = "random")]
+    seed: Option<String>,
+    /// Begin no further application after so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    limit: Option<u64>,
+}
+
+impl Options {
+    /// Ten applications in a quarter of an hour, not measured.
+    pub(crate) fn ten() -> Self {
+        Self {
+            quick: true,
+            random: Some(10),
+            limit: Some(13),
+            ..Self::default()
+        }
+    }
+}
 
 /// What became of one application.
 struct Outcome {
     half: Half,
-    checks: usize,
-    plain: usize,
-    profiled: usize,
-    /// Sizes of the images before and after, in bytes.
-    sizes: (u64, u64),
-    /// The time that slim took.
-    slim: Duration,
+    run: results::Latest,
     /// Failed checks, each with what it answered.
     failures: Vec<String>,
     /// Names of failed checks that are not known to fail.
     unexpected: Vec<String>,
 }
 
-/// Runs the applications of these names, or all, with the program at `slim`; prints a table.
+/// Runs applications of the corpus; prints a line for each and what failed.
 ///
 /// # Errors
 ///
 /// A name that is no application, one that cannot be built or asked, and checks that fail and are not known to.
-pub(crate) fn run(names: &[String], slim: Option<PathBuf>) -> Result<()> {
+pub(crate) fn run(options: Options) -> Result<()> {
     let docker = setup::run(packages::For::Tests)?;
+    let Options {
+        mut names,
+        slim,
+        quick,
+        keep,
+        random,
+        seed,
+        limit,
+    } = options;
     let all = CORPUS.all()?;
     if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
         bail!(
@@ -49,22 +94,40 @@ pub(crate) fn run(names: &[String], slim: Option<PathBuf>) -> Result<()> {
     }
     let slim = match slim {
         Some(slim) => slim,
-        None => {
-            sh::run(sh::cargo().args(["build", "--package", "slim-cli"]))?;
-            sh::target_directory()?.join("debug/slim")
-        }
+        None => docs::build_slim(if keep { "release" } else { "dev" })?,
     };
-    let names = if names.is_empty() { &all } else { names };
+    let commit = sh::output(
+        std::process::Command::new("git")
+            .current_dir(sh::workspace())
+            .args(["rev-parse", "--short=12", "HEAD"]),
+    )?;
+    if let Some(number) = random {
+        let seed = seed.unwrap_or_else(|| commit.clone());
+        names = chosen(&all, number, &seed)?;
+        println!("seed {seed}: {}", names.join(" "));
+    } else if names.is_empty() {
+        names.clone_from(&all);
+    }
+    let began = Instant::now();
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     let mut broken = Vec::new();
-    for name in names {
-        let outcome = one(&docker, &slim, name);
+    for (index, name) in names.iter().enumerate() {
+        if limit.is_some_and(|limit| began.elapsed() > Duration::from_secs(limit * 60)) {
+            println!("left out, as the time was over: {}", names[index..].join(" "));
+            break;
+        }
+        let outcome = one(&docker, &slim, name, !quick);
         remove(&docker, name);
         match outcome {
-            Ok(outcome) => {
-                println!("{}", row(name, &outcome));
+            Ok(mut outcome) => {
+                println!("{}", row(&outcome.run));
                 for failure in &outcome.failures {
                     println!("    {failure}");
+                }
+                if keep {
+                    outcome.run.date = sh::output(std::process::Command::new("date").arg("+%F"))?;
+                    outcome.run.commit.clone_from(&commit);
+                    results::keep(outcome.run.clone())?;
                 }
                 outcomes.insert(name, outcome);
             }
@@ -81,9 +144,9 @@ pub(crate) fn run(names: &[String], slim: Option<PathBuf>) -> Result<()> {
             println!(
                 "{half:?}: {} applications, {} checks: {} as before plain, {} under the profile",
                 of.len(),
-                sum(|outcome| outcome.checks),
-                sum(|outcome| outcome.plain),
-                sum(|outcome| outcome.profiled)
+                sum(|outcome| outcome.run.checks),
+                sum(|outcome| outcome.run.plain),
+                sum(|outcome| outcome.run.profiled)
             );
         }
     }
@@ -101,18 +164,54 @@ pub(crate) fn run(names: &[String], slim: Option<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn row(name: &str, outcome: &Outcome) -> String {
-    let mb = |bytes: u64| format!("{}.{}", bytes / 1_000_000, bytes % 1_000_000 / 100_000);
-    format!(
-        "{name}: plain {}/{}, profiled {}/{}, {} MB -> {} MB, {:.1} s",
-        outcome.plain,
-        outcome.checks,
-        outcome.profiled,
-        outcome.checks,
-        mb(outcome.sizes.0),
-        mb(outcome.sizes.1),
-        outcome.slim.as_secs_f64()
-    )
+/// Returns `number` of the names, in an order that the seed decides.
+///
+/// # Errors
+///
+/// When digests cannot be computed.
+fn chosen(all: &[String], number: usize, seed: &str) -> Result<Vec<String>> {
+    let mut keyed = Vec::new();
+    for name in all {
+        keyed.push((sh::digest(format!("{seed} {name}").as_bytes())?, name.clone()));
+    }
+    keyed.sort();
+    Ok(keyed.into_iter().take(number).map(|(_, name)| name).collect())
+}
+
+/// Returns the line that says what became of an application.
+fn row(run: &results::Latest) -> String {
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    let mut line = format!(
+        "{}: plain {}/{}, profiled {}/{}, {:.1} MB -> {:.1} MB, {} calls, {:.1} s, {:.0} MB of memory",
+        run.app,
+        run.plain,
+        run.checks,
+        run.profiled,
+        run.checks,
+        mb(run.before),
+        mb(run.after),
+        run.calls,
+        run.milliseconds as f64 / 1e3,
+        mb(run.memory)
+    );
+    for (stage, milliseconds) in &run.stages {
+        line.push_str(&format!(", {stage} {:.1} s", *milliseconds as f64 / 1e3));
+    }
+    if run.needed > 0 {
+        line.push_str(&format!(
+            "; needed {:.1} MB ({:.2}), {} calls ({:.2}), lacking: {}",
+            mb(run.needed),
+            run.after as f64 / run.needed as f64,
+            run.calls_needed,
+            run.calls as f64 / run.calls_needed.max(1) as f64,
+            if run.lacking.is_empty() {
+                "none".to_owned()
+            } else {
+                run.lacking.join(" ")
+            }
+        ));
+    }
+    line
 }
 
 /// The tag of the slim image.
@@ -127,7 +226,7 @@ fn remove(docker: &Docker, name: &str) {
     }
 }
 
-fn one(docker: &Docker, slim: &Path, name: &str) -> Result<Outcome> {
+fn one(docker: &Docker, slim: &Path, name: &str, measure: bool) -> Result<Outcome> {
     let folder = sh::workspace().join(CORPUS.folder).join(name);
     let application = Application::load(&folder)?;
     eprintln!("{name}: {}", application.about);
@@ -174,7 +273,7 @@ fn one(docker: &Docker, slim: &Path, name: &str) -> Result<Outcome> {
     }
     let began = Instant::now();
     let built = command.output().context("could not start slim")?;
-    let slim = began.elapsed();
+    let elapsed = began.elapsed();
     ensure!(
         docker
             .output(&["image", "inspect", "--format", "{{.Id}}", &product])
@@ -190,16 +289,29 @@ fn one(docker: &Docker, slim: &Path, name: &str) -> Result<Outcome> {
     let plain = launch(&product, application.options.clone()).answers(&application)?;
     let profiled =
         launch(&product, profiled_options(&output, &application.options)?).answers(&application)?;
+    let calls = needed::allowed(&output.join("seccomp.json"))?;
     let mut outcome = Outcome {
         half: application.half,
-        checks: before.len(),
-        plain: 0,
-        profiled: 0,
-        sizes: (size(docker, &image)?, size(docker, &product)?),
-        slim,
+        run: results::Latest {
+            app: name.to_owned(),
+            checks: before.len(),
+            before: size(docker, &image)?,
+            after: size(docker, &product)?,
+            calls: calls.len(),
+            milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            ..results::Latest::default()
+        },
         failures: Vec::new(),
         unexpected: Vec::new(),
     };
+    cost(&output.join("report.json"), &mut outcome.run);
+    if measure {
+        let original = launch(&image, application.options.clone());
+        let needed = needed::of(&original, &application, &before, slim, &output)?;
+        outcome.run.needed = needed.bytes;
+        outcome.run.calls_needed = needed.calls.len();
+        outcome.run.lacking = needed.calls.difference(&calls).cloned().collect();
+    }
     if !built.status.success() {
         outcome
             .failures
@@ -209,8 +321,8 @@ fn one(docker: &Docker, slim: &Path, name: &str) -> Result<Outcome> {
     for (index, check) in application.checks.iter().enumerate() {
         let mut alike = true;
         for (answers, count, how) in [
-            (&plain, &mut outcome.plain, "plain"),
-            (&profiled, &mut outcome.profiled, "profiled"),
+            (&plain, &mut outcome.run.plain, "plain"),
+            (&profiled, &mut outcome.run.profiled, "profiled"),
         ] {
             if answers[index] == before[index] {
                 *count += 1;
@@ -218,6 +330,7 @@ fn one(docker: &Docker, slim: &Path, name: &str) -> Result<Outcome> {
                 alike = false;
                 let text = difference(&before[index], &answers[index]);
                 outcome.failures.push(format!("{} ({how}): {text}", check.name));
+                outcome.run.failed.push(format!("{} ({how})", check.name));
             }
         }
         if !alike && !application.known.contains_key(&check.name) {
@@ -225,6 +338,22 @@ fn one(docker: &Docker, slim: &Path, name: &str) -> Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Reads the stages and the memory of a build from its report, which a build that failed early has not.
+fn cost(report: &Path, run: &mut results::Latest) {
+    let Some(report) = std::fs::read(report)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
+    else {
+        return;
+    };
+    run.memory = report["peak_memory"].as_u64().unwrap_or_default();
+    for stage in report["stages"].as_array().into_iter().flatten() {
+        if let (Some(name), Some(milliseconds)) = (stage["stage"].as_str(), stage["ms"].as_u64()) {
+            *run.stages.entry(name.to_owned()).or_default() += milliseconds;
+        }
+    }
 }
 
 /// A directory that is removed in the end.
@@ -279,7 +408,19 @@ fn difference(first: &[u8], second: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn a_seed_chooses_the_same_names_again() {
+        let all: Vec<String> = (0..40).map(|number| format!("app-{number}")).collect();
+        let first = chosen(&all, 10, "a").unwrap();
+        assert_eq!(first.len(), 10);
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 10);
+        assert_eq!(first, chosen(&all, 10, "a").unwrap());
+        assert_ne!(first, chosen(&all, 10, "b").unwrap());
+    }
 
     #[test]
     fn a_difference_begins_where_the_texts_differ() {

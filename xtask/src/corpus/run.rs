@@ -73,7 +73,10 @@ impl Launch<'_> {
         };
         let mut answers = Vec::new();
         for check in &application.checks {
-            let answer = self.ask(check, service.as_ref());
+            let place = service
+                .as_ref()
+                .map(|(container, address)| (container.id.as_str(), *address));
+            let answer = self.ask(check, place);
             let mut answer = answer.unwrap_or_else(|error| format!("no answer: {error:#}").into_bytes());
             if let Some((_, address)) = &service {
                 answer = replaced(&answer, address.to_string().as_bytes(), b"ADDRESS");
@@ -134,7 +137,12 @@ impl Launch<'_> {
             .collect()
     }
 
-    fn ask(&self, check: &Check, service: Option<&(Container<'_>, IpAddr)>) -> Result<Vec<u8>> {
+    /// Returns the answer to one check of the service that runs in the container of this id, at this address.
+    ///
+    /// # Errors
+    ///
+    /// When nothing answers.
+    pub(super) fn ask(&self, check: &Check, service: Option<(&str, IpAddr)>) -> Result<Vec<u8>> {
         if let Some(words) = &check.arguments {
             let mut command = self.docker.command();
             command
@@ -152,7 +160,7 @@ impl Launch<'_> {
         let first = self.first_port(&exposed);
         if let Some(path) = &check.path {
             let port = check.port.or(first).context("no port is exposed")?;
-            let address = SocketAddr::new(*address, port);
+            let address = SocketAddr::new(address, port);
             let method = check.method.as_deref().unwrap_or("GET");
             return http::ask(address, method, path, &check.headers, check.body.as_deref());
         }
@@ -161,7 +169,7 @@ impl Launch<'_> {
             command.args([COMMAND, "sh", "-c", line]).current_dir(self.folder);
             command
                 .env("HOST", address.to_string())
-                .env("CONTAINER", &container.id)
+                .env("CONTAINER", container)
                 .env("DIR", self.folder);
             command.env("PORT", first.map_or_else(String::new, |port| port.to_string()));
             for (port, _) in exposed {
@@ -174,13 +182,15 @@ impl Launch<'_> {
         }
         if let Some(words) = &check.exec {
             let mut command = self.docker.command();
-            command.arg("exec").arg(&container.id).args(words);
+            command.arg("exec").arg(container).args(words);
             return Ok(shown(&fed(&mut command, "")?));
         }
         if let Some(signal) = &check.signal {
-            self.docker.output(&["kill", "--signal", signal, &container.id])?;
+            self.docker.output(&["kill", "--signal", signal, container])?;
             std::thread::sleep(SETTLE);
-            return Ok(format!("running: {}", container.is_running()).into_bytes());
+            let format = "running: {{.State.Running}}";
+            let running = self.docker.output(&["inspect", "--format", format, container])?;
+            return Ok(running.into_bytes());
         }
         bail!("nothing is asked")
     }
