@@ -15,7 +15,8 @@ const MOST_TOKENS: usize = 20_000;
 /// Returns whether `got` is `sample` but for the places in which one of `others` differs from `sample`.
 ///
 /// Texts are compared by words and numbers; what is no text byte by byte where the originals have one length, else by the words in
-/// it and the bytes between them.
+/// it and the bytes between them. Where the originals fail that comparison among themselves (a list in random order), `got` must
+/// share as many words with one of them as they share with each other.
 pub(super) fn matches(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
     if got == sample || others.contains(&got) {
         return true;
@@ -23,6 +24,11 @@ pub(super) fn matches(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
     if others.is_empty() {
         return false;
     }
+    masked(sample, others, got) || (is_unpredictable(sample, others) && is_near(sample, others, got))
+}
+
+/// Returns whether `got` differs from `sample` in masked places alone.
+fn masked(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
     let texts: Option<Vec<&str>> = others.iter().map(|other| text(other)).collect();
     match (text(sample), texts, text(got)) {
         (Some(sample), Some(others), Some(got)) => {
@@ -33,6 +39,53 @@ pub(super) fn matches(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
         _ if others.iter().all(|other| other.len() == sample.len()) => bytes_match(sample, others, got),
         _ => tokens_match(sample, others, got, fields) == Some(true),
     }
+}
+
+/// Returns whether one of three originals or more would not pass for the others.
+fn is_unpredictable(sample: &[u8], others: &[&[u8]]) -> bool {
+    others.len() > 1
+        && (0..others.len()).any(|index| {
+            let mut rest = others.to_vec();
+            let other = rest.remove(index);
+            other != sample && !rest.contains(&other) && !masked(sample, &rest, other)
+        })
+}
+
+/// The part of the words that originals share which `got` must share with one of them. They are few, so that their own distance is
+/// known no better.
+const NEAR: f64 = 0.95;
+
+/// Returns whether `got` shares as many words with one of the originals as those share with each other, whatever their order.
+fn is_near(sample: &[u8], others: &[&[u8]], got: &[u8]) -> bool {
+    let count = |bytes| {
+        let mut count: HashMap<&[u8], usize> = HashMap::new();
+        for field in fields(bytes) {
+            *count.entry(field).or_default() += 1;
+        }
+        count
+    };
+    let originals: Vec<_> = std::iter::once(sample)
+        .chain(others.iter().copied())
+        .map(count)
+        .collect();
+    let got = count(got);
+    let farthest = (0..originals.len())
+        .flat_map(|at| (0..at).map(move |before| (at, before)))
+        .map(|(a, b)| shared(&originals[a], &originals[b]))
+        .fold(1.0, f64::min);
+    originals
+        .iter()
+        .any(|original| shared(original, &got) >= farthest * NEAR)
+}
+
+/// Returns the share of the words of two texts that both have, from 0 to 1.
+fn shared(a: &HashMap<&[u8], usize>, b: &HashMap<&[u8], usize>) -> f64 {
+    let both: usize = a
+        .iter()
+        .map(|(word, count)| (*count).min(b.get(word).copied().unwrap_or_default()))
+        .sum();
+    let all: usize = a.values().sum::<usize>() + b.values().sum::<usize>();
+    (2 * both) as f64 / all.max(1) as f64
 }
 
 /// Returns the bytes as a text, if they are one.
@@ -335,6 +388,39 @@ mod tests {
             &[other],
             r#"{"now":"2026-11-25 10:01:00","id":"00aa11","items":4}"#
         ));
+    }
+
+    #[test]
+    fn a_list_in_random_order_is_compared_by_its_words() {
+        let list = |names: &[&str]| {
+            let rows = names.iter().enumerate();
+            rows.map(|(index, name)| format!("<task><name>{name}</name><refs>{}</refs></task>\n", index % 3))
+                .collect::<String>()
+        };
+        let originals = [
+            list(&["pool", "zone of two", "load", "dump", "pool", "pool"]),
+            list(&["zone of two", "pool", "pool", "pool", "load", "dump x"]),
+            list(&["dump", "zone of two", "pool", "load", "pool", "zone"]),
+        ];
+        let others = [originals[1].as_str(), &originals[2]];
+        let good = list(&["load", "pool", "pool", "pool", "zone of two", "dump y"]);
+        assert!(same(&originals[0], &others, &good));
+        assert!(
+            !same(&originals[0], &others[..1], &good),
+            "two originals do not show it"
+        );
+        for bad in [
+            "",
+            "<task></task>",
+            "<error>no such file or directory: /etc/tasks</error>",
+        ] {
+            assert!(!same(&originals[0], &others, bad), "{bad}");
+        }
+        // What three originals agree about is not excused by what they do not.
+        let fixed = "a b c d e f g h i j k l m n o p q r s t";
+        let others = [fixed.replace('a', "x1"), fixed.replace('a', "y2")];
+        let others = [others[0].as_str(), &others[1]];
+        assert!(!same(fixed, &others, &fixed.replace("t", "u")));
     }
 
     #[test]

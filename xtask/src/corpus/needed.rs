@@ -50,7 +50,7 @@ pub(super) fn of(
         if let Some(code) = answer.lines().next().and_then(|line| line.strip_prefix("exit ")) {
             command.args(["--expect-exit", code]);
         }
-        sh::run_quietly(command.arg("--").args(words))
+        sh::run_quietly(command.args(["--until-exit", "--"]).args(words))
             .with_context(|| format!("could not record {:?}", check.name))?;
         recordings.push(output);
     }
