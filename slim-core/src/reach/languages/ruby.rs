@@ -405,6 +405,7 @@ impl Resolver for Ruby<'_> {
                     }
                 }
                 b"require_relative" => {
+                    seen.insert(b"require", word);
                     let cause = place.cause(EdgeKind::Import, &format!("require_relative {}", encode(word)));
                     source_file::keep_first(context, needs, [&from], &feature_files(word), &cause);
                 }
@@ -508,8 +509,9 @@ impl Computed {
         };
         let directory = directory.strip_prefix(b"/").unwrap_or(directory);
         let placed = parts.placed || relative;
-        // Nothing constant stands for everything.
-        if directory.is_empty() && !(placed && lists) || constant.starts_with(b"/") && !parts.placed {
+        // Nothing constant stands for everything, and so does a way up.
+        let own = placed && lists && matches!(directory, b"" | b".");
+        if !(own || names_directory(directory)) || constant.starts_with(b"/") && !parts.placed {
             return None;
         }
         // A list that does not begin at the source begins where the program runs.
@@ -625,12 +627,23 @@ fn is_listing(node: Syntax<'_>, bytes: &[u8]) -> bool {
     }
 }
 
-/// Returns whether a text may be a name to require: the relative path of a file.
+/// Returns whether a text may be a name to require: the path of a file below one of the directories that are searched.
 fn is_feature(word: &[u8]) -> bool {
     let path = word
         .iter()
         .all(|&b| b.is_ascii_alphanumeric() || b"_-./".contains(&b));
-    path && word.len() < MAX_FEATURE && word.contains(&b'/') && !word.starts_with(b"/")
+    let mut components = word.split(|&b| b == b'/');
+    path && word.len() < MAX_FEATURE
+        && word.contains(&b'/')
+        && !word.starts_with(b"/")
+        && !components.any(|component| matches!(component, b"." | b".."))
+}
+
+/// Returns whether a relative path names a directory, and does not only lead to one above.
+fn names_directory(path: &[u8]) -> bool {
+    path.split(|&b| b == b'/')
+        .next_back()
+        .is_some_and(|last| !matches!(last, b"" | b"." | b".."))
 }
 
 /// The call that `node` is, if it has a literal.
@@ -926,8 +939,12 @@ mod tests {
                 "/app/main",
                 b"#!/usr/bin/env ruby\nrequire 'views'\nrequire 'sums'\n\
                   Dir[File.join(__dir__, 'plugins', '*.rb')].each { |f| require f }\n\
-                  require File.expand_path(\"jobs/#{name}\", __dir__)\nrequire name\nDir['*'].size\n",
+                  require File.expand_path(\"jobs/#{name}\", __dir__)\nrequire name\nDir['*'].size\n\
+                  Dir[File.join(__dir__, '..', '*')]\nFile.join('.', name)\nrequire_relative '../lib/one'\nx = '../..'\n",
             ),
+            ("/lib/one.rb", b""),
+            ("/lib/one/two.rb", b""),
+            ("/usr/lib/ruby/3.1.0/three.rb", b""),
             ("/app/plugins/a.rb", b""),
             ("/app/plugins/deep/b.rb", b""),
             ("/app/jobs/mail.rb", b""),
@@ -958,7 +975,12 @@ mod tests {
                 "{path} is not in {found:?}"
             );
         }
-        for path in ["/app/jobs/deep/c.rb", "/app/other/d.rb"] {
+        for path in [
+            "/app/jobs/deep/c.rb",
+            "/app/other/d.rb",
+            "/lib/one/two.rb",
+            "/usr/lib/ruby/3.1.0/three.rb",
+        ] {
             assert!(!found.iter().any(|found| found == path), "{path} is in {found:?}");
         }
     }
