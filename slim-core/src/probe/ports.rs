@@ -168,6 +168,8 @@ struct Wait {
     answers: Answers,
     /// The last failed attempt at each other port.
     failures: BTreeMap<u16, Attempt>,
+    /// The time since which a port answers with the same 5xx.
+    failing_since: BTreeMap<u16, Instant>,
     /// The UDP ports that are bound and silent.
     silent: BTreeSet<u16>,
     /// The idle time since the last answer.
@@ -195,6 +197,7 @@ impl Wait {
         Self {
             answers: Answers::default(),
             failures: BTreeMap::new(),
+            failing_since: BTreeMap::new(),
             silent: BTreeSet::new(),
             meter: Meter::default(),
             first_known: None,
@@ -214,6 +217,30 @@ impl Wait {
                 self.answers.tcp.insert(port, spoken);
             }
             failure => {
+                let status = |attempt: Option<&Attempt>| match attempt {
+                    Some(Attempt::Failing(_, answer)) => Some(answer.response.status),
+                    _ => None,
+                };
+                let before = status(self.failures.get(&port));
+                if before.is_none() || before != status(Some(&failure)) {
+                    self.failing_since.insert(port, Instant::now());
+                }
+                self.failures.insert(port, failure);
+            }
+        }
+    }
+
+    /// Takes what ports still answer for their answers: the same 5xx all the time.
+    fn take_steady(&mut self, transcript: &mut Transcript) {
+        let failures = std::mem::take(&mut self.failures);
+        for (port, failure) in failures {
+            if let Attempt::Failing(protocol, answer) = failure {
+                let status = answer.response.status;
+                transcript.summary.push(format!(
+                    "port {port} answers / with {status} all the time: taken for its answer"
+                ));
+                self.answers.tcp.insert(port, Spoken::Http(protocol, answer));
+            } else {
                 self.failures.insert(port, failure);
             }
         }
@@ -239,8 +266,10 @@ impl Wait {
     }
 
     /// Returns true if what does not answer by now need not be waited for any longer.
-    fn is_over(&mut self, target: &dyn Target, look: &PortStates, required: &BTreeSet<u16>) -> bool {
-        let idle = self.meter.look(target).unwrap_or_default();
+    fn is_over(&mut self, session: &Session<'_>, look: &PortStates) -> bool {
+        let required = &session.requests.ports;
+        let steady = DOUBT.min(session.options.readiness_deadline / 4);
+        let idle = self.meter.look(session.target).unwrap_or_default();
         let streak = self.meter.streak();
         if self.answers.is_empty() {
             // A server that does not answer by nature, where there is no other.
@@ -259,7 +288,11 @@ impl Wait {
         look.missing.iter().all(|port| {
             !required.contains(port)
                 && match self.failures.get(port) {
-                    Some(Attempt::Failing(..)) => false,
+                    // It may be starting, and then it works; one that nobody can look into has longer.
+                    Some(Attempt::Failing(..)) => self.failing_since.get(port).is_some_and(|since| {
+                        let so_far = since.elapsed();
+                        so_far >= STARTING || (so_far >= steady && idle >= IDLE_DOUBT.min(steady))
+                    }),
                     Some(Attempt::Closed(_)) => waited >= DOUBT || idle >= IDLE_DOUBT,
                     // It may still be about to listen there.
                     _ if look.candidates.is_unbound(*port) => waited >= STARTING || streak >= TRACED_GRACE,
@@ -290,7 +323,11 @@ impl Wait {
         let candidates = &look.candidates;
         let spoken_of =
             |port: &&u16| !candidates.is_unbound(**port) || candidates.loopback.contains_key(*port);
-        let missing: Vec<u16> = look.missing.iter().filter(spoken_of).copied().collect();
+        let missing = look.missing.iter().filter(spoken_of);
+        let missing: Vec<u16> = missing
+            .filter(|port| !self.answers.tcp.contains_key(port))
+            .copied()
+            .collect();
         for port in missing.iter().take(NAMED) {
             let message = match (candidates.loopback.get(port), self.failures.get(port)) {
                 (Some(address), _) => {
@@ -350,7 +387,8 @@ impl Session<'_> {
                 }
                 Err((_, error)) => return Err(error),
             };
-            if wait.is_over(self.target, &look, required) {
+            if wait.is_over(self, &look) {
+                wait.take_steady(transcript);
                 wait.summarise_missing(transcript, &look);
                 return Ok(Readiness::Ready(wait.answers));
             }

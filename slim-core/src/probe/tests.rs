@@ -639,6 +639,43 @@ async fn a_root_that_stays_5xx_fails() {
 }
 
 #[tokio::test]
+async fn the_same_5xx_is_an_answer_where_another_port_answers() {
+    let ready = serve(|_| page("ready")).await;
+    let stays = serve(|_| answer("503 No", "", "")).await;
+    let target = Local::new(&[(80, ready), (8404, stays)]).asleep();
+    target.listens("0.0.0.0", 80);
+    target.listens("0.0.0.0", 8404);
+    let probed = run(&target, &quick()).await.unwrap();
+    assert_eq!(lines(&probed), ["GET / 200", "GET / 503"]);
+    assert_eq!(
+        probed.summary,
+        ["port 8404 answers / with 503 all the time: taken for its answer"]
+    );
+    assert_eq!(probed.replay(&target).await.unwrap().exchanges, probed.exchanges);
+    // One whose processes work is starting, and so is one that must answer.
+    let working = |port| {
+        let mut target = Local::new(&[(80, ready), (8404, stays)]);
+        target.work = Some(|since| Work {
+            processor: since,
+            runnable: true,
+        });
+        target.listens("0.0.0.0", port);
+        target
+    };
+    let named = Options {
+        ports: vec![8404],
+        ..quick()
+    };
+    for (target, options) in [(working(8404), quick()), (target, named)] {
+        let error = run(&target, &options).await.unwrap_err();
+        assert!(
+            matches!(error, Error::StillFailing { status: 503, .. }),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_connection_closed_without_an_answer_fails() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

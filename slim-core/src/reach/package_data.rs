@@ -2,9 +2,11 @@
 //!
 //! A server has its share directory compiled in and opens what is there by names that it computes (dictionaries, time
 //! zones, error pages, character sets). So the files are kept that the program's package put there, and those of the
-//! parts that distributions split off for all architectures (`NAME-common`, `NAME-data`), within the bounds of an
+//! parts that distributions split off for all architectures (`NAME-common`, `NAME-data`) or that bring modules for it, within the bounds of an
 //! application's own directory. Directories below `/usr/share` alone: elsewhere packages keep libraries and programs,
 //! which are needed by name.
+
+use std::collections::BTreeSet;
 
 use super::application_directory;
 use super::context::Context;
@@ -35,12 +37,14 @@ pub(super) fn may_be_data(context: &Context<'_>, directory: &RootPath) -> bool {
             .any(|above| directory.starts_with(&RootPath::new(above)))
 }
 
-/// Keeps what the package of `program` has in `directory`, which `cause` says that the program names.
+/// Keeps what the package of `program`, and those that bring `modules` for it, have in `directory`, which `cause` says that the
+/// program names.
 pub(super) fn keep(
     context: &Context<'_>,
     needs: &mut Needs<'_>,
     program: &RootPath,
     directory: &RootPath,
+    modules: &BTreeSet<&str>,
     cause: &Cause,
 ) {
     let Some(package) = context.packages.owner(program) else {
@@ -57,11 +61,12 @@ pub(super) fn keep(
             .any(|path| path.name().is_some_and(|name| NOT_DATA.contains(&name)))
     };
     let mut files: Vec<(&RootPath, &Entry)> = Vec::new();
-    for part in PARTS {
-        let all = context
-            .packages
-            .files(&format!("{package}{part}"))
-            .unwrap_or_default();
+    let parts = PARTS.iter().map(|part| format!("{package}{part}"));
+    let parts: BTreeSet<String> = parts
+        .chain(modules.iter().map(|part| (*part).to_owned()))
+        .collect();
+    for part in &parts {
+        let all = context.packages.files(part).unwrap_or_default();
         // They are sorted, so those below the directory stand one behind the other.
         let first = all.partition_point(|path| path < directory);
         let below = all[first..].iter().filter(|path| path.starts_with(directory));

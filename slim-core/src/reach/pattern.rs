@@ -26,6 +26,16 @@ pub(super) fn name_set(patterns: impl IntoIterator<Item = impl AsRef<str>>) -> g
     set.build().unwrap_or_else(|_| globset::GlobSet::empty())
 }
 
+/// Returns a matcher of the paths that a table's `patterns` stand for: `*` is a part of one name, `**` any names.
+pub(super) fn path_set<'p>(patterns: impl IntoIterator<Item = &'p str>) -> globset::GlobSet {
+    let mut set = globset::GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = globset::GlobBuilder::new(pattern).literal_separator(true).build();
+        set.add(glob.expect("a table's patterns are read by its module's tests"));
+    }
+    set.build().unwrap_or_else(|_| globset::GlobSet::empty())
+}
+
 /// Returns a name or path as matchers take it.
 pub(super) fn as_path(name: &[u8]) -> &std::path::Path {
     use std::os::unix::ffi::OsStrExt;

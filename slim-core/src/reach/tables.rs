@@ -54,6 +54,8 @@ pub(super) struct Constants {
     pub(super) joined: Vec<String>,
     /// Names of libraries whose constants are not followed.
     pub(super) silent: Vec<String>,
+    /// Paths of directories in which interpreters look for the modules that sources and settings name.
+    pub(super) languages: Vec<String>,
 }
 
 /// `python.json`.

@@ -7,7 +7,7 @@
 //! that a package made, the entry alone, or what is its data there (`package_data.rs`); and programs not for what a package's own files say of them.
 //!
 //! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
-//! where the loader would. One of the application's that can call `system` or `popen` would run a shell. Names that are
+//! where the loader would; of a directory of its own that it names, the modules (`modules.rs`). One of the application's that can call `system` or `popen` would run a shell. Names that are
 //! computed are not followed, nor is the C library's own data, whose files are families (`file_family.rs`).
 
 use std::collections::BTreeSet;
@@ -26,6 +26,7 @@ use crate::reach::absolute_path;
 use crate::reach::application_directory;
 use crate::reach::context::{Context, Place};
 use crate::reach::elf::constants::{Constants, Window};
+use crate::reach::elf::modules;
 use crate::reach::package_data;
 use crate::reach::pattern::{as_path, name_set};
 use crate::reach::resolver::{Needs, Node, Resolver};
@@ -132,7 +133,9 @@ impl Data<'_> {
                 let named = joined || name.is_empty() || is_computed(next);
                 let own = application_directory::may_be_own(self.context, &directory)
                     && !self.context.packages.made(&directory);
-                let meant = own || package_data::may_be_data(self.context, &directory);
+                let meant = own
+                    || package_data::may_be_data(self.context, &directory)
+                    || (!joined && next != b'?' && modules::may_hold_modules(self.context, &directory));
                 return (named && meant).then_some(&rest[..known]);
             }
         }
@@ -193,14 +196,25 @@ impl Resolver for Data<'_> {
             let parent = file.and_then(|file| file.path.parent());
             owned && parent.is_some_and(|parent| self.programs.contains(&parent))
         };
-        for path in paths.iter().filter(|path| !searched(path) && !program(path)) {
-            let place = Place::in_file(node.path);
+        paths.retain(|path| !searched(path) && !program(path));
+        let place = Place::in_file(node.path);
+        let mut parts = BTreeSet::new();
+        for path in paths.iter().filter(|_| loads && !joined) {
+            if let Some(found) = self.context.find_directory(&RootPath::root(), path) {
+                let cause = place.cause(EdgeKind::Dlopen, &encode(path));
+                let packages =
+                    self.libraries
+                        .keep_modules(self.context, needs, node.path, &found.path, &cause)?;
+                parts.extend(packages);
+            }
+        }
+        for path in &paths {
             match self.context.find_directory(&RootPath::root(), path) {
                 // What a package made is no application's own, whatever its programs call it, but may be their data.
                 Some(found) if self.context.packages.made(&found.path) => {
                     let cause = place.cause(EdgeKind::Literal, &encode(path));
                     needs.follow(&found, &cause);
-                    package_data::keep(self.context, needs, node.path, &found.path, &cause);
+                    package_data::keep(self.context, needs, node.path, &found.path, &parts, &cause);
                 }
                 _ => absolute_path::keep(self.context, needs, path, place),
             }
@@ -278,7 +292,8 @@ fn is_computed(byte: u8) -> bool {
 mod tests {
     use crate::reach::environment::Environment;
     use crate::reach::languages::source_file::tests::{beside, reached};
-    use crate::reach::options::Options;
+    use crate::reach::options::{Limits, Options};
+    use crate::reach::tests::{image, names as kept_names, reached_with, used};
     use proptest::prelude::*;
 
     use super::*;
@@ -453,6 +468,100 @@ mod tests {
         );
         // Nobody's program has no package's data.
         assert_eq!(kept(&["/opt/dbd"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn modules_are_loaded_from_a_directory_of_its_own() {
+        let files = [
+            "/usr/lib/db/modules/archive.so",
+            "/usr/lib/db/modules/libold.so.1",
+            "/usr/lib/db/modules/deep/x.so",
+            "/usr/lib/libdirect.so",
+            "/usr/lib/x86_64-linux-gnu/gconv/EBCDIC.so",
+            "/usr/lib/ruby/3.1.0/date.so",
+            "/usr/local/lib/lua/5.4/cjson.so",
+        ];
+        let modules = ["/usr/lib/db/modules", "/usr/lib/db/modules/archive.so"];
+        for constants in [
+            &b"dlopen\0/usr/lib/db/modules\0"[..],
+            b"dlopen\0/usr/lib/db/modules/\0",
+            b"dlopen\0/usr/lib/db/modules/%s.so\0",
+        ] {
+            assert_eq!(kept(&files, constants), modules, "{}", encode(constants));
+        }
+        let kept = |constants: &[u8]| {
+            let mut kept = kept(&files, constants);
+            kept.retain(|path| path.contains(".so"));
+            kept
+        };
+        for nothing in [
+            &b"no loader\0/usr/lib/db/modules\0"[..],
+            b"dlopen\0/usr/lib\0",
+            b"dlopen\0/usr/lib/x86_64-linux-gnu/gconv\0",
+            b"dlopen\0/usr/lib/ruby/3.1.0\0",
+            b"dlopen\0/usr/local/lib/lua/5.4/?.so\0",
+        ] {
+            assert_eq!(kept(nothing), Vec::<String>::new(), "{}", encode(nothing));
+        }
+    }
+
+    #[test]
+    fn a_module_comes_with_its_package_unless_it_brings_too_much() {
+        let program = write_with(&ELF, b"dlopen\0/usr/lib/db\0/usr/share/db/%s.control\0");
+        let needs_much = write_with(
+            &Elf {
+                needed: vec![b"libcompiler.so.1".to_vec()],
+                ..ELF
+            },
+            b"",
+        );
+        let small = write_with(&ELF, b"");
+        let large = [&small[..], &[0; 4000]].concat();
+        let owned = b"P:db\nF:usr/bin\nR:dbd\nF:usr/lib/db\nR:jit.so\nF:usr/share/db\nR:core.control\n\n\
+            P:db-maps\nF:usr/lib/db\nR:maps.so\nF:usr/share/db\nR:maps.control\n\n\
+            P:other\nF:usr/share/db\nR:other.control\n\n";
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/bin/dbd", &program),
+            ("/usr/lib/db/jit.so", &needs_much),
+            ("/usr/lib/db/maps.so", &small),
+            ("/usr/lib/libcompiler.so.1", &large),
+            ("/usr/share/db/core.control", b"x"),
+            ("/usr/share/db/maps.control", b"x"),
+            ("/usr/share/db/other.control", b"x"),
+            ("/lib/apk/db/installed", owned),
+        ];
+        for (own_bytes, jit) in [(20_000_000, true), (800, false)] {
+            let options = Options {
+                limits: Limits {
+                    own_bytes,
+                    ..Limits::default()
+                },
+                ..Options::default()
+            };
+            let image = image(tree(items), serde_json::json!({}));
+            let reached = reached_with(&image, vec![used("/usr/bin/dbd")], &options);
+            let kept = kept_names(&reached);
+            let expected = [
+                "/usr/lib/db/maps.so",
+                "/usr/share/db/core.control",
+                "/usr/share/db/maps.control",
+            ];
+            for path in expected {
+                assert!(kept.contains(&path.to_owned()), "{own_bytes}: {path} of {kept:?}");
+            }
+            assert!(!kept.contains(&"/usr/share/db/other.control".to_owned()));
+            assert_eq!(
+                kept.contains(&"/usr/lib/db/jit.so".to_owned()),
+                jit,
+                "{own_bytes}"
+            );
+            let left_out: Vec<String> = reached.left_out.iter().map(|l| l.path.to_string()).collect();
+            assert_eq!(
+                left_out.contains(&"/usr/lib/db/jit.so".to_owned()),
+                !jit,
+                "{own_bytes}"
+            );
+        }
     }
 
     #[test]

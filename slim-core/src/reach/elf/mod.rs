@@ -6,6 +6,7 @@
 mod cache;
 pub(super) mod constants;
 pub(super) mod data;
+mod modules;
 pub mod parse;
 mod search;
 
@@ -388,6 +389,7 @@ impl Resolver for Libraries<'_> {
         let reason = "is not in the image where a loader looks for it";
         missing
             .difference(&found)
+            .filter(|(path, _)| kept.contains_key(path))
             .filter(|(_, name)| !loaded.contains(name.as_slice()) && !self.system.is_built_in(name))
             .map(|(path, name)| format!("{path}: its library {} {reason}", encode(name)))
             .collect()
