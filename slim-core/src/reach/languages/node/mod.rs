@@ -14,6 +14,9 @@
 //! A kept package keeps its package.json, what that depends on in production, and its native add-ons for this
 //! machine. Not followed: TypeScript, `devDependencies`, names that are known only when the program runs.
 //!
+//! What build tools list as needed by what they built (`NAME.js.nft.json`, `required-server-files.json`) comes with it.
+//! Where Yarn keeps packages in archives (Plug'n'Play), those that the project depends on in production (`pnp`).
+//!
 //! Of a source that is too large to be parsed, names in quotation marks behind the same words (`literals`).
 //!
 //! Sources: the chapters "Modules" of Node's documentation and "Child process" and "Worker threads" of its API; npm's
@@ -21,6 +24,7 @@
 
 mod literals;
 mod modules;
+mod pnp;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -38,12 +42,12 @@ use crate::reach::absolute_path;
 use crate::reach::application_directory;
 use crate::reach::bytes::contains;
 use crate::reach::context::{Context, Place};
-use crate::reach::environment::shell_commands;
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::source_file;
 use crate::reach::languages::syntax_tree::{self, Extent, line, text};
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::walk::{MAX_ENTRIES, walk};
+use crate::reach::widening::{TREE, widen};
 use literals::Named;
 use modules::{Modules, is_path, split};
 use value::{Here, Words};
@@ -52,20 +56,15 @@ use value::{Here, Words};
 const MAX_NAMES: usize = 10_000;
 /// The largest part of a bundle that is looked through for names.
 const MAX_BUNDLE: u64 = 64 << 20;
+/// The size of the largest list of a build tool, and the largest number of directories above a source that have one.
+const MAX_LIST: u64 = 4 << 20;
+const MAX_ABOVE: usize = 16;
 /// The longest name that a function or module of `child_process` goes by.
 const MAX_RUNNER: usize = 60;
+/// The largest number of arguments of a program that are looked at.
+const MAX_ARGUMENTS: usize = 64;
 /// Extensions of modules.
 const MODULES: [&[u8]; 4] = [b"js", b"cjs", b"mjs", b"json"];
-/// Directories of a package that no program needs.
-const ASIDE: [&[u8]; 7] = [
-    b"test",
-    b"tests",
-    b"__tests__",
-    b"docs",
-    b"doc",
-    b"example",
-    b"examples",
-];
 /// Words of which every source that names something has one.
 const SIGNS: [&[u8]; 5] = [b"require", b"import", b"from", b"__dirname", b"__filename"];
 
@@ -100,8 +99,23 @@ pub(super) const LANGUAGE: Language = Language {
 pub(super) struct NodeJs<'a> {
     context: &'a Context<'a>,
     modules: Modules<'a>,
-    /// What sources need as a whole, with the least of their causes, and whether it is kept already.
-    wholes: Mutex<BTreeMap<Whole, (Cause, bool)>>,
+    /// What sources need as a whole, with the least of the places that name it, and whether it is kept already.
+    wholes: Mutex<BTreeMap<Whole, (Naming, bool)>>,
+}
+
+/// A place that names something, and the words there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Naming {
+    file: RootPath,
+    line: Option<usize>,
+    words: String,
+}
+
+impl Naming {
+    fn place(&self) -> Place<'_> {
+        let Self { file, line, .. } = self;
+        Place { file, line: *line }
+    }
 }
 
 /// Files that many sources may need as a whole.
@@ -135,6 +149,7 @@ impl<'a> NodeJs<'a> {
         for manifest in self.modules.scopes(node.path) {
             needs.follow(&manifest, &cause);
         }
+        self.follow_lists(node.path, &directory, needs);
         let source = node.source()?;
         if node.is_too_large() {
             let source = self.context.rootfs.read(node.path, MAX_BUNDLE)?;
@@ -182,6 +197,35 @@ impl<'a> NodeJs<'a> {
         Ok(())
     }
 
+    /// The files in the lists that build tools write for what they built: those of one source in `NAME.nft.json`, as
+    /// `@vercel/nft` has it, and those of a server in `required-server-files.json` of the directory that they are in.
+    fn follow_lists(&self, file: &RootPath, directory: &RootPath, needs: &mut Needs<'_>) {
+        let own = [file.as_bytes(), b".nft.json"].concat();
+        let own = self.context.find_file(directory, own);
+        let own = own.into_iter().map(|list| (list.path, directory.clone()));
+        let application = (!self.modules.installed(file)).then(|| {
+            let above = file.ancestors().take(MAX_ABOVE);
+            let lists = above.filter_map(|above| {
+                let list = self.context.find_file(&above, "required-server-files.json")?;
+                // Its paths begin with the name of its directory.
+                Some((list.path, above.parent()?))
+            });
+            lists.collect::<Vec<_>>()
+        });
+        for (list, base) in own.chain(application.into_iter().flatten()) {
+            let cause = Place::in_file(file).cause(EdgeKind::Distribution, &format!("listed in {list}"));
+            let bytes = self.context.rootfs.read(&list, MAX_LIST).unwrap_or_default();
+            let list: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            let files = list["files"].as_array().map(Vec::as_slice).unwrap_or_default();
+            for name in files.iter().take(MAX_NAMES).filter_map(|name| name.as_str()) {
+                let found = self.context.find_file(&base, name);
+                if let Some(found) = found.or_else(|| self.context.find_directory(&base, name)) {
+                    needs.follow(&found, &cause);
+                }
+            }
+        }
+    }
+
     /// The modules and places that a source names which cannot be parsed.
     fn follow_literals(&self, file: &RootPath, directory: &RootPath, source: &[u8], needs: &mut Needs<'_>) {
         let mut seen = BTreeSet::new();
@@ -210,12 +254,50 @@ impl<'a> NodeJs<'a> {
         }
         let manifest = self.modules.manifest(node.path);
         self.keep_dependencies(needs, node.path, &manifest.dependencies);
-        for (path, entry) in self.package_entries(&root, &[]) {
+        let inside = |path: &RootPath, entry: &Entry| {
+            let name = path.name().unwrap_or_default();
+            !entry.is_dir() || !(name == b"node_modules" || name.starts_with(b".git"))
+        };
+        for (path, entry) in walk(self.context.rootfs, &root, MAX_ENTRIES, inside) {
             if path.extension() == Some(b"node") && entry.is_file() && self.is_for_this_machine(path) {
                 let quote = Some("a native add-on of the package".to_owned());
                 needs.mark_edge(path, EdgeKind::Distribution, node.path, quote);
             }
         }
+    }
+
+    /// The archives and directories of packages in a file of Plug'n'Play.
+    fn follow_locations(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
+        let Some(directory) = node.path.parent() else {
+            return Ok(());
+        };
+        let source = self.context.rootfs.read(node.path, MAX_BUNDLE)?;
+        let development = |location: &str| {
+            let manifest = self
+                .context
+                .find_file(&directory, format!("{location}package.json"));
+            manifest.map_or_else(Vec::new, |found| {
+                self.modules.manifest(&found.path).development.clone()
+            })
+        };
+        for location in pnp::locations(&source, development) {
+            let archive = location.find(".zip/").map(|at| &location[..at + 4]);
+            let words = archive.unwrap_or(&location);
+            let naming = Naming {
+                file: node.path.clone(),
+                line: None,
+                words: encode(words.as_bytes()).into_owned(),
+            };
+            if let Some(found) = archive.and_then(|archive| self.context.find_file(&directory, archive)) {
+                needs.follow(
+                    &found,
+                    &naming.place().cause(EdgeKind::Distribution, &naming.words),
+                );
+            } else if let Some(found) = self.context.find_directory(&directory, &location) {
+                self.request_whole(Whole::Data(found.path), naming);
+            }
+        }
+        Ok(())
     }
 
     /// The packages of these names, seen from `from`.
@@ -248,22 +330,12 @@ impl<'a> NodeJs<'a> {
         head.starts_with(b"\x7fELF\x02\x01") && head.get(18..20) == Some(&u16::to_le_bytes(machine)[..])
     }
 
-    /// Returns what is below `directory` in the same package, but for directories of the names `aside`; sorted within
-    /// each.
-    fn package_entries(&self, directory: &RootPath, aside: &[&[u8]]) -> Vec<(&'a RootPath, &'a Entry)> {
-        walk(self.context.rootfs, directory, MAX_ENTRIES, |path, entry| {
-            let name = path.name().unwrap_or_default();
-            let other = name == b"node_modules" || name.starts_with(b".git") || aside.contains(&name);
-            !entry.is_dir() || !other
-        })
-    }
-
     /// Notes that a source needs `whole`, for the next [`Resolver::resolve_together`].
-    fn request_whole(&self, whole: Whole, cause: Cause) {
+    fn request_whole(&self, whole: Whole, naming: Naming) {
         let mut wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
-        let (least, is_kept) = wholes.entry(whole).or_insert_with(|| (cause.clone(), false));
-        if !*is_kept && cause < *least {
-            *least = cause;
+        let (least, is_kept) = wholes.entry(whole).or_insert_with(|| (naming.clone(), false));
+        if !*is_kept && naming < *least {
+            *least = naming;
         }
     }
 }
@@ -275,6 +347,8 @@ impl Resolver for NodeJs<'_> {
         }
         if node.path.name() == Some(b"package.json") {
             self.follow_manifest(node, needs);
+        } else if matches!(node.path.name(), Some(b".pnp.cjs" | b".pnp.data.json")) {
+            self.follow_locations(node, needs)?;
         } else if is_source(node)? {
             self.follow_source(node, needs)?;
         }
@@ -282,26 +356,22 @@ impl Resolver for NodeJs<'_> {
     }
 
     fn resolve_together(&self, needs: &mut Needs<'_>) {
-        let asked: Vec<(Whole, Cause)> = {
+        let new: Vec<(Whole, Naming)> = {
             let mut wholes = self.wholes.lock().unwrap_or_else(PoisonError::into_inner);
             let new = wholes.iter_mut().filter(|(_, (_, is_kept))| !is_kept);
-            new.map(|(whole, (cause, is_kept))| {
+            new.map(|(whole, (naming, is_kept))| {
                 *is_kept = true;
-                (whole.clone(), cause.clone())
+                (whole.clone(), naming.clone())
             })
             .collect()
         };
-        for (whole, cause) in asked {
+        let is_module = |path: &RootPath, _: &Entry| path.extension().is_some_and(|e| MODULES.contains(&e));
+        for (whole, naming) in new {
+            let (place, words) = (naming.place(), naming.words.as_str());
+            let cause = place.cause(EdgeKind::Computed, words);
             match &whole {
                 Whole::Package(root) => {
-                    let files = self
-                        .package_entries(root, &ASIDE)
-                        .into_iter()
-                        .filter(|(path, entry)| {
-                            entry.is_file() && path.extension().is_some_and(|e| MODULES.contains(&e))
-                        });
-                    let files: Vec<_> = files.collect();
-                    self.context.keep_files(needs, root, &files, &cause);
+                    widen(self.context, needs, root, TREE, place, words, is_module);
                     // A package that requires what its user chose requires its peers.
                     if let Some(manifest) = self.context.find_file(root, "package.json") {
                         let peers = &self.modules.manifest(&manifest.path).peers;
@@ -310,35 +380,16 @@ impl Resolver for NodeJs<'_> {
                     }
                 }
                 Whole::Modules(directory, start) => {
-                    let start = [
-                        directory.as_bytes(),
-                        if directory.is_root() { b"" } else { b"/" },
-                        start,
-                    ]
-                    .concat();
-                    let files =
-                        self.package_entries(directory, &ASIDE)
-                            .into_iter()
-                            .filter(|(path, entry)| {
-                                let module = |e: &[u8]| MODULES.contains(&e) || e == b"node";
-                                entry.is_file()
-                                    && path.as_bytes().starts_with(&start)
-                                    && path.extension().is_some_and(module)
-                            });
-                    let files: Vec<_> = files.collect();
-                    self.context.keep_files(needs, directory, &files, &cause);
+                    let separator: &[u8] = if directory.is_root() { b"" } else { b"/" };
+                    let start = [directory.as_bytes(), separator, start].concat();
+                    let fits = |path: &RootPath, entry: &Entry| {
+                        let module = is_module(path, entry) || path.extension() == Some(b"node");
+                        module && path.as_bytes().starts_with(&start)
+                    };
+                    widen(self.context, needs, directory, TREE, place, words, fits);
                 }
                 Whole::Data(directory) => {
-                    let files = self
-                        .package_entries(directory, &[])
-                        .into_iter()
-                        .filter(|(path, entry)| {
-                            let aside =
-                                path.extension() == Some(b"map") || path.as_bytes().ends_with(b".d.ts");
-                            !entry.is_dir() && !aside
-                        });
-                    let files: Vec<_> = files.collect();
-                    self.context.keep_files(needs, directory, &files, &cause);
+                    widen(self.context, needs, directory, TREE, place, words, |_, _| true)
                 }
                 Whole::Dependencies(root) => {
                     if let Some(manifest) = self.context.find_file(root, "package.json") {
@@ -389,6 +440,31 @@ impl Runner {
     }
 }
 
+/// Returns whether `node` is the value that a function returns or a module exports: others read what it leads to.
+fn is_handed(node: Syntax<'_>, source: &[u8]) -> bool {
+    let mut node = node;
+    while let Some(parent) = node.parent() {
+        let is_value = |field| parent.child_by_field_name(field) == Some(node);
+        match parent.kind() {
+            "return_statement" | "export_statement" => return true,
+            "arrow_function" => return is_value("body"),
+            // `module.exports = …`, `exports.path = …`, `exports.default = …`.
+            "assignment_expression" => {
+                let Some(mut left) = parent.child_by_field_name("left") else {
+                    return false;
+                };
+                while let Some(object) = left.child_by_field_name("object") {
+                    left = object;
+                }
+                return is_value("right") && matches!(text(left, source), b"module" | b"exports");
+            }
+            "parenthesized_expression" => node = parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// Reads one source.
 struct Reader<'r, 'a, 'n> {
     js: &'r NodeJs<'a>,
@@ -432,6 +508,9 @@ impl Reader<'_, '_, '_> {
                     self.keep_served(value);
                 }
             }
+            "identifier" if self.text(node) == b"__dirname" && is_handed(node, self.here.source) => {
+                self.follow_expression(node)
+            }
             "binary_expression" | "template_string" | "string" if node.start_byte() >= self.covered => {
                 self.follow_expression(node);
             }
@@ -445,6 +524,14 @@ impl Reader<'_, '_, '_> {
 
     fn cause(&self, edge: EdgeKind, node: Syntax<'_>, words: &str) -> Cause {
         Place::on_line(self.here.file, line(node)).cause(edge, words)
+    }
+
+    fn naming(&self, node: Syntax<'_>) -> Naming {
+        Naming {
+            file: self.here.file.clone(),
+            line: Some(line(node)),
+            words: self.quote(node),
+        }
     }
 
     /// The beginning of what `node` says, for a reason.
@@ -495,7 +582,7 @@ impl Reader<'_, '_, '_> {
         if self.starts_programs
             && let Some(runner) = self.runner(function)
         {
-            self.follow_run(runner, argument);
+            self.follow_run(runner, argument, second);
         }
     }
 
@@ -532,15 +619,14 @@ impl Reader<'_, '_, '_> {
             }
             return;
         }
-        let cause = |edge| self.cause(edge, node, &self.quote(node));
+        let naming = self.naming(node);
         let slash = words.text.iter().rposition(|&b| b == b'/');
         if let Some(slash) = slash
             && is_path(&words.text)
         {
             let directory = self.here.directory.join(&words.text[..=slash]);
             let start = words.text[slash + 1..].to_vec();
-            self.js
-                .request_whole(Whole::Modules(directory, start), cause(EdgeKind::Import));
+            self.js.request_whole(Whole::Modules(directory, start), naming);
         } else if let Some(slash) = slash
             && split(&words.text[..slash]).is_some()
             && let Some(found) = file.ancestors().find_map(|above| {
@@ -549,19 +635,18 @@ impl Reader<'_, '_, '_> {
             })
         {
             let start = words.text[slash + 1..].to_vec();
-            let cause = cause(EdgeKind::Import);
+            let cause = naming.place().cause(EdgeKind::Import, &naming.words);
             for manifest in self.js.modules.scopes(&found.path.child(b"index.js")) {
                 self.needs.follow(&manifest, &cause);
             }
             self.needs.follow(&found, &cause);
-            self.js.request_whole(Whole::Modules(found.path, start), cause);
+            self.js.request_whole(Whole::Modules(found.path, start), naming);
         } else if let Some(package) = self.js.modules.package(file) {
-            self.js
-                .request_whole(Whole::Package(package), cause(EdgeKind::Distribution));
+            self.js.request_whole(Whole::Package(package), naming);
         } else if let Some((scope, _)) = self.js.modules.scope(file) {
-            let cause = cause(EdgeKind::Import);
+            let cause = naming.place().cause(EdgeKind::Import, &naming.words);
             application_directory::keep(self.js.context, self.needs, &scope, &cause);
-            self.js.request_whole(Whole::Dependencies(scope), cause);
+            self.js.request_whole(Whole::Dependencies(scope), naming);
         }
     }
 
@@ -577,20 +662,13 @@ impl Reader<'_, '_, '_> {
         };
         match self.text(constructor) {
             b"URL" => {
-                let words = self.here.words(argument);
-                let base = arguments.named_child(1).map(|base| self.text(base));
-                if words.whole && base == Some(b"import.meta.url") {
-                    let path = self.here.directory.join(&words.text).as_bytes().to_vec();
-                    let placed = Words {
-                        text: path,
-                        whole: true,
-                        placed: true,
-                    };
-                    self.keep_placed(&placed, node);
-                    self.covered = argument.end_byte().max(self.covered);
+                let words = self.here.words(node);
+                if words.placed && words.whole {
+                    self.keep_placed(&words, node);
+                    self.covered = node.end_byte().max(self.covered);
                 }
             }
-            name if name.ends_with(b"Worker") => self.follow_run(Runner::Module, argument),
+            name if name.ends_with(b"Worker") => self.follow_run(Runner::Module, argument, None),
             _ => {}
         }
     }
@@ -611,7 +689,8 @@ impl Reader<'_, '_, '_> {
 
     /// The path `words`, which starts at the source's own place.
     fn keep_placed(&mut self, words: &Words, node: Syntax<'_>) {
-        if !self.is_new(b'p', &words.text) {
+        let handed = words.whole && is_handed(node, self.here.source);
+        if !self.is_new(if handed { b'h' } else { b'p' }, &words.text) {
             return;
         }
         let context = self.js.context;
@@ -634,8 +713,9 @@ impl Reader<'_, '_, '_> {
             // A package that reads something beside its source needs nothing more for that.
             Some(package) => {
                 let above = self.here.file.starts_with(&found.path);
-                if found.path.starts_with(&package) && !above {
-                    self.js.request_whole(Whole::Data(found.path), cause);
+                if found.path.starts_with(&package) && (!above || handed) {
+                    let naming = self.naming(node);
+                    self.js.request_whole(Whole::Data(found.path), naming);
                 }
             }
             None => application_directory::keep(context, self.needs, &found.path, &cause),
@@ -798,24 +878,31 @@ impl Reader<'_, '_, '_> {
         (known || runner == Runner::Program).then_some(runner)
     }
 
-    /// Keeps the programs of `argument`, which is run.
-    fn follow_run(&mut self, runner: Runner, argument: Syntax<'_>) {
+    /// Keeps the programs of `argument`, which is run with the list `second`.
+    fn follow_run(&mut self, runner: Runner, argument: Syntax<'_>, second: Option<Syntax<'_>>) {
         let words = self.here.words(argument);
-        if words.text.is_empty()
-            || (!words.whole && runner != Runner::Shell)
-            || !self.is_new(b'r', &words.text)
-        {
+        if words.text.is_empty() || (!words.whole && runner != Runner::Shell) {
+            return;
+        }
+        let mut argv = vec![words.text.clone()];
+        if let Some(list) = second.filter(|list| list.kind() == "array" && runner == Runner::Program) {
+            let mut cursor = list.walk();
+            let items = list.named_children(&mut cursor).take(MAX_ARGUMENTS);
+            argv.extend(items.map(|item| match self.here.words(item) {
+                words if words.whole => words.text,
+                _ => b"$".to_vec(),
+            }));
+        }
+        if !self.is_new(b'r', &argv.join(&b' ')) {
             return;
         }
         let context = self.js.context;
         let place = Place::on_line(self.here.file, line(argument));
         match runner {
-            Runner::Program => context.keep_command(self.needs, &words.text, place),
+            Runner::Program => context.keep_argv(self.needs, &argv, place),
             Runner::Shell => {
                 context.keep_command(self.needs, b"sh", place);
-                for command in shell_commands(&String::from_utf8_lossy(&words.text)) {
-                    context.keep_command(self.needs, command.as_bytes(), place);
-                }
+                context.keep_line(self.needs, &words.text, place);
             }
             Runner::Module => {
                 let cause = self.cause(EdgeKind::Import, argument, &self.quote(argument));

@@ -87,6 +87,8 @@ pub(super) struct Manifest {
     imports: Value,
     /// `dependencies` and `optionalDependencies`.
     pub(super) dependencies: Vec<String>,
+    /// `devDependencies` that are no dependencies.
+    pub(super) development: Vec<String>,
     /// `peerDependencies` and those of `peerDependenciesMeta`.
     pub(super) peers: Vec<String>,
 }
@@ -112,10 +114,14 @@ impl Manifest {
             names.dedup();
             names
         };
+        let dependencies = names(&fields, ["dependencies", "optionalDependencies"]);
+        let mut development = names(&fields, ["devDependencies", "devDependencies"]);
+        development.retain(|name| !dependencies.contains(name));
         Self {
             name: text(&fields, "name"),
             main: text(&fields, "main"),
-            dependencies: names(&fields, ["dependencies", "optionalDependencies"]),
+            dependencies,
+            development,
             peers: names(&fields, ["peerDependencies", "peerDependenciesMeta"]),
             exports: fields.remove("exports").unwrap_or_default(),
             imports: fields.remove("imports").unwrap_or_default(),

@@ -389,7 +389,7 @@ fn programs_are_kept_and_shells_reported() {
             const cp = require('child_process');
             const { execFile: go, fork } = require('node:child_process');
             const run = promisify(cp.exec);
-            cp.spawn('one', []); go('two'); fork('./worker'); run('three -x | four');
+            cp.spawn('one', []); go('two'); go('nice', ['-n', level, 'six', name]); fork('./worker'); run('three -x | four');
             /x/.exec('five'); new Worker('./thread.js'); spawn(name);
         ",
         ),
@@ -401,12 +401,16 @@ fn programs_are_kept_and_shells_reported() {
         ("/usr/bin/three", b"elf"),
         ("/usr/bin/four", b"elf"),
         ("/usr/bin/five", b"elf"),
+        ("/usr/bin/six", b"elf"),
+        ("/usr/bin/nice", b"elf"),
     ];
     let expected = [
         "/app/thread.js",
         "/app/worker.js",
         "/usr/bin/four",
+        "/usr/bin/nice",
         "/usr/bin/one",
+        "/usr/bin/six",
         "/usr/bin/three",
         "/usr/bin/two",
     ];
@@ -542,4 +546,147 @@ fn calls_as_compilers_write_them_are_followed() {
         ("/app/data.txt", b""),
     ]);
     assert_eq!(found, ["/app/data.txt", "/app/one.js", "/app/worker.js"]);
+}
+
+#[test]
+fn a_package_that_hands_its_directory_to_others_is_kept_with_its_data() {
+    for source in [
+        "module.exports = require('path').resolve(__dirname)",
+        "exports.path = __dirname;",
+        "exports.absolutePath = function () { return __dirname }",
+        "export default path.join(__dirname, '.')",
+        "const where = () => path.dirname(__filename)",
+    ] {
+        let found = from(&[
+            ("/app/a.js", b"serve(require('site').path)"),
+            ("/app/node_modules/site/index.js", source.as_bytes()),
+            ("/app/node_modules/site/style.css", b""),
+            ("/app/node_modules/site/page.html", b""),
+            ("/app/node_modules/site/bundle.js", b""),
+            ("/app/node_modules/site/bundle.js.map", b""),
+            ("/app/node_modules/site/test/page.html", b""),
+            ("/app/node_modules/other/style.css", b""),
+        ]);
+        let expected = ["bundle.js", "index.js", "page.html", "style.css"];
+        let expected = expected.map(|name| format!("/app/node_modules/site/{name}"));
+        assert_eq!(found, expected, "{source}");
+    }
+    for source in [
+        "const x = path.join(__dirname); f(__dirname)",
+        "return path.join(__dirname, '..', '..', 'x')",
+    ] {
+        let found = from(&[
+            ("/app/a.js", b"require('site')"),
+            ("/app/node_modules/site/index.js", source.as_bytes()),
+            ("/app/node_modules/site/style.css", b""),
+        ]);
+        assert_eq!(found, ["/app/node_modules/site/index.js"], "{source}");
+    }
+}
+
+#[test]
+fn what_is_kept_whole_for_a_computed_name_is_noted() {
+    let found = run(&[
+        ("/app/a.js", b"require('one')"),
+        (
+            "/app/node_modules/one/index.js",
+            b"\nmodule.exports = (n) => require(n)",
+        ),
+        ("/app/node_modules/one/lib/x.js", b"123"),
+    ]);
+    assert_eq!(
+        found.notes,
+        [
+            "/app/node_modules/one: kept wide (1 files, 3 bytes), since /app/node_modules/one/index.js:2 names what it \
+             loads only when it runs: require(n)"
+        ]
+    );
+}
+
+#[test]
+fn archives_of_packages_are_those_that_the_project_needs() {
+    let state = br#"{"packageRegistryData": [
+        [null, [[null, {"packageLocation": "./", "packageDependencies": [["one", "npm:1"], ["native", "npm:1"], ["dev", "npm:1"]], "linkType": "SOFT"}]]],
+        ["one", [["npm:1", {"packageLocation": "./.yarn/cache/one.zip/node_modules/one/", "packageDependencies": [["two", "npm:2"]], "linkType": "HARD"}]]],
+        ["two", [["npm:2", {"packageLocation": "./.yarn/__virtual__/two-x/1/outside/two.zip/node_modules/two/", "packageDependencies": [], "linkType": "HARD"}]]],
+        ["native", [["npm:1", {"packageLocation": "./.yarn/unplugged/native/node_modules/native/", "packageDependencies": [], "linkType": "HARD"}]]],
+        ["dev", [["npm:1", {"packageLocation": "./.yarn/cache/dev.zip/node_modules/dev/", "packageDependencies": [], "linkType": "HARD"}]]]]}"#;
+    let found = from(&[
+        ("/app/a.js", b"f(__dirname + '/.pnp.data.json')"),
+        ("/app/.pnp.data.json", state),
+        (
+            "/app/package.json",
+            br#"{"dependencies": {"one": "1"}, "devDependencies": {"dev": "1"}}"#,
+        ),
+        ("/app/.yarn/cache/one.zip", b""),
+        ("/app/.yarn/cache/dev.zip", b""),
+        ("/app/outside/two.zip", b""),
+        ("/app/outside/other.zip", b""),
+        (
+            "/app/.yarn/unplugged/native/node_modules/native/build/x.node",
+            b"",
+        ),
+    ]);
+    let expected = [
+        ".pnp.data.json",
+        ".yarn/cache/one.zip",
+        ".yarn/unplugged/native/node_modules/native/build/x.node",
+        "outside/two.zip",
+        "package.json",
+    ];
+    assert_eq!(found, expected.map(|name| format!("/app/{name}")));
+}
+
+#[test]
+fn places_beside_a_module_are_named_by_its_url() {
+    let source = b"
+        const one = readFileSync(fileURLToPath(join(import.meta.url, '../one.ttf')));
+        const two = readFileSync(fileURLToPath(new URL('./data/two.wasm', import.meta.url)));
+        const base = new URL('./deep/', import.meta.url), three = new URL('three.bin', new URL('./deep/', import.meta.url));
+        const four = new URL('four.bin', location);
+    ";
+    let found = from(&[
+        ("/app/a.js", b"import 'one'"),
+        ("/app/node_modules/one/index.js", source),
+        ("/app/node_modules/one/one.ttf", b""),
+        ("/app/node_modules/one/data/two.wasm", b""),
+        ("/app/node_modules/one/data/other.wasm", b""),
+        ("/app/node_modules/one/deep/three.bin", b""),
+        ("/app/node_modules/one/four.bin", b""),
+    ]);
+    let expected = ["data/two.wasm", "deep/three.bin", "index.js", "one.ttf"];
+    assert_eq!(
+        found,
+        expected.map(|name| format!("/app/node_modules/one/{name}"))
+    );
+}
+
+#[test]
+fn what_a_build_tool_lists_comes_with_what_it_built() {
+    let found = from(&[
+        ("/app/a.js", b"require('./out/server/page.js')"),
+        ("/app/out/required-server-files.json", br#"{"files": ["out/routes.json", "out/gone.json", 7]}"#),
+        ("/app/out/routes.json", b""),
+        ("/app/out/other.json", b""),
+        ("/app/out/server/page.js", b""),
+        (
+            "/app/out/server/page.js.nft.json",
+            br#"{"version": 1, "files": ["../../node_modules/one/lazy.wasm", "./chunk.js", "../../node_modules/two"]}"#,
+        ),
+        ("/app/out/server/chunk.js", b"require('../../late')"),
+        ("/app/out/server/late.js.nft.json", br#"{"files": ["../other.json"]}"#),
+        ("/app/late.js", b""),
+        ("/app/node_modules/one/lazy.wasm", b""),
+        ("/app/node_modules/one/other.wasm", b""),
+        ("/app/node_modules/two", b"-> one"),
+    ]);
+    let expected = [
+        "late.js",
+        "node_modules/one/lazy.wasm",
+        "node_modules/two",
+        "out/routes.json",
+        "out/server/chunk.js",
+        "out/server/page.js",
+    ];
+    assert_eq!(found, expected.map(|name| format!("/app/{name}")));
 }

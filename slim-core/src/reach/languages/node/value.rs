@@ -85,9 +85,11 @@ impl Here<'_> {
             },
             "member_expression" => match text(node, source) {
                 b"import.meta.dirname" => Words::path(self.directory),
-                b"import.meta.filename" => Words::path(self.file),
+                // A URL is taken for the path in it.
+                b"import.meta.filename" | b"import.meta.url" => Words::path(self.file),
                 _ => Words::default(),
             },
+            "new_expression" => self.url(node, depth),
             "parenthesized_expression" => node
                 .named_child(0)
                 .map_or_else(Words::default, |inner| self.evaluate(inner, depth)),
@@ -152,15 +154,38 @@ impl Here<'_> {
                     _ => Words::default(),
                 }
             }
-            b"fileURLToPath" | b"normalize" => first().map_or_else(Words::default, |inner| {
-                if text(inner, self.source) == b"import.meta.url" {
-                    Words::path(self.file)
-                } else {
-                    self.evaluate(inner, depth)
-                }
-            }),
+            b"fileURLToPath" | b"normalize" | b"pathToFileURL" => {
+                first().map_or_else(Words::default, |inner| self.evaluate(inner, depth))
+            }
             b"join" | b"resolve" if name != b"require.resolve" => {
                 self.join(arguments, last == b"resolve", depth)
+            }
+            _ => Words::default(),
+        }
+    }
+
+    /// Evaluates `new URL(…, import.meta.url)`: a path seen from the directory of another.
+    fn url(&self, node: Node<'_>, depth: usize) -> Words {
+        let field = |name| node.child_by_field_name(name);
+        let (Some(constructor), Some(arguments)) = (field("constructor"), field("arguments")) else {
+            return Words::default();
+        };
+        let argument = |at| arguments.named_child(at).map(|inner| self.evaluate(inner, depth));
+        match (text(constructor, self.source), argument(0), argument(1)) {
+            (b"URL", Some(path), Some(base)) if base.placed && base.whole => {
+                let directory = match base.text.iter().rposition(|&b| b == b'/') {
+                    Some(slash) => &base.text[..slash],
+                    None => b"",
+                };
+                let mut text = RootPath::new(directory).join(&path.text).as_bytes().to_vec();
+                if path.text.ends_with(b"/") && !text.ends_with(b"/") {
+                    text.push(b'/');
+                }
+                Words {
+                    text,
+                    whole: path.whole && !path.text.is_empty(),
+                    placed: true,
+                }
             }
             _ => Words::default(),
         }

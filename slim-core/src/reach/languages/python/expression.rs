@@ -61,6 +61,8 @@ pub(super) struct Constants {
     pub(super) modules: BTreeMap<String, Base>,
     /// Paths by the variables that hold them.
     pub(super) paths: BTreeMap<String, DataPath>,
+    /// Words of commands by what holds them.
+    pub(super) commands: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
 }
 
 /// The value of an expression that gives a module's name.
@@ -302,8 +304,26 @@ impl Constants {
                 let object = self.path_within(node.child_by_field_name("object")?, source, depth)?;
                 Some(object.parent())
             }
+            // The file of a package is its first module.
+            "attribute" if text(node.child_by_field_name("attribute")?, source) == b"__file__" => {
+                let object = node.child_by_field_name("object")?;
+                if text(object, source) == b"sys.modules[__name__]" {
+                    return Some(DataPath::at(Base::Own(0)));
+                }
+                let package = DataPath::at(self.package(object, source)?);
+                Some(package.join(Some("__init__.py".to_owned())))
+            }
             "subscript" => {
                 let parents = node.child_by_field_name("value")?;
+                if text(node.child_by_field_name("subscript")?, source) == b"0" {
+                    if parents.kind() == "call" && function_name(parents, source) == b"split" {
+                        let path = *arguments(parents).first()?;
+                        return Some(self.path_within(path, source, depth)?.parent());
+                    }
+                    if text(parents, source).ends_with(b"__path__") {
+                        return Some(DataPath::at(self.package(parents, source)?));
+                    }
+                }
                 if parents.kind() != "attribute"
                     || text(parents.child_by_field_name("attribute")?, source) != b"parents"
                 {
@@ -344,6 +364,10 @@ impl Constants {
                     }
                     b"join" | b"safe_join" | b"Path" if values.len() > 1 => {
                         Some(joined(first()?, &values[1..]))
+                    }
+                    b"with_name" => {
+                        let directory = self.path_within(object?, source, depth)?.parent();
+                        Some(joined(directory, &values))
                     }
                     b"joinpath" => Some(joined(self.path_within(object?, source, depth)?, &values)),
                     b"files" => {

@@ -35,7 +35,6 @@ use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind, LeftOutKind};
 use crate::reach::bytes::{contains, is_word};
 use crate::reach::context::{Context, Place};
-use crate::reach::environment::shell_commands;
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::resolver::{Needs, Node, Resolver, Widened};
 use crate::reach::tables::Tables;
@@ -365,12 +364,10 @@ impl<'a> Python<'a> {
                         }
                     }
                 }
-                Target::Command(name) => self.context.keep_command(needs, name, place),
+                Target::Command(words) => self.context.keep_argv(needs, words, place),
                 Target::Shell(line) => {
                     self.context.keep_command(needs, b"sh", place);
-                    for command in shell_commands(line) {
-                        self.context.keep_command(needs, command.as_bytes(), place);
-                    }
+                    self.context.keep_line(needs, line.as_bytes(), place);
                 }
                 Target::Path(named) => absolute_path::keep(self.context, needs, named, place),
             }

@@ -7,6 +7,7 @@ use tree_sitter::Node;
 
 use crate::cancel::Cancel;
 use crate::reach::bytes::contains;
+use crate::reach::command;
 use crate::reach::languages::python::expression::{
     Base, Computed, Constants, DataPath, ModuleName, arguments, is_dotted, is_own_name, literal,
     named_argument, template,
@@ -15,6 +16,12 @@ use crate::reach::languages::syntax_tree::{Extent, line, text, visit};
 
 /// The largest number of things that one source may name: more is generated.
 const MAX_NAMED: usize = 20_000;
+/// The largest number of words of a command.
+const MAX_WORDS: usize = 64;
+/// Parts of the names of functions that run the command which they are handed as a list.
+const RUNS: [&str; 8] = [
+    "run", "call", "exec", "popen", "spawn", "cmd", "command", "output",
+];
 /// Functions of standard modules that are their own demonstration or command line (`python -m calendar`).
 const STANDALONE: [&[u8]; 5] = [b"main", b"_main", b"test", b"_test", b"_demo"];
 
@@ -62,8 +69,8 @@ pub(super) enum Target {
     Dotted(String),
     /// A name in a list, as settings name packages.
     Name(String),
-    /// A program that is run.
-    Command(Vec<u8>),
+    /// The words of a command that is run; one that is not constant is `$`.
+    Command(Vec<Vec<u8>>),
     /// A line that a shell runs.
     Shell(String),
     /// An absolute path.
@@ -181,6 +188,10 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
                     return;
                 };
                 let path = constants.path(right, source);
+                let command = argv(right, source);
+                if command.len() > 1 && constants.commands.len() < MAX_NAMED {
+                    constants.commands.insert(held(left, source).to_vec(), command);
+                }
                 if left.kind() == "identifier"
                     && let Some(path) = path
                 {
@@ -472,30 +483,120 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, constants: &Constants, ad
                 add(Target::Shell(line));
             }
         }
-        ("subprocess", "run" | "call" | "check_output" | "Popen" | "check_call")
-        | ("", "check_output" | "Popen" | "check_call")
-        | ("shutil", "which")
-        | ("" | "asyncio", "create_subprocess_exec")
-        | ("os", "execl" | "execle" | "execlp" | "execlpe" | "execv" | "execve" | "execvp" | "execvpe") => {
-            let first = match arguments.first() {
-                Some(list) if matches!(list.kind(), "list" | "tuple") => {
-                    list.named_child(0).and_then(|word| literal(word, source))
-                }
-                Some(word) => literal(*word, source),
-                None => None,
-            };
-            let Some(first) = first else { return };
-            let shell = arguments.iter().any(|argument| {
-                argument.kind() == "keyword_argument" && squeezed(text(*argument, source)) == "shell=True"
-            });
-            match String::from_utf8(first) {
-                Ok(line) if shell => add(Target::Shell(line)),
-                Ok(word) => add(Target::Command(word.into_bytes())),
-                Err(_) => {}
+        ("shlex", "split") => {
+            if let Some(line) = string(0) {
+                add(Target::Command(command::split_words(line.as_bytes())));
             }
         }
-        _ => {}
+        ("os", "execl" | "execle" | "execlp" | "execlpe" | "execv" | "execve" | "execvp" | "execvpe")
+        | ("os", "posix_spawn" | "posix_spawnp") => {
+            add(Target::Command(program_and_words(&arguments, source)));
+        }
+        ("os", function) if function.starts_with("spawn") => {
+            add(Target::Command(program_and_words(
+                arguments.get(1..).unwrap_or_default(),
+                source,
+            )));
+        }
+        ("" | "asyncio", "create_subprocess_exec") => {
+            add(Target::Command(
+                arguments.iter().map(|node| word(*node, source)).collect(),
+            ));
+        }
+        ("shutil", "which") => {
+            add(Target::Command(
+                arguments.iter().take(1).map(|node| word(*node, source)).collect(),
+            ));
+        }
+        // Whatever the function is called that hands a command on.
+        (_, function) => {
+            let Some(first) = arguments.first() else { return };
+            let known = matches!(
+                (owner, function),
+                ("subprocess", "run" | "call") | ("" | "subprocess", "check_output" | "Popen" | "check_call")
+            );
+            if !known
+                && !RUNS
+                    .iter()
+                    .any(|runs| function.to_ascii_lowercase().contains(runs))
+            {
+                return;
+            }
+            let words = match literal(*first, source) {
+                Some(line) if known => vec![line],
+                _ => match constants.commands.get(held(leftmost(*first), source)) {
+                    Some(words) => words.clone(),
+                    None => argv(*first, source),
+                },
+            };
+            match words.as_slice() {
+                [] => {}
+                [line] if has_shell(node, source) => {
+                    add(Target::Shell(String::from_utf8_lossy(line).into_owned()))
+                }
+                _ => add(Target::Command(words)),
+            }
+        }
     }
+}
+
+/// Returns whether a call has the argument `shell=True`.
+fn has_shell(call: Node<'_>, source: &[u8]) -> bool {
+    named_argument(call, "shell", source).is_some_and(|shell| text(shell, source) == b"True")
+}
+
+/// Returns the constant word that an expression is, or `$`.
+fn word(node: Node<'_>, source: &[u8]) -> Vec<u8> {
+    literal(node, source).unwrap_or_else(|| b"$".to_vec())
+}
+
+/// Returns what other things are added to.
+fn leftmost(mut node: Node<'_>) -> Node<'_> {
+    while node.kind() == "binary_operator"
+        && let Some(left) = node.child_by_field_name("left")
+    {
+        node = left;
+    }
+    node
+}
+
+/// Returns the name that holds a value, in an object or not.
+fn held<'s>(node: Node<'_>, source: &'s [u8]) -> &'s [u8] {
+    let name = text(node, source);
+    let name = name.strip_prefix(b"self.").unwrap_or(name);
+    name.strip_prefix(b"cls.").unwrap_or(name)
+}
+
+/// Returns the words of a list, or of one to which others are added, if its first is constant.
+fn argv(node: Node<'_>, source: &[u8]) -> Vec<Vec<u8>> {
+    let node = leftmost(node);
+    if !matches!(node.kind(), "list" | "tuple") {
+        return Vec::new();
+    }
+    let mut cursor = node.walk();
+    let items = node
+        .named_children(&mut cursor)
+        .filter(|item| item.kind() != "comment");
+    let words: Vec<_> = items.take(MAX_WORDS).map(|item| word(item, source)).collect();
+    match words.first() {
+        Some(first) if first != b"$" => words,
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the words of a command whose first argument is its program, and the others its words from the first on.
+fn program_and_words(arguments: &[Node<'_>], source: &[u8]) -> Vec<Vec<u8>> {
+    let [program, rest @ ..] = arguments else {
+        return Vec::new();
+    };
+    let mut words = vec![word(*program, source)];
+    match rest {
+        [list, ..] if matches!(list.kind(), "list" | "tuple" | "binary_operator") => {
+            words.extend(argv(*list, source).into_iter().skip(1));
+        }
+        _ => words.extend(rest.iter().skip(1).map(|node| word(*node, source))),
+    }
+    words
 }
 
 /// Adds what a module's name leads to.

@@ -663,3 +663,107 @@ fn cythons_compressed_table_of_texts_names_modules() {
     assert!(keeps(&kept, "/usr/lib/python3.11/datetime.py"), "{kept:?}");
     assert!(!keeps(&kept, &format!("{SITE}/dist/other.py")), "{kept:?}");
 }
+
+#[test]
+fn commands_are_lists_of_words_wherever_they_are_made() {
+    let programs = [
+        "nice", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    ];
+    let paths: Vec<String> = programs.iter().map(|name| format!("/usr/bin/{name}")).collect();
+    let source = b"
+subprocess.run(['nice', '-n', level, 'one', name])
+class Tool:
+    command = ['two', '-x']
+    def start(self):
+        subprocess.Popen(self.command + [self.name])
+def convert(name):
+    words = [
+        'three',  # the converter
+        *options,
+    ] + [name]
+    check(run_quietly(words))
+os.execvp('four', ['four', name])
+os.spawnlp(os.P_WAIT, 'five', 'five')
+await asyncio.create_subprocess_exec('nice', 'six', name)
+run(shlex.split('nice -n 5 seven'))
+print(['eight', 'x'])
+subprocess.run([name, 'nine'])
+";
+    let mut items: Vec<(&str, &[u8])> = paths
+        .iter()
+        .map(|path| (path.as_str(), &b"\x7fELF"[..]))
+        .collect();
+    items.push(("/srv/app.py", source));
+    let kept = files(&items);
+    let kept: Vec<&str> = kept
+        .iter()
+        .filter_map(|path| path.strip_prefix("/usr/bin/"))
+        .collect();
+    assert_eq!(
+        kept,
+        ["five", "four", "nice", "one", "seven", "six", "three", "two"]
+    );
+}
+
+#[test]
+fn data_stands_beside_the_file_of_a_module_however_that_is_named() {
+    // The package's data are too large to be kept whole.
+    let large = vec![0; 20_000_001];
+    for (source, file) in [
+        (
+            "import pkg\nopen(os.path.join(os.path.dirname(pkg.__file__), 'd', 'x.bin'))",
+            "d/x.bin",
+        ),
+        (
+            "import pkg\nopen(Path(pkg.__file__).parent / 'd' / 'x.bin')",
+            "d/x.bin",
+        ),
+        (
+            "import pkg\nopen(os.path.join(pkg.__path__[0], 'd/x.bin'))",
+            "d/x.bin",
+        ),
+        ("import pkg.own", "own.bin"),
+    ] {
+        let kept = files(&[
+            ("/srv/app.py", source.as_bytes()),
+            ("/usr/lib/python3/dist-packages/pkg/__init__.py", b""),
+            (
+                "/usr/lib/python3/dist-packages/pkg/own.py",
+                b"open(Path(__file__).with_name('own.bin'))\n",
+            ),
+            ("/usr/lib/python3/dist-packages/pkg/own.bin", b""),
+            ("/usr/lib/python3/dist-packages/pkg/large.bin", &large),
+            ("/usr/lib/python3/dist-packages/pkg/d/x.bin", b""),
+            ("/usr/lib/python3/dist-packages/pkg/d/y.bin", b""),
+        ]);
+        let kept: Vec<&str> = kept
+            .iter()
+            .filter_map(|path| path.strip_prefix("/usr/lib/python3/dist-packages/pkg/"))
+            .filter(|path| path.ends_with(".bin"))
+            .collect();
+        assert_eq!(kept, [file], "{source}");
+    }
+    for source in [
+        "open(os.path.join(__path__[0], 'd', 'x.bin'))",
+        "open(os.path.join(os.path.split(__file__)[0], 'd', 'x.bin'))",
+        "open(os.path.join(os.path.dirname(sys.modules[__name__].__file__), 'd', 'x.bin'))",
+    ] {
+        let kept = files(&[
+            ("/srv/app.py", b"import pkg\n"),
+            (
+                "/usr/lib/python3/dist-packages/pkg/__init__.py",
+                source.as_bytes(),
+            ),
+            ("/usr/lib/python3/dist-packages/pkg/large.bin", &large),
+            ("/usr/lib/python3/dist-packages/pkg/d/x.bin", b""),
+        ]);
+        assert!(
+            keeps(&kept, "/usr/lib/python3/dist-packages/pkg/d/x.bin"),
+            "{source}"
+        );
+        assert!(
+            !keeps(&kept, "/usr/lib/python3/dist-packages/pkg/large.bin"),
+            "{source}"
+        );
+    }
+}
