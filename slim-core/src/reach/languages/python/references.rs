@@ -205,8 +205,9 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
             "call" | "binary_operator" | "attribute" | "subscript" | "identifier" => {
                 if node.start_byte() >= path_end
                     && !(node.kind() == "identifier" && text(node, source) == b"__file__")
-                    && (node.kind() != "identifier" || is_argument(node))
                     && let Some(path) = constants.path(node, source)
+                    // Looking for the parent costs more than the rest.
+                    && (node.kind() != "identifier" || is_argument(node))
                 {
                     path_end = node.end_byte();
                     add(Target::Data(path));
@@ -235,7 +236,15 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
                 let Ok(name) = std::str::from_utf8(&bytes) else {
                     return;
                 };
-                if path {
+                if is_statement(name) && is_argument(node) {
+                    for (module, names) in statements(name) {
+                        add(Target::Import {
+                            level: 0,
+                            module,
+                            names,
+                        });
+                    }
+                } else if path {
                     if origin == Origin::Application {
                         add(Target::Path(bytes));
                     }
@@ -321,6 +330,36 @@ fn is_other_system(condition: &[u8]) -> bool {
 fn is_argument(node: Node<'_>) -> bool {
     node.parent()
         .is_some_and(|parent| parent.kind() == "argument_list")
+}
+
+/// Returns whether a text begins as an import does: it may be executed (`exec("from settings import *", names)`).
+fn is_statement(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with("from ") || text.starts_with("import ")
+}
+
+/// Returns the modules that the imports in a text of statements name, each with the names that are imported from it.
+fn statements(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
+    for statement in text.split(['\n', ';']).take(MAX_WORDS) {
+        let statement = statement.trim();
+        let (modules, names) = if let Some(rest) = statement.strip_prefix("import ") {
+            (rest, "")
+        } else if let Some((module, names)) = statement
+            .strip_prefix("from ")
+            .and_then(|rest| rest.split_once(" import "))
+        {
+            (module, names)
+        } else {
+            continue;
+        };
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split(',').filter_map(|part| part.split_whitespace().next());
+            words.filter(|word| is_dotted(word)).map(str::to_owned).collect()
+        };
+        found.extend(words(modules).into_iter().map(|module| (module, words(names))));
+    }
+    found
 }
 
 /// Returns the import of a module that is run as a program.

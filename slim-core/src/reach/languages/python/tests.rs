@@ -301,6 +301,34 @@ fn what_is_asked_of_the_compiler_is_a_module_when_it_runs() {
 }
 
 #[test]
+fn statements_in_texts_that_are_handed_on_import() {
+    let app = "run('from settings import *', names)\nrun(\"import one, two.sub as x; import three\")\n\
+               '''from four import x'''\nsay('from five to six')\n";
+    let items: Vec<(&str, &[u8])> = vec![
+        ("/srv/app.py", app.as_bytes()),
+        ("/srv/settings.py", b""),
+        ("/srv/one.py", b""),
+        ("/srv/two/__init__.py", b""),
+        ("/srv/two/sub.py", b""),
+        ("/srv/three.py", b""),
+        ("/opt/four.py", b""),
+    ];
+    let (_, found) = references(app.as_bytes(), Origin::Library, &Cancel::default());
+    let modules: Vec<&str> = found
+        .iter()
+        .filter_map(|reference| match &reference.what {
+            Target::Import { module, .. } => Some(module.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(modules, ["settings", "one", "two.sub", "three"]);
+    let kept = files(&items);
+    for path in ["/srv/settings.py", "/srv/two/sub.py", "/srv/three.py"] {
+        assert!(keeps(&kept, path), "{path}");
+    }
+}
+
+#[test]
 fn extension_modules_import_by_names_among_their_constants() {
     let elf = Elf {
         is_64: true,
