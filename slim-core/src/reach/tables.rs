@@ -249,6 +249,10 @@ pub(super) struct Java {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JavaDesktop {
+    /// Beginnings of the names of classes that load the libraries.
+    pub(super) packages: Vec<String>,
+    /// Beginnings of names among those of classes that run without.
+    pub(super) alone: Vec<String>,
     /// Names of libraries; one may have a `*`.
     pub(super) libraries: Vec<String>,
     /// The data that they read.

@@ -6,12 +6,16 @@
 //! a source is decided by the directories that have an installed module alone; for others a module is kept for each
 //! version that has it.
 //!
-//! Names that are computed are not followed, nor is `package.path` as another file sets it.
+//! A source that loads modules by computed names keeps the directories that constant beginnings of texts name
+//! (`require("x." .. y)`, `"x.%s"`) wide; a name without one is not followed, nor is `package.path` as another file sets
+//! it.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use tree_sitter::Node as Syntax;
 
+use crate::image::Entry;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
 use crate::reach::absolute_path;
@@ -20,6 +24,7 @@ use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::source_file::{self, SourceKind};
 use crate::reach::languages::syntax_tree;
 use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::widening::widen;
 
 const LUA: SourceKind = SourceKind {
     extensions: &[b"lua"],
@@ -111,6 +116,42 @@ impl<'a> Lua<'a> {
         }
     }
 
+    /// Keeps the modules directly in the directory that the beginning of a computed name names.
+    fn keep_computed(
+        &self,
+        needs: &mut Needs<'_>,
+        file: &RootPath,
+        source_templates: &[Vec<u8>],
+        beginning: &Beginning<'_>,
+    ) {
+        let path = module_path(beginning.directory);
+        let workdir = &self.context.environment.workdir;
+        let mut directories = source_file::directories_above(self.context, file);
+        directories.push(workdir.clone());
+        for template in self.templates.iter().chain(source_templates) {
+            let above = template.split(|&b| b == b'?').next().unwrap_or_default();
+            directories.push(workdir.join(above));
+        }
+        let installed = self
+            .installed
+            .iter()
+            .filter(|(_, directories)| self.may_run(file, directories));
+        directories.extend(installed.flat_map(|(_, directories)| directories.iter().cloned()));
+        let place = Place::on_line(file, beginning.line);
+        let words = String::from_utf8_lossy(beginning.words);
+        let mut seen = BTreeSet::new();
+        for directory in directories {
+            if let Some(found) = self.context.find_directory(&directory, &path)
+                && seen.insert(found.path.clone())
+            {
+                let module =
+                    |path: &RootPath, _: &Entry| matches!(path.extension(), Some(b"lua" | b"ljbc" | b"so"));
+                // A module may be the `init.lua` of a directory.
+                widen(self.context, needs, &found.path, 2, place, &words, module);
+            }
+        }
+    }
+
     /// Returns whether the Lua that searches `directories` may run `file`: any does, unless it is installed for some.
     /// One that is installed for one version may be linked to from the directories of others.
     fn may_run(&self, file: &RootPath, directories: &[RootPath]) -> bool {
@@ -160,8 +201,13 @@ impl Resolver for Lua<'_> {
         let mut source_templates = Vec::new();
         let mut absolute = Vec::new();
         let mut calls = Vec::new();
+        let mut beginnings = Vec::new();
+        let mut computes = false;
         let extent = syntax_tree::visit(tree_sitter_lua::LANGUAGE, bytes, self.context.cancel, |syntax| {
-            calls.extend(parse_call(syntax, bytes));
+            let call = parse_call(syntax, bytes);
+            computes |= call.is_none() && loads(syntax, bytes);
+            calls.extend(call);
+            beginnings.extend(parse_beginning(syntax, bytes));
             if let Some(word) = string_literal(syntax, bytes) {
                 if word.contains(&b'?') && source_templates.len() < MAX_TEMPLATES {
                     source_templates.extend(parse_templates(word));
@@ -177,6 +223,12 @@ impl Resolver for Lua<'_> {
         let mut seen = source_file::SeenNames::default();
         for call in calls.iter().filter(|call| seen.insert(call.name, call.word)) {
             self.follow_call(needs, node.path, &source_templates, call);
+        }
+        for beginning in beginnings
+            .iter()
+            .filter(|beginning| computes && seen.insert(b"..", beginning.directory))
+        {
+            self.keep_computed(needs, node.path, &source_templates, beginning);
         }
         Ok(())
     }
@@ -204,6 +256,51 @@ fn parse_call<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Call<'s>> {
     let word = string_literal(arguments.named_child(index)?, bytes)?;
     let line = syntax_tree::line(node);
     Some(Call { name, word, line })
+}
+
+/// Returns whether `node` calls a function that loads a source, itself or through `pcall`.
+fn loads(node: Syntax<'_>, bytes: &[u8]) -> bool {
+    let loader = |node: Option<Syntax<'_>>| {
+        node.is_some_and(|node| {
+            matches!(
+                syntax_tree::text(node, bytes),
+                b"require" | b"dofile" | b"loadfile"
+            )
+        })
+    };
+    node.kind() == "function_call"
+        && (loader(node.child_by_field_name("name"))
+            || loader(
+                node.child_by_field_name("arguments")
+                    .and_then(|all| all.named_child(0)),
+            ))
+}
+
+/// The constant beginning of a computed text that may name a module.
+struct Beginning<'s> {
+    /// The directory that it names, with points or slashes.
+    directory: &'s [u8],
+    line: usize,
+    words: &'s [u8],
+}
+
+/// Returns the beginning that `node` is: a text that another is put behind, or one that is formatted.
+fn parse_beginning<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Beginning<'s>> {
+    let text = string_literal(node, bytes)?;
+    let rest = bytes.get(node.end_byte()..)?;
+    let goes_on = rest.trim_ascii_start().starts_with(b"..");
+    let constant = match text.iter().position(|&b| b == b'%') {
+        Some(at) => &text[..at],
+        None => goes_on.then_some(text)?,
+    };
+    let end = constant.iter().rposition(|b| matches!(b, b'.' | b'/'))?;
+    let directory = &constant[..end];
+    let name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'_' | b'-');
+    (directory.first()?.is_ascii_alphanumeric() && directory.iter().all(name)).then(|| Beginning {
+        directory,
+        line: syntax_tree::line(node),
+        words: &bytes[node.start_byte()..(node.end_byte() + 40).min(bytes.len())],
+    })
 }
 
 /// Returns a string's content, if nothing in it is escaped.
@@ -351,6 +448,37 @@ mod tests {
         assert!(
             !kept.contains(&"/usr/share/lua/5.3/ltn12.lua".to_owned()),
             "{kept:?}"
+        );
+    }
+
+    #[test]
+    fn beginnings_of_computed_names_widen() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/app/main.lua",
+                b"for _, y in ipairs(z) do local ok, m = pcall(require, 'a.plugins.' .. y) end\n\
+                  local n = ('a.parts.%s'):format(z) print('a.data.' .. z) require 'a.words'",
+            ),
+            ("/app/conf/one.lua", b""),
+            ("/usr/share/lua/5.4/a/words.lua", b"return 'a.more.' .. x"),
+            ("/usr/share/lua/5.4/a/plugins/b.lua", b""),
+            (
+                "/usr/share/lua/5.4/a/plugins/c/init.lua",
+                b"dofile('conf/' .. x .. '.lua')",
+            ),
+            ("/usr/share/lua/5.4/a/plugins/notes.txt", b""),
+            ("/usr/lib/x86_64-linux-gnu/lua/5.4/a/parts/d.so", b""),
+            ("/usr/share/lua/5.4/a/more/e.lua", b""),
+            ("/usr/share/lua/5.4/a/other/f.lua", b""),
+        ];
+        assert_eq!(
+            kept(items, &[], &["/app/main.lua"]),
+            [
+                "/usr/lib/x86_64-linux-gnu/lua/5.4/a/parts/d.so",
+                "/usr/share/lua/5.4/a/plugins/b.lua",
+                "/usr/share/lua/5.4/a/plugins/c/init.lua",
+                "/usr/share/lua/5.4/a/words.lua",
+            ]
         );
     }
 

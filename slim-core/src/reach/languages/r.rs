@@ -3,7 +3,9 @@
 //! An installed package is a directory with a `DESCRIPTION`; its code and data stand in data bases that are read lazily
 //! (`R/x.rdb`, `lazyLoad`), and `system.file` finds the rest by name. A kept file of one brings all of the package but
 //! documentation, tests and headers, and the packages that its `DESCRIPTION` imports. Scripts name packages by
-//! `library`, `require`, `requireNamespace`, `loadNamespace` and `x::y`, and other scripts by `source`.
+//! `library`, `require`, `requireNamespace`, `loadNamespace` and `x::y`, and other scripts by `source`. A kept interpreter keeps what it reads by name in its
+//! own directory (`R.home()`): its modules (linear algebra, the network), settings, and the packages that any session
+//! may load without naming them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -39,6 +41,30 @@ const NOT_RUN: [&[u8]; 7] = [
     b"demo",
     b"tinytest",
 ];
+/// Directories of the interpreter's own files, each with the end of their paths: modules that it loads by name, settings,
+/// names of encodings, and the programs by which a session starts others (`makeCluster`, `R.home("bin")`).
+const HOME: [(&str, &[u8]); 5] = [
+    ("modules", b".so"),
+    ("etc", b""),
+    ("share/encodings", b""),
+    ("bin", b"/R"),
+    ("bin", b"/Rscript"),
+];
+/// Packages that a session loads without being told to: the compiler of functions that are called often, and what
+/// functions of the default packages call.
+const SESSION: [&[u8]; 9] = [
+    b"base",
+    b"compiler",
+    b"datasets",
+    b"grDevices",
+    b"graphics",
+    b"methods",
+    b"stats",
+    b"tools",
+    b"utils",
+];
+/// The largest number of directories between an interpreter's library and its home.
+const MAX_HOME: usize = 3;
 /// Functions whose first argument is a package.
 const LOADERS: [&[u8]; 4] = [b"library", b"require", b"requireNamespace", b"loadNamespace"];
 /// The largest number of packages that one file names.
@@ -79,6 +105,31 @@ impl<'a> Scripts<'a> {
         Self { context, libraries }
     }
 
+    /// Keeps what the interpreter whose library or program is `file` reads by name.
+    fn keep_home(&self, needs: &mut Needs<'_>, file: &RootPath) {
+        let mut homes = file.ancestors().take(MAX_HOME);
+        let Some(home) =
+            homes.find(|home| self.context.find_file(home, "library/base/DESCRIPTION").is_some())
+        else {
+            return;
+        };
+        let place = Place::in_file(file);
+        let cause = place.cause(EdgeKind::Family, "R reads it by name");
+        for (directory, end) in HOME {
+            let Some(found) = self.context.find_directory(&home, directory) else {
+                continue;
+            };
+            for (path, entry) in self.context.rootfs.children(&found.path).take(MAX_ENTRIES) {
+                if !entry.is_dir() && path.as_bytes().ends_with(end) {
+                    needs.mark(path, cause.clone());
+                }
+            }
+        }
+        for name in SESSION {
+            self.keep_package(needs, name, place);
+        }
+    }
+
     /// Keeps the description of the package `name`, which brings the package.
     fn keep_package(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
         let file = [name, b"/DESCRIPTION"].concat();
@@ -100,6 +151,9 @@ impl Resolver for Scripts<'_> {
             return Ok(());
         }
         let place = Place::in_file(node.path);
+        if matches!(node.path.name(), Some(b"libR.so" | b"R")) {
+            self.keep_home(needs, node.path);
+        }
         let library = self
             .libraries
             .iter()
@@ -289,6 +343,31 @@ mod tests {
         let from = ["/usr/lib/R/library/a/R/a.rdb"];
         let reached = reached(items, &[], &from, LANGUAGE.resolver);
         assert_eq!(beside(&reached, &from)[0], "/usr/lib/R/library/a/DESCRIPTION");
+    }
+
+    #[test]
+    fn an_interpreter_keeps_what_it_reads_by_name() {
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/lib/R/lib/libR.so", b""),
+            ("/usr/lib/R/bin/libtool", b""),
+            ("/usr/lib/R/bin/Rscript", b""),
+            ("/usr/lib/R/modules/lapack.so", b""),
+            ("/usr/lib/R/etc/Renviron", b""),
+            ("/usr/lib/R/library/base/DESCRIPTION", b""),
+            ("/usr/lib/R/library/compiler/DESCRIPTION", b""),
+            ("/usr/lib/R/library/tcltk/DESCRIPTION", b""),
+        ];
+        let from = ["/usr/lib/R/lib/libR.so"];
+        assert_eq!(
+            beside(&reached(items, &[], &from, LANGUAGE.resolver), &from),
+            [
+                "/usr/lib/R/bin/Rscript",
+                "/usr/lib/R/etc/Renviron",
+                "/usr/lib/R/library/base/DESCRIPTION",
+                "/usr/lib/R/library/compiler/DESCRIPTION",
+                "/usr/lib/R/modules/lapack.so",
+            ]
+        );
     }
 
     #[test]

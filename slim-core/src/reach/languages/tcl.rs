@@ -5,7 +5,8 @@
 //! `package require` finds the `pkgIndex.tcl` that provides the package along `auto_path` (library(n)), in the
 //! directories that an index adds to it, and in those above an application's source, or a module (tm(n)) in the
 //! directories of upstream and Debian. An index keeps all the files it names. `init.tcl` keeps what its library loads
-//! by name. Computed names, and `auto_path` as a script sets it otherwise, are not followed.
+//! by name. Computed names widen: `package require x::$y` to the packages that begin so, `source $dir/x/$y.tcl` and
+//! `file join` with a directory to what is directly in it. `auto_path` as a script sets it otherwise is not followed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,6 +20,7 @@ use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::source_file::{self, SourceKind};
 use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::widening::widen;
 
 const TCL: SourceKind = SourceKind {
     extensions: &[b"tcl", b"tm", b"tk", b"exp"],
@@ -166,6 +168,33 @@ impl<'a> Tcl<'a> {
         }
     }
 
+    /// Keeps the packages whose names begin with `beginning`.
+    fn keep_packages(
+        &self,
+        needs: &mut Needs<'_>,
+        nearby: &OnceLock<Indices>,
+        beginning: &[u8],
+        place: Place<'_>,
+    ) {
+        let installed = self.indices.get_or_init(|| self.read_indices(&self.auto_path));
+        let names = installed.keys().filter(|name| name.starts_with(beginning));
+        for name in names.take(MAX_FILES) {
+            self.keep_package(needs, nearby, name, place);
+        }
+    }
+
+    /// Keeps what is directly in `directory`, which `words` name beside the source.
+    fn keep_directory(&self, needs: &mut Needs<'_>, directory: &[u8], place: Place<'_>, words: &[u8]) {
+        let from = place.file.parent().unwrap_or_else(RootPath::root);
+        if let Some(found) = self.context.find_directory(&from, directory)
+            && !directory.is_empty()
+            && !place.file.starts_with(&found.path)
+        {
+            let words = String::from_utf8_lossy(words);
+            widen(self.context, needs, &found.path, 1, place, &words, |_, _| true);
+        }
+    }
+
     /// Keeps what the library of a kept `init.tcl` loads by name.
     fn keep_library(&self, needs: &mut Needs<'_>, file: &RootPath) {
         let Some(parent) = file.parent() else { return };
@@ -223,11 +252,21 @@ impl Resolver for Tcl<'_> {
                 [b"package", b"require", b"-exact", name, ..] | [b"package", b"require", name, ..]
                     if seen.insert(b"package", name) =>
                 {
-                    self.keep_package(needs, &nearby, name, place);
+                    match name.iter().position(|&b| b == b'$') {
+                        Some(end) if name[..end].ends_with(b"::") => {
+                            self.keep_packages(needs, &nearby, &name[..end], place);
+                        }
+                        _ => self.keep_package(needs, &nearby, name, place),
+                    }
                 }
                 [b"source" | b"load", rest @ ..] => {
                     for word in rest {
                         let name = without_variable(word).to_vec();
+                        if let Some(end) = name.iter().position(|&b| b == b'$') {
+                            let slash = name[..end].iter().rposition(|&b| b == b'/');
+                            self.keep_directory(needs, &name[..slash.unwrap_or_default()], place, word);
+                            continue;
+                        }
                         let cause = place.cause(EdgeKind::Import, &format!("source {}", encode(word)));
                         source_file::keep_first(
                             context,
@@ -246,7 +285,11 @@ impl Resolver for Tcl<'_> {
                         .collect();
                     let name = parts.join(&b'/');
                     let cause = place.cause(EdgeKind::Import, &format!("file join {}", encode(&name)));
-                    source_file::keep_first(context, needs, [&from], &[name], &cause);
+                    if !source_file::keep_first(context, needs, [&from], std::slice::from_ref(&name), &cause)
+                    {
+                        let words = [&b"file join "[..], &rest.join(&b' ')].concat();
+                        self.keep_directory(needs, &name, place, &words);
+                    }
                 }
                 [b"exec", rest @ ..] => {
                     for part in rest.split(|word| matches!(*word, b"|" | b"|&")) {
@@ -406,6 +449,40 @@ mod tests {
                 "/usr/share/tcltk/opt0.4/pkgIndex.tcl",
                 "/usr/share/tcltk/tcl8/8.6/a/b-1.0.tm",
             ]
+        );
+    }
+
+    #[test]
+    fn computed_names_widen() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/usr/share/tcltk/own/own.tcl",
+                b"package require mime::$kind\nsource $dir/parts/$x.tcl\n\
+                  foreach f [glob -directory [file join $dir plugins] *.tcl] { source $f }\nfile join $dir",
+            ),
+            ("/usr/share/tcltk/own/parts/a.tcl", b""),
+            ("/usr/share/tcltk/own/parts/deep/b.tcl", b""),
+            ("/usr/share/tcltk/own/plugins/c.tcl", b""),
+            ("/usr/share/tcltk/own/other/d.tcl", b""),
+            (
+                "/usr/share/tcltk/mime/pkgIndex.tcl",
+                b"package ifneeded mime::text 1 [list source [file join $dir text.tcl]]",
+            ),
+            ("/usr/share/tcltk/mime/text.tcl", b""),
+            (
+                "/usr/share/tcltk/mimes/pkgIndex.tcl",
+                b"package ifneeded mimes 1 {}",
+            ),
+        ];
+        assert_eq!(
+            kept(items, &["/usr/share/tcltk/own/own.tcl"]),
+            [
+                "mime/pkgIndex.tcl",
+                "mime/text.tcl",
+                "own/parts/a.tcl",
+                "own/plugins/c.tcl"
+            ]
+            .map(|name| format!("/usr/share/tcltk/{name}"))
         );
     }
 

@@ -50,6 +50,7 @@ use crate::reach::languages::syntax_tree::{self, line, text};
 use crate::reach::pattern::is_pattern;
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::walk::{MAX_ENTRIES, walk};
+use crate::reach::widening::{TREE, widen};
 use composer::{Installation, Table, Tables};
 use value::{Scope, Words, arguments, function_name};
 
@@ -674,7 +675,7 @@ impl Reader<'_, '_, '_, '_> {
                 && seen.insert(found.path.clone())
             {
                 self.needs.follow(&found, &cause);
-                self.keep_inside(&found.path, &head[end..], &tail, &cause);
+                self.keep_inside(&found.path, &head[end..], &tail, node);
             }
         }
     }
@@ -684,7 +685,7 @@ impl Reader<'_, '_, '_, '_> {
         let context = self.php.context;
         let cause = self.cause(EdgeKind::Import, node);
         let Some(path) = words.whole() else {
-            self.follow_partial_path(words, PathUse::Include, &cause);
+            self.follow_partial_path(words, PathUse::Include, node, &cause);
             return;
         };
         if path.is_empty() || contains(path, b"://") || !self.is_new(b'i', path) {
@@ -707,7 +708,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     /// Follows a path with an unknown part.
-    fn follow_partial_path(&mut self, words: &Words, used: PathUse, cause: &Cause) {
+    fn follow_partial_path(&mut self, words: &Words, used: PathUse, node: Syntax<'_>, cause: &Cause) {
         let context = self.php.context;
         let (head, tail) = (words.head(), words.tail());
         let include = used == PathUse::Include;
@@ -725,7 +726,7 @@ impl Reader<'_, '_, '_, '_> {
             };
             if let Some(found) = context.find_directory(&RootPath::root(), directory) {
                 self.needs.follow(&found, cause);
-                self.keep_inside(&found.path, start, tail, cause);
+                self.keep_inside(&found.path, start, tail, node);
             }
             return;
         }
@@ -752,43 +753,53 @@ impl Reader<'_, '_, '_, '_> {
                 .find_map(|near| context.find_directory(near, &known[..=slash]));
             if let Some(found) = found {
                 self.needs.follow(&found, cause);
-                self.keep_inside(&found.path, &known[slash + 1..], tail, cause);
+                self.keep_inside(&found.path, &known[slash + 1..], tail, node);
             }
         }
     }
 
     /// Keeps what is in `directory` and of which the path begins with `start` and ends with `tail`.
     ///
-    /// A directory of the application's own is kept whole, of another one what matches; beside and above the source
-    /// that names it, files of the directory itself.
-    fn keep_inside(&mut self, directory: &RootPath, start: &[u8], tail: &[u8], cause: &Cause) {
+    /// A directory of the application's own is kept whole, of another one what a name at `node` can lead to; beside and
+    /// above the source that names it, files of the directory itself.
+    fn keep_inside(&mut self, directory: &RootPath, start: &[u8], tail: &[u8], node: Syntax<'_>) {
         if self.owns(directory) {
-            application_directory::keep(self.php.context, self.needs, directory, cause);
+            let cause = self.cause(EdgeKind::Own, node);
+            application_directory::keep(self.php.context, self.needs, directory, &cause);
             return;
         }
         let above = self.scope.file.starts_with(directory);
         if directory.is_root() || (above && start.is_empty() && tail.is_empty()) {
             return;
         }
-        let all: Vec<(&RootPath, &Entry)> = if above {
-            self.php
-                .context
-                .rootfs
-                .children(directory)
-                .take(MAX_ENTRIES)
-                .collect()
-        } else {
-            self.php.package_entries(directory)
+        let accept = |path: &RootPath, _: &Entry| {
+            let rest = path.as_bytes().get(directory.as_bytes().len() + 1..);
+            rest.is_some_and(|rest| rest.starts_with(start) && rest.ends_with(tail))
         };
-        let files = all.into_iter().filter(|(path, entry)| {
-            let rest = path
-                .as_bytes()
-                .get(directory.as_bytes().len() + 1..)
-                .unwrap_or_default();
-            !entry.is_dir() && rest.starts_with(start) && rest.ends_with(tail)
-        });
-        let files: Vec<_> = files.collect();
-        self.php.context.keep_files(self.needs, directory, &files, cause);
+        let place = Place::on_line(self.scope.file, line(node));
+        let words = source_file::quote(text(node, self.scope.source));
+        let depth = if above { 1 } else { TREE };
+        widen(
+            self.php.context,
+            self.needs,
+            directory,
+            depth,
+            place,
+            &words,
+            accept,
+        );
+    }
+
+    /// Keeps what is in `directory`, which a source names as a whole, unless it is the source's own.
+    fn keep_named(&mut self, directory: &RootPath, node: Syntax<'_>) {
+        let cause = self.cause(EdgeKind::Literal, node);
+        if self.owns(directory) {
+            application_directory::keep(self.php.context, self.needs, directory, &cause);
+        } else if !directory.is_root() && !self.scope.file.starts_with(directory) {
+            let files = self.php.package_entries(directory);
+            let files: Vec<_> = files.into_iter().filter(|(_, entry)| !entry.is_dir()).collect();
+            self.php.context.keep_files(self.needs, directory, &files, &cause);
+        }
     }
 
     /// Returns whether `directory` may be the own one of the application that this source is of.
@@ -809,7 +820,7 @@ impl Reader<'_, '_, '_, '_> {
                 if words.head().contains(&b'\\') {
                     self.keep_namespace_classes(&words, node);
                 } else {
-                    self.follow_partial_path(&words, PathUse::Value, &cause);
+                    self.follow_partial_path(&words, PathUse::Value, node, &cause);
                 }
                 continue;
             };
@@ -854,7 +865,7 @@ impl Reader<'_, '_, '_, '_> {
             self.needs.follow(&file, &cause);
         } else if let Some(found) = context.find_directory(&root, path) {
             self.needs.follow(&found, &cause);
-            self.keep_inside(&found.path, b"", b"", &cause);
+            self.keep_named(&found.path, node);
         } else if is_pattern(path) {
             for path in context.find_matches(path).into_iter().take(MAX_ENTRIES) {
                 if let Some(found) = context.find_file(&root, path.as_bytes()) {

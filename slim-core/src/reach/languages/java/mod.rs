@@ -11,18 +11,22 @@
 //! Sources: Oracle's "JAR File Specification" (`Class-Path`), the manual page of `java`, chapter 4 of the Java Virtual
 //! Machine Specification (the layout of class files).
 
+mod classes;
+
 use std::collections::BTreeSet;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::sync::OnceLock;
 
 use crate::image::Rootfs;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
 use crate::reach::application_directory;
-use crate::reach::bytes::{ByteOrder, number};
 use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
+use crate::reach::languages::source_file;
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::tables::{JavaFiles, Tables};
+use classes::{References, parse_class_name};
 
 /// Size of the largest jar whose manifest is read.
 const MAX_JAR: u64 = 1 << 30;
@@ -34,6 +38,11 @@ const MAX_CLASS_PATH: usize = 4096;
 const MAX_ENTRIES: usize = 4096;
 /// The largest number of directories between a runtime's home and its files.
 const MAX_HOME: usize = 5;
+
+/// Size of the largest jar that is read at once.
+const MAX_AT_ONCE: u64 = 16 << 20;
+/// Directories beside those of the architecture that a runtime searches for libraries.
+const LIBRARIES: [&str; 4] = ["/usr/java/packages/lib", "/usr/lib/jni", "/usr/lib64", "/usr/lib"];
 
 /// Java, as the closure follows it.
 pub(super) const LANGUAGE: Language = Language {
@@ -54,12 +63,60 @@ pub(super) const LANGUAGE: Language = Language {
 /// The resolver of Java.
 pub(super) struct Java<'a> {
     context: &'a Context<'a>,
+    /// The directories of runtimes; found when the first class is read.
+    homes: OnceLock<Vec<RootPath>>,
 }
 
 impl<'a> Java<'a> {
     /// Returns the resolver for the image of `context`.
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { context }
+        let homes = OnceLock::new();
+        Self { context, homes }
+    }
+
+    /// Returns the directories of the runtimes in the image.
+    fn homes(&self) -> &[RootPath] {
+        self.homes.get_or_init(|| {
+            let machines = self.context.rootfs.iter();
+            let machines =
+                machines.filter(|(path, entry)| entry.is_file() && path.name() == Some(b"libjvm.so"));
+            let homes: BTreeSet<RootPath> = machines.filter_map(|(path, _)| self.find_home(path)).collect();
+            homes.into_iter().collect()
+        })
+    }
+
+    /// Keeps what `references`, of the classes at `file`, load.
+    fn keep_references(&self, needs: &mut Needs<'_>, file: &RootPath, references: &References) {
+        let place = Place::in_file(file);
+        if let Some(class) = &references.desktop {
+            let cause = place.cause(EdgeKind::Dlopen, class);
+            for directory in self.homes().iter().flat_map(|home| library_directories(home)) {
+                // The others are kept from this one.
+                if let Some(found) = self.context.find_file(&directory, "libawt.so") {
+                    needs.follow(&found, &cause);
+                }
+            }
+        }
+        if references.libraries.is_empty() {
+            return;
+        }
+        let mut directories = source_file::variable_directories(self.context, "LD_LIBRARY_PATH");
+        directories.extend(file.parent());
+        directories.extend(self.homes().iter().flat_map(|home| library_directories(home)));
+        for architecture in source_file::library_architectures(self.context, "/usr/lib") {
+            directories.extend([architecture.join("jni"), architecture]);
+        }
+        directories.extend(LIBRARIES.map(RootPath::new));
+        for word in &references.libraries {
+            let cause = place.cause(EdgeKind::Dlopen, &format!("loadLibrary {}", encode(word)));
+            let names = [[b"lib", &word[..], b".so"].concat(), word.clone()];
+            let names = if memchr::memmem::find(word, b".so").is_some() {
+                &names[..]
+            } else {
+                &names[..1]
+            };
+            source_file::keep_first(self.context, needs, &directories, names, &cause);
+        }
     }
 
     /// The runtime that `path` is a part of: its directory with `lib/modules`, or `lib/rt.jar` before Java 9.
@@ -202,17 +259,27 @@ impl<'a> Java<'a> {
     }
 
     /// Keeps what the manifest of the jar `node` names, and its directory.
-    fn keep_jar_references(&self, node: &Node<'_>, needs: &mut Needs<'_>) {
+    fn keep_jar_references(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
         let Some(directory) = node.path.parent() else {
-            return;
+            return Ok(());
         };
         if self.find_home(node.path).is_some() {
-            return;
+            return Ok(());
         }
         let place = Place::in_file(node.path);
         let cause = place.cause(EdgeKind::Own, "the directory of a jar");
         application_directory::keep(self.context, needs, &directory, &cause);
-        let manifest = read_manifest(self.context.rootfs, node.path, node.entry.size());
+        let (rootfs, size) = (self.context.rootfs, node.entry.size());
+        let mut references = References::default();
+        let desktop = &Tables::built_in().java.desktop;
+        let cancel = self.context.cancel;
+        if size <= MAX_AT_ONCE {
+            references.add_archive(Cursor::new(rootfs.read(node.path, size)?), desktop, cancel);
+        } else if let Some(bytes) = open_jar(rootfs, node.path, size) {
+            references.add_archive(bytes, desktop, cancel);
+        }
+        self.keep_references(needs, node.path, &references);
+        let manifest = read_manifest(rootfs, node.path, size);
         for entry in manifest.as_deref().map(parse_class_path).unwrap_or_default() {
             let cause = place.cause(EdgeKind::Import, &format!("Class-Path: {}", encode(&entry)));
             if let Some(file) = self.context.find_file(&directory, &entry) {
@@ -223,11 +290,16 @@ impl<'a> Java<'a> {
                 application_directory::keep(self.context, needs, &found.path, &cause);
             }
         }
+        Ok(())
     }
 
-    /// The root of the class path below which the class file `node` stands.
+    /// Keeps what the class file `node` names, and the root of the class path below which it stands.
     fn keep_class_root(&self, node: &Node<'_>, needs: &mut Needs<'_>) -> io::Result<()> {
-        let Some(mut name) = parse_class_name(node.source()?) else {
+        let bytes = node.source()?;
+        let mut references = References::default();
+        references.add_class(bytes, &Tables::built_in().java.desktop);
+        self.keep_references(needs, node.path, &references);
+        let Some(mut name) = parse_class_name(bytes) else {
             return Ok(());
         };
         name.extend_from_slice(b".class");
@@ -276,7 +348,7 @@ impl Resolver for Java<'_> {
                 self.keep_runtime_files(needs, &home, &tables.desktop.data, node.path, why);
             }
         } else if is_jar(node.path) {
-            self.keep_jar_references(node, needs);
+            self.keep_jar_references(node, needs)?;
         } else if node.path.extension() == Some(b"class") {
             self.keep_class_root(node, needs)?;
         }
@@ -332,18 +404,25 @@ impl Seek for Bytes<'_> {
     }
 }
 
-/// The manifest of the jar at `path`; none if that is no archive or has none.
-fn read_manifest(rootfs: &Rootfs, path: &RootPath, size: u64) -> Option<Vec<u8>> {
-    if size > MAX_JAR {
-        return None;
-    }
+/// Returns the bytes of the jar at `path`; none of one that is too large.
+fn open_jar<'a>(rootfs: &'a Rootfs, path: &'a RootPath, size: u64) -> Option<BufReader<Bytes<'a>>> {
     let bytes = Bytes {
         rootfs,
         path,
         size,
         at: 0,
     };
-    let mut archive = zip::ZipArchive::new(BufReader::with_capacity(1 << 16, bytes)).ok()?;
+    (size <= MAX_JAR).then(|| BufReader::with_capacity(1 << 16, bytes))
+}
+
+/// The directories of the libraries of the runtime at `home`.
+fn library_directories(home: &RootPath) -> [RootPath; 2] {
+    ["lib", "lib/amd64"].map(|name| home.join(name))
+}
+
+/// The manifest of the jar at `path`; none if that is no archive or has none.
+fn read_manifest(rootfs: &Rootfs, path: &RootPath, size: u64) -> Option<Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(open_jar(rootfs, path, size)?).ok()?;
     let mut manifest = Vec::new();
     let file = archive.by_name("META-INF/MANIFEST.MF").ok()?;
     file.take(MAX_MANIFEST).read_to_end(&mut manifest).ok()?;
@@ -394,56 +473,18 @@ fn percent_decode(url: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The name that a class file gives itself (`com/example/Main`), out of its constant pool.
-fn parse_class_name(bytes: &[u8]) -> Option<Vec<u8>> {
-    let u16_at = |at: usize| usize::try_from(number(bytes, at, 2, ByteOrder::Big)?).ok();
-    if !bytes.starts_with(b"\xca\xfe\xba\xbe") {
-        return None;
-    }
-    let count = u16_at(8)?;
-    let mut at = 10;
-    // Where each constant is; numbers count from 1, and the wide ones take two.
-    let mut constants = vec![0];
-    while constants.len() < count {
-        constants.push(at);
-        at += match bytes.get(at)? {
-            1 => 3 + u16_at(at + 1)?,
-            7 | 8 | 16 | 19 | 20 => 3,
-            15 => 4,
-            3 | 4 | 9..=12 | 17 | 18 => 5,
-            5 | 6 => {
-                constants.push(0);
-                9
-            }
-            _ => return None,
-        };
-    }
-    let class = *constants.get(u16_at(at + 2)?).filter(|at| **at > 0)?;
-    let name = *constants.get(u16_at(class + 1)?).filter(|at| **at > 0)?;
-    if bytes.get(class) != Some(&7) || bytes.get(name) != Some(&1) {
-        return None;
-    }
-    let length = u16_at(name + 1)?;
-    Some(bytes.get(name + 3..name + 3 + length)?.to_vec())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use serde_json::json;
 
+    use super::classes::tests::{archive, class};
     use super::*;
     use crate::image::memory::tree;
     use crate::reach::options::{Limits, Options};
     use crate::reach::tests::{image, kept, names, reached_with, used};
 
     fn jar(manifest: &str) -> Vec<u8> {
-        let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
-        let options = zip::write::SimpleFileOptions::default();
-        writer.start_file("META-INF/MANIFEST.MF", options).unwrap();
-        writer.write_all(manifest.as_bytes()).unwrap();
-        writer.finish().unwrap().into_inner()
+        archive(&[("META-INF/MANIFEST.MF", manifest.as_bytes())])
     }
 
     #[test]
@@ -592,18 +633,46 @@ mod tests {
     }
 
     #[test]
-    fn a_class_file_tells_its_name() {
-        // A wide constant before the name takes two numbers.
-        let mut class =
-            b"\xca\xfe\xba\xbe\0\0\0\x3d\0\x05\x05\0\0\0\0\0\0\0\0\x01\0\x03a/B\x07\0\x03\0\x21\0\x04"
-                .to_vec();
-        assert_eq!(parse_class_name(&class).as_deref(), Some(&b"a/B"[..]));
-        for length in 0..class.len() {
-            assert_eq!(parse_class_name(&class[..length]), None, "{length}");
-        }
-        let last = class.len() - 1;
-        class[last] = 2;
-        assert_eq!(parse_class_name(&class), None);
+    fn classes_keep_the_libraries_that_they_load() {
+        let native = archive(&[(
+            "Native.class",
+            &class(&["loadLibrary", "mine", "beside", "libother.so.1", "absent"]),
+        )]);
+        let picture = archive(&[("Picture.class", &class(&["javax/imageio/ImageIO", "mine"]))]);
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/share/java/native.jar", &native),
+            ("/usr/share/pictures/picture.jar", &picture),
+            ("/usr/share/java/libbeside.so", b"x"),
+            ("/usr/lib/x86_64-linux-gnu/jni/libmine.so", b"-> libmine.so.2"),
+            ("/usr/lib/x86_64-linux-gnu/jni/libmine.so.2", b"x"),
+            ("/usr/lib/jni/libmine.so", b"x"),
+            ("/usr/lib/libother.so.1", b"x"),
+            ("/usr/lib/jvm/17/lib/modules", b"x"),
+            ("/usr/lib/jvm/17/lib/server/libjvm.so", b"x"),
+            ("/usr/lib/jvm/17/lib/libawt.so", b"x"),
+            ("/usr/lib/jvm/17/lib/libjavajpeg.so", b"x"),
+        ];
+        let libraries = |jar: &str| -> Vec<String> {
+            let mut found = kept(items, vec![used(jar)]);
+            found.retain(|path| memchr::memmem::find(path.as_bytes(), b".so").is_some());
+            found
+        };
+        assert_eq!(
+            libraries("/usr/share/java/native.jar"),
+            [
+                "/usr/lib/libother.so.1",
+                "/usr/lib/x86_64-linux-gnu/jni/libmine.so",
+                "/usr/lib/x86_64-linux-gnu/jni/libmine.so.2",
+                "/usr/share/java/libbeside.so",
+            ]
+        );
+        assert_eq!(
+            libraries("/usr/share/pictures/picture.jar"),
+            [
+                "/usr/lib/jvm/17/lib/libawt.so",
+                "/usr/lib/jvm/17/lib/libjavajpeg.so"
+            ]
+        );
     }
 
     #[test]
