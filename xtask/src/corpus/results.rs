@@ -1,7 +1,7 @@
 //! Results of the corpus: the first runs, written once and never again; the latest, replaced by each run; and the document that
 //! shows both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -88,6 +88,16 @@ pub(super) fn keep(latest: Latest) -> Result<()> {
         toml::to_string(&all)?
     );
     std::fs::write(sh::workspace().join(LATEST), text).with_context(|| LATEST.to_owned())
+}
+
+/// Returns the applications that have a latest run.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub(super) fn known() -> Result<BTreeSet<String>> {
+    let all: AllLatest = read(LATEST)?;
+    Ok(all.run.into_iter().map(|run| run.app).collect())
 }
 
 fn read<T: Default + for<'de> Deserialize<'de>>(name: &str) -> Result<T> {
