@@ -11,20 +11,26 @@
 //! compiled in since Perl 5.32; their tables (`unicore`) are kept for `utf8_heavy.pl` before that and for Unicode::UCD.
 //!
 //! A word in a string may be a module of the source's own namespace (`implementations => ['XS', 'PP']`), and is kept if
-//! there is one. A module's name that begins with a namespace and goes on with a variable
-//! (`"DateTime::TimeZone::$zone"`) may be any of that namespace: all its modules are kept, within the bounds of an
-//! application's own directory.
+//! there is one. Computed names widen: one that begins with a namespace and goes on with a variable
+//! (`"DateTime::TimeZone::$zone"`, `__PACKAGE__ . "::$x"`) to that namespace, a path (`require "Foo/$x.pl"`) to its
+//! directory. A source that lists modules (`find_modules`, Module::Find, Module::Pluggable) or puts names together of
+//! two variables and loads them has its namespaces in strings; each that has a directory is kept wide.
+//!
+//! Data: the `auto/share` directories (File::ShareDir) of the distributions that a source is or names, and what is
+//! named on a line from the source's own place (`__FILE__`, `FindBin`, `sibling`).
 //!
 //! Names that are computed otherwise, source filters' output and what perl's own modules run in rare cases are not
 //! followed.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use tree_sitter::Node as Syntax;
 
-use crate::image::LastLink;
+use crate::image::{Entry, LastLink};
 use crate::path::{RootPath, encode};
-use crate::plan::{EdgeKind, LeftOutKind};
+use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
 use crate::reach::bytes::{contains, is_word};
 use crate::reach::context::{Context, Place};
@@ -32,6 +38,7 @@ use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::source_file::{self, SourceKind};
 use crate::reach::languages::syntax_tree;
 use crate::reach::resolver::{Needs, Node, Resolver};
+use crate::reach::widening::{TREE, widen};
 
 const PERL: SourceKind = SourceKind {
     extensions: &[b"pl", b"pm", b"t", b"psgi", b"cgi", b"al"],
@@ -43,6 +50,12 @@ const MAX_LIB: usize = 16;
 const MAX_PACKAGES: usize = 16;
 /// The largest number of files of one module's `auto` directory, or of the tables that are kept.
 const MAX_FILES: usize = 4000;
+/// The largest number of strings that are parts of one path.
+const MAX_PARTS: usize = 8;
+/// The largest number of times that a source is searched for the ends of here-documents.
+const MAX_SEARCHES: usize = 16;
+/// The largest number of bytes of a here-document that is parsed.
+const MAX_HERE_DOCUMENT: usize = 4096;
 /// Number of blanks between a word and its argument, at most.
 const MAX_BLANK: usize = 64;
 /// Modules that perl loads by itself for what any source may do.
@@ -68,6 +81,28 @@ const LOADERS: [&[u8]; 10] = [
     b"with",
 ];
 
+/// Words of a source that lists the modules of a namespace.
+const LISTERS: [&[u8]; 6] = [
+    b"Module::Find",
+    b"Module::Pluggable",
+    b"find_modules",
+    b"find_packages",
+    b"findallmod",
+    b"findsubmod",
+];
+/// Words of a source that loads a module by a computed name.
+const COMPUTED_LOADERS: [&[u8]; 7] = [
+    b"require $",
+    b"\"require ",
+    b"Class::Load",
+    b"Module::Load",
+    b"Module::Runtime",
+    b"load_class",
+    b"require_module",
+];
+/// Words of a line that names a file by the place of its source.
+const PLACES: [&[u8]; 4] = [b"__FILE__", b"$FindBin::", b"$Bin", b"sibling("];
+
 /// Perl, as the closure follows it.
 pub(super) const LANGUAGE: Language = Language {
     name: "Perl",
@@ -92,6 +127,8 @@ pub(super) struct Perl<'a> {
     inc: Vec<RootPath>,
     /// Directories of the interpreter's own modules, links followed.
     standard: Vec<RootPath>,
+    /// Names of the distributions and modules that have a directory of data, each with that directory.
+    shared: BTreeMap<Vec<u8>, Vec<RootPath>>,
 }
 
 /// The names in one source, each with its line.
@@ -102,7 +139,14 @@ struct Named<'s> {
     programs: Vec<(usize, &'s [u8])>,
     command_lines: Vec<(usize, &'s [u8])>,
     strings: Vec<(usize, &'s [u8])>,
-    namespaces: Vec<(usize, &'s [u8])>,
+    /// Namespaces that a computed name begins with, each with how it is written.
+    namespaces: Vec<(usize, &'s [u8], &'s [u8])>,
+    /// Computed names behind the source's own package.
+    own_namespaces: Vec<(usize, &'s [u8])>,
+    /// Directories of computed paths, each with how the path is written.
+    directories: Vec<(usize, &'s [u8], &'s [u8])>,
+    /// A module's name that is put together of nothing but variables.
+    composed: Option<(usize, &'s [u8])>,
     lib: Vec<&'s [u8]>,
     packages: Vec<&'s [u8]>,
     /// True if the string before was the mode of a pipe.
@@ -124,10 +168,12 @@ impl<'a> Perl<'a> {
         inc.extend(standard.iter().cloned());
         let resolved = |directory: &RootPath| context.rootfs.resolve(directory, LastLink::Follow).path;
         let standard = standard.iter().map(resolved).collect();
+        let shared = shared_directories(context, &inc);
         Self {
             context,
             inc,
             standard,
+            shared,
         }
     }
 
@@ -139,28 +185,105 @@ impl<'a> Perl<'a> {
     }
 
     /// Keeps all modules of a namespace, where a directory of the search has some.
-    fn keep_namespace(&self, needs: &mut Needs<'_>, search: &[RootPath], namespace: &[u8], place: Place<'_>) {
-        let Context { rootfs, limits, .. } = self.context;
-        let cause = place.cause(EdgeKind::Import, &format!("use {}::…", encode(namespace)));
+    fn keep_namespace(
+        &self,
+        needs: &mut Needs<'_>,
+        search: &[RootPath],
+        namespace: &[u8],
+        place: Place<'_>,
+        words: &[u8],
+    ) {
+        let mut seen = BTreeSet::new();
         for directory in search {
-            let Some(found) = self.context.find_directory(directory, module_path(namespace)) else {
+            if let Some(found) = self.context.find_directory(directory, module_path(namespace))
+                && seen.insert(found.path.clone())
+            {
+                let module = |path: &RootPath, _: &Entry| path.extension() == Some(b"pm");
+                let words = String::from_utf8_lossy(words);
+                widen(self.context, needs, &found.path, TREE, place, &words, module);
+            }
+        }
+    }
+
+    /// Keeps the modules that a source lists, or loads by names that begin with a variable: those of each namespace that
+    /// stands in one of its strings, and of the default of Module::Pluggable.
+    fn keep_listed_namespaces(
+        &self,
+        needs: &mut Needs<'_>,
+        search: &[RootPath],
+        file: &RootPath,
+        bytes: &[u8],
+        named: &Named<'_>,
+    ) {
+        let lists = LISTERS.iter().any(|word| contains(bytes, word));
+        let loads = named.composed.is_some() && COMPUTED_LOADERS.iter().any(|word| contains(bytes, word));
+        if !(lists || loads) {
+            return;
+        }
+        for (line, string) in &named.strings {
+            if contains(string, b"::") && is_module(string) {
+                let (line, words) = named.composed.unwrap_or((*line, string));
+                self.keep_namespace(needs, search, string, Place::on_line(file, line), words);
+            }
+        }
+        if contains(bytes, b"Module::Pluggable") {
+            for package in named.packages.iter().take(MAX_PACKAGES) {
+                let namespace = [package, &b"::Plugin"[..]].concat();
+                self.keep_namespace(
+                    needs,
+                    search,
+                    &namespace,
+                    Place::in_file(file),
+                    b"Module::Pluggable",
+                );
+            }
+        }
+    }
+
+    /// Keeps the data of the distribution or module `name`.
+    fn keep_shared(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
+        for directory in self.shared.get(name).into_iter().flatten() {
+            let words = format!("{}: data that it finds by name", encode(name));
+            widen(self.context, needs, directory, TREE, place, &words, |_, _| true);
+        }
+    }
+
+    /// Keeps the files and directories that a line names by the place of its source.
+    fn keep_placed(&self, needs: &mut Needs<'_>, file: &RootPath, bytes: &[u8], named: &Named<'_>) {
+        let Some(directory) = file
+            .parent()
+            .filter(|_| PLACES.iter().any(|word| contains(bytes, word)))
+        else {
+            return;
+        };
+        let mut by_line: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
+        for (line, string) in &named.strings {
+            by_line.entry(*line).or_default().push(string);
+        }
+        for (number, line) in bytes.split(|&b| b == b'\n').enumerate() {
+            let number = number + 1;
+            let Some(strings) = by_line
+                .get(&number)
+                .filter(|_| PLACES.iter().any(|word| contains(line, word)))
+            else {
                 continue;
             };
-            let below = rootfs.below(&found.path);
-            let modules: Vec<_> = below
-                .filter(|(path, _)| path.extension() == Some(b"pm"))
-                .collect();
-            let bytes: u64 = modules.iter().map(|(_, entry)| entry.size()).sum();
-            if modules.len() as u64 > limits.own_files || bytes > limits.own_bytes {
-                let why = format!(
-                    "any of its {} modules may be loaded by name, more than --own-files and --own-bytes allow",
-                    modules.len()
-                );
-                needs.leave_out(&found.path, LeftOutKind::TooLarge, why);
-                continue;
-            }
-            for (path, _) in modules {
-                needs.follow(&rootfs.resolve(path, LastLink::Follow), &cause);
+            let place = Place::on_line(file, number);
+            // The parts of one path, of which the last may be what is done with it.
+            for length in (1..=strings.len().min(MAX_PARTS)).rev() {
+                let path = strings[..length].join(&b'/');
+                let path = path.strip_prefix(b"/").unwrap_or(&path);
+                if let Some(found) = self.context.find_file(&directory, path) {
+                    needs.follow(&found, &place.cause(EdgeKind::Literal, &encode(path)));
+                } else if let Some(found) = self.context.find_directory(&directory, path)
+                    && !file.starts_with(&found.path)
+                {
+                    let words = source_file::quote(line.trim_ascii());
+                    widen(self.context, needs, &found.path, TREE, place, &words, |_, _| true);
+                } else {
+                    continue;
+                }
+                break;
             }
         }
     }
@@ -210,10 +333,14 @@ impl Resolver for Perl<'_> {
             return Ok(());
         };
         let (context, file, bytes) = (self.context, node.path, source.bytes);
+        let code = Code::of(bytes);
         let mut named = Named::default();
-        let extent = syntax_tree::visit(tree_sitter_perl::LANGUAGE, bytes, context.cancel, |syntax| {
-            named.add(syntax, bytes)
-        });
+        let extent = syntax_tree::visit(
+            tree_sitter_perl::LANGUAGE,
+            &code.bytes,
+            context.cancel,
+            |syntax| named.add(syntax, &code),
+        );
         extent.report_limits(context, needs, file, bytes);
         if named.broken || extent != syntax_tree::Extent::Whole {
             named.add_lines(bytes);
@@ -236,20 +363,50 @@ impl Resolver for Perl<'_> {
         named
             .strings
             .retain(|(_, string)| string.starts_with(b"/") || seen.insert(b"", string));
-        for (line, module) in named.modules {
-            self.keep_module(needs, &search, module, at(line));
+        for (line, module) in &named.modules {
+            self.keep_module(needs, &search, module, at(*line));
         }
-        for (line, namespace) in named.namespaces {
+        for (line, namespace, words) in &named.namespaces {
             if seen.insert(b"namespace", namespace) {
-                self.keep_namespace(needs, &search, namespace, at(line));
+                self.keep_namespace(needs, &search, namespace, at(*line), words);
             }
         }
-        for (line, name) in named.files {
-            let cause = at(line).cause(EdgeKind::Import, &format!("require {}", encode(name)));
+        for (line, words) in &named.own_namespaces {
+            for package in named.packages.iter().take(MAX_PACKAGES) {
+                if seen.insert(b"namespace", package) {
+                    self.keep_namespace(needs, &search, package, at(*line), words);
+                }
+            }
+        }
+        let mut directories = BTreeSet::new();
+        for (line, directory, words) in &named.directories {
+            let found = search
+                .iter()
+                .find_map(|above| context.find_directory(above, directory));
+            if let Some(found) = found.filter(|found| directories.insert(found.path.clone())) {
+                let words = String::from_utf8_lossy(words);
+                widen(context, needs, &found.path, 1, at(*line), &words, is_code);
+            }
+        }
+        self.keep_listed_namespaces(needs, &search, file, &code.bytes, &named);
+        self.keep_placed(needs, file, bytes, &named);
+        for (line, name) in &named.files {
+            let cause = at(*line).cause(EdgeKind::Import, &format!("require {}", encode(name)));
             source_file::keep_first(context, needs, &search, &[name.to_vec()], &cause);
+        }
+        for (line, string) in &named.strings {
+            self.keep_shared(needs, string, at(*line));
         }
         for package in named.packages.iter().take(MAX_PACKAGES) {
             self.keep_auto_files(needs, &search, file, package);
+            let path = [b"/", &module_path(package)[..], b".pm"].concat();
+            if file.as_bytes().ends_with(&path) {
+                let name = module_path(package)
+                    .iter()
+                    .map(|&b| if b == b'/' { b'-' } else { b })
+                    .collect::<Vec<u8>>();
+                self.keep_shared(needs, &name, Place::in_file(file));
+            }
             let words = named.strings.iter().filter(|(_, string)| is_identifier(string));
             for (line, word) in words {
                 let module = [package, &b"::"[..], word].concat();
@@ -275,11 +432,11 @@ impl Resolver for Perl<'_> {
         for module in IMPLICIT {
             self.keep_module(needs, &search, module, Place::in_file(file));
         }
-        if contains(bytes, b"encoding(") {
+        if contains(&code.bytes, b"encoding(") {
             self.keep_module(needs, &search, b"PerlIO::encoding", Place::in_file(file));
             self.keep_module(needs, &search, b"Encode", Place::in_file(file));
         }
-        if contains(bytes, b"\\N{") {
+        if contains(&code.bytes, b"\\N{") {
             self.keep_module(needs, &search, b"_charnames", Place::in_file(file));
         }
         let application = source_file::is_application(context, file, self.inc.iter());
@@ -306,8 +463,9 @@ impl Resolver for Perl<'_> {
 
 impl<'s> Named<'s> {
     /// Takes what one node of the tree names.
-    fn add(&mut self, node: Syntax<'_>, bytes: &'s [u8]) {
-        let line = syntax_tree::line(node);
+    fn add(&mut self, node: Syntax<'_>, code: &'s Code<'_>) {
+        let bytes: &'s [u8] = &code.bytes;
+        let line = code.source_line(syntax_tree::line(node));
         let text = syntax_tree::text(node, bytes);
         let kind = node.kind();
         if kind == "ERROR" {
@@ -335,9 +493,14 @@ impl<'s> Named<'s> {
         } else if kind == "list_item" {
             self.word(self.list, text, line, b"");
         } else if kind.starts_with("string_")
-            && let Some(namespace) = namespace(node, bytes)
+            && let Some(computed) = computed(node, bytes)
         {
-            self.namespaces.push((line, namespace));
+            match computed {
+                Computed::Namespace(namespace) => self.namespaces.push((line, namespace, text)),
+                Computed::Own => self.own_namespaces.push((line, text)),
+                Computed::Directory(directory) => self.directories.push((line, directory, text)),
+                Computed::Composed => self.composed = self.composed.or(Some((line, text))),
+            }
         } else if kind.starts_with("string_")
             && let Some(string) = quoted(node, bytes)
         {
@@ -398,6 +561,100 @@ impl<'s> Named<'s> {
             }
         }
     }
+}
+
+/// A source without what only costs time to parse: documentation, long here-documents (tables of a megabyte, for which
+/// the grammar takes time by the square of their lengths), and what is behind the end.
+struct Code<'s> {
+    bytes: Cow<'s, [u8]>,
+    /// Before which line of the code how many lines of the source are missing, in order.
+    cuts: Vec<(usize, usize)>,
+}
+
+impl<'s> Code<'s> {
+    /// Returns the code of `source`.
+    fn of(source: &'s [u8]) -> Self {
+        let mut code: Vec<u8> = Vec::with_capacity(source.len());
+        let mut cuts = Vec::new();
+        let (mut at, mut line) = (0, 1);
+        let mut searched = 0;
+        while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
+            let length = rest
+                .iter()
+                .position(|&b| b == b'\n')
+                .map_or(rest.len(), |end| end + 1);
+            let (text, behind) = rest.split_at(length);
+            if text.trim_ascii_end() == b"__END__" {
+                break;
+            }
+            if text.first() == Some(&b'=') && text.get(1).is_some_and(u8::is_ascii_alphabetic) {
+                let end = memchr::memmem::find(rest, b"\n=cut").map_or(rest.len(), |end| end + 1);
+                let cut = rest[end..]
+                    .iter()
+                    .position(|&b| b == b'\n')
+                    .map_or(rest.len(), |n| end + n + 1);
+                cuts.push((line, count_lines(&rest[..cut])));
+                at += cut;
+                continue;
+            }
+            code.extend_from_slice(text);
+            line += 1;
+            at += length;
+            if searched > source.len().saturating_mul(MAX_SEARCHES)
+                || memchr::memmem::find(text, b"<<").is_none()
+            {
+                continue;
+            }
+            let body = here_document(text, behind);
+            searched += body.unwrap_or(behind.len());
+            if let Some(body) = body.filter(|body| *body > MAX_HERE_DOCUMENT) {
+                cuts.push((line, count_lines(&behind[..body])));
+                at += body;
+            }
+        }
+        let bytes = if code.len() == source.len() {
+            Cow::Borrowed(source)
+        } else {
+            Cow::Owned(code)
+        };
+        Self { bytes, cuts }
+    }
+
+    /// Returns the line of the source for one of the code.
+    fn source_line(&self, line: usize) -> usize {
+        let before = self.cuts.iter().take_while(|(at, _)| *at <= line);
+        line + before.map(|(_, lines)| lines).sum::<usize>()
+    }
+}
+
+fn count_lines(text: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', text).count()
+}
+
+/// Returns the length of the here-document that `line` begins and that `behind` begins with; its last line is none of
+/// it.
+fn here_document(line: &[u8], behind: &[u8]) -> Option<usize> {
+    let begin = memchr::memmem::find(line, b"<<")? + 2;
+    let rest = &line[begin..];
+    let rest = rest.strip_prefix(b"~").unwrap_or(rest);
+    let quote = rest.first().filter(|b| matches!(b, b'\'' | b'"'));
+    let rest = &rest[usize::from(quote.is_some())..];
+    let end = match quote {
+        Some(quote) => rest.iter().position(|b| b == quote)?,
+        None => identifier(rest).len(),
+    };
+    let tag = &rest[..end];
+    if tag.is_empty() {
+        return None;
+    }
+    let mut at = 0;
+    for text in behind.split(|&b| b == b'\n') {
+        if text.trim_ascii() == tag {
+            return Some(at);
+        }
+        at += text.len() + 1;
+    }
+    None
 }
 
 /// The module that a statement loads (`use X::Y 1.2 qw(a)`).
@@ -466,8 +723,21 @@ fn quoted<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
     text.get(start..end).filter(|string| !string.is_empty())
 }
 
-/// The namespace of a string that is a module's name with a computed part: `"A::B::$c"`, `'A::B::' . $c`.
-fn namespace<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
+/// A string with a computed part that names modules.
+#[derive(Debug, PartialEq, Eq)]
+enum Computed<'s> {
+    /// `"A::B::$c"`, `'A::B::' . $c`.
+    Namespace(&'s [u8]),
+    /// `__PACKAGE__ . "::$c"`.
+    Own,
+    /// `"A/B/$c.pm"`.
+    Directory(&'s [u8]),
+    /// `"${a}::$b"`, `$a . '::' . $b`, `join '::', $a, $b`.
+    Composed,
+}
+
+/// The modules or files that a string with a computed part may name.
+fn computed<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<Computed<'s>> {
     let text = syntax_tree::text(node, bytes);
     let inner = text.get(1..text.len().checked_sub(1)?)?;
     let inner = match node.kind() {
@@ -477,16 +747,70 @@ fn namespace<'s>(node: Syntax<'_>, bytes: &'s [u8]) -> Option<&'s [u8]> {
     let raw = matches!(node.kind(), "string_single_quoted" | "string_q_quoted");
     let behind = bytes.get(node.end_byte()..).unwrap_or_default();
     let behind = behind[..MAX_BLANK.min(behind.len())].trim_ascii_start();
+    let before = &bytes[node.start_byte().saturating_sub(MAX_BLANK)..node.start_byte()];
+    let before = before.trim_ascii_end();
+    let goes_on = behind.starts_with(b".") && !behind.starts_with(b"..");
     let prefix = match inner.iter().position(|&b| b == b'$') {
         Some(at) if !raw => {
-            let rest = inner[at + 1..].strip_prefix(b"{").unwrap_or(&inner[at + 1..]);
-            let rest = &rest[rest.iter().position(|&b| !is_word(b)).unwrap_or(rest.len())..];
-            let rest = rest.strip_prefix(b"}").unwrap_or(rest);
+            let rest = without_variable(&inner[at..]);
+            if matches!(rest, b".pm" | b".pl") {
+                let directory = inner[..at].strip_suffix(b"/")?;
+                return (!directory.is_empty()).then_some(Computed::Directory(directory));
+            }
+            let symbol =
+                before.ends_with(b"{") && before.len() > 1 && b"*&@%$".contains(&before[before.len() - 2]);
+            let rest = rest.strip_prefix(b"\\").unwrap_or(rest);
+            if at == 0 && !symbol && rest.starts_with(b"::$") && without_variable(&rest[2..]).is_empty() {
+                return Some(Computed::Composed);
+            }
             (rest.is_empty() || rest.starts_with(b"::")).then_some(&inner[..at])?
         }
-        _ => (behind.starts_with(b".") && !behind.starts_with(b"..")).then_some(inner)?,
+        None if inner == b"::" && keyword(bytes, node.start_byte()) == b"join" => {
+            return Some(Computed::Composed);
+        }
+        _ => goes_on.then_some(inner)?,
     };
-    prefix.strip_suffix(b"::").filter(|name| is_module(name))
+    let prefix = prefix.strip_suffix(b"::")?;
+    if prefix.is_empty() {
+        let before = before.strip_suffix(b".")?.trim_ascii_end();
+        let own = before.ends_with(b"__PACKAGE__");
+        return Some(if own { Computed::Own } else { Computed::Composed });
+    }
+    is_module(prefix).then_some(Computed::Namespace(prefix))
+}
+
+/// Returns what stands behind the variable that `text` begins with (`$x`, `${x}`).
+fn without_variable(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"$").unwrap_or(text);
+    let braced = text.strip_prefix(b"{");
+    let name = braced.unwrap_or(text);
+    let rest = &name[name.iter().position(|&b| !is_word(b)).unwrap_or(name.len())..];
+    rest.strip_prefix(b"}")
+        .filter(|_| braced.is_some())
+        .unwrap_or(rest)
+}
+
+/// Returns whether `path` may be loaded.
+fn is_code(path: &RootPath, _: &Entry) -> bool {
+    matches!(path.extension(), Some(b"pm" | b"pl"))
+}
+
+/// The directories of data that File::ShareDir finds along `inc`, by the name of the distribution or, with hyphens, of
+/// the module.
+fn shared_directories(context: &Context<'_>, inc: &[RootPath]) -> BTreeMap<Vec<u8>, Vec<RootPath>> {
+    let mut found: BTreeMap<Vec<u8>, Vec<RootPath>> = BTreeMap::new();
+    for kind in ["auto/share/dist", "auto/share/module"] {
+        let tops: Vec<String> = inc
+            .iter()
+            .map(|directory| directory.join(kind).to_string())
+            .collect();
+        let tops: Vec<&str> = tops.iter().map(String::as_str).collect();
+        for directory in source_file::child_directories(context, &tops, |_| true) {
+            let name = directory.name().unwrap_or_default().to_vec();
+            found.entry(name).or_default().push(directory);
+        }
+    }
+    found
 }
 
 /// The database driver that DBI loads for a data source (`dbi:SQLite:dbname=x`).
@@ -649,6 +973,121 @@ mod tests {
                 "/usr/share/perl5/My/Plugin.pm",
                 "/usr/share/perl5/Str/Mod.pm",
             ]
+        );
+    }
+
+    #[test]
+    fn computed_names_widen_to_what_they_can_lead_to() {
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/share/perl5/Lists.pm", b"package Lists; use My::Finder; my @n = ('Lists::Command'); find_modules($_) for @n; 'Lists::None';"),
+            ("/usr/share/perl5/Lists/Command/a.pm", b""),
+            ("/usr/share/perl5/Lists/Command/deep/b.pm", b""),
+            ("/usr/share/perl5/Lists/Other/c.pm", b""),
+            ("/usr/share/perl5/Loads.pm", b"package Loads; has n => sub { ['Loads::Plugin'] }; load_class \"${_}::$x\";"),
+            ("/usr/share/perl5/Loads/Plugin/d.pm", b""),
+            ("/usr/share/perl5/Loads/Plugin/note.txt", b""),
+            ("/usr/share/perl5/Joins.pm", b"package Joins; require_module(join '::', $n, $x); my $n = \"Joins::Role\";"),
+            ("/usr/share/perl5/Joins/Role/k.pm", b""),
+            ("/usr/share/perl5/Aliases.pm", b"package Aliases; require $x; my @a = 'Aliases::Type'; *{\"${x}::$y\"} = 1;"),
+            ("/usr/share/perl5/Aliases/Type/e.pm", b""),
+            ("/usr/share/perl5/Plugs.pm", b"package Plugs; use Module::Pluggable;"),
+            ("/usr/share/perl5/Plugs/Plugin/f.pm", b""),
+            ("/usr/share/perl5/Own.pm", b"package Own; my $c = __PACKAGE__ . '::' . $x;"),
+            ("/usr/share/perl5/Own/g.pm", b""),
+            ("/usr/share/perl5/Path.pm", b"package Path; require \"Path/of/$x.pl\"; open my $f, \"Path/of/$x.txt\";"),
+            ("/usr/share/perl5/Path/of/h.pl", b""),
+            ("/usr/share/perl5/Path/of/deep/i.pl", b""),
+            ("/usr/share/perl5/Path/of/j.txt", b""),
+        ];
+        let from = ["Lists", "Loads", "Joins", "Aliases", "Plugs", "Own", "Path"];
+        let from: Vec<String> = from
+            .iter()
+            .map(|name| format!("/usr/share/perl5/{name}.pm"))
+            .collect();
+        let from: Vec<&str> = from.iter().map(String::as_str).collect();
+        assert_eq!(
+            kept(items, &[], &from),
+            [
+                "Joins/Role/k.pm",
+                "Lists/Command/a.pm",
+                "Lists/Command/deep/b.pm",
+                "Loads/Plugin/d.pm",
+                "Own/g.pm",
+                "Path/of/h.pl",
+                "Plugs/Plugin/f.pm",
+            ]
+            .map(|name| format!("/usr/share/perl5/{name}"))
+        );
+    }
+
+    #[test]
+    fn documentation_and_tables_are_not_parsed() {
+        let table = b"12\nA NAME\n\n".repeat(100_000);
+        let source = [
+            &b"use A;\n=head1 X\n\nuse B;\n\n=cut\nreturn <<'END' . <<x;\n"[..],
+            &table,
+            b"END\nuse C;\n1 << x;\n__END__\nuse D;",
+        ]
+        .concat();
+        let code = Code::of(&source);
+        assert_eq!(
+            String::from_utf8_lossy(&code.bytes),
+            "use A;\nreturn <<'END' . <<x;\nEND\nuse C;\n1 << x;\n"
+        );
+        assert_eq!(
+            [1, 2, 3, 4].map(|line| code.source_line(line)),
+            [1, 7, 300_008, 300_009]
+        );
+        let source = b"print <<EOT;\nshort\nEOT\n=cut";
+        assert_eq!(Code::of(source).cuts, [(4, 0)]);
+        for source in [&b"=x"[..], b"<<", b"<<'", b"<<~\"A\nA", b"=begin\n=cut\n\n"] {
+            let _ = Code::of(source);
+        }
+        // Without that, the grammar takes many seconds.
+        let items: &[(&str, &[u8])] = &[
+            ("/app/main.pl", b"require 'big.pl';"),
+            (
+                "/app/big.pl",
+                &[&b"return <<'END';\n"[..], &table, b"END\nuse Own;"].concat(),
+            ),
+            ("/app/lib/Own.pm", b""),
+        ];
+        assert_eq!(
+            kept(items, &[], &["/app/main.pl"]),
+            ["/app/big.pl", "/app/lib/Own.pm"]
+        );
+    }
+
+    #[test]
+    fn data_of_a_distribution_and_beside_a_source() {
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/share/perl5/My/Locale.pm", b"package My::Locale; my $f = dist_file('Other-Data', 'x');"),
+            ("/usr/share/perl5/auto/share/dist/My-Locale/ja.pl", b""),
+            ("/usr/share/perl5/auto/share/dist/My-Locale/deep/fr.pl", b""),
+            ("/usr/share/perl5/auto/share/dist/Other-Data/x.txt", b""),
+            ("/usr/share/perl5/auto/share/dist/Unused/x.txt", b""),
+            ("/usr/share/perl5/auto/share/module/My-Locale/y.txt", b""),
+            ("/usr/share/perl5/Pages.pm", b"package Pages;\nmy $p = curfile->sibling('pages', 'public');\nmy $q = catfile(dirname(__FILE__), 'one.txt');\nmy $r = 'two.txt';"),
+            ("/usr/share/perl5/pages/public/a.css", b""),
+            ("/usr/share/perl5/pages/b.css", b""),
+            ("/usr/share/perl5/one.txt", b""),
+            ("/usr/share/perl5/two.txt", b""),
+        ];
+        assert_eq!(
+            kept(
+                items,
+                &[],
+                &["/usr/share/perl5/My/Locale.pm", "/usr/share/perl5/Pages.pm"]
+            ),
+            [
+                "auto/share/dist/My-Locale/deep/fr.pl",
+                "auto/share/dist/My-Locale/ja.pl",
+                "auto/share/dist/Other-Data/x.txt",
+                "auto/share/module/My-Locale/y.txt",
+                "one.txt",
+                "pages/public/a.css",
+            ]
+            .map(|name| format!("/usr/share/perl5/{name}"))
         );
     }
 

@@ -128,6 +128,12 @@ fn a_computed_name_keeps_the_applications_directory_and_what_matches_of_a_librar
             "/usr/share/php/Lib/a.php",
         ]
     );
+    let from = ["/usr/share/php/Lib/a.php"];
+    let notes = reached(items, &[], &from, |context| Box::new(Php::new(context))).notes;
+    let wide = notes
+        .iter()
+        .filter(|note| note.starts_with("/usr/share/php/Lib/Lang: kept wide (2 files"));
+    assert_eq!(wide.count(), 1, "{notes:?}");
 }
 
 #[test]
