@@ -139,8 +139,6 @@ match sys.argv[1]:
             print(s.recv(100))
     case "refused":
         ask(f"http://{HERE}:44321/", Accept_Language=sys.argv[2])
-    case "six":
-        ask("http://[::1]:44321/", Accept_Language=sys.argv[2])
     case "invalid":
         with socket.create_connection((HOST, 3128), 20) as s:
             s.sendall(b"NONSENSE\r\n\r\n")
