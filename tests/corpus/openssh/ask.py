@@ -57,7 +57,7 @@ def free():
 
 match sys.argv[1]:
     case "keyscan":
-        got = subprocess.run(["ssh-keyscan", "-t", "rsa,ecdsa,ed25519", HOST], capture_output=True, text=True)
+        got = subprocess.run(["ssh-keyscan", "-T", "60", "-t", "rsa,ecdsa,ed25519", HOST], capture_output=True, text=True)
         print(sorted(line.split()[1] for line in got.stdout.splitlines()))
     case "password":
         run(["ssh", *words_only(), f"ann@{HOST}", "echo", "in as", "$USER"], word="secret")
