@@ -1,0 +1,5 @@
+package org.example.tea.task;
+
+public interface Task {
+    void run(String[] words) throws Exception;
+}

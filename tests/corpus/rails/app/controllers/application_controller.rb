@@ -1,0 +1,4 @@
+class ApplicationController < ActionController::Base
+  include Localized
+  skip_forgery_protection
+end

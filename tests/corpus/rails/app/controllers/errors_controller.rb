@@ -1,0 +1,5 @@
+class ErrorsController < ApplicationController
+  def show
+    render "shared/error", status: params[:code].to_i, formats: :html
+  end
+end

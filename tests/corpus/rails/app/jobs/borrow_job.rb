@@ -1,0 +1,5 @@
+class BorrowJob < ApplicationJob
+  def perform(book)
+    book.increment!(:borrowed)
+  end
+end

@@ -1,0 +1,4 @@
+class ApplicationMailer < ActionMailer::Base
+  default from: "library@example.org"
+  layout "mailer"
+end

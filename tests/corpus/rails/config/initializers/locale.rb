@@ -1,0 +1,1 @@
+I18n::Backend::Simple.include(I18n::Backend::Pluralization)
