@@ -90,7 +90,7 @@ impl<'a> Java<'a> {
         let place = Place::in_file(file);
         if let Some(class) = &references.desktop {
             let cause = place.cause(EdgeKind::Dlopen, class);
-            for directory in self.homes().iter().flat_map(|home| library_directories(home)) {
+            for directory in self.homes().iter().flat_map(library_directories) {
                 // The others are kept from this one.
                 if let Some(found) = self.context.find_file(&directory, "libawt.so") {
                     needs.follow(&found, &cause);
@@ -102,7 +102,7 @@ impl<'a> Java<'a> {
         }
         let mut directories = source_file::variable_directories(self.context, "LD_LIBRARY_PATH");
         directories.extend(file.parent());
-        directories.extend(self.homes().iter().flat_map(|home| library_directories(home)));
+        directories.extend(self.homes().iter().flat_map(library_directories));
         for architecture in source_file::library_architectures(self.context, "/usr/lib") {
             directories.extend([architecture.join("jni"), architecture]);
         }
