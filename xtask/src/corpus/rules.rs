@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &[&str]); 4] = [
         "a program that runs the program which its arguments name",
         &[
             "busybox",
+            "composer",
             "dumb-init",
             "gosu",
             "npm",

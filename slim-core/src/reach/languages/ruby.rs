@@ -127,6 +127,9 @@ impl<'a> Ruby<'a> {
     fn keep_feature(&self, needs: &mut Needs<'_>, search: &[RootPath], name: &[u8], place: Place<'_>) {
         let cause = place.cause(EdgeKind::Import, &format!("require {}", encode(name)));
         let names = feature_files(name);
+        let search = search
+            .iter()
+            .filter(|directory| !is_in(place.file, directory, &names));
         source_file::keep_first(self.context, needs, search, &names, &cause);
         for gem in &self.gems {
             source_file::keep_first(self.context, needs, self.load_path(gem), &names, &cause);
@@ -146,7 +149,10 @@ impl<'a> Ruby<'a> {
         let cause = place.cause(EdgeKind::Import, &encode(word));
         let names = [[word, b".rb"].concat(), [word, b".so"].concat()];
         let gems = self.gems.iter().flat_map(|gem| self.load_path(gem));
-        let search: Vec<&RootPath> = search.iter().chain(gems).collect();
+        let search = search.iter().chain(gems);
+        let search: Vec<&RootPath> = search
+            .filter(|directory| !is_in(place.file, directory, &names))
+            .collect();
         source_file::keep_first(self.context, needs, search.iter().copied(), &names, &cause);
         if lists {
             for directory in search {
@@ -447,6 +453,11 @@ impl Resolver for Ruby<'_> {
     }
 }
 
+/// Returns whether `file` is what `directory` has of these names: a source does not require itself, so that the name is a library's.
+fn is_in(file: &RootPath, directory: &RootPath, names: &[Vec<u8>]) -> bool {
+    names.iter().any(|name| directory.join(name) == *file)
+}
+
 /// Returns whether a file is one that Ruby loads.
 fn is_code(path: &RootPath, _: &Entry) -> bool {
     matches!(path.extension(), Some(b"rb" | b"so"))
@@ -583,7 +594,12 @@ impl Parts {
                 match (method, arguments) {
                     (Some(b"join"), Some(arguments)) => {
                         for (number, child) in arguments.named_children(&mut cursor).enumerate() {
-                            if self.whole && (number > 0) {
+                            // A directory that a constant or a variable holds is often the source's own.
+                            let base = number == 0 && matches!(child.kind(), "constant" | "identifier");
+                            if base && syntax_tree::text(child, bytes) != b"__dir__" {
+                                continue;
+                            }
+                            if self.whole && number > 0 && !(self.text.is_empty() && !self.placed) {
                                 self.text.push(b'/');
                             }
                             self.add(child, bytes, depth - 1);
@@ -944,6 +960,9 @@ mod tests {
             ),
             ("/lib/one.rb", b""),
             ("/lib/one/two.rb", b""),
+            ("/app/plugins/store.rb", b"require 'store'\nload File.join(BASE, \"parts/#{x}.rb\")"),
+            ("/app/plugins/parts/four.rb", b""),
+            ("/usr/lib/ruby/3.1.0/store.rb", b""),
             ("/usr/lib/ruby/3.1.0/three.rb", b""),
             ("/app/plugins/a.rb", b""),
             ("/app/plugins/deep/b.rb", b""),
@@ -964,6 +983,8 @@ mod tests {
         let found = kept(items, &[], &["/app/main"]);
         for path in [
             "/app/plugins/a.rb",
+            "/app/plugins/parts/four.rb",
+            "/usr/lib/ruby/3.1.0/store.rb",
             "/app/jobs/mail.rb",
             "/usr/lib/ruby/vendor_ruby/views/haml.rb",
             "/usr/lib/ruby/vendor_ruby/views/lexers/c.rb",
