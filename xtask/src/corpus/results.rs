@@ -168,7 +168,8 @@ flag beyond what `docker run` needs, and asks two originals, the slim image, and
 - *kept / needed*: bytes of the slim image beside those of one made from a recording in which every check ran, with `--keep observed`.
 - *calls*: names that the profile allows beside those that such a recording's `observed` profile allows; *lacking* are names of the
   second that the first has not.
-- *build*: the time of `slim build` and that of planning alone, with the release program; *memory*: its most.
+- *build*: the time of `slim build` and that of planning alone, with the release program (sinatra: the debug program), on a machine
+  that had other work; *memory*: its most.
 ";
 
 fn load(app: &str) -> Result<Application> {
