@@ -599,7 +599,7 @@ impl Parts {
                             if base && syntax_tree::text(child, bytes) != b"__dir__" {
                                 continue;
                             }
-                            if self.whole && number > 0 && !(self.text.is_empty() && !self.placed) {
+                            if self.whole && number > 0 && (self.placed || !self.text.is_empty()) {
                                 self.text.push(b'/');
                             }
                             self.add(child, bytes, depth - 1);
