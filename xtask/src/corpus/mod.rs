@@ -96,13 +96,8 @@ pub(crate) fn run(options: Options) -> Result<()> {
         Some(slim) => slim,
         None => docs::build_slim(if keep { "release" } else { "dev" })?,
     };
-    let commit = sh::output(
-        std::process::Command::new("git")
-            .current_dir(sh::workspace())
-            .args(["rev-parse", "--short=12", "HEAD"]),
-    )?;
     if let Some(number) = random {
-        let seed = seed.unwrap_or_else(|| commit.clone());
+        let seed = seed.unwrap_or_else(commit);
         // What fails of the others is not known yet.
         let known = results::known()?;
         let among: Vec<String> = all.iter().filter(|name| known.contains(*name)).cloned().collect();
@@ -129,7 +124,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
                 }
                 if keep {
                     outcome.run.date = sh::output(std::process::Command::new("date").arg("+%F"))?;
-                    outcome.run.commit.clone_from(&commit);
+                    outcome.run.commit = commit();
                     results::keep(outcome.run.clone())?;
                 }
                 outcomes.insert(name, outcome);
@@ -165,6 +160,14 @@ pub(crate) fn run(options: Options) -> Result<()> {
         unexpected.join("; ")
     );
     Ok(())
+}
+
+/// Returns the commit of this checkout; "unknown" where it has none or git does not trust its owner.
+fn commit() -> String {
+    let mut git = std::process::Command::new("git");
+    git.current_dir(sh::workspace())
+        .args(["rev-parse", "--short=12", "HEAD"]);
+    sh::output(&mut git).unwrap_or_else(|_| "unknown".to_owned())
 }
 
 /// Returns `number` of the names, in an order that the seed decides.
@@ -204,9 +207,9 @@ fn row(run: &results::Latest) -> String {
         line.push_str(&format!(
             "; needed {:.1} MB ({:.2}), {} calls ({:.2}), lacking: {}",
             mb(run.needed),
-            run.after as f64 / run.needed as f64,
+            run.kept_by_needed(),
             run.calls_needed,
-            run.calls as f64 / run.calls_needed.max(1) as f64,
+            run.calls_by_needed(),
             if run.lacking.is_empty() {
                 "none".to_owned()
             } else {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::checks::Application;
@@ -123,7 +123,7 @@ fn record_service(
         .stderr(Stdio::piped())
         .spawn()
         .context("could not start slim")?;
-    while !place.exists() && ended(&mut recording)?.is_none() {
+    while !place.exists() && recording.try_wait().context("could not wait for slim")?.is_none() {
         std::thread::sleep(Duration::from_millis(100));
     }
     if let Ok(text) = std::fs::read_to_string(&place) {
@@ -149,11 +149,4 @@ fn record_service(
     );
     ensure!(place.exists(), "slim record did not run the checks: {text}");
     Ok(())
-}
-
-fn ended(child: &mut Child) -> Result<Option<std::process::ExitStatus>> {
-    match child.try_wait() {
-        Ok(status) => Ok(status),
-        Err(error) => bail!("could not wait for slim: {error}"),
-    }
 }

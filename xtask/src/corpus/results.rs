@@ -52,6 +52,18 @@ pub(super) struct Latest {
     pub(super) failed: Vec<String>,
 }
 
+impl Latest {
+    /// Returns the bytes that are kept for each that is needed.
+    pub(super) fn kept_by_needed(&self) -> f64 {
+        self.after as f64 / self.needed.max(1) as f64
+    }
+
+    /// Returns the calls that are allowed for each that is needed.
+    pub(super) fn calls_by_needed(&self) -> f64 {
+        self.calls as f64 / self.calls_needed.max(1) as f64
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct AllLatest {
     #[serde(default)]
@@ -204,10 +216,10 @@ fn table(text: &mut String, half: Half, runs: &[(&Latest, Application)]) -> Resu
             run.checks,
             mb(run.before),
             mb(run.after),
-            ratio(run.after, run.needed),
+            run.kept_by_needed(),
             run.calls,
             run.calls_needed,
-            ratio(run.calls as u64, run.calls_needed as u64),
+            run.calls_by_needed(),
             run.lacking.join(" "),
             run.milliseconds as f64 / 1e3,
             run.stages.get("plan").copied().unwrap_or_default() as f64 / 1e3,
@@ -222,17 +234,10 @@ fn table(text: &mut String, half: Half, runs: &[(&Latest, Application)]) -> Resu
         runs.len(),
         share(sum(|run| run.plain), checks),
         share(sum(|run| run.profiled), checks),
-        mean(runs.iter().map(|(run, _)| ratio(run.after, run.needed))),
-        mean(
-            runs.iter()
-                .map(|(run, _)| ratio(run.calls as u64, run.calls_needed as u64))
-        )
+        mean(runs.iter().map(|(run, _)| run.kept_by_needed())),
+        mean(runs.iter().map(|(run, _)| run.calls_by_needed()))
     )?;
     Ok(())
-}
-
-fn ratio(of: u64, by: u64) -> f64 {
-    of as f64 / by.max(1) as f64
 }
 
 /// Returns the geometric mean.
