@@ -1,5 +1,8 @@
 //! What the reach of system calls reads of an ELF file: sections, symbols, relocations, starts of functions.
 //!
+//! Programs are large, and several are read at a time: tables are in memory while they are read, instructions in windows
+//! ([`Code`]), and data once the instructions have been followed ([`Binary::read_data`]).
+//!
 //! Sources: System V ABI, "Object Files" and "Relocation" (x86-64 psABI); the Linux Standard Base, "Exception Frames", for
 //! `.eh_frame`; Go's `src/internal/abi/symtab.go` and `src/debug/gosym/pclntab.go` for `.gopclntab`.
 
@@ -11,30 +14,75 @@ use object::LittleEndian as Little;
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
 
+use crate::reach::elf::parse::ReadAt;
+
 /// The largest number of symbols, relocations and functions that are read of one file.
 const MOST: usize = 4_000_000;
+/// The highest address of a section: mentions of addresses need the two bits above.
+const HIGHEST: u64 = 1 << 62;
+/// The number of bytes that are read of a file at once.
+const PIECE: usize = 1 << 20;
+/// The number of bytes of instructions that are in memory; more for a longer function.
+const WINDOW: u64 = 256 << 10;
 
 /// What a slot in memory holds once the loader is done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pointer {
     /// An address in the file.
     Local(u64),
-    /// A symbol of whichever file has it: an index into [`Binary::imports`].
+    /// A symbol of whichever file has it: an index into [`Binary::names`].
     Import(u32),
 }
 
-/// A section with bytes.
+/// Texts, one behind the other: one allocation for a hundred thousand names.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    /// Adds a text, and returns its index.
+    pub(super) fn push(&mut self, text: &str) -> u32 {
+        self.text.push_str(text);
+        self.ends.push(number(self.text.len()));
+        number(self.ends.len() - 1)
+    }
+
+    /// Returns the number of texts.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Returns a text; an empty one for an index that none has.
+    pub(super) fn get(&self, index: u32) -> &str {
+        let index = index as usize;
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before));
+        let start = start.copied().unwrap_or(0) as usize;
+        let end = self.ends.get(index).copied().unwrap_or(0) as usize;
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+/// Returns a number of 32 bits, the largest for one that has more.
+pub(super) fn number(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// A section.
 #[derive(Debug)]
-pub(super) struct Section<'a> {
+pub(super) struct Section {
     /// The addresses.
     pub(super) range: Range<u64>,
-    /// The bytes; fewer than addresses where the rest is zero.
-    pub(super) bytes: &'a [u8],
+    /// The place in the file, and the number of bytes there: none where all is zero.
+    stored: (u64, u64),
+    /// The bytes, once they are read; fewer than addresses where the rest is zero.
+    bytes: Vec<u8>,
     /// True for a table of jumps to imports.
     pub(super) is_plt: bool,
 }
 
-impl Section<'_> {
+impl Section {
     /// Returns the word at `address`.
     fn word(&self, address: u64) -> Option<u64> {
         let at = usize::try_from(address.checked_sub(self.range.start)?).ok()?;
@@ -43,11 +91,94 @@ impl Section<'_> {
     }
 }
 
+/// A file's tables: a buffer of the file's size of which parts are read. The pages of the rest are never touched, so the
+/// system gives them no memory.
+struct Tables<'a> {
+    read: &'a ReadAt<'a>,
+    bytes: Vec<u8>,
+    /// Number of bytes that may still be read: sections of a program do not overlap.
+    left: u64,
+}
+
+impl Tables<'_> {
+    /// Reads a part; none if there is more than the file holds.
+    fn fill(&mut self, offset: u64, length: u64) -> Option<()> {
+        self.left = self.left.checked_sub(length)?;
+        let start = usize::try_from(offset).ok()?;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        let bytes = self.bytes.get_mut(start..end)?;
+        read_into(self.read, offset, bytes)
+    }
+}
+
+/// Fills `bytes` with those at `offset`.
+fn read_into(read: &ReadAt<'_>, mut offset: u64, bytes: &mut [u8]) -> Option<()> {
+    for piece in bytes.chunks_mut(PIECE) {
+        piece.copy_from_slice(read(offset, piece.len()).ok()?.get(..piece.len())?);
+        offset = offset.checked_add(piece.len() as u64)?;
+    }
+    Some(())
+}
+
+/// The sections that list functions.
+#[derive(Default)]
+struct Lists<'t> {
+    /// `.eh_frame` and its address.
+    frames: Option<(u64, &'t [u8])>,
+    /// `.gopclntab`.
+    lines: Option<&'t [u8]>,
+}
+
+/// The instructions of a file, of which a window is in memory.
+pub(super) struct Code<'a> {
+    read: &'a ReadAt<'a>,
+    addresses: Range<u64>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Code<'a> {
+    /// The instructions of the file that `read` gives.
+    pub(super) fn new(read: &'a ReadAt<'a>) -> Self {
+        Self {
+            read,
+            addresses: 0..0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Returns the instructions at `addresses` in a section; none if the file has none there.
+    pub(super) fn bytes(&mut self, section: &Section, addresses: &Range<u64>) -> &[u8] {
+        let end = addresses
+            .end
+            .min(section.range.start.saturating_add(section.stored.1));
+        if addresses.start >= end {
+            return &[];
+        }
+        if addresses.start < self.addresses.start || end > self.addresses.end {
+            let window_end = section.range.start.saturating_add(section.stored.1);
+            let window = addresses.start..end.max(addresses.start.saturating_add(WINDOW)).min(window_end);
+            let offset = section.stored.0 + (window.start - section.range.start);
+            self.bytes
+                .resize(usize::try_from(window.end - window.start).unwrap_or(0), 0);
+            self.addresses = match read_into(self.read, offset, &mut self.bytes) {
+                Some(()) => window,
+                None => 0..0,
+            };
+        }
+        let at = |address: u64| usize::try_from(address - self.addresses.start).unwrap_or(usize::MAX);
+        let found = self
+            .addresses
+            .contains(&addresses.start)
+            .then(|| at(addresses.start)..at(end));
+        found.and_then(|range| self.bytes.get(range)).unwrap_or_default()
+    }
+}
+
 /// A symbol that the file defines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Symbol {
-    /// The name.
-    pub(super) name: String,
+    /// The name: an index into [`Binary::names`].
+    pub(super) name: u32,
     /// The address.
     pub(super) address: u64,
     /// True if others can use it.
@@ -58,15 +189,15 @@ pub(super) struct Symbol {
 
 /// An x86-64 ELF file.
 #[derive(Debug, Default)]
-pub(super) struct Binary<'a> {
+pub(super) struct Binary {
     /// Sections of instructions, by address.
-    pub(super) code: Vec<Section<'a>>,
+    pub(super) code: Vec<Section>,
     /// Sections of data, by address.
-    pub(super) data: Vec<Section<'a>>,
+    pub(super) data: Vec<Section>,
     /// Pointers that the loader fills in, by the address of the slot.
     pub(super) pointers: Vec<(u64, Pointer)>,
-    /// Names of symbols that other files define.
-    pub(super) imports: Vec<String>,
+    /// Names of symbols.
+    pub(super) names: Texts,
     /// Defined symbols.
     pub(super) symbols: Vec<Symbol>,
     /// Starts of functions, as far as tables name them; sorted.
@@ -83,14 +214,43 @@ pub(super) struct Binary<'a> {
     pub(super) is_program: bool,
 }
 
-impl<'a> Binary<'a> {
-    /// Reads a file; none if it is no x86-64 ELF file or a damaged one.
-    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let file = ElfFile64::<Little>::parse(bytes).ok()?;
-        let header = file.elf_header();
+impl Binary {
+    /// Reads a file of `size` bytes; none if it is no x86-64 ELF file or a damaged one.
+    pub(super) fn parse(read: &ReadAt<'_>, size: u64) -> Option<Self> {
+        let mut tables = Tables {
+            read,
+            bytes: vec![0; usize::try_from(size).ok()?],
+            left: size.checked_mul(2)?,
+        };
+        tables.fill(0, size_of::<elf::FileHeader64<Little>>() as u64)?;
+        let header = elf::FileHeader64::<Little>::parse(tables.bytes.as_slice()).ok()?;
         if header.e_machine(Little) != elf::EM_X86_64 {
             return None;
         }
+        let headers = [
+            (
+                header.e_phoff(Little),
+                header.e_phnum(Little),
+                header.e_phentsize(Little),
+            ),
+            (
+                header.e_shoff(Little),
+                header.e_shnum(Little),
+                header.e_shentsize(Little),
+            ),
+        ];
+        for (offset, count, each) in headers {
+            tables.fill(offset, u64::from(count) * u64::from(each))?;
+        }
+        for (offset, length) in places(&tables.bytes, |_, section| is_table(section))? {
+            tables.fill(offset, length)?;
+        }
+        let lists = |name: &[u8]| matches!(name, b".eh_frame" | b".gopclntab");
+        for (offset, length) in places(&tables.bytes, |name, _| lists(name))? {
+            tables.fill(offset, length)?;
+        }
+        let file = ElfFile64::<Little>::parse(tables.bytes.as_slice()).ok()?;
+        let header = file.elf_header();
         let kind = header.e_type(Little);
         if kind != elf::ET_EXEC && kind != elf::ET_DYN {
             return None;
@@ -99,59 +259,20 @@ impl<'a> Binary<'a> {
             is_fixed: kind == elf::ET_EXEC,
             ..Self::default()
         };
-        let table = file.elf_section_table();
-        let mut frames = None;
-        let mut lines = None;
-        for section in table.iter() {
-            let flags = section.sh_flags(Little).0;
-            if flags & elf::SHF_ALLOC.0 == 0 {
-                continue;
-            }
-            let name = table.section_name(Little, section).unwrap_or_default();
-            let start = section.sh_addr(Little);
-            let range = start..start.saturating_add(section.sh_size(Little));
-            let kind = section.sh_type(Little);
-            let content = section.data(Little, bytes).unwrap_or_default();
-            match name {
-                b".eh_frame" => frames = Some((start, content)),
-                b".gopclntab" => lines = Some(content),
-                b".gosymtab" | b".gcc_except_table" | b".eh_frame_hdr" | b".interp" => {}
-                _ if flags & elf::SHF_EXECINSTR.0 != 0 => binary.code.push(Section {
-                    range,
-                    bytes: content,
-                    is_plt: name.starts_with(b".plt"),
-                }),
-                _ if matches!(
-                    kind,
-                    elf::SHT_PROGBITS
-                        | elf::SHT_NOBITS
-                        | elf::SHT_INIT_ARRAY
-                        | elf::SHT_FINI_ARRAY
-                        | elf::SHT_PREINIT_ARRAY
-                ) =>
-                {
-                    if matches!(
-                        kind,
-                        elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY
-                    ) {
-                        binary.arrays.push(range.clone());
-                    }
-                    // Thread-local templates share their addresses with what follows.
-                    if flags & elf::SHF_TLS.0 == 0 || kind != elf::SHT_NOBITS {
-                        binary.data.push(Section {
-                            range,
-                            bytes: content,
-                            is_plt: false,
-                        });
-                    }
-                }
-                _ => {}
-            }
+        let lists = binary.read_sections(&file, &tables.bytes);
+        let sections = binary.code.iter().chain(&binary.data);
+        if sections.map(|section| u128::from(section.stored.1)).sum::<u128>() > u128::from(size) {
+            return None;
         }
-        binary.code.sort_by_key(|section| section.range.start);
-        binary.data.sort_by_key(|section| section.range.start);
         binary.read_symbols(&file);
-        binary.read_pointers(&file, bytes);
+        let table = file.elf_section_table();
+        if table
+            .iter()
+            .any(|section| section.sh_type(Little) == elf::SHT_RELR)
+        {
+            binary.read_data(read);
+        }
+        binary.read_pointers(&file, &tables.bytes);
         binary.entries.push(header.e_entry(Little));
         binary.entries.retain(|&address| address != 0);
         binary.is_program = kind == elf::ET_EXEC
@@ -159,37 +280,96 @@ impl<'a> Binary<'a> {
                 .elf_program_headers()
                 .iter()
                 .any(|header| header.p_type.get(Little) == elf::PT_INTERP);
-        if let Some((address, content)) = frames {
+        if let Some((address, content)) = lists.frames {
             binary.read_frames(address, content);
         }
-        if let Some(content) = lines {
+        if let Some(content) = lists.lines {
             binary.read_lines(content);
         }
         binary.has_starts = binary.starts.len() > 1;
-        for symbol in &binary.symbols {
-            if !symbol.is_data {
-                binary.starts.push(symbol.address);
-            }
-        }
-        binary.starts.extend(&binary.entries);
-        let code = std::mem::take(&mut binary.code);
-        let local = binary.pointers.iter().filter_map(|(_, pointer)| match pointer {
-            Pointer::Local(address) => Some(*address),
-            Pointer::Import(_) => None,
-        });
-        binary.starts.extend(local);
-        binary
-            .starts
-            .extend(code.iter().map(|section| section.range.start));
-        binary.code = code;
-        let code = &binary.code;
-        binary.starts.retain(|&address| find(code, address).is_some());
-        binary.starts.sort_unstable();
-        binary.starts.dedup();
+        binary.add_other_starts();
         Some(binary)
     }
 
-    fn read_symbols(&mut self, file: &ElfFile64<'a, Little>) {
+    /// Adds the starts of functions that symbols, pointers, entries and sections give to those of the tables.
+    fn add_other_starts(&mut self) {
+        let symbols = self.symbols.iter().filter(|symbol| !symbol.is_data);
+        self.starts.extend(symbols.map(|symbol| symbol.address));
+        self.starts.extend(&self.entries);
+        let local = self.pointers.iter().filter_map(|(_, pointer)| match pointer {
+            Pointer::Local(address) => Some(*address),
+            Pointer::Import(_) => None,
+        });
+        self.starts.extend(local);
+        self.starts
+            .extend(self.code.iter().map(|section| section.range.start));
+        let code = &self.code;
+        self.starts.retain(|&address| find(code, address).is_some());
+        self.starts.sort_unstable();
+        self.starts.dedup();
+        self.starts.shrink_to_fit();
+    }
+
+    /// Notes the sections; returns those that list functions.
+    fn read_sections<'t>(&mut self, file: &ElfFile64<'t, Little>, bytes: &'t [u8]) -> Lists<'t> {
+        let table = file.elf_section_table();
+        let mut lists = Lists::default();
+        for section in table.iter() {
+            let flags = section.sh_flags(Little).0;
+            let start = section.sh_addr(Little);
+            let range = start..start.saturating_add(section.sh_size(Little));
+            if flags & elf::SHF_ALLOC.0 == 0 || range.end > HIGHEST {
+                continue;
+            }
+            let name = table.section_name(Little, section).unwrap_or_default();
+            let kind = section.sh_type(Little);
+            let noted = Section {
+                range: range.clone(),
+                stored: section.file_range(Little).unwrap_or_default(),
+                bytes: Vec::new(),
+                is_plt: name.starts_with(b".plt"),
+            };
+            let is_array = matches!(
+                kind,
+                elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY
+            );
+            match name {
+                b".eh_frame" => lists.frames = Some((start, section.data(Little, bytes).unwrap_or_default())),
+                b".gopclntab" => lists.lines = Some(section.data(Little, bytes).unwrap_or_default()),
+                b".gosymtab" | b".gcc_except_table" | b".eh_frame_hdr" | b".interp" => {}
+                _ if flags & elf::SHF_EXECINSTR.0 != 0 => self.code.push(noted),
+                _ if is_array || matches!(kind, elf::SHT_PROGBITS | elf::SHT_NOBITS) => {
+                    if is_array {
+                        self.arrays.push(range);
+                    }
+                    // Thread-local templates share their addresses with what follows.
+                    if flags & elf::SHF_TLS.0 == 0 || kind != elf::SHT_NOBITS {
+                        self.data.push(Section {
+                            is_plt: false,
+                            ..noted
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.code.sort_by_key(|section| section.range.start);
+        self.data.sort_by_key(|section| section.range.start);
+        lists
+    }
+
+    /// Reads the bytes of the data sections; a section that cannot be read stays empty.
+    pub(super) fn read_data(&mut self, read: &ReadAt<'_>) {
+        for section in self.data.iter_mut().filter(|section| section.bytes.is_empty()) {
+            let (offset, length) = section.stored;
+            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+            if read_into(read, offset, &mut bytes).is_some() {
+                section.bytes = bytes;
+            }
+        }
+    }
+
+    fn read_symbols(&mut self, file: &ElfFile64<'_, Little>) {
         for (table, exported) in [
             (file.elf_dynamic_symbol_table(), true),
             (file.elf_symbol_table(), false),
@@ -213,7 +393,7 @@ impl<'a> Binary<'a> {
                     continue;
                 }
                 self.symbols.push(Symbol {
-                    name: String::from_utf8_lossy(name).into_owned(),
+                    name: self.names.push(&String::from_utf8_lossy(name)),
                     address,
                     exported: exported && symbol.st_bind() != elf::STB_LOCAL,
                     is_data: kind == elf::STT_OBJECT || find(&self.code, address).is_none(),
@@ -222,7 +402,7 @@ impl<'a> Binary<'a> {
         }
     }
 
-    fn read_pointers(&mut self, file: &ElfFile64<'a, Little>, bytes: &'a [u8]) {
+    fn read_pointers(&mut self, file: &ElfFile64<'_, Little>, bytes: &[u8]) {
         let table = file.elf_section_table();
         let symbols = file.elf_dynamic_symbol_table();
         let mut known: HashMap<u32, u32> = HashMap::new();
@@ -252,12 +432,9 @@ impl<'a> Binary<'a> {
                                 let Ok(name) = symbols.symbol_name(Little, symbol) else {
                                     continue;
                                 };
-                                let next = u32::try_from(self.imports.len()).unwrap_or(u32::MAX);
-                                let import = *known.entry(index).or_insert(next);
-                                if import == next {
-                                    self.imports.push(String::from_utf8_lossy(name).into_owned());
-                                }
-                                Pointer::Import(import)
+                                let names = &mut self.names;
+                                let add = || names.push(&String::from_utf8_lossy(name));
+                                Pointer::Import(*known.entry(index).or_insert_with(add))
                             }
                         }
                         _ => continue,
@@ -270,6 +447,7 @@ impl<'a> Binary<'a> {
             }
         }
         self.pointers.sort_by_key(|(slot, _)| *slot);
+        self.pointers.shrink_to_fit();
     }
 
     /// Packed relative relocations: the word at each slot is the address. Source: the ELF gABI's proposal "RELR".
@@ -297,7 +475,7 @@ impl<'a> Binary<'a> {
         }
     }
 
-    fn read_frames(&mut self, address: u64, content: &'a [u8]) {
+    fn read_frames(&mut self, address: u64, content: &[u8]) {
         let bases = BaseAddresses::default().set_eh_frame(address);
         let frames = EhFrame::new(content, LittleEndian);
         let mut entries = frames.entries(&bases);
@@ -368,7 +546,7 @@ impl<'a> Binary<'a> {
     }
 
     /// Returns the text at `address`, up to its NUL, if it is printable ASCII of at most 255 bytes.
-    pub(super) fn text(&self, address: u64) -> Option<&'a str> {
+    pub(super) fn text(&self, address: u64) -> Option<&str> {
         let section = find(&self.data, address)?;
         let at = usize::try_from(address - section.range.start).ok()?;
         let bytes = section.bytes.get(at..)?;
@@ -378,8 +556,8 @@ impl<'a> Binary<'a> {
     }
 
     /// Returns the pointers in `range`: those that the loader fills in, and in a file of fixed addresses the aligned
-    /// words that lead to a function's start or to data.
-    pub(super) fn pointers_in(&self, range: Range<u64>) -> Vec<(u64, Pointer)> {
+    /// words that lead to one of the functions' `starts` or to data.
+    pub(super) fn pointers_in(&self, range: Range<u64>, starts: &[u64]) -> Vec<(u64, Pointer)> {
         let from = self.pointers.partition_point(|(slot, _)| *slot < range.start);
         let to = self.pointers.partition_point(|(slot, _)| *slot < range.end);
         let mut found = self.pointers.get(from..to).unwrap_or_default().to_vec();
@@ -389,7 +567,7 @@ impl<'a> Binary<'a> {
             let mut slot = range.start.next_multiple_of(8);
             while slot < range.end {
                 let Some(word) = section.word(slot) else { break };
-                if self.starts.binary_search(&word).is_ok() || self.is_data(word) {
+                if starts.binary_search(&word).is_ok() || self.is_data(word) {
                     found.push((slot, Pointer::Local(word)));
                 }
                 slot += 8;
@@ -400,8 +578,29 @@ impl<'a> Binary<'a> {
     }
 }
 
+/// Returns the places of the sections whose name and header are `wanted` in a file whose headers are in `bytes`.
+fn places(
+    bytes: &[u8],
+    wanted: impl Fn(&[u8], &elf::SectionHeader64<Little>) -> bool,
+) -> Option<Vec<(u64, u64)>> {
+    let header = elf::FileHeader64::<Little>::parse(bytes).ok()?;
+    let table = header.sections(Little, bytes).ok()?;
+    let name = |section| table.section_name(Little, section).unwrap_or_default();
+    let found = table.iter().filter(|section| wanted(name(section), section));
+    Some(found.filter_map(|section| section.file_range(Little)).collect())
+}
+
+/// Returns whether a section holds names, symbols or relocations.
+fn is_table(section: &elf::SectionHeader64<Little>) -> bool {
+    match section.sh_type(Little) {
+        elf::SHT_SYMTAB | elf::SHT_DYNSYM | elf::SHT_STRTAB | elf::SHT_RELR => true,
+        elf::SHT_RELA => section.sh_flags(Little).0 & elf::SHF_ALLOC.0 != 0,
+        _ => false,
+    }
+}
+
 /// Returns the section that holds `address`.
-pub(super) fn find<'s, 'a>(sections: &'s [Section<'a>], address: u64) -> Option<&'s Section<'a>> {
+pub(super) fn find(sections: &[Section], address: u64) -> Option<&Section> {
     let index = sections.partition_point(|section| section.range.start <= address);
     let section = sections.get(index.checked_sub(1)?)?;
     section.range.contains(&address).then_some(section)

@@ -1,6 +1,6 @@
 //! The graph over all files: from where execution begins to every system call that can follow.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::sweep::{Edge, Part};
 use crate::path::RootPath;
@@ -85,10 +85,10 @@ impl Part {
     pub(super) fn gate(&self) -> Option<Gate> {
         let part = self;
         part.exports.iter().find_map(|(name, _)| {
-            let name = part.names.get(*name as usize)?;
+            let name = part.names.get(*name);
             if name.starts_with("PyInit_") || name == "PyImport_AppendInittab" {
                 Some(Gate::Python)
-            } else if name == "get_module" || name == "zend_startup_modules" {
+            } else if matches!(name, "get_module" | "zend_startup_modules") {
                 Some(Gate::Php)
             } else {
                 None
@@ -97,74 +97,106 @@ impl Part {
     }
 }
 
+/// A node that is reached.
+struct Visit {
+    node: Node,
+    /// The visit that leads here; none where execution begins.
+    from: Option<u32>,
+    /// The name in a table through which it is reached.
+    name: Option<u32>,
+}
+
+/// The nodes that are reached, in the order in which they are.
+struct Visits {
+    all: Vec<Visit>,
+    /// True for the nodes of each file that are among them.
+    seen: Vec<Vec<bool>>,
+}
+
+impl Visits {
+    fn add(&mut self, node: Node, from: Option<u32>, name: Option<u32>) {
+        let seen = self.seen.get_mut(node.0 as usize);
+        if let Some(seen) = seen.and_then(|seen| seen.get_mut(node.1 as usize))
+            && !std::mem::replace(seen, true)
+        {
+            self.all.push(Visit { node, from, name });
+        }
+    }
+}
+
 /// Follows `files` from where execution begins: entry points of programs, what the loader calls in a library, and all that
 /// a module exports which nobody needs and which is therefore loaded by name.
 pub(crate) fn reach(files: &[File], names: &Names) -> Calls {
+    let looked_up = files
+        .iter()
+        .flat_map(|file| file.part.looked_up.iter().map(String::as_str));
+    let wanted: HashSet<&str> = files
+        .iter()
+        .flat_map(|file| file.part.imports())
+        .chain(looked_up)
+        .collect();
     let mut exports: HashMap<&str, Vec<Node>> = HashMap::new();
     for (file, index) in files.iter().zip(0_u32..) {
         for (name, node) in &file.part.exports {
-            if let Some(name) = file.part.names.get(*name as usize) {
+            let name = file.part.names.get(*name);
+            if wanted.contains(name) {
                 exports.entry(name).or_default().push((index, *node));
             }
         }
     }
+    let exported = |name: &str| exports.get(name).map(Vec::as_slice).unwrap_or_default();
+    let mut visits = Visits {
+        all: Vec::new(),
+        seen: files
+            .iter()
+            .map(|file| vec![false; file.part.addresses.len()])
+            .collect(),
+    };
     // Libraries are loaded by programs that have a loader, or by nobody.
-    let mut before: HashMap<Node, Option<(Node, Option<u32>)>> = HashMap::new();
-    let mut todo: VecDeque<Node> = VecDeque::new();
     for (file, index) in files.iter().zip(0_u32..) {
         let part = &file.part;
-        let exported = part.exports.iter().map(|(_, node)| *node);
-        let modules = exported.filter(|_| !file.is_needed && !part.is_program);
+        let exported_here = part.exports.iter().map(|(_, node)| *node);
+        let modules = exported_here.filter(|_| !file.is_needed && !part.is_program);
         for node in part.entries.iter().copied().chain(modules) {
-            if before.insert((index, node), None).is_none() {
-                todo.push_back((index, node));
-            }
+            visits.add((index, node), None, None);
         }
-        for name in &part.looked_up {
-            for &node in exports.get(name.as_str()).into_iter().flatten() {
-                if before.insert(node, None).is_none() {
-                    todo.push_back(node);
-                }
-            }
+        for &node in part.looked_up.iter().flat_map(|name| exported(name)) {
+            visits.add(node, None, None);
         }
     }
     let gates: Vec<Option<Gate>> = files.iter().map(|file| file.part.gate()).collect();
     let mut calls = Calls::default();
-    while let Some(node) = todo.pop_front() {
-        let (index, inner) = node;
+    let mut next = 0;
+    while let Some(&Visit {
+        node: (index, inner), ..
+    }) = visits.all.get(next)
+    {
+        let this = u32::try_from(next).ok();
+        next += 1;
         let Some(file) = files.get(index as usize) else {
             continue;
         };
-        for number in file.part.numbers.get(&inner).into_iter().flatten() {
+        let part = &file.part;
+        for number in part.numbers.get(&inner).into_iter().flatten() {
             if !calls.numbers.contains_key(number) {
-                calls.numbers.insert(*number, chain(files, &before, node));
+                calls.numbers.insert(*number, chain(files, &visits.all, next - 1));
             }
         }
-        if file.part.unresolved.contains_key(&inner) {
-            calls
-                .unresolved
-                .insert((file.path.clone(), file.part.label(inner)));
+        if part.unresolved.contains_key(&inner) {
+            calls.unresolved.insert((file.path.clone(), part.label(inner)));
         }
-        let mut visit = |to: Node, name: Option<u32>| {
-            before.entry(to).or_insert_with(|| {
-                todo.push_back(to);
-                Some((node, name))
-            });
-        };
-        for edge in file.part.edges(inner) {
-            match *edge {
-                Edge::Local(to) => visit((index, to), None),
+        for edge in part.edges(inner) {
+            match edge {
+                Edge::Local(to) => visits.add((index, to), this, None),
                 Edge::Import(name) => {
-                    let name = file.part.names.get(name as usize).map(String::as_str);
-                    for &to in name.and_then(|name| exports.get(name)).into_iter().flatten() {
-                        visit(to, None);
+                    for &to in exported(part.names.get(name)) {
+                        visits.add(to, this, None);
                     }
                 }
                 Edge::Named(name, to) => {
-                    let text = file.part.names.get(name as usize).map_or("", String::as_str);
                     let gate = gates.get(index as usize).copied().flatten();
-                    if gate.is_none_or(|gate| names.uses(gate, text)) {
-                        visit((index, to), Some(name));
+                    if gate.is_none_or(|gate| names.uses(gate, part.names.get(name))) {
+                        visits.add((index, to), this, Some(name));
                     }
                 }
             }
@@ -173,35 +205,27 @@ pub(crate) fn reach(files: &[File], names: &Names) -> Calls {
     calls
 }
 
-/// Returns the chain from a node back to where execution begins; data is left out.
-fn chain(files: &[File], before: &HashMap<Node, Option<(Node, Option<u32>)>>, from: Node) -> Vec<Step> {
-    let mut chain = Vec::new();
-    let mut next = Some((from, None));
-    while let Some(((index, node), name)) = next {
+/// Returns the chain from a visit back to where execution begins; data is left out.
+fn chain(files: &[File], visits: &[Visit], from: usize) -> Vec<Step> {
+    let mut chain: Vec<Step> = Vec::new();
+    let mut next = visits.get(from);
+    while let Some(visit) = next {
+        let (index, node) = visit.node;
         let Some(file) = files.get(index as usize) else {
             break;
         };
-        let by_name = name.and_then(|name: u32| file.part.names.get(name as usize).cloned());
         if (node as usize) < file.part.functions {
             chain.push(Step {
                 file: file.path.clone(),
                 function: file.part.label(node),
                 by_name: None,
             });
-        } else if let (Some(last), Some(name)) = (chain.last_mut(), &by_name) {
-            last.by_name = Some(name.clone());
         }
-        next = match before.get(&(index, node)) {
-            Some(Some((node, name))) => {
-                if let (Some(last), Some(name)) = (chain.last_mut(), name) {
-                    last.by_name = files
-                        .get(node.0 as usize)
-                        .and_then(|file| file.part.names.get(*name as usize).cloned());
-                }
-                Some((*node, None))
-            }
-            _ => None,
-        };
+        if let (Some(last), Some(name)) = (chain.last_mut(), visit.name) {
+            // A table's name leads to a function of its file.
+            last.by_name = Some(file.part.names.get(name).to_owned());
+        }
+        next = visit.from.and_then(|from| visits.get(from as usize));
     }
     chain
 }

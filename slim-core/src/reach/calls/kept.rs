@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read as _;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::graph::{self, File, Gate, Names, Step};
 use super::sweep;
 use crate::cancel::Cancel;
-use crate::image::{Image, Rootfs};
+use crate::image::{Entry, Image, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, ReachableCalls, ReachedStep};
+use crate::reach::elf::parse::Elf;
 use crate::reach::{Error, Reached, SeccompReach};
 
+/// The size above which a file is read while no other such is.
+const LARGE: u64 = 8 << 20;
 /// The largest file that is read.
 const LARGEST: u64 = 512 << 20;
 /// The largest source that is looked through for names.
@@ -40,30 +44,34 @@ pub fn of_kept(
         .flat_map(|elf| &elf.needed)
         .map(Vec::as_slice)
         .collect();
-    let in_play: Vec<_> = reached
-        .objects
-        .iter()
-        .filter(|(path, _)| level == SeccompReach::Static || reached.files.get(*path).is_some_and(is_in_play))
-        .collect();
-    let files: Vec<Option<File>> = in_play
-        .into_par_iter()
-        .map(|(path, elf)| {
-            if cancel.is_cancelled() {
-                return None;
-            }
-            let bytes = rootfs.read(path, LARGEST).ok()?;
-            let names = elf.soname.as_deref().into_iter().chain(path.name());
-            Some(File {
-                path: path.clone(),
-                part: sweep::part(&bytes)?,
-                is_needed: names.into_iter().any(|name| needed.contains(name)),
-            })
+    let in_play = reached.objects.iter().filter(|(path, _)| {
+        level == SeccompReach::Static || reached.files.get(*path).is_some_and(is_in_play)
+    });
+    let size = |path: &RootPath| rootfs.get(path).map_or(0, Entry::size);
+    let (large, small): (Vec<_>, Vec<_>) = in_play.partition(|(path, _)| size(path) > LARGE);
+    let file = |(path, elf): &(&RootPath, &Arc<Elf>)| {
+        let (path, size) = (*path, size(path));
+        if cancel.is_cancelled() || size > LARGEST {
+            return None;
+        }
+        let read = |offset: u64, length: usize| rootfs.read_at(path, offset, length);
+        let names = elf.soname.as_deref().into_iter().chain(path.name());
+        Some(File {
+            path: path.clone(),
+            part: sweep::part(&read, size)?,
+            is_needed: names.into_iter().any(|name| needed.contains(name)),
         })
-        .collect();
+    };
+    // One large file at a time, beside small ones: memory does not grow with the processors.
+    let (large, small): (Vec<File>, Vec<Option<File>>) = rayon::join(
+        || large.iter().filter_map(file).collect(),
+        || small.par_iter().map(file).collect(),
+    );
     if cancel.is_cancelled() {
         return Err(Error::Cancelled);
     }
-    let files: Vec<File> = files.into_iter().flatten().collect();
+    let mut files: Vec<File> = small.into_iter().flatten().chain(large).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
     let names = names_in_sources(rootfs, &reached.files, &files);
     let calls = graph::reach(&files, &names);
     let step = |step: Step| ReachedStep {
@@ -88,7 +96,7 @@ pub fn of_kept(
 pub fn numbers_of(bytes: &[u8]) -> Option<BTreeSet<u32>> {
     let file = File {
         path: RootPath::root(),
-        part: sweep::part(bytes)?,
+        part: sweep::part_of(bytes)?,
         is_needed: false,
     };
     Some(

@@ -27,7 +27,7 @@ pub(super) enum Argument {
 }
 
 /// One value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Value {
     Constant(i64),
     Argument(Argument),
@@ -35,9 +35,68 @@ enum Value {
     Stack(i64),
 }
 
-/// The values that a place may hold, sorted; none if they are not known. Shared, since most of a state stays as it is from
-/// block to block.
-type Values = Option<Rc<[Value]>>;
+/// The values that a place may hold: an index into [`Sets`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Values(u32);
+
+/// Values that are not known.
+const UNKNOWN: Values = Values(u32::MAX);
+
+/// The sets of values of one function, each once: its states are many, and differ in a few places.
+#[derive(Default)]
+struct Sets {
+    /// Sorted values.
+    all: Vec<Rc<[Value]>>,
+    known: HashMap<Rc<[Value]>, u32>,
+}
+
+impl Sets {
+    /// Returns the values of a set; none if they are not known.
+    fn get(&self, values: Values) -> Option<&[Value]> {
+        self.all.get(values.0 as usize).map(AsRef::as_ref)
+    }
+
+    /// Returns the set of these values; more than are followed are unknown.
+    fn of(&mut self, mut values: Vec<Value>) -> Values {
+        values.sort_unstable();
+        values.dedup();
+        if values.len() > MOST_VALUES {
+            return UNKNOWN;
+        }
+        if let Some(found) = self.known.get(values.as_slice()) {
+            return Values(*found);
+        }
+        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let values: Rc<[Value]> = values.into();
+        self.all.push(values.clone());
+        self.known.insert(values, next);
+        Values(next)
+    }
+
+    /// Returns the set of one value.
+    fn one(&mut self, value: Value) -> Values {
+        self.of(vec![value])
+    }
+
+    /// Joins two sets.
+    fn join(&mut self, a: Values, b: Values) -> Values {
+        if a == b {
+            return a;
+        }
+        match (self.get(a), self.get(b)) {
+            (Some(a), Some(b)) => self.of([a, b].concat()),
+            _ => UNKNOWN,
+        }
+    }
+
+    /// Returns what `each` makes of every value; unknown if it cannot of one.
+    fn mapped(&mut self, values: Values, each: impl Fn(Value) -> Option<Value>) -> Values {
+        let mapped = self
+            .get(values)
+            .and_then(|values| values.iter().map(|value| each(*value)).collect());
+        mapped.map_or(UNKNOWN, |mapped| self.of(mapped))
+    }
+}
 
 /// What is known before an instruction.
 #[derive(Clone)]
@@ -60,67 +119,28 @@ pub(super) struct Numbers {
     pub(super) visits: usize,
 }
 
-fn one(value: Value) -> Values {
-    Some(Rc::new([value]))
-}
-
-/// Joins two sets; more values than are followed are unknown.
-fn join(a: &Values, b: &Values) -> Values {
-    let (a, b) = (a.as_ref()?, b.as_ref()?);
-    if Rc::ptr_eq(a, b) || b.iter().all(|value| a.contains(value)) {
-        return Some(a.clone());
-    }
-    let mut joined = [a.as_ref(), b.as_ref()].concat();
-    joined.sort_unstable();
-    joined.dedup();
-    (joined.len() <= MOST_VALUES).then(|| joined.into())
-}
-
-/// Returns whether two sets are equal.
-fn same(a: &Values, b: &Values) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Rc::ptr_eq(a, b) || a == b,
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// Returns what `each` makes of every value; none if it cannot of one.
-fn mapped(values: &Values, each: impl Fn(Value) -> Option<Value>) -> Values {
-    let mut mapped = values
-        .as_ref()?
-        .iter()
-        .map(|value| each(*value))
-        .collect::<Option<Vec<_>>>()?;
-    mapped.sort_unstable();
-    mapped.dedup();
-    Some(mapped.into())
-}
-
 impl State {
-    fn at_start<I: Isa>() -> Self {
-        let mut registers: [Values; REGISTERS] = std::array::from_fn(|register| {
-            let register = Register::try_from(register).ok()?;
-            one(Value::Argument(Argument::Register(register)))
-        });
-        registers[usize::from(I::STACK)] = one(Value::Stack(0));
+    fn at_start<I: Isa>(sets: &mut Sets) -> Self {
+        let mut state = Self::unknown();
+        for (register, values) in (0..).zip(&mut state.registers) {
+            *values = sets.one(Value::Argument(Argument::Register(register)));
+        }
+        state.set(I::STACK, sets.one(Value::Stack(0)));
+        state
+    }
+
+    fn unknown() -> Self {
         Self {
-            registers,
+            registers: [UNKNOWN; REGISTERS],
             stack: BTreeMap::new(),
         }
     }
 
-    fn unknown<I: Isa>() -> Self {
-        let mut state = Self {
-            registers: std::array::from_fn(|_| None),
-            stack: BTreeMap::new(),
-        };
-        state.registers[usize::from(I::STACK)] = None;
-        state
-    }
-
-    fn register(&self, register: Register) -> &Values {
-        self.registers.get(usize::from(register)).unwrap_or(&None)
+    fn register(&self, register: Register) -> Values {
+        self.registers
+            .get(usize::from(register))
+            .copied()
+            .unwrap_or(UNKNOWN)
     }
 
     fn set(&mut self, register: Register, values: Values) {
@@ -132,26 +152,24 @@ impl State {
     fn forget(&mut self, bits: u32) {
         for register in 0..32 {
             if bits >> register & 1 == 1 {
-                self.set(register, None);
+                self.set(register, UNKNOWN);
             }
         }
     }
 
     /// The value of a place on the stack that nothing was written to is the caller's.
-    fn place(&self, offset: i64) -> Values {
+    fn place(&self, sets: &mut Sets, offset: i64) -> Values {
         match self.stack.get(&offset) {
-            Some(values) => values.clone(),
-            None if offset > 0 => one(Value::Argument(Argument::Stack(offset))),
-            None => None,
+            Some(values) => *values,
+            None if offset > 0 => sets.one(Value::Argument(Argument::Stack(offset))),
+            None => UNKNOWN,
         }
     }
 
     /// Returns the one offset from the start's stack pointer that a register and an offset lead to.
-    fn offset(&self, base: Register, offset: i64) -> Option<i64> {
-        let values = self.register(base).as_ref()?;
-        let mut values = values.iter();
-        match (values.next(), values.next()) {
-            (Some(Value::Stack(at)), None) => Some(at.wrapping_add(offset)),
+    fn offset(&self, sets: &Sets, base: Register, offset: i64) -> Option<i64> {
+        match sets.get(self.register(base))? {
+            [Value::Stack(at)] => Some(at.wrapping_add(offset)),
             _ => None,
         }
     }
@@ -162,59 +180,65 @@ impl State {
         }
     }
 
-    fn value(&self, source: Source) -> Values {
+    fn value(&self, sets: &mut Sets, source: Source) -> Values {
         match source {
-            Source::Constant(value) => one(Value::Constant(value)),
-            Source::Register(register) => self.register(register).clone(),
-            Source::Sum(register, value) => mapped(self.register(register), |old| match old {
+            Source::Constant(value) => sets.one(Value::Constant(value)),
+            Source::Register(register) => self.register(register),
+            Source::Sum(register, value) => sets.mapped(self.register(register), |old| match old {
                 Value::Constant(old) => Some(Value::Constant(old.wrapping_add(value))),
                 Value::Stack(old) => Some(Value::Stack(old.wrapping_add(value))),
                 Value::Argument(_) => None,
             }),
-            Source::Memory(base, offset) => self.place(self.offset(base, offset)?),
-            Source::Unknown => None,
+            Source::Memory(base, offset) => match self.offset(sets, base, offset) {
+                Some(offset) => self.place(sets, offset),
+                None => UNKNOWN,
+            },
+            Source::Unknown => UNKNOWN,
         }
     }
 
-    fn apply<I: Isa>(&mut self, effect: Effect) {
-        let down = |state: &mut Self, by: i64| {
-            let moved = state.value(Source::Sum(I::STACK, by));
-            state.set(I::STACK, moved);
-        };
+    /// Moves the stack pointer.
+    fn move_stack<I: Isa>(&mut self, sets: &mut Sets, by: i64) {
+        let moved = self.value(sets, Source::Sum(I::STACK, by));
+        self.set(I::STACK, moved);
+    }
+
+    fn apply<I: Isa>(&mut self, sets: &mut Sets, effect: Effect) {
         match effect {
             Effect::None => {}
             Effect::Set(register, source) => {
-                let values = self.value(source);
+                let values = self.value(sets, source);
                 self.set(register, values);
             }
             Effect::SetLow(register, bytes, value) => {
                 let mask = if bytes >= 2 { 0xffff } else { 0xff };
-                let values = mapped(self.register(register), |old| match old {
+                let values = sets.mapped(self.register(register), |old| match old {
                     Value::Constant(old) => Some(Value::Constant(old & !mask | value & mask)),
                     _ => None,
                 });
                 self.set(register, values);
             }
             Effect::MaySet(register, source) => {
-                let values = join(self.register(register), &self.value(source));
+                let values = self.value(sets, source);
+                let values = sets.join(self.register(register), values);
                 self.set(register, values);
             }
             Effect::Store(base, offset, source) => {
-                if let Some(offset) = self.offset(base, offset) {
-                    let values = self.value(source);
+                if let Some(offset) = self.offset(sets, base, offset) {
+                    let values = self.value(sets, source);
                     self.store(offset, values);
                 }
             }
             Effect::Push(source) => {
-                let values = self.value(source);
-                down(self, -8);
-                if let Some(offset) = self.offset(I::STACK, 0) {
+                let values = self.value(sets, source);
+                self.move_stack::<I>(sets, -8);
+                if let Some(offset) = self.offset(sets, I::STACK, 0) {
                     self.store(offset, values);
                 }
             }
             Effect::Pop(register) => {
-                let values = self.value(Source::Memory(I::STACK, 0));
-                down(self, 8);
+                let values = self.value(sets, Source::Memory(I::STACK, 0));
+                self.move_stack::<I>(sets, 8);
                 self.set(register, values);
             }
             Effect::Forget(bits) => self.forget(bits),
@@ -222,29 +246,25 @@ impl State {
     }
 
     /// Joins another state into this; returns whether anything changed.
-    fn join(&mut self, other: &Self) -> bool {
+    fn join(&mut self, sets: &mut Sets, other: &Self) -> bool {
         let mut changed = false;
+        let mut join = |sets: &mut Sets, mine: &mut Values, theirs: Values| {
+            let joined = sets.join(*mine, theirs);
+            changed |= joined != *mine;
+            *mine = joined;
+        };
         for (mine, theirs) in self.registers.iter_mut().zip(&other.registers) {
-            if !same(mine, theirs) {
-                let joined = join(mine, theirs);
-                changed |= !same(&joined, mine);
-                *mine = joined;
-            }
+            join(sets, mine, *theirs);
         }
         for (offset, mine) in &mut self.stack {
-            let theirs = other.place(*offset);
-            if !same(mine, &theirs) {
-                let joined = join(mine, &theirs);
-                changed |= !same(&joined, mine);
-                *mine = joined;
-            }
+            let theirs = other.place(sets, *offset);
+            join(sets, mine, theirs);
         }
         for (offset, theirs) in &other.stack {
             if !self.stack.contains_key(offset) {
-                let mine = self.place(*offset);
-                let joined = join(&mine, theirs);
-                changed |= !same(&joined, &mine);
-                self.stack.insert(*offset, joined);
+                let mut mine = self.place(sets, *offset);
+                join(sets, &mut mine, *theirs);
+                self.stack.insert(*offset, mine);
             }
         }
         changed
@@ -299,7 +319,9 @@ where
     }
     leaders.remove(&instructions.len());
 
-    let mut before: BTreeMap<usize, State> = BTreeMap::from([(0, State::at_start::<I>())]);
+    let mut sets = Sets::default();
+    let sets = &mut sets;
+    let mut before: BTreeMap<usize, State> = BTreeMap::from([(0, State::at_start::<I>(sets))]);
     let mut sites: BTreeMap<usize, Values> = BTreeMap::new();
     let mut todo = BTreeSet::from([0]);
     let mut visits = 0;
@@ -310,7 +332,7 @@ where
             let Some(&left) = left.find(|leader| !before.contains_key(leader)) else {
                 break;
             };
-            before.insert(left, State::unknown::<I>());
+            before.insert(left, State::unknown());
             todo.insert(left);
             continue;
         };
@@ -347,28 +369,28 @@ where
                 } else {
                     0
                 };
-                let mut values: Values = Some(Rc::new([]));
+                let mut values = sets.of(Vec::new());
                 for argument in arguments {
                     let value = match argument {
-                        Argument::Register(register) => state.register(*register).clone(),
-                        Argument::Stack(offset) => state
-                            .offset(I::STACK, offset.wrapping_sub(pushed))
-                            .and_then(|place| state.place(place)),
+                        Argument::Register(register) => state.register(*register),
+                        Argument::Stack(offset) => {
+                            state.value(sets, Source::Memory(I::STACK, offset.wrapping_sub(pushed)))
+                        }
                     };
-                    values = join(&values, &value);
+                    values = sets.join(values, value);
                 }
                 sites.insert(at, values);
             }
             match flow {
                 Flow::System => {
-                    sites.insert(at, state.register(I::NUMBER).clone());
+                    sites.insert(at, state.register(I::NUMBER));
                     state.forget(I::LOST_BY_SYSTEM);
                 }
                 Flow::Call(_) | Flow::CallIndirect => state.forget(I::LOST_BY_CALL),
                 Flow::Next | Flow::Branch(_) | Flow::Jump(_) | Flow::JumpIndirect | Flow::Stop => {}
             }
             if flow == Flow::Next {
-                state.apply::<I>(I::effect(instruction));
+                state.apply::<I>(sets, I::effect(instruction));
             }
             if let Flow::Jump(target) | Flow::Branch(target) = flow
                 && let Some(&target) = index.get(&target)
@@ -386,7 +408,7 @@ where
         }
         for leader in next {
             let changed = match before.get_mut(&leader) {
-                Some(known) => known.join(&state),
+                Some(known) => known.join(sets, &state),
                 None => {
                     before.insert(leader, state.clone());
                     true
@@ -397,10 +419,10 @@ where
             }
         }
     }
-    summed(sites.into_values(), visits)
+    summed(sites.into_values().map(|values| sets.get(values)), visits)
 }
 
-fn summed(sites: impl Iterator<Item = Values>, visits: usize) -> Numbers {
+fn summed<'s>(sites: impl Iterator<Item = Option<&'s [Value]>>, visits: usize) -> Numbers {
     let mut found = Numbers {
         unresolved: u32::from(visits > MOST_VISITS),
         visits,
@@ -411,7 +433,7 @@ fn summed(sites: impl Iterator<Item = Values>, visits: usize) -> Numbers {
             found.unresolved += 1;
             continue;
         };
-        for value in values.iter().copied() {
+        for &value in values {
             match value {
                 // The kernel looks at 32 bits of it.
                 Value::Constant(value) => {

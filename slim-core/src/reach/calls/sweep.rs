@@ -1,12 +1,14 @@
 //! One file's part of the graph: its functions, its data, what each leads to, and the system calls that functions make.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use super::binary::{Binary, Pointer, find};
+use super::binary::{Binary, Code, Pointer, Texts, find, number};
 use super::isa::{Flow, Isa, Reference};
 use super::numbers::{self, Argument, Numbers, Wrappers};
 use super::x86_64::X86_64;
+use crate::reach::elf::parse::ReadAt;
 
 /// The largest number of addresses that are mentioned in a file, and of blocks that are visited for the numbers of its
 /// calls: tens of times what the largest programs have.
@@ -36,8 +38,11 @@ const SETXID: [(&str, u32); 9] = [
     ("setegid", 119),
 ];
 
+/// The largest number of nodes of a file: an edge is two bits of its kind, and a node.
+const MOST_NODES: usize = 1 << 30;
+
 /// An edge of the graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Edge {
     /// To a function or data of the same file.
     Local(u32),
@@ -47,18 +52,26 @@ pub(super) enum Edge {
     Named(u32, u32),
 }
 
+/// Kinds of [`PackedEdge`], in its two highest bits.
+const LOCAL: u32 = 0;
+const IMPORT: u32 = 1 << 30;
+const NAMED: u32 = 2 << 30;
+
 /// A file's part of the graph. Nodes are functions first, then data.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     /// Names of imports, exports and of tables.
-    pub(super) names: Vec<String>,
+    pub(super) names: Texts,
     /// The address of each node.
     pub(super) addresses: Vec<u64>,
     /// Number of functions among the nodes.
     pub(super) functions: usize,
     /// The edges of each node: the end of its part of [`Part::edges`].
     ends: Vec<u32>,
-    edges: Vec<Edge>,
+    /// A kind, and a node, a name or an index into [`Part::named`].
+    edges: Vec<u32>,
+    /// Names in tables, and the functions behind them.
+    named: Vec<(u32, u32)>,
     /// Exported names and their nodes.
     pub(super) exports: Vec<(u32, u32)>,
     /// Names of functions that symbols give, by node.
@@ -77,111 +90,204 @@ pub(crate) struct Part {
 
 impl Part {
     /// Returns the edges of a node.
-    pub(super) fn edges(&self, node: u32) -> &[Edge] {
+    pub(super) fn edges(&self, node: u32) -> impl Iterator<Item = Edge> {
         let node = node as usize;
         let end = self.ends.get(node).copied().unwrap_or(0) as usize;
         let start = node.checked_sub(1).and_then(|before| self.ends.get(before));
         let start = start.copied().unwrap_or(0) as usize;
-        self.edges.get(start..end).unwrap_or_default()
+        let packed = self.edges.get(start..end).unwrap_or_default();
+        packed.iter().map(|packed| {
+            let index = packed & !(IMPORT | NAMED);
+            match packed & (IMPORT | NAMED) {
+                IMPORT => Edge::Import(index),
+                NAMED => {
+                    let (name, to) = self.named.get(index as usize).copied().unwrap_or_default();
+                    Edge::Named(name, to)
+                }
+                _ => Edge::Local(index),
+            }
+        })
+    }
+
+    /// Returns the names of symbols of other files that this one uses.
+    pub(super) fn imports(&self) -> impl Iterator<Item = &str> {
+        let imports = self
+            .edges
+            .iter()
+            .filter(|packed| **packed & (IMPORT | NAMED) == IMPORT);
+        imports.map(|packed| self.names.get(packed & !IMPORT))
     }
 
     /// Returns whether the file is a C library or its loader.
     fn is_c_library(&self) -> bool {
-        let mut names = self
-            .exports
-            .iter()
-            .filter_map(|(name, _)| self.names.get(*name as usize));
-        names.any(|name| matches!(name.as_str(), "__libc_start_main" | "__tls_get_addr"))
+        let mut names = self.exports.iter().map(|(name, _)| self.names.get(*name));
+        names.any(|name| matches!(name, "__libc_start_main" | "__tls_get_addr"))
     }
 
     /// Returns the names that stand before functions in tables.
     pub(super) fn names_in_tables(&self) -> impl Iterator<Item = &str> {
-        let names = self.edges.iter().filter_map(|edge| match edge {
-            Edge::Named(name, _) => self.names.get(*name as usize),
-            Edge::Local(_) | Edge::Import(_) => None,
-        });
-        names.map(String::as_str)
+        self.named.iter().map(|(name, _)| self.names.get(*name))
     }
 
     /// Returns the name of a node, or its address.
     pub(super) fn label(&self, node: u32) -> String {
-        let name = self
-            .labels
-            .get(&node)
-            .and_then(|name| self.names.get(*name as usize));
-        match name {
-            Some(name) => name.clone(),
+        match self.labels.get(&node) {
+            Some(name) => self.names.get(*name).to_owned(),
             None => format!("{:#x}", self.addresses.get(node as usize).copied().unwrap_or(0)),
         }
     }
 }
 
 /// A place that an instruction mentions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mention {
     Code(u64),
     Data(u64),
     Slot(u64),
 }
 
-/// What one function mentions.
-type Mentions = Vec<(u64, Mention)>;
+/// A [`Mention`] in eight bytes: its kind in the two highest bits, above every address of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Packed(u64);
 
-/// Reads a file's part of the graph; none if it is no x86-64 ELF file, or holds more than any program.
-pub(crate) fn part(bytes: &[u8]) -> Option<Part> {
-    sweep::<X86_64>(&mut Binary::parse(bytes)?)
+impl Packed {
+    const DATA: u64 = 1 << 62;
+    const SLOT: u64 = 2 << 62;
+
+    fn mention(self) -> Mention {
+        let address = self.0 & !(Self::DATA | Self::SLOT);
+        match self.0 & (Self::DATA | Self::SLOT) {
+            Self::DATA => Mention::Data(address),
+            Self::SLOT => Mention::Slot(address),
+            _ => Mention::Code(address),
+        }
+    }
+}
+
+impl From<Mention> for Packed {
+    fn from(mention: Mention) -> Self {
+        match mention {
+            Mention::Code(address) => Self(address),
+            Mention::Data(address) => Self(address | Self::DATA),
+            Mention::Slot(address) => Self(address | Self::SLOT),
+        }
+    }
+}
+
+/// The places that functions mention.
+#[derive(Default)]
+struct Mentions {
+    /// The start of each function that mentions any, and the range of its places.
+    functions: Vec<(u64, u32, u32)>,
+    places: Vec<Packed>,
+}
+
+impl Mentions {
+    fn clear(&mut self) {
+        self.functions.clear();
+        self.places.clear();
+    }
+
+    /// Adds what one function mentions.
+    fn add(&mut self, start: u64, mut own: Vec<Packed>) {
+        own.sort_unstable();
+        own.dedup();
+        if !own.is_empty() {
+            let from = number(self.places.len());
+            self.places.extend(own);
+            self.functions.push((start, from, number(self.places.len())));
+        }
+    }
+
+    /// Returns what functions mention, with their starts.
+    fn by_function(&self) -> impl Iterator<Item = (u64, impl Iterator<Item = Mention>)> {
+        self.functions.iter().map(|&(start, from, to)| {
+            let places = self.places.get(from as usize..to as usize).unwrap_or_default();
+            (start, places.iter().map(|packed| packed.mention()))
+        })
+    }
+
+    /// Returns each mention, with its function's start.
+    fn iter(&self) -> impl Iterator<Item = (u64, Mention)> {
+        self.by_function()
+            .flat_map(|(start, mentions)| mentions.map(move |mention| (start, mention)))
+    }
+}
+
+/// Reads the part of the graph of a file of `size` bytes; none if it is no x86-64 ELF file, or holds more than any
+/// program.
+pub(crate) fn part(read: &ReadAt<'_>, size: u64) -> Option<Part> {
+    sweep::<X86_64>(Binary::parse(read, size)?, read)
+}
+
+/// Reads the part of the graph of a file in memory.
+pub(crate) fn part_of(bytes: &[u8]) -> Option<Part> {
+    let read = |offset: u64, length: usize| {
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| bytes.get(offset..));
+        let rest = rest.unwrap_or_default();
+        Ok(rest[..length.min(rest.len())].to_vec())
+    };
+    part(&read, bytes.len() as u64)
 }
 
 /// Reads a file's part of the graph.
 ///
 /// None if it holds more than any program.
-fn sweep<I: Isa>(binary: &mut Binary<'_>) -> Option<Part>
+fn sweep<I: Isa>(mut binary: Binary, read: &ReadAt<'_>) -> Option<Part>
 where
     I::Instruction: Clone,
 {
+    let mut code = Code::new(read);
     let mut systems: BTreeSet<u64> = BTreeSet::new();
-    let mut mentions: Mentions = Vec::new();
+    let mut mentions = Mentions::default();
     for round in 0..ROUNDS {
         systems.clear();
         mentions.clear();
-        for function in functions(binary) {
-            if mentions.len() > MOST_MENTIONS {
+        for function in functions(&binary) {
+            if mentions.places.len() > MOST_MENTIONS {
                 return None;
             }
-            if !find(&binary.code, function.start).is_some_and(|section| section.is_plt) {
-                read::<I>(binary, function, &mut mentions, &mut systems);
+            if !is_plt(&binary, function.start) {
+                read_function::<I>(&binary, &mut code, function, &mut mentions, &mut systems);
             }
         }
         if binary.has_starts || round + 1 == ROUNDS {
             break;
         }
         let before = binary.starts.len();
-        add_starts(binary, &mentions, |_| true);
+        add_starts(&mut binary, &mentions, |_| true);
         if binary.starts.len() == before {
             break;
         }
     }
     // A table of jumps has one start: each place that is called in it is a function.
-    let is_plt =
-        |binary: &Binary<'_>, address| find(&binary.code, address).is_some_and(|section| section.is_plt);
     let called: BTreeSet<u64> = mentions
         .iter()
         .filter_map(|(_, mention)| match mention {
-            Mention::Code(address) if is_plt(binary, *address) => Some(*address),
+            Mention::Code(address) if is_plt(&binary, address) => Some(address),
             _ => None,
         })
         .collect();
-    add_starts(binary, &mentions, |address| called.contains(&address));
-    for function in functions(binary) {
-        if is_plt(binary, function.start) {
-            read::<I>(binary, function, &mut mentions, &mut systems);
+    add_starts(&mut binary, &mentions, |address| called.contains(&address));
+    for function in functions(&binary) {
+        if is_plt(&binary, function.start) {
+            read_function::<I>(&binary, &mut code, function, &mut mentions, &mut systems);
         }
     }
-    mentions.sort_unstable();
-    let mut part = graph(binary, &mentions);
-    let numbers = all_numbers::<I>(binary, &mentions, &systems);
+    mentions.functions.sort_unstable();
+    let numbers = all_numbers::<I>(&binary, &mut code, &mentions, systems);
+    drop(code);
+    // Data is read for names that pointers lead to; a file of data alone has none.
+    if binary.is_fixed || !binary.pointers.is_empty() {
+        binary.read_data(read);
+    }
+    let looked_up = looked_up(&binary, &mentions);
+    let starts = std::mem::take(&mut binary.starts);
+    let mut part = graph(binary, &starts, mentions)?;
     for (start, found) in numbers {
-        let Some(node) = function_at(&binary.starts, start) else {
+        let Some(node) = function_at(&starts, start) else {
             continue;
         };
         if !found.numbers.is_empty() {
@@ -193,8 +299,8 @@ where
     }
     if part.is_c_library() {
         for &(export, node) in &part.exports {
-            let name = part.names.get(export as usize).map(String::as_str);
-            let number = SETXID.iter().find(|(function, _)| Some(*function) == name);
+            let name = part.names.get(export);
+            let number = SETXID.iter().find(|(function, _)| *function == name);
             if let Some((_, number)) = number {
                 part.numbers.entry(node).or_default().insert(*number);
             }
@@ -202,44 +308,44 @@ where
         // What is left there is the handler that does it in each thread, and the loader's own start.
         part.unresolved.clear();
     }
-    part.looked_up = looked_up(binary, &mentions);
-    part.is_program = binary.is_program;
+    part.looked_up = looked_up;
     Some(part)
 }
 
-fn add_starts(binary: &mut Binary<'_>, mentions: &Mentions, wanted: impl Fn(u64) -> bool) {
-    for (_, mention) in mentions {
-        if let Mention::Code(address) = mention
-            && wanted(*address)
-        {
-            binary.starts.push(*address);
-        }
-    }
+fn add_starts(binary: &mut Binary, mentions: &Mentions, wanted: impl Fn(u64) -> bool) {
+    let more = mentions.iter().filter_map(|(_, mention)| match mention {
+        Mention::Code(address) if wanted(address) => Some(address),
+        _ => None,
+    });
+    binary.starts.extend(more);
     binary.starts.sort_unstable();
     binary.starts.dedup();
 }
 
-/// Returns the addresses of each function: up to the next one's start or its section's end.
-fn functions(binary: &Binary<'_>) -> Vec<Range<u64>> {
-    let starts = &binary.starts;
-    let all = starts.iter().enumerate().filter_map(|(index, &start)| {
-        let section = find(&binary.code, start)?;
-        let next = starts.get(index + 1).copied().unwrap_or(u64::MAX);
-        Some(start..next.min(section.range.end))
-    });
-    all.collect()
+/// Returns whether an address is in a table of jumps to imports.
+fn is_plt(binary: &Binary, address: u64) -> bool {
+    find(&binary.code, address).is_some_and(|section| section.is_plt)
+}
+
+/// Returns the addresses of each function.
+fn functions(binary: &Binary) -> impl Iterator<Item = Range<u64>> {
+    (0..binary.starts.len()).filter_map(|index| function(binary, index))
+}
+
+/// Returns the addresses of the function with an index: up to the next one's start or its section's end.
+fn function(binary: &Binary, index: usize) -> Option<Range<u64>> {
+    let start = *binary.starts.get(index)?;
+    let section = find(&binary.code, start)?;
+    let next = binary.starts.get(index + 1).copied().unwrap_or(u64::MAX);
+    Some(start..next.min(section.range.end))
 }
 
 /// Returns the bytes of a function.
-fn code<'a>(binary: &Binary<'a>, function: &Range<u64>) -> &'a [u8] {
-    let Some(section) = find(&binary.code, function.start) else {
-        return &[];
-    };
-    let offset = |address: u64| usize::try_from(address - section.range.start).unwrap_or(usize::MAX);
-    let bytes = section.bytes;
-    bytes
-        .get(offset(function.start)..offset(function.end).min(bytes.len()))
-        .unwrap_or_default()
+fn bytes<'c>(binary: &Binary, code: &'c mut Code<'_>, function: &Range<u64>) -> &'c [u8] {
+    match find(&binary.code, function.start) {
+        Some(section) => code.bytes(section, function),
+        None => &[],
+    }
 }
 
 /// Returns the index of the function that holds `address`.
@@ -249,18 +355,19 @@ fn function_at(starts: &[u64], address: u64) -> Option<u32> {
 }
 
 /// Adds what a function mentions.
-fn read<I: Isa>(
-    binary: &Binary<'_>,
+fn read_function<I: Isa>(
+    binary: &Binary,
+    code: &mut Code<'_>,
     function: Range<u64>,
     mentions: &mut Mentions,
     systems: &mut BTreeSet<u64>,
 ) {
     let start = function.start;
-    let mut own: Vec<Mention> = Vec::new();
-    let mut mention = |what| own.push(what);
+    let mut own: Vec<Packed> = Vec::new();
+    let mut mention = |what: Mention| own.push(what.into());
     // A function that ends in anything but a jump, a return or a call goes on with the next.
     let mut goes_on = false;
-    I::decode(code(binary, &function), start, |instruction| {
+    I::decode(bytes(binary, code, &function), start, |instruction| {
         let flow = I::flow(instruction);
         match flow {
             Flow::Call(target) | Flow::Jump(target) | Flow::Branch(target) => {
@@ -288,13 +395,11 @@ fn read<I: Isa>(
     if goes_on && binary.is_code(function.end) {
         mention(Mention::Code(function.end));
     }
-    own.sort_unstable();
-    own.dedup();
-    mentions.extend(own.into_iter().map(|what| (start, what)));
+    mentions.add(start, own);
 }
 
-/// Puts a file's nodes and edges together.
-fn graph(binary: &Binary<'_>, mentions: &Mentions) -> Part {
+/// Puts a file's nodes and edges together; none if there are more than of any program.
+fn graph(mut binary: Binary, starts: &[u64], mentions: Mentions) -> Option<Part> {
     let mut cuts: Vec<u64> = binary.data.iter().map(|section| section.range.start).collect();
     cuts.extend(
         binary
@@ -304,7 +409,7 @@ fn graph(binary: &Binary<'_>, mentions: &Mentions) -> Part {
             .map(|symbol| symbol.address),
     );
     cuts.extend(mentions.iter().filter_map(|(_, mention)| match mention {
-        Mention::Data(address) => Some(*address),
+        Mention::Data(address) => Some(address),
         Mention::Code(_) | Mention::Slot(_) => None,
     }));
     cuts.extend(binary.pointers.iter().filter_map(|(_, pointer)| match pointer {
@@ -316,66 +421,58 @@ fn graph(binary: &Binary<'_>, mentions: &Mentions) -> Part {
     cuts.sort_unstable();
     cuts.dedup();
 
-    let functions = binary.starts.len();
+    cuts.shrink_to_fit();
+
+    let functions = starts.len();
+    if functions + cuts.len() > MOST_NODES {
+        return None;
+    }
+    let mut names = std::mem::take(&mut binary.names);
     let node = |address: u64| -> Option<u32> {
         if binary.is_code(address) {
-            function_at(&binary.starts, address)
+            function_at(starts, address)
         } else if binary.is_data(address) {
-            let index = function_at(&cuts, address)? as usize;
-            u32::try_from(functions + index).ok()
+            Some(number(functions) + function_at(&cuts, address)?)
         } else {
             None
         }
     };
+    let edge = |pointer: Pointer| match pointer {
+        Pointer::Local(address) => node(address).map(|node| LOCAL | node),
+        Pointer::Import(name) => Some(IMPORT | name),
+    };
     let mut part = Part {
-        names: binary.imports.clone(),
         functions,
+        is_program: binary.is_program,
         ..Part::default()
     };
-    let mut known: HashMap<String, u32> = HashMap::new();
-    let mut name = |names: &mut Vec<String>, text: &str| -> u32 {
-        *known.entry(text.to_owned()).or_insert_with(|| {
-            names.push(text.to_owned());
-            u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
-        })
-    };
-    let edge = |pointer: Pointer| match pointer {
-        Pointer::Local(address) => node(address).map(Edge::Local),
-        Pointer::Import(name) => Some(Edge::Import(name)),
-    };
-    let mut rest = mentions.as_slice();
-    for &start in &binary.starts {
-        let (here, after) = rest.split_at(rest.partition_point(|(of, _)| *of <= start));
-        rest = after;
-        let from = part.edges.len();
-        for (_, mention) in here {
-            match mention {
-                Mention::Code(address) | Mention::Data(address) => {
-                    part.edges.extend(node(*address).map(Edge::Local));
-                }
-                Mention::Slot(slot) => {
-                    let pointers = if binary.is_fixed {
-                        binary.pointers_in(*slot..slot.saturating_add(8))
-                    } else {
-                        binary
-                            .pointer(*slot)
-                            .map(|pointer| (*slot, pointer))
-                            .into_iter()
-                            .collect()
-                    };
-                    part.edges
-                        .extend(pointers.into_iter().filter_map(|(_, pointer)| edge(pointer)));
+    let mut own: Vec<u32> = Vec::new();
+    let mut by_function = mentions.by_function().peekable();
+    for &start in starts {
+        if let Some((_, mentioned)) = by_function.next_if(|(of, _)| *of == start) {
+            for mention in mentioned {
+                match mention {
+                    Mention::Code(address) | Mention::Data(address) => {
+                        own.extend(node(address).map(|node| LOCAL | node));
+                    }
+                    Mention::Slot(slot) if binary.is_fixed => {
+                        let pointers = binary.pointers_in(slot..slot.saturating_add(8), starts);
+                        own.extend(pointers.into_iter().filter_map(|(_, pointer)| edge(pointer)));
+                    }
+                    Mention::Slot(slot) => own.extend(binary.pointer(slot).and_then(edge)),
                 }
             }
         }
-        finish(&mut part, from);
+        part.finish(&mut own);
     }
+    drop(by_function);
+    drop(mentions);
+    let mut known: HashMap<String, u32> = HashMap::new();
     for (index, &cut) in cuts.iter().enumerate() {
-        let from = part.edges.len();
         let section = find(&binary.data, cut).map_or(cut, |section| section.range.end);
         let end = cuts.get(index + 1).copied().unwrap_or(u64::MAX).min(section);
         let mut before: Option<(u64, &str)> = None;
-        for (slot, pointer) in binary.pointers_in(cut..end) {
+        for (slot, pointer) in binary.pointers_in(cut..end, starts) {
             let text = match pointer {
                 Pointer::Local(address) if !binary.is_code(address) => binary.text(address),
                 _ => None,
@@ -384,44 +481,49 @@ fn graph(binary: &Binary<'_>, mentions: &Mentions) -> Part {
                 .filter(|(at, _)| at.saturating_add(8) == slot)
                 .map(|(_, text)| text);
             match (named, edge(pointer)) {
-                (Some(text), Some(Edge::Local(to))) if (to as usize) < functions => {
-                    let text = name(&mut part.names, text);
-                    part.edges.push(Edge::Named(text, to));
+                (Some(text), Some(to)) if (to as usize) < functions => {
+                    let name = match known.get(text) {
+                        Some(name) => *name,
+                        None => *known.entry(text.to_owned()).or_insert(names.push(text)),
+                    };
+                    own.push(NAMED | number(part.named.len()));
+                    part.named.push((name, to));
                 }
-                (_, found) => part.edges.extend(found),
+                (_, found) => own.extend(found),
             }
             before = text.filter(|text| is_identifier(text)).map(|text| (slot, text));
         }
-        finish(&mut part, from);
+        part.finish(&mut own);
     }
-    part.addresses = binary.starts.iter().chain(&cuts).copied().collect();
+    part.addresses = starts.iter().chain(&cuts).copied().collect();
     for symbol in &binary.symbols {
         let Some(node) = node(symbol.address) else {
             continue;
         };
-        let text = name(&mut part.names, &symbol.name);
         if part.addresses.get(node as usize) == Some(&symbol.address) {
-            part.labels.entry(node).or_insert(text);
+            part.labels.entry(node).or_insert(symbol.name);
         }
         if symbol.exported {
-            part.exports.push((text, node));
+            part.exports.push((symbol.name, node));
         }
     }
     part.entries
         .extend(binary.entries.iter().filter_map(|&address| node(address)));
     part.entries
         .extend(binary.arrays.iter().filter_map(|array| node(array.start)));
-    part
+    part.names = names;
+    part.edges.shrink_to_fit();
+    (part.names.len() <= MOST_NODES && part.named.len() <= MOST_NODES).then_some(part)
 }
 
-/// Ends the edges of a node, which begin at `from`.
-fn finish(part: &mut Part, from: usize) {
-    let mut own = part.edges.split_off(from);
-    own.sort_unstable();
-    own.dedup();
-    part.edges.extend(own);
-    part.ends
-        .push(u32::try_from(part.edges.len()).unwrap_or(u32::MAX));
+impl Part {
+    /// Ends the edges of a node.
+    fn finish(&mut self, own: &mut Vec<u32>) {
+        own.sort_unstable();
+        own.dedup();
+        self.edges.append(own);
+        self.ends.push(number(self.edges.len()));
+    }
 }
 
 /// Returns whether a text could be a name in a program's source.
@@ -435,19 +537,16 @@ fn is_identifier(text: &str) -> bool {
 
 /// Follows every function that makes system calls, then callers of wrappers, until nothing changes.
 fn all_numbers<I: Isa>(
-    binary: &Binary<'_>,
+    binary: &Binary,
+    code: &mut Code<'_>,
     mentions: &Mentions,
-    systems: &BTreeSet<u64>,
+    systems: BTreeSet<u64>,
 ) -> BTreeMap<u64, Numbers>
 where
     I::Instruction: Clone,
 {
-    let ranges: HashMap<u64, Range<u64>> = functions(binary)
-        .into_iter()
-        .map(|range| (range.start, range))
-        .collect();
     let import = |slot: u64| match binary.pointer(slot) {
-        Some(Pointer::Import(name)) => binary.imports.get(name as usize).map(String::as_str),
+        Some(Pointer::Import(name)) => Some(binary.names.get(name)),
         _ => None,
     };
     // An address that no function has stands for the import that is called through a slot.
@@ -455,23 +554,40 @@ where
     let mut known: HashMap<u64, BTreeSet<Argument>> = HashMap::new();
     let first = BTreeSet::from([Argument::Register(7)]);
     known.insert(OUTSIDE, first.clone());
-    let mut callers: HashMap<u64, Vec<u64>> = HashMap::new();
-    let mut todo: BTreeSet<u64> = systems.clone();
-    for (function, mention) in mentions {
-        match mention {
-            Mention::Code(target) => callers.entry(*target).or_default().push(*function),
-            Mention::Slot(slot) if import(*slot).is_some_and(|name| GENERIC.contains(&name)) => {
-                if find(&binary.code, *function).is_some_and(|section| section.is_plt) {
-                    known.insert(*function, first.clone());
-                } else {
-                    todo.insert(*function);
-                }
+    // Most files have no wrapper, and need no list of who calls whom: pairs of indices of functions.
+    let index = |start: u64| binary.starts.binary_search(&start).ok().map(number);
+    let calls = LazyCell::new(|| {
+        let mut calls: Vec<(u32, u32)> = Vec::new();
+        for (caller, mentions) in mentions.by_function() {
+            let Some(caller) = index(caller) else { continue };
+            calls.extend(mentions.filter_map(|mention| match mention {
+                Mention::Code(target) => Some((index(target)?, caller)),
+                Mention::Slot(_) | Mention::Data(_) => None,
+            }));
+        }
+        calls.sort_unstable();
+        calls
+    });
+    let callers = |start: u64| {
+        let start = index(start);
+        let from = calls.partition_point(|(target, _)| Some(*target) < start);
+        let to = calls.partition_point(|(target, _)| Some(*target) <= start);
+        let callers = calls.get(from..to).unwrap_or_default().iter();
+        callers.filter_map(|(_, caller)| binary.starts.get(*caller as usize).copied())
+    };
+    let mut todo = systems;
+    for (function, mention) in mentions.iter() {
+        if let Mention::Slot(slot) = mention
+            && import(slot).is_some_and(|name| GENERIC.contains(&name))
+        {
+            if is_plt(binary, function) {
+                known.insert(function, first.clone());
+                todo.extend(callers(function));
+            } else {
+                todo.insert(function);
             }
-            Mention::Slot(_) | Mention::Data(_) => {}
         }
     }
-    let stubs: Vec<u64> = known.keys().copied().collect();
-    todo.extend(stubs.iter().filter_map(|stub| callers.get(stub)).flatten());
     let mut all: BTreeMap<u64, Numbers> = BTreeMap::new();
     let mut visits = 0;
     let slot = |slot: u64| {
@@ -480,8 +596,11 @@ where
             .map(|_| OUTSIDE)
     };
     while let Some(start) = todo.pop_first() {
-        let Some(range) = ranges.get(&start) else { continue };
-        let bytes = code(binary, range);
+        let index = binary.starts.binary_search(&start).ok();
+        let Some(range) = index.and_then(|index| function(binary, index)) else {
+            continue;
+        };
+        let bytes = bytes(binary, code, &range);
         let found = if bytes.len() > numbers::LONGEST || visits > MOST_VISITS {
             Numbers {
                 unresolved: 1,
@@ -498,7 +617,7 @@ where
         let before = known.get(&start);
         if !found.arguments.is_empty() && before.is_none_or(|before| !found.arguments.is_subset(before)) {
             known.entry(start).or_default().extend(&found.arguments);
-            todo.extend(callers.get(&start).into_iter().flatten());
+            todo.extend(callers(start));
         }
         all.insert(start, found);
     }
@@ -506,17 +625,17 @@ where
 }
 
 /// Returns the texts that functions mention which look up a name, and their callers.
-fn looked_up(binary: &Binary<'_>, mentions: &Mentions) -> BTreeSet<String> {
+fn looked_up(binary: &Binary, mentions: &Mentions) -> BTreeSet<String> {
     let import = |slot: u64| match binary.pointer(slot) {
-        Some(Pointer::Import(name)) => binary.imports.get(name as usize).map(String::as_str),
+        Some(Pointer::Import(name)) => Some(binary.names.get(name)),
         _ => None,
     };
     let mut near: BTreeSet<u64> = BTreeSet::new();
-    for (function, mention) in mentions {
+    for (function, mention) in mentions.iter() {
         if let Mention::Slot(slot) = mention
-            && import(*slot).is_some_and(|name| LOOKUPS.contains(&name))
+            && import(slot).is_some_and(|name| LOOKUPS.contains(&name))
         {
-            near.insert(*function);
+            near.insert(function);
         }
     }
     // Through the table of jumps, the function, and one call above it.
@@ -524,7 +643,7 @@ fn looked_up(binary: &Binary<'_>, mentions: &Mentions) -> BTreeSet<String> {
         let more: Vec<u64> = mentions
             .iter()
             .filter_map(|(function, mention)| match mention {
-                Mention::Code(target) if near.contains(target) => Some(*function),
+                Mention::Code(target) if near.contains(&target) => Some(function),
                 _ => None,
             })
             .collect();
@@ -534,7 +653,7 @@ fn looked_up(binary: &Binary<'_>, mentions: &Mentions) -> BTreeSet<String> {
         near.extend(more);
     }
     let texts = mentions.iter().filter_map(|(function, mention)| match mention {
-        Mention::Data(address) if near.contains(function) => binary.text(*address),
+        Mention::Data(address) if near.contains(&function) => binary.text(address),
         _ => None,
     });
     texts

@@ -4,7 +4,7 @@ use std::path::Path;
 use libseccomp::{ScmpArch, ScmpSyscall};
 
 use super::graph::{Calls, File, Names, reach};
-use super::sweep::part;
+use super::sweep::part_of;
 use crate::path::RootPath;
 use crate::reach::elf::parse;
 
@@ -65,7 +65,7 @@ fn calls(files: &[(String, Vec<u8>)], names: &Names) -> Calls {
         .iter()
         .map(|(path, bytes)| File {
             path: RootPath::new(path.as_bytes()),
-            part: part(bytes).expect("it is an x86-64 ELF file"),
+            part: part_of(bytes).expect("it is an x86-64 ELF file"),
             is_needed: path
                 .rsplit('/')
                 .next()
@@ -218,7 +218,7 @@ fn a_table_of_python_is_followed_by_names_that_sources_use() {
 fn damaged_files_are_none_or_ended() {
     let bytes = std::fs::read("/usr/bin/cat").expect("it is readable");
     for length in [0, 4, 63, 64, 200, 1000, bytes.len() / 2] {
-        let _ = part(&bytes[..length]);
+        let _ = part_of(&bytes[..length]);
     }
     let mut seed = 1_u32;
     for _ in 0..40 {
@@ -228,6 +228,6 @@ fn damaged_files_are_none_or_ended() {
             let at = (seed as usize) % damaged.len();
             damaged[at] = (seed >> 24) as u8;
         }
-        let _ = part(&damaged);
+        let _ = part_of(&damaged);
     }
 }
