@@ -51,8 +51,9 @@ const O_CREAT: u64 = 0o100;
 const O_EXCL: u64 = 0o200;
 const O_TRUNC: u64 = 0o1000;
 const O_APPEND: u64 = 0o2000;
-const O_DIRECTORY: u64 = 0o200_000;
-const O_NOFOLLOW: u64 = 0o400_000;
+// These two differ between machines.
+const O_DIRECTORY: u64 = nix::libc::O_DIRECTORY as u64;
+const O_NOFOLLOW: u64 = nix::libc::O_NOFOLLOW as u64;
 const O_PATH: u64 = 0o10_000_000;
 const TMPFILE: u64 = 0o20_000_000;
 const OPEN: u32 =
