@@ -14,6 +14,9 @@ use crate::spec::ContainerSpec;
 /// One observed execution: the acts of the container's tasks, their bounds, and the container's end.
 ///
 /// Every list is sorted and free of duplicates, so that equal runs have equal ids.
+///
+/// A run's id is the digest of its JSON. So a new field, here or below, has a default and is left out of the JSON where it
+/// has that (`#[serde(default, skip_serializing_if = …)]`): recordings that lack it keep their ids.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -205,6 +208,7 @@ pub enum Measured {
 
 /// The machine that ran the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct HostFacts {
     /// The kernel's release (`uname -r`).
     pub kernel: String,
@@ -218,6 +222,7 @@ pub struct HostFacts {
 
 /// The engine that ran the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct EngineFacts {
     /// `docker` or `podman`.
     pub name: String,
@@ -229,6 +234,7 @@ pub struct EngineFacts {
 
 /// The low-level runtime that started the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RuntimeFacts {
     /// `runc`, `crun`.
     pub name: String,

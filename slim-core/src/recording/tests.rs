@@ -316,6 +316,15 @@ fn recordings_of_the_first_version_still_load() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&run.container.spec).unwrap());
 }
 
+/// A recording in which every list holds something, as it was first written in format version 2.
+const V2: &[u8] = include_bytes!("../../testdata/recordings/v2-full.json");
+
+#[test]
+fn recordings_of_the_second_version_still_load() {
+    let run = only_run(V2);
+    assert_eq!(run.exchanges.len(), full_run().exchanges.len());
+}
+
 #[test]
 fn an_edited_recording_of_the_first_version_is_noticed() {
     let edited = String::from_utf8(V1[0].to_vec()).unwrap().replace("box", "fox");
