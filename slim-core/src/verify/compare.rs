@@ -35,7 +35,7 @@ pub struct Difference {
 }
 
 /// Header fields that the connection and the clock decide; the length is the body's.
-const PASSING: [&str; 7] = [
+const NOT_COMPARED: [&str; 7] = [
     "age",
     "connection",
     "content-length",
@@ -196,7 +196,7 @@ fn parts<'a>(exchange: &'a Exchange, bodies: &'a Bodies) -> BTreeMap<String, Val
             }
             let mut headers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for header in &response.headers {
-                if !PASSING.contains(&header.name.as_str()) {
+                if !NOT_COMPARED.contains(&header.name.as_str()) {
                     let value = header.value.as_deref().unwrap_or("(not recorded)");
                     headers.entry(&header.name).or_default().push(value);
                 }
