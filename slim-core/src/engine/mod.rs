@@ -239,7 +239,7 @@ pub trait Engine: Send + Sync {
 }
 
 /// Connects to the engine at `address`, or where docker's own command line would (`DOCKER_HOST`, the context, the default
-/// socket). The scheme of the address says which kind of engine it is; so far each means Docker's API.
+/// socket). So far each address means Docker's API, which Podman speaks too.
 ///
 /// # Errors
 /// The address cannot be used, nobody answers there, or the engine is too old.

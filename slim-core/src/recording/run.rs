@@ -16,7 +16,8 @@ use crate::spec::ContainerSpec;
 /// Every list is sorted and free of duplicates, so that equal runs have equal ids.
 ///
 /// A run's id is the digest of its JSON. So a new field, here or below, has a default and is left out of the JSON where it
-/// has that (`#[serde(default, skip_serializing_if = …)]`): recordings that lack it keep their ids.
+/// has that (`#[serde(default, skip_serializing_if = …)]`): recordings that lack it keep their ids. An older slim refuses a
+/// recording that has it, so the version of the format stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {

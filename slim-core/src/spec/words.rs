@@ -561,6 +561,8 @@ pub(crate) mod tests {
                 hard: 2,
             }],
             limits: Limits {
+                memory: Some(1 << 30),
+                nano_cpus: Some(500_000_000),
                 memory_swap: Some(-1),
                 memory_reservation: Some(1),
                 cpu_shares: Some(2),
@@ -568,7 +570,6 @@ pub(crate) mod tests {
                 cpuset_mems: Some("0".into()),
                 pids: Some(-1),
                 oom_score_adj: Some(-5),
-                ..Limits::default()
             },
             shm_size: Some(1 << 20),
             stop_signal: Some("SIGQUIT".into()),

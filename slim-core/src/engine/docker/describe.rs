@@ -600,7 +600,7 @@ mod tests {
 
     use super::*;
     use crate::engine::docker::translate::request;
-    use crate::spec::{EnvVar, MountSource, NetworkMode, any_spec};
+    use crate::spec::{EnvVar, MountSource, NetworkMode, any_spec, full_spec};
 
     /// Returns a container as the engine describes it, from the request that made it.
     fn inspect(spec: &ContainerSpec) -> ContainerInspectResponse {
@@ -658,6 +658,17 @@ mod tests {
             let again = describe(&inspect(&spec), &ImageConfig::default(), true);
             prop_assert_eq!(again, settled(spec));
         }
+    }
+
+    #[test]
+    fn every_limit_comes_back() {
+        let limits = full_spec().limits;
+        let spec = ContainerSpec {
+            limits: limits.clone(),
+            ..ContainerSpec::default()
+        };
+        let again = describe(&inspect(&spec), &ImageConfig::default(), true);
+        assert_eq!(again.limits, limits);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! What the reach of system calls reads of an ELF file: sections, symbols, relocations, starts of functions.
 //!
 //! Programs are large, and several are read at a time: tables are in memory while they are read, instructions in windows
-//! ([`Code`]), and data once the instructions have been followed ([`Binary::read_data`]).
+//! ([`Code`]), and data in blocks ([`Data`]).
 //!
 //! Sources: System V ABI, "Object Files" and "Relocation" (x86-64 psABI); the Linux Standard Base, "Exception Frames", for
 //! `.eh_frame`; Go's `src/internal/abi/symtab.go` and `src/debug/gosym/pclntab.go` for `.gopclntab`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection as _};
 use object::LittleEndian as Little;
+use object::ReadRef;
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
 
@@ -24,6 +25,9 @@ const HIGHEST: u64 = 1 << 62;
 const PIECE: usize = 1 << 20;
 /// The number of bytes of instructions that are in memory; more for a longer function.
 const WINDOW: u64 = 256 << 10;
+/// The number of bytes of a block of data, and of blocks that are in memory.
+const BLOCK: u64 = 64 << 10;
+const BLOCKS: usize = 32;
 
 /// What a slot in memory holds once the loader is done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,33 +38,42 @@ pub(super) enum Pointer {
     Import(u32),
 }
 
-/// Texts, one behind the other: one allocation for a hundred thousand names.
+/// Names, each up to a NUL: a file's tables of strings as they are, and what is added.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
-    text: String,
-    ends: Vec<u32>,
+pub(super) struct Names {
+    bytes: Vec<u8>,
 }
 
-impl Texts {
-    /// Adds a text, and returns its index.
-    pub(super) fn push(&mut self, text: &str) -> u32 {
-        self.text.push_str(text);
-        self.ends.push(number(self.text.len()));
-        number(self.ends.len() - 1)
+impl Names {
+    /// Adds a name, and returns its place.
+    pub(super) fn push(&mut self, name: &str) -> u32 {
+        let place = number(self.bytes.len());
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.push(0);
+        place
     }
 
-    /// Returns the number of texts.
+    /// Adds a table of strings that stands at `offset` in a file, and returns its place.
+    fn add_table(&mut self, read: &ReadAt<'_>, offset: u64, length: u64) -> Option<u32> {
+        let place = self.bytes.len();
+        self.bytes
+            .reserve_exact(usize::try_from(length).ok()?.checked_add(1)?);
+        self.bytes.resize(place + usize::try_from(length).ok()?, 0);
+        read_into(read, offset, &mut self.bytes[place..])?;
+        self.bytes.push(0);
+        u32::try_from(place).ok()
+    }
+
+    /// Returns the number of bytes.
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.bytes.len()
     }
 
-    /// Returns a text; an empty one for an index that none has.
-    pub(super) fn get(&self, index: u32) -> &str {
-        let index = index as usize;
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before));
-        let start = start.copied().unwrap_or(0) as usize;
-        let end = self.ends.get(index).copied().unwrap_or(0) as usize;
-        self.text.get(start..end).unwrap_or_default()
+    /// Returns the name at a place; an empty one where there is none, and for one that is not UTF-8.
+    pub(super) fn get(&self, place: u32) -> &str {
+        let rest = self.bytes.get(place as usize..).unwrap_or_default();
+        let end = memchr::memchr(0, rest).unwrap_or(0);
+        std::str::from_utf8(&rest[..end]).unwrap_or_default()
     }
 }
 
@@ -76,40 +89,60 @@ pub(super) struct Section {
     pub(super) range: Range<u64>,
     /// The place in the file, and the number of bytes there: none where all is zero.
     stored: (u64, u64),
-    /// The bytes, once they are read; fewer than addresses where the rest is zero.
-    bytes: Vec<u8>,
     /// True for a table of jumps to imports.
     pub(super) is_plt: bool,
 }
 
-impl Section {
-    /// Returns the word at `address`.
-    fn word(&self, address: u64) -> Option<u64> {
-        let at = usize::try_from(address.checked_sub(self.range.start)?).ok()?;
-        let word = self.bytes.get(at..at.checked_add(8)?)?;
-        Some(u64::from_le_bytes(word.try_into().ok()?))
-    }
-}
-
-/// A file's tables: a buffer of the file's size of which parts are read. The pages of the rest are never touched, so the
-/// system gives them no memory.
-struct Tables<'a> {
-    read: &'a ReadAt<'a>,
-    bytes: Vec<u8>,
+/// The parts of a file that are read.
+struct Parts {
+    length: u64,
+    /// Offsets and bytes.
+    parts: Vec<(u64, Vec<u8>)>,
     /// Number of bytes that may still be read: sections of a program do not overlap.
     left: u64,
 }
 
-impl Tables<'_> {
+impl Parts {
     /// Reads a part; none if there is more than the file holds.
-    fn fill(&mut self, offset: u64, length: u64) -> Option<()> {
+    fn add(&mut self, read: &ReadAt<'_>, offset: u64, length: u64) -> Option<()> {
         self.left = self.left.checked_sub(length)?;
-        let start = usize::try_from(offset).ok()?;
-        let end = start.checked_add(usize::try_from(length).ok()?)?;
-        let bytes = self.bytes.get_mut(start..end)?;
-        read_into(self.read, offset, bytes)
+        if offset.checked_add(length)? > self.length {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        read_into(read, offset, &mut bytes)?;
+        self.parts.push((offset, bytes));
+        Some(())
     }
 }
+
+impl<'a> ReadRef<'a> for &'a Parts {
+    fn len(self) -> Result<u64, ()> {
+        Ok(self.length)
+    }
+
+    fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'a [u8], ()> {
+        let size = usize::try_from(size).map_err(drop)?;
+        let found = self.parts.iter().find_map(|(start, bytes)| {
+            let from = usize::try_from(offset.checked_sub(*start)?).ok()?;
+            bytes.get(from..from.checked_add(size)?)
+        });
+        found.ok_or(())
+    }
+
+    fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
+        let found = self.parts.iter().find_map(|(start, bytes)| {
+            let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
+            let to = usize::try_from(range.end.checked_sub(*start)?).ok()?;
+            let rest = bytes.get(from..to.min(bytes.len()))?;
+            Some(&rest[..memchr::memchr(delimiter, rest)?])
+        });
+        found.ok_or(())
+    }
+}
+
+/// A file of which parts are read.
+type PartialElf<'a> = ElfFile64<'a, Little, &'a Parts>;
 
 /// Fills `bytes` with those at `offset`.
 fn read_into(read: &ReadAt<'_>, mut offset: u64, bytes: &mut [u8]) -> Option<()> {
@@ -127,6 +160,66 @@ struct Lists<'t> {
     frames: Option<(u64, &'t [u8])>,
     /// `.gopclntab`.
     lines: Option<&'t [u8]>,
+}
+
+/// The data of a file, of which some blocks are in memory.
+pub(super) struct Data<'a> {
+    read: &'a ReadAt<'a>,
+    blocks: HashMap<u64, Vec<u8>>,
+    /// The blocks in memory, the oldest first.
+    order: VecDeque<u64>,
+}
+
+impl<'a> Data<'a> {
+    /// The data of the file that `read` gives.
+    pub(super) fn new(read: &'a ReadAt<'a>) -> Self {
+        Self {
+            read,
+            blocks: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    /// Returns the bytes of a section from `address` on: at most `most`, and as many as the file has.
+    fn bytes(&mut self, section: &Section, address: u64, most: usize) -> Vec<u8> {
+        let (offset, length) = section.stored;
+        let Some(into) = address.checked_sub(section.range.start) else {
+            return Vec::new();
+        };
+        let wanted = usize::try_from(length.saturating_sub(into)).map_or(most, |left| left.min(most));
+        let mut found = Vec::with_capacity(wanted);
+        while found.len() < wanted {
+            let at = offset.saturating_add(into).saturating_add(found.len() as u64);
+            let block = self.block(at / BLOCK);
+            let from = block.get((at % BLOCK) as usize..).unwrap_or_default();
+            if from.is_empty() {
+                break;
+            }
+            found.extend_from_slice(&from[..from.len().min(wanted - found.len())]);
+        }
+        found
+    }
+
+    fn block(&mut self, index: u64) -> &[u8] {
+        let Self { read, blocks, order } = self;
+        if !blocks.contains_key(&index) {
+            if order.len() == BLOCKS
+                && let Some(oldest) = order.pop_front()
+            {
+                blocks.remove(&oldest);
+            }
+            order.push_back(index);
+        }
+        blocks
+            .entry(index)
+            .or_insert_with(|| read(index.saturating_mul(BLOCK), BLOCK as usize).unwrap_or_default())
+    }
+
+    /// Returns the word at `address` in a section.
+    fn word(&mut self, section: &Section, address: u64) -> Option<u64> {
+        let bytes = self.bytes(section, address, 8);
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
 }
 
 /// The instructions of a file, of which a window is in memory.
@@ -197,7 +290,7 @@ pub(super) struct Binary {
     /// Pointers that the loader fills in, by the address of the slot.
     pub(super) pointers: Vec<(u64, Pointer)>,
     /// Names of symbols.
-    pub(super) names: Texts,
+    pub(super) names: Names,
     /// Defined symbols.
     pub(super) symbols: Vec<Symbol>,
     /// Starts of functions, as far as tables name them; sorted.
@@ -217,39 +310,33 @@ pub(super) struct Binary {
 impl Binary {
     /// Reads a file of `size` bytes; none if it is no x86-64 ELF file or a damaged one.
     pub(super) fn parse(read: &ReadAt<'_>, size: u64) -> Option<Self> {
-        let mut tables = Tables {
-            read,
-            bytes: vec![0; usize::try_from(size).ok()?],
+        let mut parts = Parts {
+            length: size,
+            parts: Vec::new(),
             left: size.checked_mul(2)?,
         };
-        tables.fill(0, size_of::<elf::FileHeader64<Little>>() as u64)?;
-        let header = elf::FileHeader64::<Little>::parse(tables.bytes.as_slice()).ok()?;
+        parts.add(read, 0, size_of::<elf::FileHeader64<Little>>() as u64)?;
+        let header = elf::FileHeader64::<Little>::parse(&parts).ok()?;
         if header.e_machine(Little) != elf::EM_X86_64 {
             return None;
         }
+        let each = |size: u16, count: u16| u64::from(size) * u64::from(count);
+        let programs = each(header.e_phentsize(Little), header.e_phnum(Little));
+        let sections = each(header.e_shentsize(Little), header.e_shnum(Little));
         let headers = [
-            (
-                header.e_phoff(Little),
-                header.e_phnum(Little),
-                header.e_phentsize(Little),
-            ),
-            (
-                header.e_shoff(Little),
-                header.e_shnum(Little),
-                header.e_shentsize(Little),
-            ),
+            (header.e_phoff(Little), programs),
+            (header.e_shoff(Little), sections),
         ];
-        for (offset, count, each) in headers {
-            tables.fill(offset, u64::from(count) * u64::from(each))?;
+        for (offset, length) in headers {
+            parts.add(read, offset, length)?;
         }
-        for (offset, length) in places(&tables.bytes, |_, section| is_table(section))? {
-            tables.fill(offset, length)?;
+        // Names of sections come first: they tell which of the others are read.
+        for wanted in [is_names, is_table] {
+            for (offset, length) in places(&parts, wanted)? {
+                parts.add(read, offset, length)?;
+            }
         }
-        let lists = |name: &[u8]| matches!(name, b".eh_frame" | b".gopclntab");
-        for (offset, length) in places(&tables.bytes, |name, _| lists(name))? {
-            tables.fill(offset, length)?;
-        }
-        let file = ElfFile64::<Little>::parse(tables.bytes.as_slice()).ok()?;
+        let file = PartialElf::parse(&parts).ok()?;
         let header = file.elf_header();
         let kind = header.e_type(Little);
         if kind != elf::ET_EXEC && kind != elf::ET_DYN {
@@ -259,20 +346,13 @@ impl Binary {
             is_fixed: kind == elf::ET_EXEC,
             ..Self::default()
         };
-        let lists = binary.read_sections(&file, &tables.bytes);
+        let lists = binary.read_sections(&file, &parts);
         let sections = binary.code.iter().chain(&binary.data);
         if sections.map(|section| u128::from(section.stored.1)).sum::<u128>() > u128::from(size) {
             return None;
         }
-        binary.read_symbols(&file);
-        let table = file.elf_section_table();
-        if table
-            .iter()
-            .any(|section| section.sh_type(Little) == elf::SHT_RELR)
-        {
-            binary.read_data(read);
-        }
-        binary.read_pointers(&file, &tables.bytes);
+        let imports = binary.read_symbols(&file, read)?;
+        binary.read_pointers(&file, &parts, imports, &mut Data::new(read));
         binary.entries.push(header.e_entry(Little));
         binary.entries.retain(|&address| address != 0);
         binary.is_program = kind == elf::ET_EXEC
@@ -311,7 +391,7 @@ impl Binary {
     }
 
     /// Notes the sections; returns those that list functions.
-    fn read_sections<'t>(&mut self, file: &ElfFile64<'t, Little>, bytes: &'t [u8]) -> Lists<'t> {
+    fn read_sections<'t>(&mut self, file: &PartialElf<'t>, bytes: &'t Parts) -> Lists<'t> {
         let table = file.elf_section_table();
         let mut lists = Lists::default();
         for section in table.iter() {
@@ -326,7 +406,6 @@ impl Binary {
             let noted = Section {
                 range: range.clone(),
                 stored: section.file_range(Little).unwrap_or_default(),
-                bytes: Vec::new(),
                 is_plt: name.starts_with(b".plt"),
             };
             let is_array = matches!(
@@ -358,22 +437,21 @@ impl Binary {
         lists
     }
 
-    /// Reads the bytes of the data sections; a section that cannot be read stays empty.
-    pub(super) fn read_data(&mut self, read: &ReadAt<'_>) {
-        for section in self.data.iter_mut().filter(|section| section.bytes.is_empty()) {
-            let (offset, length) = section.stored;
-            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-            if read_into(read, offset, &mut bytes).is_some() {
-                section.bytes = bytes;
-            }
-        }
-    }
-
-    fn read_symbols(&mut self, file: &ElfFile64<'_, Little>) {
+    /// Reads the symbols; returns the place of the names of dynamic ones.
+    fn read_symbols(&mut self, file: &PartialElf<'_>, read: &ReadAt<'_>) -> Option<u32> {
+        let mut dynamic = 0;
         for (table, exported) in [
             (file.elf_dynamic_symbol_table(), true),
             (file.elf_symbol_table(), false),
         ] {
+            let strings = file.elf_section_table().section(table.string_section()).ok();
+            let Some((offset, length)) = strings.and_then(|strings| strings.file_range(Little)) else {
+                continue;
+            };
+            let names = self.names.add_table(read, offset, length)?;
+            if exported {
+                dynamic = names;
+            }
             for symbol in table.iter().take(MOST) {
                 let kind = symbol.st_type();
                 if symbol.is_undefined(Little)
@@ -386,26 +464,25 @@ impl Binary {
                     continue;
                 }
                 let address = symbol.st_value(Little);
-                let Ok(name) = table.symbol_name(Little, symbol) else {
-                    continue;
-                };
-                if name.is_empty() || address == 0 {
+                let name = names.saturating_add(symbol.st_name(Little));
+                if address == 0 || self.names.get(name).is_empty() {
                     continue;
                 }
                 self.symbols.push(Symbol {
-                    name: self.names.push(&String::from_utf8_lossy(name)),
+                    name,
                     address,
                     exported: exported && symbol.st_bind() != elf::STB_LOCAL,
                     is_data: kind == elf::STT_OBJECT || find(&self.code, address).is_none(),
                 });
             }
         }
+        Some(dynamic)
     }
 
-    fn read_pointers(&mut self, file: &ElfFile64<'_, Little>, bytes: &[u8]) {
+    /// Reads the pointers that the loader fills in; the names of imports stand at `names`.
+    fn read_pointers(&mut self, file: &PartialElf<'_>, bytes: &Parts, names: u32, data: &mut Data<'_>) {
         let table = file.elf_section_table();
         let symbols = file.elf_dynamic_symbol_table();
-        let mut known: HashMap<u32, u32> = HashMap::new();
         for section in table.iter() {
             if let Ok(Some((relocations, link))) = section.rela(Little, bytes) {
                 // Static programs have relocations without symbols.
@@ -429,12 +506,7 @@ impl Binary {
                             if !symbol.is_undefined(Little) && symbol.st_value(Little) != 0 {
                                 Pointer::Local(symbol.st_value(Little).wrapping_add(addend))
                             } else {
-                                let Ok(name) = symbols.symbol_name(Little, symbol) else {
-                                    continue;
-                                };
-                                let names = &mut self.names;
-                                let add = || names.push(&String::from_utf8_lossy(name));
-                                Pointer::Import(*known.entry(index).or_insert_with(add))
+                                Pointer::Import(names.saturating_add(symbol.st_name(Little)))
                             }
                         }
                         _ => continue,
@@ -443,7 +515,7 @@ impl Binary {
                 }
             }
             if section.sh_type(Little) == elf::SHT_RELR {
-                self.read_relr(section.data(Little, bytes).unwrap_or_default());
+                self.read_relr(section.data(Little, bytes).unwrap_or_default(), data);
             }
         }
         self.pointers.sort_by_key(|(slot, _)| *slot);
@@ -451,17 +523,17 @@ impl Binary {
     }
 
     /// Packed relative relocations: the word at each slot is the address. Source: the ELF gABI's proposal "RELR".
-    fn read_relr(&mut self, content: &[u8]) {
+    fn read_relr(&mut self, content: &[u8], data: &mut Data<'_>) {
         let mut base = 0_u64;
         for entry in content.as_chunks::<8>().0.iter().take(MOST) {
             let entry = u64::from_le_bytes(*entry);
             if entry & 1 == 0 {
-                self.push_relative(entry);
+                self.push_relative(entry, data);
                 base = entry.wrapping_add(8);
             } else {
                 for bit in 0..63 {
                     if entry >> (bit + 1) & 1 == 1 {
-                        self.push_relative(base.wrapping_add(bit * 8));
+                        self.push_relative(base.wrapping_add(bit * 8), data);
                     }
                 }
                 base = base.wrapping_add(63 * 8);
@@ -469,8 +541,8 @@ impl Binary {
         }
     }
 
-    fn push_relative(&mut self, slot: u64) {
-        if let Some(address) = find(&self.data, slot).and_then(|section| section.word(slot)) {
+    fn push_relative(&mut self, slot: u64, data: &mut Data<'_>) {
+        if let Some(address) = find(&self.data, slot).and_then(|section| data.word(section, slot)) {
             self.pointers.push((slot, Pointer::Local(address)));
         }
     }
@@ -546,18 +618,21 @@ impl Binary {
     }
 
     /// Returns the text at `address`, up to its NUL, if it is printable ASCII of at most 255 bytes.
-    pub(super) fn text(&self, address: u64) -> Option<&str> {
-        let section = find(&self.data, address)?;
-        let at = usize::try_from(address - section.range.start).ok()?;
-        let bytes = section.bytes.get(at..)?;
-        let end = memchr::memchr(0, &bytes[..bytes.len().min(256)])?;
-        let text = std::str::from_utf8(&bytes[..end]).ok()?;
-        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
+    pub(super) fn text(&self, data: &mut Data<'_>, address: u64) -> Option<String> {
+        let mut bytes = data.bytes(find(&self.data, address)?, address, 256);
+        bytes.truncate(memchr::memchr(0, &bytes)?);
+        let is_text = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
+        String::from_utf8(bytes).ok().filter(|_| is_text)
     }
 
     /// Returns the pointers in `range`: those that the loader fills in, and in a file of fixed addresses the aligned
     /// words that lead to one of the functions' `starts` or to data.
-    pub(super) fn pointers_in(&self, range: Range<u64>, starts: &[u64]) -> Vec<(u64, Pointer)> {
+    pub(super) fn pointers_in(
+        &self,
+        data: &mut Data<'_>,
+        range: Range<u64>,
+        starts: &[u64],
+    ) -> Vec<(u64, Pointer)> {
         let from = self.pointers.partition_point(|(slot, _)| *slot < range.start);
         let to = self.pointers.partition_point(|(slot, _)| *slot < range.end);
         let mut found = self.pointers.get(from..to).unwrap_or_default().to_vec();
@@ -566,11 +641,19 @@ impl Binary {
         {
             let mut slot = range.start.next_multiple_of(8);
             while slot < range.end {
-                let Some(word) = section.word(slot) else { break };
-                if starts.binary_search(&word).is_ok() || self.is_data(word) {
-                    found.push((slot, Pointer::Local(word)));
+                let left = usize::try_from((range.end - slot).next_multiple_of(8)).unwrap_or(usize::MAX);
+                let bytes = data.bytes(section, slot, left.min(BLOCK as usize));
+                let words = bytes.as_chunks::<8>().0;
+                if words.is_empty() {
+                    break;
                 }
-                slot += 8;
+                for word in words {
+                    let word = u64::from_le_bytes(*word);
+                    if starts.binary_search(&word).is_ok() || self.is_data(word) {
+                        found.push((slot, Pointer::Local(word)));
+                    }
+                    slot += 8;
+                }
             }
             found.sort_by_key(|(slot, _)| *slot);
         }
@@ -578,24 +661,37 @@ impl Binary {
     }
 }
 
-/// Returns the places of the sections whose name and header are `wanted` in a file whose headers are in `bytes`.
-fn places(
-    bytes: &[u8],
-    wanted: impl Fn(&[u8], &elf::SectionHeader64<Little>) -> bool,
-) -> Option<Vec<(u64, u64)>> {
-    let header = elf::FileHeader64::<Little>::parse(bytes).ok()?;
-    let table = header.sections(Little, bytes).ok()?;
-    let name = |section| table.section_name(Little, section).unwrap_or_default();
-    let found = table.iter().filter(|section| wanted(name(section), section));
-    Some(found.filter_map(|section| section.file_range(Little)).collect())
+/// Returns the places of the `wanted` sections, by their name, their index among all, and the header of the file and theirs.
+fn places(parts: &Parts, wanted: Wanted) -> Option<Vec<(u64, u64)>> {
+    let header = elf::FileHeader64::<Little>::parse(parts).ok()?;
+    let table = header.sections(Little, parts).ok()?;
+    let names = header.section_strings_index(Little, parts).ok()?;
+    let found = table.enumerate().filter(|(index, section)| {
+        let name = table.section_name(Little, section).unwrap_or_default();
+        wanted(*index == names, name, section)
+    });
+    Some(
+        found
+            .filter_map(|(_, section)| section.file_range(Little))
+            .collect(),
+    )
 }
 
-/// Returns whether a section holds names, symbols or relocations.
-fn is_table(section: &elf::SectionHeader64<Little>) -> bool {
+/// Whether a section is read, by whether it is that of the sections' names, its name and its header.
+type Wanted = fn(bool, &[u8], &elf::SectionHeader64<Little>) -> bool;
+
+/// Returns whether a section holds the names of sections.
+fn is_names(is_names: bool, _: &[u8], _: &elf::SectionHeader64<Little>) -> bool {
+    is_names
+}
+
+/// Returns whether a section holds symbols, relocations that the loader applies, or a list of functions.
+fn is_table(is_names: bool, name: &[u8], section: &elf::SectionHeader64<Little>) -> bool {
+    let is_loaded = section.sh_flags(Little).0 & elf::SHF_ALLOC.0 != 0;
     match section.sh_type(Little) {
-        elf::SHT_SYMTAB | elf::SHT_DYNSYM | elf::SHT_STRTAB | elf::SHT_RELR => true,
-        elf::SHT_RELA => section.sh_flags(Little).0 & elf::SHF_ALLOC.0 != 0,
-        _ => false,
+        elf::SHT_SYMTAB | elf::SHT_DYNSYM | elf::SHT_RELR => true,
+        elf::SHT_RELA => is_loaded,
+        _ => !is_names && matches!(name, b".eh_frame" | b".gopclntab"),
     }
 }
 

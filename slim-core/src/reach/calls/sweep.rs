@@ -4,7 +4,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use super::binary::{Binary, Code, Pointer, Texts, find, number};
+use super::binary::{Binary, Code, Data, Names, Pointer, find, number};
 use super::isa::{Flow, Isa, Reference};
 use super::numbers::{self, Argument, Numbers, Wrappers};
 use super::x86_64::X86_64;
@@ -61,7 +61,7 @@ const NAMED: u32 = 2 << 30;
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     /// Names of imports, exports and of tables.
-    pub(super) names: Texts,
+    pub(super) names: Names,
     /// The address of each node.
     pub(super) addresses: Vec<u64>,
     /// Number of functions among the nodes.
@@ -279,13 +279,10 @@ where
     mentions.functions.sort_unstable();
     let numbers = all_numbers::<I>(&binary, &mut code, &mentions, systems);
     drop(code);
-    // Data is read for names that pointers lead to; a file of data alone has none.
-    if binary.is_fixed || !binary.pointers.is_empty() {
-        binary.read_data(read);
-    }
-    let looked_up = looked_up(&binary, &mentions);
+    let mut data = Data::new(read);
+    let looked_up = looked_up(&binary, &mut data, &mentions);
     let starts = std::mem::take(&mut binary.starts);
-    let mut part = graph(binary, &starts, mentions)?;
+    let mut part = graph(binary, &mut data, &starts, mentions)?;
     for (start, found) in numbers {
         let Some(node) = function_at(&starts, start) else {
             continue;
@@ -399,7 +396,7 @@ fn read_function<I: Isa>(
 }
 
 /// Puts a file's nodes and edges together; none if there are more than of any program.
-fn graph(mut binary: Binary, starts: &[u64], mentions: Mentions) -> Option<Part> {
+fn graph(mut binary: Binary, data: &mut Data<'_>, starts: &[u64], mentions: Mentions) -> Option<Part> {
     let mut cuts: Vec<u64> = binary.data.iter().map(|section| section.range.start).collect();
     cuts.extend(
         binary
@@ -456,7 +453,7 @@ fn graph(mut binary: Binary, starts: &[u64], mentions: Mentions) -> Option<Part>
                         own.extend(node(address).map(|node| LOCAL | node));
                     }
                     Mention::Slot(slot) if binary.is_fixed => {
-                        let pointers = binary.pointers_in(slot..slot.saturating_add(8), starts);
+                        let pointers = binary.pointers_in(data, slot..slot.saturating_add(8), starts);
                         own.extend(pointers.into_iter().filter_map(|(_, pointer)| edge(pointer)));
                     }
                     Mention::Slot(slot) => own.extend(binary.pointer(slot).and_then(edge)),
@@ -471,20 +468,24 @@ fn graph(mut binary: Binary, starts: &[u64], mentions: Mentions) -> Option<Part>
     for (index, &cut) in cuts.iter().enumerate() {
         let section = find(&binary.data, cut).map_or(cut, |section| section.range.end);
         let end = cuts.get(index + 1).copied().unwrap_or(u64::MAX).min(section);
-        let mut before: Option<(u64, &str)> = None;
-        for (slot, pointer) in binary.pointers_in(cut..end, starts) {
+        let mut before: Option<(u64, String)> = None;
+        for (slot, pointer) in binary.pointers_in(data, cut..end, starts) {
             let text = match pointer {
-                Pointer::Local(address) if !binary.is_code(address) => binary.text(address),
+                Pointer::Local(address) if !binary.is_code(address) => binary.text(data, address),
                 _ => None,
             };
             let named = before
+                .take()
                 .filter(|(at, _)| at.saturating_add(8) == slot)
                 .map(|(_, text)| text);
             match (named, edge(pointer)) {
                 (Some(text), Some(to)) if (to as usize) < functions => {
-                    let name = match known.get(text) {
+                    let name = match known.get(&text) {
                         Some(name) => *name,
-                        None => *known.entry(text.to_owned()).or_insert(names.push(text)),
+                        None => {
+                            let name = names.push(&text);
+                            *known.entry(text).or_insert(name)
+                        }
                     };
                     own.push(NAMED | number(part.named.len()));
                     part.named.push((name, to));
@@ -625,7 +626,7 @@ where
 }
 
 /// Returns the texts that functions mention which look up a name, and their callers.
-fn looked_up(binary: &Binary, mentions: &Mentions) -> BTreeSet<String> {
+fn looked_up(binary: &Binary, data: &mut Data<'_>, mentions: &Mentions) -> BTreeSet<String> {
     let import = |slot: u64| match binary.pointer(slot) {
         Some(Pointer::Import(name)) => Some(binary.names.get(name)),
         _ => None,
@@ -653,11 +654,8 @@ fn looked_up(binary: &Binary, mentions: &Mentions) -> BTreeSet<String> {
         near.extend(more);
     }
     let texts = mentions.iter().filter_map(|(function, mention)| match mention {
-        Mention::Data(address) if near.contains(&function) => binary.text(address),
+        Mention::Data(address) if near.contains(&function) => binary.text(data, address),
         _ => None,
     });
-    texts
-        .filter(|text| is_identifier(text))
-        .map(str::to_owned)
-        .collect()
+    texts.filter(|text| is_identifier(text)).collect()
 }
