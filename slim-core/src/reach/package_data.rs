@@ -105,11 +105,12 @@ pub(super) fn keep(
     }
     let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
     let limits = context.limits;
-    if files.len() as u64 > limits.own_files || bytes > limits.own_bytes {
+    // A link is no file more: what it leads to is counted.
+    let count = files.iter().filter(|(_, entry)| entry.is_file()).count() as u64;
+    if count > limits.own_files || bytes > limits.own_bytes {
         let why = format!(
-            "{program} may open its package's data in it by names that it computes, and {} files with {bytes} bytes \
-             are more than --own-files and --own-bytes allow",
-            files.len()
+            "{program} may open its package's data in it by names that it computes, and {count} files with {bytes} bytes \
+             are more than --own-files and --own-bytes allow"
         );
         return needs.leave_out(directory, LeftOutKind::TooLarge, why);
     }
