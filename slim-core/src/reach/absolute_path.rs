@@ -5,6 +5,7 @@
 //! documentation, caches and the databases of package managers (a table), and shells and package managers (the guard).
 
 use super::application_directory;
+use super::bytes::contains;
 use super::context::{Context, Place};
 use super::pattern::is_pattern;
 use super::resolver::Needs;
@@ -13,6 +14,8 @@ use crate::image::PATH_MAX;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind, LeftOut, LeftOutKind};
 
+/// The largest number of programs of one directory that are kept for being handed to execution.
+const MAX_PROGRAMS: usize = 1000;
 /// The most paths of one file that are looked up where its words are all that is known.
 const MAX_WORDS: usize = 2000;
 
@@ -27,7 +30,8 @@ pub(super) fn keep(context: &Context<'_>, needs: &mut Needs<'_>, path: &[u8], pl
     }
 }
 
-/// Keeps the absolute paths of at least two names that stand as words in `source`, comments left out.
+/// Keeps the absolute paths of at least two names that stand as words in `source`, comments left out, and of directories
+/// the programs that no package owns.
 pub(super) fn keep_words(context: &Context<'_>, needs: &mut Needs<'_>, file: &RootPath, source: &[u8]) {
     let mut words = 0;
     for (index, line) in source.split(|&b| b == b'\n').enumerate() {
@@ -46,11 +50,52 @@ pub(super) fn keep_words(context: &Context<'_>, needs: &mut Needs<'_>, file: &Ro
             }
             if RootPath::new(word).components().nth(1).is_some() {
                 keep(context, needs, word, Place::on_line(file, index + 1));
+                keep_programs(context, needs, word, Place::on_line(file, index + 1), false);
                 words += 1;
                 if words == MAX_WORDS {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Keeps the programs that stand directly in the directory `path`, from which a server or a scheduler runs what it is
+/// told to (CGI, `run-parts`), of packages too if they are `packaged`. Of a path with variables, what stands before.
+pub(super) fn keep_programs(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    path: &[u8],
+    place: Place<'_>,
+    packaged: bool,
+) {
+    let root = RootPath::root();
+    let literal = path.split(|&b| b == b'$').next().unwrap_or_default();
+    let Some(directory) = context.find_directory(&root, literal).map(|found| found.path) else {
+        return;
+    };
+    let rootfs = context.rootfs;
+    let system = |path: &String| directory == RootPath::new(path);
+    if !path.starts_with(b"/")
+        || Tables::built_in().application.system.iter().any(system)
+        || context.package_directories.contains(&directory)
+        || context
+            .environment
+            .program_directories(rootfs)
+            .contains(&directory)
+    {
+        return;
+    }
+    let cause = place.cause(EdgeKind::Command, &encode(path));
+    for (path, _) in rootfs.children(&directory).take(MAX_PROGRAMS) {
+        let is_library = path.name().is_some_and(|name| contains(name, b".so"));
+        let is_program = |path: &RootPath| rootfs.get(path).is_some_and(|entry| entry.mode & 0o111 != 0);
+        if !is_library
+            && (packaged || context.packages.owner(path).is_none())
+            && let Some(file) = context.find_file(&root, path.as_bytes())
+            && is_program(&file.path)
+        {
+            needs.follow(&file, &cause);
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct Reached {
 /// The kept nodes.
 pub(super) struct Graph<'a> {
     rootfs: &'a Rootfs,
-    guard: &'a Guard,
+    guard: &'a Guard<'a>,
     excluded: &'a Excluded,
     cancel: &'a Cancel,
     kept: BTreeMap<RootPath, Kept>,
@@ -58,7 +58,7 @@ impl<'a> Graph<'a> {
     /// Returns a graph that keeps the root and nothing else.
     pub(super) fn new(
         rootfs: &'a Rootfs,
-        guard: &'a Guard,
+        guard: &'a Guard<'a>,
         excluded: &'a Excluded,
         cancel: &'a Cancel,
     ) -> Self {

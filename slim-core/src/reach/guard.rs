@@ -2,10 +2,12 @@
 //!
 //! A program that names a shell usually runs it only in cases that production never meets, and an image
 //! with a shell serves whoever breaks in. So a shell stays where the recording saw it used, where the image's config
-//! or the user names it; elsewhere its place is reported, and `--include-shell` keeps it.
+//! or the user names it, where a server of log-in sessions starts it, and where a script of the application's that
+//! configuration or a source names is run by it; elsewhere its place is reported, and `--include-shell` keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::image::packages::Packages;
 use crate::image::{LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, LeftOut, LeftOutKind};
@@ -14,16 +16,22 @@ use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
 
 /// Shells and package managers of an image.
-pub(super) struct Guard {
+pub(super) struct Guard<'a> {
+    packages: &'a Packages,
     /// Their files, links followed.
     programs: BTreeSet<RootPath>,
     shells: Vec<RootPath>,
     include_shell: bool,
 }
 
-impl Guard {
+impl<'a> Guard<'a> {
     /// Finds the image's shells and package managers where programs are looked for.
-    pub(super) fn new(rootfs: &Rootfs, environment: &Environment, include_shell: bool) -> Self {
+    pub(super) fn new(
+        rootfs: &Rootfs,
+        environment: &Environment,
+        packages: &'a Packages,
+        include_shell: bool,
+    ) -> Self {
         let tables = Tables::built_in();
         let all: Vec<RootPath> = environment
             .program_directories(rootfs)
@@ -47,6 +55,7 @@ impl Guard {
             programs.extend(shells.iter().cloned());
         }
         Self {
+            packages,
             programs,
             shells,
             include_shell,
@@ -54,7 +63,7 @@ impl Guard {
     }
 
     /// Roots for `--include-shell`.
-    pub(super) fn roots<'a>(&self, rootfs: &'a Rootfs) -> Needs<'a> {
+    pub(super) fn roots<'r>(&self, rootfs: &'r Rootfs) -> Needs<'r> {
         let mut needs = Needs::new(rootfs);
         if self.include_shell {
             let flag = "--include-shell".to_owned();
@@ -93,6 +102,8 @@ impl Guard {
         };
         if !self.programs.contains(end)
             || kept.contains_key(end)
+            || (*edge == EdgeKind::User && self.shells.contains(end))
+            || self.is_named_script(kept, *edge, from)
             || self.is_reached_from_use(kept, *edge, from)
         {
             return None;
@@ -121,6 +132,23 @@ impl Guard {
             why: format!("{place} would run {what}{named}"),
             remedy,
         })
+    }
+
+    /// Returns whether the kernel leads there from a script of the application's that something names to run it: one
+    /// that only stands in a directory that is kept may be anything.
+    fn is_named_script(&self, kept: &BTreeMap<RootPath, Kept>, edge: EdgeKind, script: &RootPath) -> bool {
+        let names = |cause: &Cause| {
+            matches!(
+                cause,
+                Cause::Edge {
+                    edge: EdgeKind::Literal | EdgeKind::Command,
+                    ..
+                }
+            )
+        };
+        edge == EdgeKind::Interpreter
+            && self.packages.owner(script).is_none()
+            && kept.get(script).is_some_and(|kept| kept.causes.iter().any(names))
     }
 
     /// Returns whether the kernel or a link leads there from something that was seen, or that the config or the user

@@ -33,6 +33,7 @@ mod hash_bang;
 #[cfg(test)]
 mod hostile;
 mod languages;
+mod log_in;
 mod options;
 mod package_data;
 mod package_directories;
@@ -85,7 +86,7 @@ pub fn close(
     let rootfs = &image.rootfs;
     let environment = Environment::from_config(rootfs, &image.config);
     let excluded = Excluded::parse(&options.exclude)?;
-    let guard = Guard::new(rootfs, &environment, options.include_shell);
+    let guard = Guard::new(rootfs, &environment, packages, options.include_shell);
     let context = Context::new(
         rootfs,
         &image.config,
@@ -120,6 +121,7 @@ pub fn close(
         ));
         resolvers.push(Box::new(file_family::Families::new(&context)));
         resolvers.push(Box::new(elf::data::Data::new(&context, &libraries)));
+        resolvers.push(Box::new(log_in::LogIn::new(&context)));
         resolvers.push(Box::new(configuration::Configuration::new(&context)));
         resolvers.extend(LANGUAGES.iter().map(|language| (language.resolver)(&context)));
     }

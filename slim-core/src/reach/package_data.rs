@@ -2,7 +2,8 @@
 //!
 //! A server has its share directory compiled in and opens what is there by names that it computes (dictionaries, time
 //! zones, error pages, character sets). So the files are kept that the program's package put there, and those of the
-//! parts that distributions split off for all architectures (`NAME-common`, `NAME-data`) or that bring modules for it, within the bounds of an
+//! parts that distributions split off for all architectures (`NAME-common`, `NAME-data`), that bring modules for it, or
+//! that a link of these leads to (translations that are packaged apart), within the bounds of an
 //! application's own directory. Directories below `/usr/share` alone: elsewhere packages keep libraries and programs,
 //! which are needed by name.
 
@@ -13,7 +14,7 @@ use super::context::Context;
 use super::resolver::Needs;
 use super::tables::Tables;
 use super::walk::{MAX_ENTRIES, walk, with_ancestors};
-use crate::image::Entry;
+use crate::image::{Entry, Resolved};
 use crate::path::RootPath;
 use crate::plan::{Cause, LeftOutKind};
 
@@ -37,16 +38,17 @@ pub(super) fn may_be_data(context: &Context<'_>, directory: &RootPath) -> bool {
             .any(|above| directory.starts_with(&RootPath::new(above)))
 }
 
-/// Keeps what the package of `program`, and those that bring `modules` for it, have in `directory`, which `cause` says that the
-/// program names.
+/// Keeps what the package of `program`, and those that bring `modules` for it, have in the directory that was
+/// `found`, which `cause` says that the program names.
 pub(super) fn keep(
     context: &Context<'_>,
     needs: &mut Needs<'_>,
     program: &RootPath,
-    directory: &RootPath,
+    found: &Resolved,
     modules: &BTreeSet<&str>,
     cause: &Cause,
 ) {
+    let directory = &found.path;
     let Some(package) = context.packages.owner(program) else {
         return;
     };
@@ -62,9 +64,20 @@ pub(super) fn keep(
     };
     let mut files: Vec<(&RootPath, &Entry)> = Vec::new();
     let parts = PARTS.iter().map(|part| format!("{package}{part}"));
-    let parts: BTreeSet<String> = parts
+    let mut parts: BTreeSet<String> = parts
         .chain(modules.iter().map(|part| (*part).to_owned()))
         .collect();
+    let all = walk(context.rootfs, directory, MAX_ENTRIES, |_, _| true);
+    let linked = |link: &RootPath| {
+        context
+            .packages
+            .owner(link)
+            .is_some_and(|owner| parts.contains(owner))
+    };
+    if found.links.iter().any(linked) {
+        let owners = all.iter().filter_map(|(path, _)| context.packages.owner(path));
+        parts.extend(owners.map(str::to_owned));
+    }
     for part in &parts {
         let all = context.packages.files(part).unwrap_or_default();
         // They are sorted, so those below the directory stand one behind the other.
@@ -83,7 +96,6 @@ pub(super) fn keep(
     }
     // A directory that others fill is shared, and no program reads all of it.
     let owned = |path: &RootPath, entry: &Entry| !entry.is_dir() && context.packages.owner(path).is_some();
-    let all = walk(context.rootfs, directory, MAX_ENTRIES, |_, _| true);
     let count = all
         .iter()
         .filter(|(path, entry)| owned(path, entry) && is_data(path))
@@ -93,11 +105,12 @@ pub(super) fn keep(
     }
     let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
     let limits = context.limits;
-    if files.len() as u64 > limits.own_files || bytes > limits.own_bytes {
+    // A link is no file more: what it leads to is counted.
+    let count = files.iter().filter(|(_, entry)| entry.is_file()).count() as u64;
+    if count > limits.own_files || bytes > limits.own_bytes {
         let why = format!(
-            "{program} may open its package's data in it by names that it computes, and {} files with {bytes} bytes \
-             are more than --own-files and --own-bytes allow",
-            files.len()
+            "{program} may open its package's data in it by names that it computes, and {count} files with {bytes} bytes \
+             are more than --own-files and --own-bytes allow"
         );
         return needs.leave_out(directory, LeftOutKind::TooLarge, why);
     }

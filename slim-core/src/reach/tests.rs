@@ -985,3 +985,27 @@ fn edges_have_their_kinds() {
     assert_eq!(edge("/b/c"), (EdgeKind::Target, "/a".into()));
     assert_eq!(edge("/b"), (EdgeKind::Directory, "/b/c".into()));
 }
+
+#[test]
+fn a_named_script_of_the_applications_brings_its_shell() {
+    let items: &[(&str, &[u8])] = &[
+        ("/etc/server/server.conf", b"helper /usr/local/libexec/group.sh\n"),
+        ("/etc/server/owned.conf", b"helper /usr/lib/server/group.sh\n"),
+        ("/usr/local/libexec/group.sh", b"#!/bin/sh\n"),
+        ("/usr/lib/server/group.sh", b"#!/bin/sh\n"),
+        ("/app/build.sh", b"#!/bin/sh\n"),
+        ("/app/run", b"elf"),
+        ("/usr/bin/sh", b"elf"),
+        ("/bin", b"-> usr/bin"),
+        (
+            "/lib/apk/db/installed",
+            b"P:server\nF:usr/lib/server\nR:group.sh\n",
+        ),
+    ];
+    let shell = |path| kept(items, vec![used(path)]).contains(&"/usr/bin/sh".to_owned());
+    assert!(shell("/etc/server/server.conf"));
+    assert!(!shell("/etc/server/owned.conf"));
+    let image = image(tree(items), json!({ "WorkingDir": "/app" }));
+    let kept = names(&reached(&image, vec![used("/app/run")]));
+    assert!(kept.contains(&"/app/build.sh".to_owned()) && !kept.contains(&"/usr/bin/sh".to_owned()));
+}

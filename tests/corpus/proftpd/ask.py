@@ -40,7 +40,14 @@ def listed(client, command, *words):
 
 
 def stored(client, name, data):
-    said(lambda: client.storbinary(f"STOR {name}", io.BytesIO(data)))
+    def store():
+        try:
+            return client.storbinary(f"STOR {name}", io.BytesIO(data))
+        except (BrokenPipeError, ConnectionResetError):
+            # The server closed the data connection, before or after all was sent: its answer says why.
+            return client.voidresp()
+
+    said(store)
 
 
 def got(client, name, **more):

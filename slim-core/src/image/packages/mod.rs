@@ -39,6 +39,8 @@ pub struct Packages {
     files: Vec<Vec<RootPath>>,
     /// The directories that packages made.
     made: HashSet<RootPath>,
+    /// Names of packages that every session may count on.
+    essential: BTreeSet<String>,
     /// Notes on databases that could not be read.
     notes: Vec<String>,
 }
@@ -54,6 +56,7 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
         directories: HashMap::new(),
         found: Vec::new(),
         made: HashSet::new(),
+        essential: BTreeSet::new(),
         notes: Vec::new(),
     };
     reader.dpkg();
@@ -85,6 +88,7 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
         owners,
         files,
         made: reader.made,
+        essential: reader.essential,
         notes: reader.notes,
     }
 }
@@ -104,6 +108,11 @@ impl Packages {
     /// Returns true if a package has the directory at `path`; its content need not be the package's.
     pub fn made(&self, path: &RootPath) -> bool {
         self.made.contains(path)
+    }
+
+    /// The names of the packages whose commands every user may count on (`Essential: yes` in `deb-control(5)`), sorted.
+    pub fn essential(&self) -> impl Iterator<Item = &str> {
+        self.essential.iter().map(String::as_str)
     }
 
     /// The names of all packages, sorted.
@@ -140,6 +149,7 @@ struct Reader<'a> {
     directories: HashMap<Vec<u8>, RootPath>,
     found: Vec<(String, Vec<RootPath>)>,
     made: HashSet<RootPath>,
+    essential: BTreeSet<String>,
     notes: Vec<String>,
 }
 
@@ -220,6 +230,11 @@ impl Reader<'_> {
         let installed: BTreeSet<&[u8]> = stanzas(&status)
             .filter(|stanza| field(stanza, b"Status").is_some_and(|status| status.ends_with(b" installed")))
             .filter_map(|stanza| field(stanza, b"Package"))
+            .collect();
+        let essential = stanzas(&status).filter(|stanza| field(stanza, b"Essential") == Some(b"yes"));
+        let essential = essential.filter_map(|stanza| field(stanza, b"Package"));
+        self.essential = essential
+            .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
         for (path, name) in self.names("/var/lib/dpkg/info") {
             let Some(name) = name.strip_suffix(b".list") else {
@@ -438,7 +453,7 @@ mod tests {
             ("/lib", b"-> usr/lib"),
             (
                 "/var/lib/dpkg/status",
-                b"Package: bash\nStatus: install ok installed\n\nPackage: libc6\nStatus: install ok installed\n\n\
+                b"Package: bash\nEssential: yes\nStatus: install ok installed\n\nPackage: libc6\nStatus: install ok installed\n\n\
                   Package: old\nStatus: deinstall ok config-files\n",
             ),
             ("/var/lib/dpkg/info/bash.list", b"/.\n/bin\n/usr/bin\n/bin/bash\n/usr/share/doc/bash/missing\n"),
@@ -453,6 +468,7 @@ mod tests {
         assert!(packages.made(&"/usr/bin".into()) && !packages.made(&"/usr/lib".into()));
         assert_eq!(packages.count(rootfs.iter().map(|(path, _)| path)), 2);
         assert_eq!(packages.count([&"/usr/bin/bash".into()]), 1);
+        assert_eq!(packages.essential().collect::<Vec<_>>(), ["bash"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::directive::{MAX_DIRECTIVES, MAX_FILE, has_component, keep_included, keep_named, keep_served};
 use crate::path::RootPath;
+use crate::reach::absolute_path;
 use crate::reach::context::{Context, Place};
 use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
@@ -152,9 +153,12 @@ pub(super) fn follow_directives(
                 keep_served(context, needs, &bases, value, place);
                 roots.push(value.clone());
             }
-            b"alias" | b"scriptalias" | b"wsgiscriptalias" => {
+            b"alias" | b"scriptalias" | b"scriptaliasmatch" | b"wsgiscriptalias" => {
                 keep_named(needs, &bases, last, place);
                 keep_served(context, needs, &bases, last, place);
+                if name.as_slice() != b"alias" {
+                    absolute_path::keep_programs(context, needs, last, place, true);
+                }
             }
             b"directory" if !value.contains(&b'*') && value.len() > 1 => {
                 keep_named(needs, &bases, value, place)

@@ -115,8 +115,20 @@ fn follow_crontab(context: &Context<'_>, needs: &mut Needs<'_>, path: &RootPath,
         for name in shell_commands(&command.join(" ")).into_iter().take(32) {
             context.keep_command(needs, name.as_bytes(), Place::on_line(path, index + 1));
         }
+        let directories = command
+            .iter()
+            .any(|word| word.rsplit('/').next() == Some("run-parts"));
         for word in command.iter().filter(|word| word.starts_with('/')) {
             absolute_path::keep(context, needs, word.as_bytes(), Place::on_line(path, index + 1));
+            if directories {
+                absolute_path::keep_programs(
+                    context,
+                    needs,
+                    word.as_bytes(),
+                    Place::on_line(path, index + 1),
+                    true,
+                );
+            }
         }
     }
 }

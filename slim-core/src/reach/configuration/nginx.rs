@@ -2,6 +2,7 @@
 
 use super::directive::{MAX_DIRECTIVES, has_component, keep_included, keep_named, keep_served};
 use crate::path::RootPath;
+use crate::reach::absolute_path;
 use crate::reach::context::{Context, Place};
 use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
@@ -153,6 +154,11 @@ pub(super) fn follow_directives(
                     let end = pattern.iter().position(|&b| b == b'?').unwrap_or(pattern.len());
                     keep_served(context, needs, &bases, &pattern[..end], place);
                 }
+            }
+            b"fastcgi_param" if value == b"SCRIPT_FILENAME" => {
+                let script = values.last().unwrap_or(value);
+                keep_served(context, needs, &bases, script, place);
+                absolute_path::keep_programs(context, needs, script, place, true);
             }
             b"js_import" => keep_named(needs, &bases, values.last().unwrap_or(value), place),
             name if files.iter().any(|file| file.as_bytes() == name) => {

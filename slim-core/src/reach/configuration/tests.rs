@@ -296,3 +296,57 @@ fn files_of_supervisors_name_programs_behind_programs() {
         assert_eq!(needed(items, from), [program], "{from}");
     }
 }
+
+#[test]
+fn programs_of_a_directory_that_is_handed_to_execution() {
+    let owned = b"P:tools\nF:usr/lib/cgi-bin\nR:status\nF:etc/cron.daily\nR:rotate\n";
+    let conf = |path, text| {
+        let items: &[(&str, &[u8])] = &[
+            (path, text),
+            ("/usr/local/lib/cgi/item.pl", b"#!/usr/bin/perl\n"),
+            ("/usr/local/lib/cgi/mod.so", b"so"),
+            ("/usr/lib/cgi-bin/status", b"#!/bin/sh\n"),
+            ("/usr/lib/cgi-bin/mine", b"#!/bin/sh\n"),
+            ("/etc/cron.daily/rotate", b"#!/bin/sh\n"),
+            ("/usr/bin/perl", b"elf"),
+            ("/usr/bin/sh", b"elf"),
+            ("/bin", b"-> usr/bin"),
+            ("/lib/apk/db/installed", owned),
+        ];
+        let mut needed = needed(items, path);
+        needed.retain(|path| path != "/bin");
+        needed
+    };
+    let cgi = ["/usr/bin/perl", "/usr/local/lib/cgi/item.pl"];
+    assert_eq!(
+        conf(
+            "/etc/server/cgi.conf",
+            b"alias.url = ( \"/cgi/\" => \"/usr/local/lib/cgi/\" )\n"
+        ),
+        cgi
+    );
+    assert_eq!(
+        conf("/etc/server/cgi.conf", b"folder = /usr/lib/cgi-bin"),
+        ["/usr/bin/sh", "/usr/lib/cgi-bin/mine"]
+    );
+    let both = ["/usr/bin/sh", "/usr/lib/cgi-bin/mine", "/usr/lib/cgi-bin/status"];
+    assert_eq!(
+        conf("/etc/apache2/a.conf", b"ScriptAlias /cgi/ /usr/lib/cgi-bin/\n"),
+        both
+    );
+    assert_eq!(
+        conf(
+            "/etc/nginx/a.conf",
+            b"server { fastcgi_param SCRIPT_FILENAME /usr/lib/cgi-bin$fastcgi_script_name; }"
+        ),
+        both
+    );
+    // A shell is not kept for what a package's own script is.
+    assert_eq!(
+        conf(
+            "/etc/cron.d/daily",
+            b"25 6 * * * root cd / && run-parts --report /etc/cron.daily\n"
+        ),
+        ["/etc/cron.daily/rotate"]
+    );
+}

@@ -214,7 +214,7 @@ impl Resolver for Data<'_> {
                 Some(found) if self.context.packages.made(&found.path) => {
                     let cause = place.cause(EdgeKind::Literal, &encode(path));
                     needs.follow(&found, &cause);
-                    package_data::keep(self.context, needs, node.path, &found.path, &parts, &cause);
+                    package_data::keep(self.context, needs, node.path, &found, &parts, &cause);
                 }
                 _ => absolute_path::keep(self.context, needs, path, place),
             }
@@ -425,9 +425,13 @@ mod tests {
             &ELF,
             b"\0/usr/share/db\0/usr/share/web/%s/%s.html\0/usr/share/locale\0/usr/share/icons\0",
         );
+        let linked = write_with(&ELF, b"\0/usr/share/linked/errors\0");
         let owned = b"P:db\nF:usr/sbin\nR:dbd\nF:usr/share/db/dict\nR:german.stop\nF:usr/share/db\nR:zones\n\
             F:usr/share/db/man\nR:dbd.8\nF:usr/share/locale/de\nR:db.mo\nF:usr/share/locale\n\
             F:usr/share/icons\nR:db.png\n\n\
+            P:languages\nF:usr/share/db-languages\nF:usr/share/db-languages/de\nR:404.html\n\
+            F:usr/share/db-languages/en\nR:404.html\n\n\
+            P:linked\nF:usr/sbin\nR:linked\nF:usr/share/linked\nR:errors\n\n\
             P:db-common\nF:usr/share/web\nF:usr/share/web/en\nR:404.html\n\n\
             P:other\nF:usr/share/db\nR:other\nF:usr/share/icons\nR:a.png\nR:b.png\n\n";
         let files = [
@@ -435,6 +439,8 @@ mod tests {
             "/usr/share/db/man/dbd.8",
             "/usr/share/db/mine",
             "/usr/share/db/other",
+            "/usr/share/db-languages/de/404.html",
+            "/usr/share/db-languages/en/404.html",
             "/usr/share/db/zones",
             "/usr/share/icons/a.png",
             "/usr/share/icons/b.png",
@@ -447,6 +453,8 @@ mod tests {
         items.extend([
             ("/usr/sbin/dbd", &program[..]),
             ("/opt/dbd", &program),
+            ("/usr/sbin/linked", &linked),
+            ("/usr/share/linked/errors", b"-> ../db-languages"),
             ("/lib/apk/db/installed", owned),
         ]);
         let kept = |from: &[&str]| {
@@ -464,6 +472,14 @@ mod tests {
                 "/usr/share/db/dict/german.stop",
                 "/usr/share/db/zones",
                 "/usr/share/web/en/404.html",
+            ]
+        );
+        // Translations that are packaged apart, where a link of its own leads to them.
+        assert_eq!(
+            kept(&["/usr/sbin/linked"]),
+            [
+                "/usr/share/db-languages/de/404.html",
+                "/usr/share/db-languages/en/404.html"
             ]
         );
         // Nobody's program has no package's data.

@@ -240,7 +240,7 @@ pub(crate) mod tests {
             crate::reach::languages::package_directories(),
             &cancel,
         );
-        let guard = Guard::new(&rootfs, &environment, false);
+        let guard = Guard::new(&rootfs, &environment, &packages, false);
         let excluded = Excluded::parse(&[]).unwrap();
         let mut graph = Graph::new(&rootfs, &guard, &excluded, &cancel);
         let mut roots = Needs::new(&rootfs);

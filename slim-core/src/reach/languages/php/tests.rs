@@ -65,6 +65,32 @@ fn includes_of_literals_constants_and_variables() {
 }
 
 #[test]
+fn paths_in_which_separators_are_replaced() {
+    let items: Items<'_> = &[
+        (
+            "/usr/share/php/Lib/Util/Check.php",
+            b"<?php $schema = file_get_contents(str_replace('\\\\', '/', __DIR__).'/../schemas/core.xsd');
+            $to = strtr(__DIR__, '\\\\', '/') . '/data.bin'; $more = str_replace(['\\\\', '//'], '/', __DIR__ . '//more.bin');
+            $not = str_replace($x, '/', __DIR__) . '/not.bin'; $none = strtr(__DIR__, 'ab', 'cd') . '/not.bin';",
+        ),
+        ("/usr/share/php/Lib/schemas/core.xsd", b"x"),
+        ("/usr/share/php/Lib/Util/data.bin", b"x"),
+        ("/usr/share/php/Lib/Util/more.bin", b"x"),
+        ("/usr/share/php/Lib/Util/not.bin", b"x"),
+    ];
+    let mut kept = kept(items, &["/usr/share/php/Lib/Util/Check.php"]);
+    kept.sort();
+    assert_eq!(
+        kept,
+        [
+            "/usr/share/php/Lib/Util/data.bin",
+            "/usr/share/php/Lib/Util/more.bin",
+            "/usr/share/php/Lib/schemas/core.xsd"
+        ]
+    );
+}
+
+#[test]
 fn relative_includes_along_the_include_path_and_above() {
     let items: Items<'_> = &[
         (

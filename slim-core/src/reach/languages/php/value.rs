@@ -460,7 +460,7 @@ impl<'s> Scope<'s> {
         values
     }
 
-    /// Evaluates `dirname`, `realpath`, `rtrim`, `sprintf` and `implode`, which make paths.
+    /// Evaluates `dirname`, `realpath`, `rtrim`, `str_replace`, `sprintf` and `implode`, which make paths.
     fn call(&mut self, node: Node<'_>, depth: usize, read: &mut Vec<usize>) -> Values {
         let Some(function) = node.child_by_field_name("function") else {
             return unknown();
@@ -469,7 +469,8 @@ impl<'s> Scope<'s> {
         let Some(&first) = arguments.first() else {
             return unknown();
         };
-        match function_name(function, self.source) {
+        let name = function_name(function, self.source);
+        match name {
             b"dirname" => {
                 let levels = arguments.get(1).map_or(Some(1), |levels| {
                     std::str::from_utf8(text(*levels, self.source)).ok()?.parse().ok()
@@ -492,6 +493,35 @@ impl<'s> Scope<'s> {
                     let end = last.iter().rposition(|&b| b != b'/').map_or(0, |last| last + 1);
                     last.truncate(end);
                 }
+                values
+            }
+            b"str_replace" | b"strtr" => {
+                let (by_bytes, [first, second, third, ..]) = (name == b"strtr", arguments.as_slice()) else {
+                    return unknown();
+                };
+                let (text, from, to) = if by_bytes {
+                    (*first, *second, *third)
+                } else {
+                    (*third, *first, *second)
+                };
+                let (searched, put) = (self.evaluate(from, depth, read), self.evaluate(to, depth, read));
+                let [put] = put.as_slice() else { return unknown() };
+                let mut values = self.evaluate(text, depth, read);
+                for searched in &searched {
+                    let (Some(searched), Some(put)) = (searched.whole(), put.whole()) else {
+                        return unknown();
+                    };
+                    if searched.is_empty() || (by_bytes && searched.len().max(put.len()) > 1) {
+                        return unknown();
+                    }
+                    for piece in values.iter_mut().flat_map(|words| &mut words.pieces) {
+                        *piece = replaced(piece, searched, put);
+                    }
+                }
+                if values.iter().any(|words| words.len() > MAX_LENGTH) {
+                    return unknown();
+                }
+                read.push(node.id());
                 values
             }
             b"sprintf" => {
@@ -581,6 +611,18 @@ impl<'s> Scope<'s> {
         }
         self.joined(values, &unknown())
     }
+}
+
+/// Returns `text` with `put` wherever `searched` stands, which is not empty.
+fn replaced(text: &[u8], searched: &[u8], put: &[u8]) -> Vec<u8> {
+    let (mut out, mut done) = (Vec::with_capacity(text.len()), 0);
+    for at in memchr::memmem::find_iter(text, searched) {
+        out.extend_from_slice(&text[done..at]);
+        out.extend_from_slice(put);
+        done = at + searched.len();
+    }
+    out.extend_from_slice(&text[done..]);
+    out
 }
 
 /// The directory `levels` above a path, as `dirname` returns it.

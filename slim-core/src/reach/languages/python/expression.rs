@@ -59,6 +59,8 @@ pub(super) struct DataPath {
 pub(super) struct Constants {
     /// Modules by the names that they were imported as.
     pub(super) modules: BTreeMap<String, Base>,
+    /// Packages by the variables that hold their names.
+    pub(super) packages: BTreeMap<String, Base>,
     /// Paths by the variables that hold them.
     pub(super) paths: BTreeMap<String, DataPath>,
     /// Words of commands by what holds them.
@@ -140,6 +142,28 @@ pub(super) fn is_own_name(node: Node<'_>, source: &[u8]) -> bool {
         text(node, source),
         b"__name__" | b"__package__" | b"__spec__.name" | b"__spec__.parent" | b"__spec__"
     )
+}
+
+/// Returns the package whose name `node` takes from the source's own: `__package__`, `__name__.rpartition(".")[0]`, or
+/// with `split` the outermost.
+pub(super) fn own_package(node: Node<'_>, source: &[u8]) -> Option<Base> {
+    if is_own_name(node, source) {
+        return Some(Base::Own(1));
+    }
+    let call = node
+        .child_by_field_name("value")
+        .filter(|_| node.kind() == "subscript")?;
+    let function = call.child_by_field_name("function")?;
+    let is_own = function
+        .child_by_field_name("object")
+        .is_some_and(|object| is_own_name(object, source));
+    let index = node.child_by_field_name("subscript")?;
+    match function_name(call, source) {
+        _ if !is_own || text(index, source) != b"0" => None,
+        b"rpartition" | b"rsplit" => Some(Base::Own(1)),
+        b"partition" | b"split" => Some(Base::Top),
+        _ => None,
+    }
 }
 
 /// Returns `text` as names between dots, if it is that.
@@ -261,7 +285,17 @@ impl Constants {
                     _ => unknown(found),
                 }
             }
+            "subscript" => match own_package(node, source) {
+                Some(base) => found.push(Piece::Package(base)),
+                None => unknown(found),
+            },
             "identifier" | "attribute" => match self.package(node, source) {
+                None if let Some(base) = str::from_utf8(text(node, source))
+                    .ok()
+                    .and_then(|name| self.packages.get(name)) =>
+                {
+                    found.push(Piece::Package(base.clone()));
+                }
                 // An imported module is no name of one, but what has `__name__` behind it is.
                 Some(base) if is_own_name(node, source) || text(node, source).ends_with(b"__") => {
                     found.push(Piece::Package(base));

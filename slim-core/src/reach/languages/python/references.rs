@@ -10,7 +10,7 @@ use crate::reach::bytes::contains;
 use crate::reach::command;
 use crate::reach::languages::python::expression::{
     Base, Computed, Constants, DataPath, ModuleName, arguments, is_dotted, is_own_name, literal,
-    named_argument, template,
+    named_argument, own_package, template,
 };
 use crate::reach::languages::syntax_tree::{Extent, line, text, visit};
 
@@ -187,6 +187,12 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
                 let (Some(left), Some(right)) = (left, right) else {
                     return;
                 };
+                if left.kind() == "identifier"
+                    && let Some(package) = own_package(right, source)
+                {
+                    let name = String::from_utf8_lossy(text(left, source)).into_owned();
+                    constants.packages.insert(name, package);
+                }
                 let path = constants.path(right, source);
                 let command = argv(right, source);
                 if command.len() > 1 && constants.commands.len() < MAX_NAMED {

@@ -479,6 +479,19 @@ fn computed_imports_widen_to_the_narrowest_package_that_they_name() {
             "__import__(f'{__spec__.parent}.{x}', globals(), locals(), [])",
             direct,
         ),
+        (
+            "def load():\n    parent = __name__.rpartition('.')[0]\n    __import__(f'{parent}.{x}', globals(), locals(), [])",
+            direct,
+        ),
+        (
+            "top = __name__.split('.')[0]\nimport_module(top + '.sub.' + x)",
+            inner,
+        ),
+        ("import_module(__name__.rsplit('.', 1)[0] + '.' + x)", direct),
+        (
+            "parent = name.rpartition('.')[0]\nimport_module(parent + '.' + x)",
+            none,
+        ),
         ("__import__(x, globals(), locals(), [], 1)", direct),
         ("import_module('p.%s' % x)", direct),
         ("import_module('p.%s' % (x,))", direct),
