@@ -108,6 +108,7 @@ impl pipeline::Progress for Progress {
     }
 
     fn waiting(&self, what: &str) {
+        memory::give_back();
         if let Some(bar) = &self.lock().bar {
             bar.set_message(printable(what).into_owned());
         }

@@ -90,7 +90,7 @@ impl Stage {
 pub trait Progress: Send + Sync {
     /// A stage began.
     fn begin(&self, stage: Stage, what: &str);
-    /// Shows the thing that the current stage waits for.
+    /// Shows the thing that the current stage waits for, or that it goes on with.
     fn waiting(&self, what: &str);
     /// Bytes done, and of how many if that is known.
     fn bytes(&self, done: u64, total: Option<u64>);

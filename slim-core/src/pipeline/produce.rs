@@ -72,6 +72,22 @@ pub fn plan(
     options: &ProductOptions,
     cancel: &Cancel,
 ) -> Result<Plan, Error> {
+    let closure = close(image, recording, options, cancel)?;
+    plan_of(image, recording, options, closure, cancel)
+}
+
+/// The files that a recording keeps, and the packages of all.
+struct Closure {
+    owners: packages::Packages,
+    reached: reach::Reached,
+}
+
+fn close(
+    image: &Image,
+    recording: &Recording,
+    options: &ProductOptions,
+    cancel: &Cancel,
+) -> Result<Closure, Error> {
     if recording.image != image.id {
         return Err(Error::OtherImage {
             recorded: recording.image.to_string(),
@@ -81,6 +97,18 @@ pub fn plan(
     }
     let owners = packages::owners(&image.rootfs);
     let reached = reach::close(image, &owners, recording, &options.reach, cancel)?;
+    Ok(Closure { owners, reached })
+}
+
+/// Returns the plan that keeps a closure's files.
+fn plan_of(
+    image: &Image,
+    recording: &Recording,
+    options: &ProductOptions,
+    closure: Closure,
+    cancel: &Cancel,
+) -> Result<Plan, Error> {
+    let Closure { owners, reached } = closure;
     let reachable = reach::calls::of_kept(image, &reached, options.seccomp_reach, cancel)?;
     let mut tables = Cow::Borrowed(Tables::built_in());
     if let Some(runtimes) = &options.runtimes {
@@ -274,9 +302,18 @@ impl ProductBuilder<'_> {
             .progress
             .begin(Stage::Plan, "closing over what the observed files need");
         // Clones share the file system and the runs.
-        let (image, recording, options) = (self.image.clone(), recording.clone(), self.options.clone());
+        let inputs = || (self.image.clone(), recording.clone(), self.options.clone());
+        let (image, runs, options) = inputs();
+        let closure = interruptible(self.session.stop, move |cancel| {
+            close(&image, &runs, &options, cancel)
+        })
+        .await?;
+        self.session
+            .progress
+            .waiting("following the system calls of what is kept");
+        let (image, runs, options) = inputs();
         let plan = interruptible(self.session.stop, move |cancel| {
-            plan(&image, &recording, &options, cancel)
+            plan_of(&image, &runs, &options, closure, cancel)
         })
         .await?;
         let all = self.image.rootfs.len();

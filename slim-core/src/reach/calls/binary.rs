@@ -21,8 +21,8 @@ use crate::reach::elf::parse::ReadAt;
 const MOST: usize = 4_000_000;
 /// The highest address of a section: mentions of addresses need the two bits above.
 const HIGHEST: u64 = 1 << 62;
-/// The number of bytes that are read of a file at once.
-const PIECE: usize = 1 << 20;
+/// The number of bytes that are read of a file at once: few enough for the allocator to use the same memory again.
+const PIECE: usize = 64 << 10;
 /// The number of bytes of instructions that are in memory; more for a longer function.
 const WINDOW: u64 = 256 << 10;
 /// The number of bytes of a block of data, and of blocks that are in memory.

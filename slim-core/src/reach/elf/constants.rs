@@ -20,8 +20,8 @@ pub(crate) const AHEAD: usize = 4096;
 
 /// The largest number of bytes of a file's constants that are looked at.
 const MAX_CONSTANTS: usize = 64 << 20;
-/// The largest number of places that one window has.
-const WINDOW: usize = 256 << 10;
+/// The largest number of places that one window has: few enough for the allocator to use the same memory again.
+const WINDOW: usize = 64 << 10;
 
 /// The read-only bytes of an ELF file: names, literals and other constants.
 pub(crate) struct Constants<'a> {

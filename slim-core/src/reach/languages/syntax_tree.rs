@@ -11,6 +11,8 @@
 //!
 //! All but the last depend on the source alone: the same file gives the same result on any machine.
 
+use std::cell::Cell;
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -122,24 +124,66 @@ pub(super) fn visit(
     }
 }
 
+/// A thread that parses on a stack of so many bytes.
+struct Worker {
+    stack: usize,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// A source to parse.
+struct Job {
+    language: Language,
+    source: Vec<u8>,
+    cancel: Cancel,
+    parsed: mpsc::Sender<Result<Tree, Extent>>,
+}
+
+thread_local! {
+    /// The worker of this thread. One for each source would cost more time than most sources, and memory, which the
+    /// allocator keeps apart for each.
+    static WORKER: Cell<Option<Worker>> = const { Cell::new(None) };
+}
+
+impl Worker {
+    fn start(stack: usize) -> io::Result<Self> {
+        let (jobs, todo) = mpsc::channel::<Job>();
+        std::thread::Builder::new()
+            .name("parser".to_owned())
+            .stack_size(stack)
+            .spawn(move || {
+                for job in todo {
+                    // Nobody listens any more where it took too long.
+                    let _ = job.parsed.send(parse(&job.language, &job.source, &job.cancel));
+                }
+            })?;
+        Ok(Self { stack, jobs })
+    }
+}
+
 /// Parses on a thread with a stack that no nesting of `source` exhausts. It is left to itself where it neither ends nor
 /// reports progress in time.
 fn parse_apart(language: Language, source: &[u8], cancel: &Cancel) -> Result<Tree, Extent> {
-    let (sender, receiver) = mpsc::channel();
-    let (copy, polled) = (source.to_vec(), cancel.clone());
-    let parser = std::thread::Builder::new()
-        .name("parser".to_owned())
-        .stack_size(STACK + source.len() * FRAME)
-        .spawn(move || {
-            // Nobody listens any more where it took too long.
-            let _ = sender.send(parse(&language, &copy, &polled));
-        });
-    // No memory for the stack: another machine has it, so this may not make another plan.
-    parser.map_err(|_| Extent::TooSlow)?;
+    let stack = STACK + source.len() * FRAME;
+    let worker = match WORKER.take().filter(|worker| worker.stack >= stack) {
+        Some(worker) => worker,
+        // No memory for the stack: another machine has it, so this may not make another plan.
+        None => Worker::start(stack.next_power_of_two()).map_err(|_| Extent::TooSlow)?,
+    };
+    let (parsed, receiver) = mpsc::channel();
+    let job = Job {
+        language,
+        source: source.to_vec(),
+        cancel: cancel.clone(),
+        parsed,
+    };
+    worker.jobs.send(job).map_err(|_| Extent::TooComplex)?;
     let began = Instant::now();
     loop {
         match receiver.recv_timeout(CANCEL_INTERVAL) {
-            Ok(parsed) => return parsed,
+            Ok(parsed) => {
+                WORKER.set(Some(worker));
+                return parsed;
+            }
             // It panicked.
             Err(RecvTimeoutError::Disconnected) => return Err(Extent::TooComplex),
             Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(Extent::Cancelled),
