@@ -53,8 +53,12 @@ impl Names {
         place
     }
 
-    /// Adds a table of strings that stands at `offset` in a file, and returns its place.
-    fn add_table(&mut self, read: &ReadAt<'_>, offset: u64, length: u64) -> Option<u32> {
+    /// Adds a table of strings that stands at `offset` in a file of `size` bytes, and returns its place; none if the file
+    /// ends before it.
+    fn add_table(&mut self, read: &ReadAt<'_>, size: u64, offset: u64, length: u64) -> Option<u32> {
+        if offset.checked_add(length)? > size {
+            return None;
+        }
         let place = self.bytes.len();
         self.bytes
             .reserve_exact(usize::try_from(length).ok()?.checked_add(1)?);
@@ -347,11 +351,16 @@ impl Binary {
             ..Self::default()
         };
         let lists = binary.read_sections(&file, &parts);
-        let sections = binary.code.iter().chain(&binary.data);
-        if sections.map(|section| u128::from(section.stored.1)).sum::<u128>() > u128::from(size) {
-            return None;
+        // Sections of a program stand in its file, and do not overlap.
+        let mut left = size;
+        for section in binary.code.iter().chain(&binary.data) {
+            let (offset, length) = section.stored;
+            left = left.checked_sub(length)?;
+            if offset.checked_add(length)? > size {
+                return None;
+            }
         }
-        let imports = binary.read_symbols(&file, read)?;
+        let imports = binary.read_symbols(&file, read, size)?;
         binary.read_pointers(&file, &parts, imports, &mut Data::new(read));
         binary.entries.push(header.e_entry(Little));
         binary.entries.retain(|&address| address != 0);
@@ -438,7 +447,7 @@ impl Binary {
     }
 
     /// Reads the symbols; returns the place of the names of dynamic ones.
-    fn read_symbols(&mut self, file: &PartialElf<'_>, read: &ReadAt<'_>) -> Option<u32> {
+    fn read_symbols(&mut self, file: &PartialElf<'_>, read: &ReadAt<'_>, size: u64) -> Option<u32> {
         let mut dynamic = 0;
         for (table, exported) in [
             (file.elf_dynamic_symbol_table(), true),
@@ -448,7 +457,7 @@ impl Binary {
             let Some((offset, length)) = strings.and_then(|strings| strings.file_range(Little)) else {
                 continue;
             };
-            let names = self.names.add_table(read, offset, length)?;
+            let names = self.names.add_table(read, size, offset, length)?;
             if exported {
                 dynamic = names;
             }

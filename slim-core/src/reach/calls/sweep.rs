@@ -52,7 +52,7 @@ pub(super) enum Edge {
     Named(u32, u32),
 }
 
-/// Kinds of [`PackedEdge`], in its two highest bits.
+/// Kinds of an edge, in the two highest bits of [`Part::edges`].
 const LOCAL: u32 = 0;
 const IMPORT: u32 = 1 << 30;
 const NAMED: u32 = 2 << 30;

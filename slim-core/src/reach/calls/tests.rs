@@ -231,3 +231,22 @@ fn damaged_files_are_none_or_ended() {
         let _ = part_of(&damaged);
     }
 }
+
+#[test]
+fn sections_beyond_the_file_are_not_read() {
+    let bytes = std::fs::read(PROGRAM).expect("a program of this machine is readable");
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    let half = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    // Source: System V ABI, "Object Files": e_shoff, e_shnum; sh_size and sh_offset of each header of 64 bytes.
+    let headers = usize::try_from(word(0x28)).expect("an offset");
+    for section in 1..half(0x3c) {
+        for member in [0x18, 0x20] {
+            for value in [u64::MAX, u64::MAX / 2, bytes.len() as u64 + 1] {
+                let mut damaged = bytes.clone();
+                let at = headers + 64 * section + member;
+                damaged[at..at + 8].copy_from_slice(&value.to_le_bytes());
+                let _ = part_of(&damaged);
+            }
+        }
+    }
+}
