@@ -32,6 +32,8 @@ const FRAME: usize = 256;
 /// Bytes of stack for everything else, and the size of a source that any thread's stack carries.
 const STACK: usize = 512 << 10;
 const SMALL_SOURCE: usize = 2048;
+/// Bytes of the stack on which one source after the other is parsed, if it is enough: that of 62 kB.
+const COMMON_STACK: usize = 16 << 20;
 /// Reports of progress that a parser may make for any source, and for each byte of it one in so many. Each stands for
 /// a hundred steps; of 6,700 real sources one made more than one for 22 bytes, and none more than one for 14.
 const MAX_PROGRESS: (usize, usize) = (500, 8);
@@ -124,9 +126,8 @@ pub(super) fn visit(
     }
 }
 
-/// A thread that parses on a stack of so many bytes.
+/// A thread that parses.
 struct Worker {
-    stack: usize,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -139,8 +140,8 @@ struct Job {
 }
 
 thread_local! {
-    /// The worker of this thread. One for each source would cost more time than most sources, and memory, which the
-    /// allocator keeps apart for each.
+    /// The worker of this thread, with a stack of [`COMMON_STACK`]. One for each source would cost more time than most
+    /// sources, and memory, which the allocator keeps apart for each.
     static WORKER: Cell<Option<Worker>> = const { Cell::new(None) };
 }
 
@@ -156,7 +157,7 @@ impl Worker {
                     let _ = job.parsed.send(parse(&job.language, &job.source, &job.cancel));
                 }
             })?;
-        Ok(Self { stack, jobs })
+        Ok(Self { jobs })
     }
 }
 
@@ -164,10 +165,11 @@ impl Worker {
 /// reports progress in time.
 fn parse_apart(language: Language, source: &[u8], cancel: &Cancel) -> Result<Tree, Extent> {
     let stack = STACK + source.len() * FRAME;
-    let worker = match WORKER.take().filter(|worker| worker.stack >= stack) {
+    let is_common = stack <= COMMON_STACK;
+    let worker = match is_common.then(|| WORKER.take()).flatten() {
         Some(worker) => worker,
         // No memory for the stack: another machine has it, so this may not make another plan.
-        None => Worker::start(stack.next_power_of_two()).map_err(|_| Extent::TooSlow)?,
+        None => Worker::start(stack.max(COMMON_STACK)).map_err(|_| Extent::TooSlow)?,
     };
     let (parsed, receiver) = mpsc::channel();
     let job = Job {
@@ -181,7 +183,10 @@ fn parse_apart(language: Language, source: &[u8], cancel: &Cancel) -> Result<Tre
     loop {
         match receiver.recv_timeout(CANCEL_INTERVAL) {
             Ok(parsed) => {
-                WORKER.set(Some(worker));
+                // The pages of a larger stack may all have been used.
+                if is_common {
+                    WORKER.set(Some(worker));
+                }
                 return parsed;
             }
             // It panicked.
