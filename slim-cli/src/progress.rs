@@ -107,8 +107,11 @@ impl pipeline::Progress for Progress {
         }
     }
 
-    fn waiting(&self, what: &str) {
+    fn freed(&self) {
         memory::give_back();
+    }
+
+    fn waiting(&self, what: &str) {
         if let Some(bar) = &self.lock().bar {
             bar.set_message(printable(what).into_owned());
         }

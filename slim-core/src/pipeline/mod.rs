@@ -92,6 +92,8 @@ pub trait Progress: Send + Sync {
     fn begin(&self, stage: Stage, what: &str);
     /// Shows the thing that the current stage waits for, or that it goes on with.
     fn waiting(&self, what: &str);
+    /// Much memory was freed within a stage.
+    fn freed(&self) {}
     /// Bytes done, and of how many if that is known.
     fn bytes(&self, done: u64, total: Option<u64>);
     /// A stage ended; `what` is its result in a few words.

@@ -308,9 +308,9 @@ impl ProductBuilder<'_> {
             close(&image, &runs, &options, cancel)
         })
         .await?;
-        self.session
-            .progress
-            .waiting("following the system calls of what is kept");
+        let progress = self.session.progress;
+        progress.freed();
+        progress.waiting("following the system calls of what is kept");
         let (image, runs, options) = inputs();
         let plan = interruptible(self.session.stop, move |cancel| {
             plan_of(&image, &runs, &options, closure, cancel)
