@@ -267,8 +267,7 @@ impl Store for Directories {
     fn read_at(&self, path: &RootPath, entry: &Entry, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut file = self.file(path, entry)?;
         file.seek(io::SeekFrom::Start(offset))?;
-        let left = usize::try_from(entry.size().saturating_sub(offset)).unwrap_or(usize::MAX);
-        let mut bytes = Vec::with_capacity(length.min(left));
+        let mut bytes = Vec::with_capacity(length);
         file.take(length as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }

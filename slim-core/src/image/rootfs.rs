@@ -400,7 +400,9 @@ impl Rootfs {
     /// # Errors
     /// As [`Rootfs::open`].
     pub fn read_at(&self, path: &RootPath, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        self.store.read_at(path, self.regular(path)?, offset, length)
+        let entry = self.regular(path)?;
+        let left = usize::try_from(entry.size().saturating_sub(offset)).unwrap_or(usize::MAX);
+        self.store.read_at(path, entry, offset, length.min(left))
     }
 
     /// Reads the regular file at exactly `path`, at most `limit` bytes of it.

@@ -69,6 +69,9 @@ pub(super) fn keep_programs(
     place: Place<'_>,
     packaged: bool,
 ) {
+    if !path.starts_with(b"/") {
+        return;
+    }
     let root = RootPath::root();
     let literal = path.split(|&b| b == b'$').next().unwrap_or_default();
     let Some(directory) = context.find_directory(&root, literal).map(|found| found.path) else {
@@ -76,8 +79,7 @@ pub(super) fn keep_programs(
     };
     let rootfs = context.rootfs;
     let system = |path: &String| directory == RootPath::new(path);
-    if !path.starts_with(b"/")
-        || Tables::built_in().application.system.iter().any(system)
+    if Tables::built_in().application.system.iter().any(system)
         || context.package_directories.contains(&directory)
         || context
             .environment

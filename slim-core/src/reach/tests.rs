@@ -893,7 +893,7 @@ proptest! {
                 let resolved = rootfs.resolve_from(&RootPath::root(), interpreter, LastLink::Follow);
                 prop_assert!(resolved.outcome != Outcome::Found || is_kept(&resolved.path), "{path}: no interpreter");
             }
-            if let Some(elf) = elf_parse::parse(&elf::parse::tests::slice(&bytes)).unwrap() {
+            if let Some(elf) = elf_parse::parse(&elf_parse::slice(&bytes)).unwrap() {
                 for name in elf.needed.iter().filter(|name| !name.contains(&b'/')) {
                     let default = [&b"/lib/"[..], b"/usr/lib/"].map(|d| rootfs.resolve(&RootPath::new([d, name].concat()), LastLink::Follow));
                     let fits = |path: &RootPath| rootfs.read(path, 4).is_ok_and(|b| b == b"\x7fELF");

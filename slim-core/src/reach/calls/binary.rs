@@ -6,7 +6,7 @@
 //! Sources: System V ABI, "Object Files" and "Relocation" (x86-64 psABI); the Linux Standard Base, "Exception Frames", for
 //! `.eh_frame`; Go's `src/internal/abi/symtab.go` and `src/debug/gosym/pclntab.go` for `.gopclntab`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 
 use gimli::{BaseAddresses, CieOrFde, EhFrame, LittleEndian, UnwindSection as _};
@@ -56,13 +56,9 @@ impl Names {
     /// Adds a table of strings that stands at `offset` in a file of `size` bytes, and returns its place; none if the file
     /// ends before it.
     fn add_table(&mut self, read: &ReadAt<'_>, size: u64, offset: u64, length: u64) -> Option<u32> {
-        if offset.checked_add(length)? > size {
-            return None;
-        }
-        let place = self.bytes.len();
-        self.bytes
-            .reserve_exact(usize::try_from(length).ok()?.checked_add(1)?);
-        self.bytes.resize(place + usize::try_from(length).ok()?, 0);
+        let (place, length) = (self.bytes.len(), within(size, offset, length)?);
+        self.bytes.reserve_exact(length + 1);
+        self.bytes.resize(place + length, 0);
         read_into(read, offset, &mut self.bytes[place..])?;
         self.bytes.push(0);
         u32::try_from(place).ok()
@@ -97,26 +93,31 @@ pub(super) struct Section {
     pub(super) is_plt: bool,
 }
 
-/// The parts of a file that are read.
+/// The parts of a file that are read, by their offsets.
 struct Parts {
     length: u64,
-    /// Offsets and bytes.
-    parts: Vec<(u64, Vec<u8>)>,
+    parts: BTreeMap<u64, Vec<u8>>,
     /// Number of bytes that may still be read: sections of a program do not overlap.
     left: u64,
 }
 
 impl Parts {
     /// Reads a part; none if there is more than the file holds.
-    fn add(&mut self, read: &ReadAt<'_>, offset: u64, length: u64) -> Option<()> {
+    fn add(&mut self, read: &ReadAt<'_>, (offset, length): (u64, u64)) -> Option<()> {
         self.left = self.left.checked_sub(length)?;
-        if offset.checked_add(length)? > self.length {
-            return None;
-        }
-        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        let mut bytes = vec![0; within(self.length, offset, length)?];
         read_into(read, offset, &mut bytes)?;
-        self.parts.push((offset, bytes));
+        let there = self.parts.entry(offset).or_default();
+        if there.len() < bytes.len() {
+            *there = bytes;
+        }
         Some(())
+    }
+
+    /// Returns what is read from `offset` on.
+    fn from(&self, offset: u64) -> Option<&[u8]> {
+        let (start, bytes) = self.parts.range(..=offset).next_back()?;
+        bytes.get(usize::try_from(offset - start).ok()?..)
     }
 }
 
@@ -127,22 +128,21 @@ impl<'a> ReadRef<'a> for &'a Parts {
 
     fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'a [u8], ()> {
         let size = usize::try_from(size).map_err(drop)?;
-        let found = self.parts.iter().find_map(|(start, bytes)| {
-            let from = usize::try_from(offset.checked_sub(*start)?).ok()?;
-            bytes.get(from..from.checked_add(size)?)
-        });
-        found.ok_or(())
+        self.from(offset).and_then(|bytes| bytes.get(..size)).ok_or(())
     }
 
     fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
-        let found = self.parts.iter().find_map(|(start, bytes)| {
-            let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
-            let to = usize::try_from(range.end.checked_sub(*start)?).ok()?;
-            let rest = bytes.get(from..to.min(bytes.len()))?;
-            Some(&rest[..memchr::memchr(delimiter, rest)?])
-        });
-        found.ok_or(())
+        let bytes = self.from(range.start).ok_or(())?;
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let bytes = &bytes[..bytes.len().min(length)];
+        Ok(&bytes[..memchr::memchr(delimiter, bytes).ok_or(())?])
     }
+}
+
+/// Returns the length of a part of a file of `size` bytes; none if the file ends before it.
+fn within(size: u64, offset: u64, length: u64) -> Option<usize> {
+    let end = offset.checked_add(length)?;
+    usize::try_from(length).ok().filter(|_| end <= size)
 }
 
 /// A file of which parts are read.
@@ -245,15 +245,13 @@ impl<'a> Code<'a> {
 
     /// Returns the instructions at `addresses` in a section; none if the file has none there.
     pub(super) fn bytes(&mut self, section: &Section, addresses: &Range<u64>) -> &[u8] {
-        let end = addresses
-            .end
-            .min(section.range.start.saturating_add(section.stored.1));
+        let section_end = section.range.start.saturating_add(section.stored.1);
+        let end = addresses.end.min(section_end);
         if addresses.start >= end {
             return &[];
         }
         if addresses.start < self.addresses.start || end > self.addresses.end {
-            let window_end = section.range.start.saturating_add(section.stored.1);
-            let window = addresses.start..end.max(addresses.start.saturating_add(WINDOW)).min(window_end);
+            let window = addresses.start..end.max(addresses.start.saturating_add(WINDOW)).min(section_end);
             let offset = section.stored.0 + (window.start - section.range.start);
             self.bytes
                 .resize(usize::try_from(window.end - window.start).unwrap_or(0), 0);
@@ -316,10 +314,10 @@ impl Binary {
     pub(super) fn parse(read: &ReadAt<'_>, size: u64) -> Option<Self> {
         let mut parts = Parts {
             length: size,
-            parts: Vec::new(),
+            parts: BTreeMap::new(),
             left: size.checked_mul(2)?,
         };
-        parts.add(read, 0, size_of::<elf::FileHeader64<Little>>() as u64)?;
+        parts.add(read, (0, size_of::<elf::FileHeader64<Little>>() as u64))?;
         let header = elf::FileHeader64::<Little>::parse(&parts).ok()?;
         if header.e_machine(Little) != elf::EM_X86_64 {
             return None;
@@ -331,14 +329,14 @@ impl Binary {
             (header.e_phoff(Little), programs),
             (header.e_shoff(Little), sections),
         ];
-        for (offset, length) in headers {
-            parts.add(read, offset, length)?;
+        for place in headers {
+            parts.add(read, place)?;
         }
-        // Names of sections come first: they tell which of the others are read.
-        for wanted in [is_names, is_table] {
-            for (offset, length) in places(&parts, wanted)? {
-                parts.add(read, offset, length)?;
-            }
+        if let Some(names) = section_names(&parts)? {
+            parts.add(read, names)?;
+        }
+        for table in tables(&parts)? {
+            parts.add(read, table)?;
         }
         let file = PartialElf::parse(&parts).ok()?;
         let header = file.elf_header();
@@ -356,9 +354,7 @@ impl Binary {
         for section in binary.code.iter().chain(&binary.data) {
             let (offset, length) = section.stored;
             left = left.checked_sub(length)?;
-            if offset.checked_add(length)? > size {
-                return None;
-            }
+            within(size, offset, length)?;
         }
         let imports = binary.read_symbols(&file, read, size)?;
         binary.read_pointers(&file, &parts, imports, &mut Data::new(read));
@@ -670,38 +666,29 @@ impl Binary {
     }
 }
 
-/// Returns the places of the `wanted` sections, by their name, their index among all, and the header of the file and theirs.
-fn places(parts: &Parts, wanted: Wanted) -> Option<Vec<(u64, u64)>> {
+/// Returns the place of the names of sections, if there are any, in a file whose headers are read.
+fn section_names(parts: &Parts) -> Option<Option<(u64, u64)>> {
+    let header = elf::FileHeader64::<Little>::parse(parts).ok()?;
+    let sections = header.section_headers(Little, parts).ok()?;
+    let names = header.section_strings_index(Little, parts).ok()?;
+    Some(sections.get(names.0).and_then(|names| names.file_range(Little)))
+}
+
+/// Returns the places of symbols, relocations that the loader applies, and lists of functions, in a file whose headers and
+/// names of sections are read.
+fn tables(parts: &Parts) -> Option<Vec<(u64, u64)>> {
     let header = elf::FileHeader64::<Little>::parse(parts).ok()?;
     let table = header.sections(Little, parts).ok()?;
-    let names = header.section_strings_index(Little, parts).ok()?;
-    let found = table.enumerate().filter(|(index, section)| {
-        let name = table.section_name(Little, section).unwrap_or_default();
-        wanted(*index == names, name, section)
-    });
-    Some(
-        found
-            .filter_map(|(_, section)| section.file_range(Little))
-            .collect(),
-    )
-}
-
-/// Whether a section is read, by whether it is that of the sections' names, its name and its header.
-type Wanted = fn(bool, &[u8], &elf::SectionHeader64<Little>) -> bool;
-
-/// Returns whether a section holds the names of sections.
-fn is_names(is_names: bool, _: &[u8], _: &elf::SectionHeader64<Little>) -> bool {
-    is_names
-}
-
-/// Returns whether a section holds symbols, relocations that the loader applies, or a list of functions.
-fn is_table(is_names: bool, name: &[u8], section: &elf::SectionHeader64<Little>) -> bool {
-    let is_loaded = section.sh_flags(Little).0 & elf::SHF_ALLOC.0 != 0;
-    match section.sh_type(Little) {
+    let is_read = |section: &&elf::SectionHeader64<Little>| match section.sh_type(Little) {
         elf::SHT_SYMTAB | elf::SHT_DYNSYM | elf::SHT_RELR => true,
-        elf::SHT_RELA => is_loaded,
-        _ => !is_names && matches!(name, b".eh_frame" | b".gopclntab"),
-    }
+        elf::SHT_RELA => section.sh_flags(Little).0 & elf::SHF_ALLOC.0 != 0,
+        _ => matches!(
+            table.section_name(Little, section),
+            Ok(b".eh_frame" | b".gopclntab")
+        ),
+    };
+    let read = table.iter().filter(is_read);
+    Some(read.filter_map(|section| section.file_range(Little)).collect())
 }
 
 /// Returns the section that holds `address`.

@@ -11,6 +11,8 @@ use super::isa::{Effect, Flow, Isa, REGISTERS, Reference, Register, Source};
 
 /// The largest number of values of one place.
 const MOST_VALUES: usize = 12;
+/// The largest number of sets of values of one function: tens of times what the largest functions have.
+const MOST_SETS: usize = 1 << 17;
 /// The largest number of blocks that are visited of one function, and of places on its stack.
 pub(super) const MOST_VISITS: usize = 20_000;
 const MOST_PLACES: usize = 128;
@@ -65,6 +67,9 @@ impl Sets {
         }
         if let Some(found) = self.known.get(values.as_slice()) {
             return Values(*found);
+        }
+        if self.all.len() >= MOST_SETS {
+            return UNKNOWN;
         }
         let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         let values: Rc<[Value]> = values.into();

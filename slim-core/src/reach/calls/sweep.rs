@@ -8,7 +8,7 @@ use super::binary::{Binary, Code, Data, Names, Pointer, find, number};
 use super::isa::{Flow, Isa, Reference};
 use super::numbers::{self, Argument, Numbers, Wrappers};
 use super::x86_64::X86_64;
-use crate::reach::elf::parse::ReadAt;
+use crate::reach::elf::parse::{ReadAt, slice};
 
 /// The largest number of addresses that are mentioned in a file, and of blocks that are visited for the numbers of its
 /// calls: tens of times what the largest programs have.
@@ -96,26 +96,27 @@ impl Part {
         let start = node.checked_sub(1).and_then(|before| self.ends.get(before));
         let start = start.copied().unwrap_or(0) as usize;
         let packed = self.edges.get(start..end).unwrap_or_default();
-        packed.iter().map(|packed| {
-            let index = packed & !(IMPORT | NAMED);
-            match packed & (IMPORT | NAMED) {
-                IMPORT => Edge::Import(index),
-                NAMED => {
-                    let (name, to) = self.named.get(index as usize).copied().unwrap_or_default();
-                    Edge::Named(name, to)
-                }
-                _ => Edge::Local(index),
+        packed.iter().map(|packed| self.edge(*packed))
+    }
+
+    fn edge(&self, packed: u32) -> Edge {
+        let index = packed & !(IMPORT | NAMED);
+        match packed & (IMPORT | NAMED) {
+            IMPORT => Edge::Import(index),
+            NAMED => {
+                let (name, to) = self.named.get(index as usize).copied().unwrap_or_default();
+                Edge::Named(name, to)
             }
-        })
+            _ => Edge::Local(index),
+        }
     }
 
     /// Returns the names of symbols of other files that this one uses.
     pub(super) fn imports(&self) -> impl Iterator<Item = &str> {
-        let imports = self
-            .edges
-            .iter()
-            .filter(|packed| **packed & (IMPORT | NAMED) == IMPORT);
-        imports.map(|packed| self.names.get(packed & !IMPORT))
+        self.edges.iter().filter_map(|packed| match self.edge(*packed) {
+            Edge::Import(name) => Some(self.names.get(name)),
+            Edge::Local(_) | Edge::Named(..) => None,
+        })
     }
 
     /// Returns whether the file is a C library or its loader.
@@ -222,14 +223,7 @@ pub(crate) fn part(read: &ReadAt<'_>, size: u64) -> Option<Part> {
 
 /// Reads the part of the graph of a file in memory.
 pub(crate) fn part_of(bytes: &[u8]) -> Option<Part> {
-    let read = |offset: u64, length: usize| {
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| bytes.get(offset..));
-        let rest = rest.unwrap_or_default();
-        Ok(rest[..length.min(rest.len())].to_vec())
-    };
-    part(&read, bytes.len() as u64)
+    part(&slice(bytes), bytes.len() as u64)
 }
 
 /// Reads a file's part of the graph.

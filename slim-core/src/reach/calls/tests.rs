@@ -47,11 +47,7 @@ fn with_libraries(programs: &[&str]) -> Vec<(String, Vec<u8>)> {
 }
 
 fn elf(bytes: &[u8]) -> Option<parse::Elf> {
-    let read = |offset: u64, length: usize| {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-        Ok(bytes[from..from.saturating_add(length).min(bytes.len())].to_vec())
-    };
-    parse::parse(&read).expect("reading memory does not fail")
+    parse::parse(&parse::slice(bytes)).expect("reading memory does not fail")
 }
 
 /// The calls that `files` can make, with the names of tables that are used.

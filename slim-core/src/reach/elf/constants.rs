@@ -144,8 +144,8 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::reach::elf::parse::tests::{slice, write_with};
-    use crate::reach::elf::parse::{Elf, ReadAt};
+    use crate::reach::elf::parse::tests::write_with;
+    use crate::reach::elf::parse::{Elf, ReadAt, slice};
 
     /// The constants of a program, in windows of so many places.
     pub(crate) fn constants(program: &[u8], window: usize) -> Constants<'_> {

@@ -308,20 +308,20 @@ fn until_nul(bytes: &[u8]) -> Vec<u8> {
     bytes.split(|&byte| byte == 0).next().unwrap_or(&[]).to_vec()
 }
 
+/// Reads from bytes in memory.
+pub(crate) fn slice(bytes: &[u8]) -> impl Fn(u64, usize) -> io::Result<Vec<u8>> + '_ {
+    move |offset, length| {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let end = start.saturating_add(length).min(bytes.len());
+        Ok(bytes[start..end].to_vec())
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Reads from bytes in memory.
-    pub(crate) fn slice(bytes: &[u8]) -> impl Fn(u64, usize) -> io::Result<Vec<u8>> + '_ {
-        move |offset, length| {
-            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-            let end = start.saturating_add(length).min(bytes.len());
-            Ok(bytes[start..end].to_vec())
-        }
-    }
 
     /// Writes the ELF file that `elf` describes: headers, dynamic section and strings, nothing to run.
     pub(crate) fn write(elf: &Elf) -> Vec<u8> {
