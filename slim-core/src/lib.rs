@@ -61,6 +61,7 @@ pub mod recording;
 #[cfg(feature = "image")]
 pub mod report;
 pub mod spec;
+pub mod store;
 #[cfg(test)]
 mod test_tools;
 #[cfg(all(any(test, feature = "testing"), feature = "image", feature = "probe"))]

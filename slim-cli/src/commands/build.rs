@@ -72,6 +72,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
+        store: super::store(),
     };
     let verify = args.verify.options(record.trace, args.tag_unverified);
     let order = Order {
@@ -96,6 +97,7 @@ pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
+        store: super::store(),
         ..ProductOptions::default()
     };
     let verify = args.verify.options(record.trace, false);

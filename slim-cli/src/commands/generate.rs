@@ -50,6 +50,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
+        store: super::store(),
     };
     let builder = ProductBuilder {
         session,

@@ -14,6 +14,7 @@ mod verify;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -26,6 +27,7 @@ use slim_core::plan::{self, Plan};
 use slim_core::recording::Recording;
 use slim_core::recording::signature::PublicKey;
 use slim_core::report;
+use slim_core::store::Store;
 use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
@@ -326,4 +328,16 @@ fn unite(
         });
     }
     united.context("no recording is named")
+}
+
+/// Opens the store of what was found in files before; none, with a line in the log, where it cannot be used.
+fn store() -> Option<Arc<Store>> {
+    let path = Store::default_path()?;
+    match Store::open(&path) {
+        Ok(store) => Some(Arc::new(store)),
+        Err(error) => {
+            tracing::warn!("nothing is kept between runs: {error}");
+            None
+        }
+    }
 }

@@ -55,12 +55,10 @@ impl State {
     /// # Errors
     /// [`Error::Io`], [`Error::Untrusted`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        match made {
-            // What is there instead is told when it is opened.
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(path, error)),
-            _ => Self::open_existing(path),
-        }
+        Ok(Self {
+            path: path.to_owned(),
+            directory: open_own(path)?,
+        })
     }
 
     /// Opens it; none if it is not there, as when nothing was ever made.
@@ -68,30 +66,14 @@ impl State {
     /// # Errors
     /// As [`State::open`].
     pub fn existing(path: &Path) -> Result<Option<Self>, Error> {
-        match Self::open_existing(path) {
+        match open_existing(path) {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            other => other.map(Some),
+            Err(error) => Err(error),
+            Ok(directory) => Ok(Some(Self {
+                path: path.to_owned(),
+                directory,
+            })),
         }
-    }
-
-    fn open_existing(path: &Path) -> Result<Self, Error> {
-        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let directory = match nix::fcntl::open(path, flags, Mode::empty()) {
-            Err(Errno::ELOOP | Errno::ENOTDIR) => {
-                return Err(Error::Untrusted {
-                    path: path.to_owned(),
-                    problem: "it is not a directory",
-                });
-            }
-            other => other.map_err(|errno| failed(path, errno.into()))?,
-        };
-        // Looked at through the descriptor: what the path means may change.
-        let file = File::from(directory);
-        check_owner(path, &file.metadata().map_err(|error| failed(path, error))?)?;
-        Ok(Self {
-            path: path.to_owned(),
-            directory: file.into(),
-        })
     }
 
     /// The path of what is called `name` in it, for people.
@@ -195,6 +177,32 @@ impl State {
         let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
         Left::read(self, name, file, &bytes, age.unwrap_or_default()).map(Some)
     }
+}
+
+/// Opens a directory of this user's own, and makes it if need be.
+pub(crate) fn open_own(path: &Path) -> Result<OwnedFd, Error> {
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        // What is there instead is told when it is opened.
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(path, error)),
+        _ => open_existing(path),
+    }
+}
+
+fn open_existing(path: &Path) -> Result<OwnedFd, Error> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let directory = match nix::fcntl::open(path, flags, Mode::empty()) {
+        Err(Errno::ELOOP | Errno::ENOTDIR) => {
+            return Err(Error::Untrusted {
+                path: path.to_owned(),
+                problem: "it is not a directory",
+            });
+        }
+        other => other.map_err(|errno| failed(path, errno.into()))?,
+    };
+    // Looked at through the descriptor: what the path means may change.
+    let file = File::from(directory);
+    check_owner(path, &file.metadata().map_err(|error| failed(path, error))?)?;
+    Ok(file.into())
 }
 
 /// Only this user may write to it.

@@ -14,6 +14,7 @@ use object::LittleEndian as Little;
 use object::ReadRef;
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
+use serde::{Deserialize, Serialize};
 
 use crate::reach::elf::parse::ReadAt;
 
@@ -39,7 +40,7 @@ pub(super) enum Pointer {
 }
 
 /// Names, each up to a NUL: a file's tables of strings as they are, and what is added.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Names {
     bytes: Vec<u8>,
 }

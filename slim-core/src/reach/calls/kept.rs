@@ -5,15 +5,18 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use super::graph::{self, File, Gate, Names, Step};
-use super::sweep;
+use super::sweep::{self, Part};
 use crate::cancel::Cancel;
+use crate::digest::Digest;
 use crate::image::{Entry, Image, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, ReachableCalls, ReachedStep};
 use crate::reach::elf::parse::Elf;
 use crate::reach::{Error, Reached, SeccompReach};
+use crate::store::Store;
 
 /// The size above which a file is read while no other such is.
 const LARGE: u64 = 8 << 20;
@@ -24,7 +27,13 @@ const LARGEST_SOURCE: u64 = 16 << 20;
 /// The machine of the one instruction set that is followed, as `uname -m` and as image configurations name it.
 const MACHINE: (&str, &str) = ("x86_64", "amd64");
 
-/// Returns the system calls that the kept files of `image` can make; none for level `Observed` and for other machines.
+/// The kind of what a [`Store`] holds here: another one whenever the same file gives another [`Part`].
+const KIND: &str = "calls-1";
+/// The size from which a file's part is kept: a smaller file is read as soon as its part.
+const KEPT: u64 = 256 << 10;
+
+/// Returns the system calls that the kept files of `image` can make; none for level `Observed` and for other machines. What
+/// was found in a file before is taken from `store`.
 ///
 /// # Errors
 /// [`Error::Cancelled`] soon after `cancel` says so.
@@ -32,6 +41,7 @@ pub fn of_kept(
     image: &Image,
     reached: &Reached,
     level: SeccompReach,
+    store: Option<&Store>,
     cancel: &Cancel,
 ) -> Result<Option<ReachableCalls>, Error> {
     if level == SeccompReach::Observed || image.config.architecture() != MACHINE.1 {
@@ -54,11 +64,10 @@ pub fn of_kept(
         if cancel.is_cancelled() || size > LARGEST {
             return None;
         }
-        let read = |offset: u64, length: usize| rootfs.read_at(path, offset, length);
         let names = elf.soname.as_deref().into_iter().chain(path.name());
         Some(File {
             path: path.clone(),
-            part: sweep::part(&read, size)?,
+            part: part(rootfs, path, size, store)?,
             is_needed: names.into_iter().any(|name| needed.contains(name)),
         })
     };
@@ -89,6 +98,26 @@ pub fn of_kept(
         unresolved: calls.unresolved,
         withhold: level != SeccompReach::Static,
     }))
+}
+
+/// Returns the part of the graph of a file of `size` bytes.
+fn part(rootfs: &Rootfs, path: &RootPath, size: u64, store: Option<&Store>) -> Option<Part> {
+    let read = |offset: u64, length: usize| rootfs.read_at(path, offset, length);
+    let Some(store) = store.filter(|_| size >= KEPT) else {
+        return sweep::part(&read, size);
+    };
+    let mut hash = Sha256::new();
+    std::io::copy(&mut rootfs.open(path).ok()?, &mut hash).ok()?;
+    let digest = Digest::from_sha256(hash);
+    let kept = store.get(KIND, &digest);
+    if let Some(part) = kept.and_then(|bytes| postcard::from_bytes(&bytes).ok()) {
+        return Some(part);
+    }
+    let part = sweep::part(&read, size)?;
+    if let Ok(bytes) = postcard::to_stdvec(&part) {
+        store.put(KIND, &digest, &bytes);
+    }
+    Some(part)
 }
 
 /// Returns the numbers of the system calls that one x86-64 ELF file can make by itself, from all that it exports and where

@@ -4,6 +4,8 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::binary::{Binary, Code, Data, Names, Pointer, find, number};
 use super::isa::{Flow, Isa, Reference};
 use super::numbers::{self, Argument, Numbers, Wrappers};
@@ -58,7 +60,7 @@ const IMPORT: u32 = 1 << 30;
 const NAMED: u32 = 2 << 30;
 
 /// A file's part of the graph. Nodes are functions first, then data.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Part {
     /// Names of imports, exports and of tables.
     pub(super) names: Names,

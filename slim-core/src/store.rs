@@ -1,0 +1,212 @@
+//! Results that the same file always gives, kept between runs.
+//!
+//! A result is known by its kind and the digest of the file that it was made of. It stands in a directory of the user's own,
+//! behind its own digest: one that was cut short is no result. The directory is bounded; what was not used for longest goes
+//! first. Nothing here can fail a run: what cannot be read or written is made again.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::dir::Dir;
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, fstatat, futimens};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+use sha2::{Digest as _, Sha256};
+
+use crate::digest::Digest;
+use crate::owned::{self, open_own};
+
+/// The number of bytes that all results take at most.
+const LIMIT: u64 = 256 << 20;
+/// The largest result that is read.
+const LARGEST: u64 = 64 << 20;
+/// The length of a SHA-256 digest.
+const DIGEST: usize = 32;
+
+/// A directory of results.
+#[derive(Debug)]
+pub struct Store {
+    directory: OwnedFd,
+    limit: u64,
+}
+
+impl Store {
+    /// Returns its path: `SLIM_STORE`, or `/var/lib/slim` for root and `slim` in the cache directory of others
+    /// (`XDG_CACHE_HOME`, `~/.cache`); none where a user has neither.
+    pub fn default_path() -> Option<PathBuf> {
+        let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        if let Some(path) = set("SLIM_STORE") {
+            return Some(path.into());
+        }
+        if geteuid().is_root() {
+            return Some("/var/lib/slim".into());
+        }
+        let cache = set("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(Path::new(&set("HOME")?).join(".cache")))?;
+        Some(cache.join("slim"))
+    }
+
+    /// Opens the directory, and makes it if need be.
+    ///
+    /// # Errors
+    /// [`owned::Error::Io`], and [`owned::Error::Untrusted`] if others can write to it.
+    pub fn open(path: &Path) -> Result<Self, owned::Error> {
+        Ok(Self {
+            directory: open_own(path)?,
+            limit: LIMIT,
+        })
+    }
+
+    /// Returns the result of `kind` for the file with a digest, if there is one.
+    pub fn get(&self, kind: &str, of: &Digest) -> Option<Vec<u8>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = openat(&self.directory, name(kind, of).as_os_str(), flags, Mode::empty()).ok()?;
+        let mut bytes = Vec::new();
+        let mut file = File::from(file);
+        (&mut file).take(LARGEST + 1).read_to_end(&mut bytes).ok()?;
+        let result = bytes.split_off(DIGEST.min(bytes.len()));
+        if Sha256::digest(&result).as_slice() != bytes {
+            return None;
+        }
+        // A use; where it cannot be noted, the result goes sooner.
+        let _ = futimens(&file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_OMIT);
+        Some(result)
+    }
+
+    /// Keeps a result.
+    pub fn put(&self, kind: &str, of: &Digest, result: &[u8]) {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let temporary = OsString::from(format!(".{}-{number}", std::process::id()));
+        let written = self.write(&temporary, result).is_ok()
+            && renameat(
+                &self.directory,
+                temporary.as_os_str(),
+                &self.directory,
+                name(kind, of).as_os_str(),
+            )
+            .is_ok();
+        if !written {
+            self.remove(&temporary);
+        }
+        self.prune();
+    }
+
+    fn write(&self, name: &OsStr, result: &[u8]) -> std::io::Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = openat(&self.directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let mut file = File::from(file);
+        file.write_all(&Sha256::digest(result))?;
+        file.write_all(result)
+    }
+
+    fn remove(&self, name: &OsStr) {
+        // Another slim may have removed it.
+        let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
+    }
+
+    /// Removes what was not used for longest, until there is room for some more.
+    fn prune(&self) {
+        let Ok(mut listing) = Dir::openat(
+            &self.directory,
+            ".",
+            OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        ) else {
+            return;
+        };
+        let mut results = Vec::new();
+        for entry in listing.iter().flatten() {
+            let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
+            let stat = fstatat(&self.directory, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+            if let Ok(stat) = stat
+                && stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
+            {
+                let size = u64::try_from(stat.st_size).unwrap_or(0);
+                results.push(((stat.st_atime, stat.st_atime_nsec), name, size));
+            }
+        }
+        let mut total: u64 = results.iter().map(|(_, _, size)| size).sum();
+        if total <= self.limit {
+            return;
+        }
+        results.sort();
+        for (_, name, size) in results {
+            if total <= self.limit / 4 * 3 {
+                break;
+            }
+            self.remove(&name);
+            total -= size;
+        }
+    }
+}
+
+/// The name of a result's file.
+fn name(kind: &str, of: &Digest) -> OsString {
+    format!("{kind}-{}", of.hex()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(limit: u64) -> (tempfile::TempDir, Store) {
+        let parent = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&parent.path().join("slim")).expect("it is made");
+        (parent, Store { limit, ..store })
+    }
+
+    #[test]
+    fn a_result_comes_back_for_its_file_and_kind_alone() {
+        let (_parent, store) = store(LIMIT);
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        store.put("calls", &a, b"result");
+        assert_eq!(store.get("calls", &a).as_deref(), Some(&b"result"[..]));
+        assert_eq!(store.get("calls", &b), None);
+        assert_eq!(store.get("other", &a), None);
+    }
+
+    #[test]
+    fn what_was_cut_short_or_changed_is_no_result() {
+        let (parent, store) = store(LIMIT);
+        let of = Digest::of(b"a");
+        store.put("calls", &of, b"result");
+        let path = parent.path().join("slim").join(name("calls", &of));
+        let whole = std::fs::read(&path).expect("it is there");
+        for damaged in [&whole[..whole.len() - 1], &whole[..10], b""] {
+            std::fs::write(&path, damaged).expect("it is written");
+            assert_eq!(store.get("calls", &of), None);
+        }
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let (_parent, store) = store(1000);
+        let of = |n: u8| Digest::of(&[n]);
+        for n in 0..3 {
+            store.put("calls", &of(n), &[n; 280]);
+        }
+        assert!(store.get("calls", &of(0)).is_some());
+        store.put("calls", &of(3), &[3; 280]);
+        assert!(store.get("calls", &of(0)).is_some(), "it was used");
+        assert_eq!(store.get("calls", &of(1)), None);
+        assert!(store.get("calls", &of(3)).is_some(), "it is the newest");
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().expect("a directory");
+        std::fs::set_permissions(parent.path(), std::fs::Permissions::from_mode(0o777)).expect("a mode");
+        assert!(matches!(
+            Store::open(parent.path()),
+            Err(owned::Error::Untrusted { .. })
+        ));
+    }
+}
