@@ -2,7 +2,7 @@
 //!
 //! A result is known by its kind and the digest of the file that it was made of. It stands in a directory of the user's own,
 //! behind its own digest: one that was cut short is no result. The directory is bounded; what was not used for longest goes
-//! first. Nothing here can fail a run: what cannot be read or written is made again.
+//! first, once a run is done with it. Nothing here can fail a run: what cannot be read or written is made again.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
@@ -34,6 +34,16 @@ const DIGEST: usize = 32;
 pub struct Store {
     directory: OwnedFd,
     limit: u64,
+    /// True if something was put there.
+    has_more: AtomicBool,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if *self.has_more.get_mut() {
+            self.prune();
+        }
+    }
 }
 
 impl Store {
@@ -60,6 +70,7 @@ impl Store {
         Ok(Self {
             directory: open_own(path)?,
             limit: LIMIT,
+            has_more: AtomicBool::new(false),
         })
     }
 
@@ -95,7 +106,7 @@ impl Store {
         if !written {
             self.remove(&temporary);
         }
-        self.prune();
+        self.has_more.store(true, Ordering::Relaxed);
     }
 
     fn write(&self, name: &OsStr, result: &[u8]) -> std::io::Result<()> {
@@ -154,12 +165,16 @@ fn name(kind: &str, of: &Digest) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::FileTimes;
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     fn store(limit: u64) -> (tempfile::TempDir, Store) {
         let parent = tempfile::tempdir().expect("a directory");
-        let store = Store::open(&parent.path().join("slim")).expect("it is made");
-        (parent, Store { limit, ..store })
+        let mut store = Store::open(&parent.path().join("slim")).expect("it is made");
+        store.limit = limit;
+        (parent, store)
     }
 
     #[test]
@@ -187,16 +202,20 @@ mod tests {
 
     #[test]
     fn what_was_not_used_for_longest_goes_first() {
-        let (_parent, store) = store(1000);
+        let (parent, store) = store(1000);
         let of = |n: u8| Digest::of(&[n]);
-        for n in 0..3 {
+        for n in 0..4 {
             store.put("calls", &of(n), &[n; 280]);
+            let file =
+                File::open(parent.path().join("slim").join(name("calls", &of(n)))).expect("it is there");
+            let used = SystemTime::UNIX_EPOCH + Duration::from_secs(n.into());
+            file.set_times(FileTimes::new().set_accessed(used))
+                .expect("a time");
         }
-        assert!(store.get("calls", &of(0)).is_some());
-        store.put("calls", &of(3), &[3; 280]);
-        assert!(store.get("calls", &of(0)).is_some(), "it was used");
-        assert_eq!(store.get("calls", &of(1)), None);
-        assert!(store.get("calls", &of(3)).is_some(), "it is the newest");
+        assert!(store.get("calls", &of(0)).is_some(), "used last");
+        store.prune();
+        let kept: Vec<bool> = (0..4).map(|n| store.get("calls", &of(n)).is_some()).collect();
+        assert_eq!(kept, [true, false, false, true]);
     }
 
     #[test]

@@ -246,3 +246,29 @@ fn sections_beyond_the_file_are_not_read() {
         }
     }
 }
+
+#[test]
+fn a_part_is_the_same_when_it_was_kept() {
+    let files = with_libraries(&[PROGRAM]);
+    let kept: Vec<File> = files
+        .iter()
+        .map(|(path, bytes)| {
+            let part = part_of(bytes).expect("it is an x86-64 ELF file");
+            let bytes = postcard::to_stdvec(&part).expect("it can be written");
+            File {
+                path: RootPath::new(path.as_bytes()),
+                part: postcard::from_bytes(&bytes).expect("it can be read"),
+                is_needed: false,
+            }
+        })
+        .collect();
+    let found: Vec<File> = files
+        .iter()
+        .map(|(path, bytes)| File {
+            path: RootPath::new(path.as_bytes()),
+            part: part_of(bytes).expect("it is an x86-64 ELF file"),
+            is_needed: false,
+        })
+        .collect();
+    assert_eq!(reach(&kept, &Names::default()), reach(&found, &Names::default()));
+}
