@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +17,7 @@ use slim_core::profile::ARTIFACTS;
 use slim_core::recording::signature::{PublicKey, SigningKey};
 use slim_core::report::ChangeKind;
 use slim_core::spec::{ContainerOptions, ContainerSpec, ParseContext};
+use slim_core::store::Store;
 use slim_core::verify::Aspect;
 use slim_core::{probe, profile, reach, trace};
 
@@ -799,7 +801,7 @@ pub(crate) struct Product {
 }
 
 impl Product {
-    pub(crate) fn reach(&self) -> anyhow::Result<reach::Options> {
+    pub(crate) fn reach(&self, store: Option<Arc<Store>>) -> anyhow::Result<reach::Options> {
         let mut include = self.include.clone();
         for file in &self.include_file {
             let text = std::fs::read_to_string(file)
@@ -822,6 +824,7 @@ impl Product {
                 own_bytes: self.own_bytes,
                 listed_files: self.listed_files,
             },
+            store,
         })
     }
 

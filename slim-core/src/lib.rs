@@ -61,6 +61,7 @@ pub mod recording;
 #[cfg(feature = "image")]
 pub mod report;
 pub mod spec;
+#[cfg(feature = "image")]
 pub mod store;
 #[cfg(test)]
 mod test_tools;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::bench_closure::{slim_json, stage};
+use crate::bench_closure::{empty, median, slim_json, stage};
 use crate::engine::Docker;
 use crate::packages::For;
 use crate::{docs, samples, setup, sh};
@@ -49,6 +49,8 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("could not create {}", directory.display()))?;
 
+    let store = directory.join("store");
+    let directory = directory.join("out");
     let mut missed = Vec::new();
     println!(
         "| sample | original, T | build | 3 T + 2 s | memory | {} |",
@@ -57,31 +59,38 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
     println!("|---|---|---|---|---|{}", "---|".repeat(STAGES.len()));
     for (name, port) in SAMPLES {
         let image = samples::image(name);
-        let (mut originals, mut builds) = (Vec::new(), Vec::new());
+        let (mut originals, mut first, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..runs {
             originals.push(answer_time(&docker, &image, port)?);
-            builds.push(built(&docker, &slim, &image, &directory)?);
+            empty(&store)?;
+            first.push(built(&docker, &slim, &image, &directory, &store)?);
+            again.push(built(&docker, &slim, &image, &directory, &store)?);
         }
         let original = median(&mut originals);
-        builds.sort_by(|a, b| total(a).total_cmp(&total(b)));
-        let report = &builds[builds.len() / 2];
         let bound = BOUND.0 * original + BOUND.1;
-        let memory = builds
-            .iter()
-            .filter_map(|report| report["peak_memory"].as_f64())
-            .fold(0.0, f64::max);
-        let stages = STAGES.map(|name| format!("{:.2}", stage(report, name).unwrap_or_default()));
-        println!(
-            "| {name} | {original:.2} s | {:.2} s | {bound:.2} s | {:.0} MB | {} |",
-            total(report),
-            memory / 1e6,
-            stages.join(" | ")
-        );
-        if total(report) > bound {
-            missed.push(format!("{name}: {:.2} s, more than {bound:.2} s", total(report)));
-        }
-        if memory > MEMORY {
-            missed.push(format!("{name}: {:.0} MB of memory", memory / 1e6));
+        for (name, builds) in [
+            (name.to_owned(), &mut first),
+            (format!("{name}, again"), &mut again),
+        ] {
+            builds.sort_by(|a, b| total(a).total_cmp(&total(b)));
+            let report = &builds[builds.len() / 2];
+            let memory = builds
+                .iter()
+                .filter_map(|report| report["peak_memory"].as_f64())
+                .fold(0.0, f64::max);
+            let stages = STAGES.map(|name| format!("{:.2}", stage(report, name).unwrap_or_default()));
+            println!(
+                "| {name} | {original:.2} s | {:.2} s | {bound:.2} s | {:.0} MB | {} |",
+                total(report),
+                memory / 1e6,
+                stages.join(" | ")
+            );
+            if total(report) > bound {
+                missed.push(format!("{name}: {:.2} s, more than {bound:.2} s", total(report)));
+            }
+            if memory > MEMORY {
+                missed.push(format!("{name}: {:.0} MB of memory", memory / 1e6));
+            }
         }
     }
 
@@ -92,12 +101,13 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
             &slim,
             &samples::image("nginx"),
             &directory,
+            &store,
         )?));
-        fat.push(total(&built(&docker, &slim, FAT, &directory)?));
+        fat.push(total(&built(&docker, &slim, FAT, &directory, &store)?));
     }
     let mut ratios: Vec<f64> = plain.iter().zip(&fat).map(|(plain, fat)| fat / plain).collect();
     let ratio = median(&mut ratios);
-    println!("\n| image | build | with 2 GB in 50,000 files more | ratio | asked |");
+    println!("\n| image | build | with 2 GB in 50,000 files more | ratio | target |");
     println!("|---|---|---|---|---|");
     println!(
         "| nginx | {:.2} s | {:.2} s | {ratio:.2} | ≤ {UNUSED} |",
@@ -111,19 +121,14 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
     Ok(())
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Seconds from the command to the end.
 fn total(report: &Value) -> f64 {
     report["total_ms"].as_f64().unwrap_or_default() / 1000.0
 }
 
 /// The report of one build, whose product is removed.
-fn built(docker: &Docker, slim: &Path, image: &str, directory: &Path) -> Result<Value> {
-    let report = slim_json(slim, &["build", image, "--tag", PRODUCT], directory)?;
+fn built(docker: &Docker, slim: &Path, image: &str, directory: &Path, store: &Path) -> Result<Value> {
+    let report = slim_json(slim, &["build", image, "--tag", PRODUCT], directory, store)?;
     // The next product would leave this one without a name.
     docker.output(&["image", "rm", PRODUCT])?;
     Ok(report)

@@ -1,4 +1,7 @@
-//! `cargo xtask bench closure`: how long the closure takes in an image of 1 GB and 30,000 files that nobody uses.
+//! `cargo xtask bench closure`: how long the closure takes in an image of 1 GB and 30,000 files that nobody uses, at first
+//! and when slim has seen its files before.
+
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -28,30 +31,38 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
 
     let directory = tempfile()?;
     let output = directory.join("out");
-    let mut times = Vec::new();
-    let mut report = slim_json(&slim, &["build", IMAGE], &output)?;
+    let store = directory.join("store");
+    let (mut first, mut again) = (Vec::new(), Vec::new());
+    let mut report = slim_json(&slim, &["build", IMAGE], &output, &store)?;
+    let recording = output.join("recording.json");
+    let recording = recording.to_string_lossy().into_owned();
     for _ in 0..runs {
-        let recording = output.join("recording.json");
-        let recording = recording.to_string_lossy().into_owned();
-        report = slim_json(&slim, &["generate", &recording, "--image", IMAGE], &output)?;
-        times.push(stage(&report, "plan").context("the report has no stage plan")?);
+        empty(&store)?;
+        for times in [&mut first, &mut again] {
+            report = slim_json(
+                &slim,
+                &["generate", &recording, "--image", IMAGE],
+                &output,
+                &store,
+            )?;
+            times.push(stage(&report, "plan").context("the report has no stage plan")?);
+        }
     }
     std::fs::remove_dir_all(&directory)
         .with_context(|| format!("could not remove {}", directory.display()))?;
-    times.sort_by(f64::total_cmp);
-    let median = times[times.len() / 2];
-    println!("| image | files | kept | index | closure, median of {runs} | asked |");
-    println!("|---|---|---|---|---|---|");
+    let (first, again) = (median(&mut first), median(&mut again));
+    println!("| image | files | kept | index | closure, median of {runs} | again | target |");
+    println!("|---|---|---|---|---|---|---|");
     println!(
-        "| {:.1} GB | {} | {} | {:.2} s | {median:.2} s | {BOUND} s |",
+        "| {:.1} GB | {} | {} | {:.2} s | {first:.2} s | {again:.2} s | {BOUND} s |",
         report["before"]["bytes"].as_f64().unwrap_or_default() / 1e9,
         report["before"]["files"],
         report["after"]["files"],
         stage(&report, "image").unwrap_or_default(),
     );
     ensure!(
-        median <= BOUND,
-        "the closure takes {median:.2} s, more than {BOUND} s"
+        first <= BOUND,
+        "the closure takes {first:.2} s, more than {BOUND} s"
     );
     Ok(())
 }
@@ -74,12 +85,24 @@ fn tempfile() -> Result<std::path::PathBuf> {
     Ok(directory)
 }
 
-pub(crate) fn slim_json(slim: &std::path::Path, words: &[&str], output: &std::path::Path) -> Result<Value> {
+/// Removes what slim has found in files before.
+pub(crate) fn empty(store: &Path) -> Result<()> {
+    sh::run(sh::root("rm").args(["-r", "-f", "--"]).arg(store))
+}
+
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Returns the report of slim with `words`, which keeps what it finds in files in `store`.
+pub(crate) fn slim_json(slim: &Path, words: &[&str], output: &Path, store: &Path) -> Result<Value> {
     let mut command = sh::root(slim);
     command
         .args(words)
         .args(["--format", "json", "--output"])
-        .arg(output);
+        .arg(output)
+        .env("SLIM_STORE", store);
     let text = sh::output(&mut command)?;
     serde_json::from_str(&text).context("slim printed no report")
 }

@@ -7,6 +7,7 @@ use slim_core::pipeline::{
     self, Bodies, ProductBuilder, ProductOptions, RecordOptions, Recorded, Scenario, Session, VerifyOptions,
 };
 use slim_core::plan::privileges::Words;
+use slim_core::reach;
 use slim_core::recording::Recording;
 use slim_core::recording::signature::SigningKey;
 
@@ -64,7 +65,7 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         tags => tags.iter().map(ToString::to_string).collect(),
     };
     let product = ProductOptions {
-        reach: args.product.reach()?,
+        reach: args.product.reach(super::store())?,
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags,
@@ -72,7 +73,6 @@ pub(crate) async fn build(global: &Global, args: Build) -> anyhow::Result<()> {
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
-        store: super::store(),
     };
     let verify = args.verify.options(record.trace, args.tag_unverified);
     let order = Order {
@@ -97,7 +97,10 @@ pub(crate) async fn profile(global: &Global, args: Profile) -> anyhow::Result<()
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
-        store: super::store(),
+        reach: reach::Options {
+            store: super::store(),
+            ..reach::Options::default()
+        },
         ..ProductOptions::default()
     };
     let verify = args.verify.options(record.trace, false);

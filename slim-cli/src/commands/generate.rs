@@ -42,7 +42,7 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
     let session = Session::new(engine.as_ref(), &stop, &progress);
     let image = pipeline::image(session, &name, Pull::Never).await?;
     let options = ProductOptions {
-        reach: args.product.reach()?,
+        reach: args.product.reach(super::store())?,
         changes: args.product.changes(),
         source_date_epoch: source_date_epoch()?,
         tags: args.tag.iter().map(ToString::to_string).collect(),
@@ -50,7 +50,6 @@ pub(crate) async fn run(global: &Global, args: Generate) -> anyhow::Result<()> {
         machine: args.profiles.machine(),
         profiles: args.profiles.options(global),
         runtimes: args.profiles.runtimes()?,
-        store: super::store(),
     };
     let builder = ProductBuilder {
         session,

@@ -27,7 +27,7 @@ use slim_core::plan::{self, Plan};
 use slim_core::recording::Recording;
 use slim_core::recording::signature::PublicKey;
 use slim_core::report;
-use slim_core::store::Store;
+use slim_core::store::{self, Store};
 use slim_core::verify::{Aspect, Verification};
 
 use crate::args::{Command, Global, Results};
@@ -335,8 +335,13 @@ fn store() -> Option<Arc<Store>> {
     let path = Store::default_path()?;
     match Store::open(&path) {
         Ok(store) => Some(Arc::new(store)),
-        Err(error) => {
+        // Without it slim is slower and nothing else, unless somebody could have put something there.
+        Err(error @ store::Error::Untrusted { .. }) => {
             tracing::warn!("nothing is kept between runs: {error}");
+            None
+        }
+        Err(error) => {
+            tracing::debug!("nothing is kept between runs: {error}");
             None
         }
     }

@@ -27,7 +27,6 @@ use crate::reach;
 use crate::recording::{Purpose, Recording};
 use crate::report::{ProductImage, Report};
 use crate::spec::LaunchSpec;
-use crate::store::Store;
 use crate::verify::{Healed, Miss, MissKind, Verification};
 
 /// Options of making a product from a recording.
@@ -49,8 +48,6 @@ pub struct ProductOptions {
     pub profiles: profile::Options,
     /// The calls of container runtimes after they have loaded a filter, in place of the built-in tables.
     pub runtimes: Option<Vec<RuntimeTable>>,
-    /// What was found in files before, if that is kept; it makes no other plan.
-    pub store: Option<Arc<Store>>,
 }
 
 /// A product that was made.
@@ -116,7 +113,7 @@ fn plan_of(
         image,
         &reached,
         options.seccomp_reach,
-        options.store.as_deref(),
+        options.reach.store.as_deref(),
         cancel,
     )?;
     let mut tables = Cow::Borrowed(Tables::built_in());

@@ -12,6 +12,7 @@ use crate::image::packages::Packages;
 use crate::image::{Config, Entry, LastLink, Outcome, PATH_MAX, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, LeftOutKind};
+use crate::store::Store;
 
 /// The image as resolvers see it.
 pub(super) struct Context<'a> {
@@ -29,6 +30,8 @@ pub(super) struct Context<'a> {
     pub(super) package_directories: &'a PackageDirectories,
     /// The contents of directories that are kept whole.
     pub(super) contents: ContentCache,
+    /// What was found in files before.
+    pub(super) store: Option<&'a Store>,
     /// Says when planning is to end.
     pub(super) cancel: &'a Cancel,
 }
@@ -86,6 +89,7 @@ impl<'a> Context<'a> {
             environment,
             packages,
             limits: &options.limits,
+            store: options.store.as_deref(),
             package_directories,
             contents: ContentCache::default(),
             cancel,

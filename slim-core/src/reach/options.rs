@@ -1,5 +1,9 @@
 //! The options of the closure.
 
+use std::sync::Arc;
+
+use crate::store::Store;
+
 /// The level up to which files are kept beyond the observed ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -48,7 +52,7 @@ impl Default for Limits {
 }
 
 /// The user's options.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `--keep`.
     pub keep: Keep,
@@ -64,4 +68,6 @@ pub struct Options {
     /// `--include`: absolute paths in the image; a directory means everything below it, and `*`, `?`, `[…]`, `{…}`
     /// match as in a shell (`**` over directories too).
     pub include: Vec<String>,
+    /// What was found in files before, if that is kept; it makes no other closure.
+    pub store: Option<Arc<Store>>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -27,18 +27,8 @@ const LARGEST_SOURCE: u64 = 16 << 20;
 /// The machine of the one instruction set that is followed, as `uname -m` and as image configurations name it.
 const MACHINE: (&str, &str) = ("x86_64", "amd64");
 
-/// The kind of what a [`Store`] holds here: another one for other sources of this module, which may find something else in
-/// the same file.
-static KIND: LazyLock<String> = LazyLock::new(|| {
-    let sources = [
-        include_str!("binary.rs"),
-        include_str!("isa.rs"),
-        include_str!("numbers.rs"),
-        include_str!("sweep.rs"),
-        include_str!("x86_64.rs"),
-    ];
-    format!("calls-{}", Digest::of(sources.concat().as_bytes()).short())
-});
+/// The kind of what a [`Store`] holds here.
+const KIND: &str = "calls";
 /// The size from which a file's part is kept: a smaller file is read as soon as its part.
 const KEPT: u64 = 256 << 10;
 
@@ -119,14 +109,11 @@ fn part(rootfs: &Rootfs, path: &RootPath, size: u64, store: Option<&Store>) -> O
     let mut hash = Sha256::new();
     std::io::copy(&mut rootfs.open(path).ok()?, &mut hash).ok()?;
     let digest = Digest::from_sha256(hash);
-    let kept = store.get(&KIND, &digest);
-    if let Some(part) = kept.and_then(|bytes| postcard::from_bytes(&bytes).ok()) {
+    if let Some(part) = store.get(KIND, &digest) {
         return Some(part);
     }
     let part = sweep::part(&read, size)?;
-    if let Ok(bytes) = postcard::to_stdvec(&part) {
-        store.put(&KIND, &digest, &bytes);
-    }
+    store.put(KIND, &digest, &part);
     Some(part)
 }
 

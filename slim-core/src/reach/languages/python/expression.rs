@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use crate::reach::bytes::is_word;
@@ -12,7 +13,7 @@ const MAX_DEPTH: usize = 24;
 const MAX_PIECES: usize = 64;
 
 /// A package, as the source means it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Base {
     /// So many directories above the source: 1 is the one that it stands in.
     Own(usize),
@@ -23,7 +24,7 @@ pub(super) enum Base {
 }
 
 /// Modules whose names are known in part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Computed {
     /// The package that they stand in.
     pub(super) base: Base,
@@ -42,7 +43,7 @@ pub(super) struct Computed {
 }
 
 /// A path that begins where a package or the source is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DataPath {
     /// The directory that it begins in; `Own(0)` is the source itself.
     pub(super) base: Base,

@@ -30,12 +30,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use crate::digest::Digest;
 use crate::image::Entry;
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind, LeftOutKind};
 use crate::reach::bytes::{contains, is_word};
 use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
+use crate::reach::languages::syntax_tree::Extent;
 use crate::reach::resolver::{Needs, Node, Resolver, Widened};
 use crate::reach::tables::Tables;
 use crate::reach::walk::walk;
@@ -53,6 +55,8 @@ const MAX_BELOW: usize = 50_000;
 const MIN_SIBLING: usize = 4;
 const MIN_STANDARD: usize = 6;
 const MAX_JOINED: usize = 200;
+/// The size from which what a source names is kept between runs: a smaller one is parsed as soon.
+const KEPT: usize = 1024;
 /// The size of the largest pickle that is looked through.
 const MAX_PICKLE: u64 = 1 << 20;
 /// The largest number of files of a directory of data that are kept.
@@ -316,9 +320,33 @@ impl<'a> Python<'a> {
         origin: Origin,
         source: &[u8],
     ) {
+        let found = self.references(needs, path, origin, source);
+        self.follow_references(needs, paths, path, origin, &found);
+    }
+
+    /// Returns what `source` names, and notes what could not be read of it.
+    fn references(
+        &self,
+        needs: &mut Needs<'_>,
+        path: &RootPath,
+        origin: Origin,
+        source: &[u8],
+    ) -> Vec<Reference> {
+        let store = self.context.store.filter(|_| source.len() >= KEPT);
+        let key = store.map(|store| (store, origin.kind(), Digest::of(source)));
+        if let Some((store, kind, digest)) = &key
+            && let Some(found) = store.get(kind, digest)
+        {
+            return found;
+        }
         let (extent, found) = references(source, origin, self.context.cancel);
         extent.report_limits(self.context, needs, path, source);
-        self.follow_references(needs, paths, path, origin, &found);
+        if let Some((store, kind, digest)) = &key
+            && extent == Extent::Whole
+        {
+            store.put(kind, digest, &found);
+        }
+        found
     }
 
     /// Keeps what a source names.

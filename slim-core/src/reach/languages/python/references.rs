@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use crate::cancel::Cancel;
@@ -36,8 +37,19 @@ pub(super) enum Origin {
     Standard,
 }
 
+impl Origin {
+    /// The kind of what a [`crate::store::Store`] holds for a source of this owner.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Application => "python-application",
+            Self::Library => "python-library",
+            Self::Standard => "python-standard",
+        }
+    }
+}
+
 /// Something that a source names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reference {
     /// The line, from 1.
     pub(super) line: usize,
@@ -48,7 +60,7 @@ pub(super) struct Reference {
 }
 
 /// The kinds of things that a source names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Target {
     /// `import module`, or `from module import names`.
     Import {
