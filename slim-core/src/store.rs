@@ -6,9 +6,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufWriter, Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -128,12 +129,9 @@ impl Store {
     /// Keeps a result.
     pub fn put<T: Serialize>(&self, kind: &str, of: &Digest, result: &T) {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let Ok(result) = postcard::to_stdvec(result) else {
-            return;
-        };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let temporary = OsString::from(format!(".{}-{number}", std::process::id()));
-        let written = self.write(&temporary, &result).is_ok()
+        let written = self.write(&temporary, result).is_ok()
             && renameat(
                 &self.directory,
                 temporary.as_os_str(),
@@ -147,12 +145,18 @@ impl Store {
         self.has_more.store(true, Ordering::Relaxed);
     }
 
-    fn write(&self, name: &OsStr, result: &[u8]) -> std::io::Result<()> {
+    fn write<T: Serialize>(&self, name: &OsStr, result: &T) -> std::io::Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        let mut file = File::from(file);
-        file.write_all(&Sha256::digest(result))?;
-        file.write_all(result)
+        let mut file = BufWriter::new(Hashed {
+            file: File::from(file),
+            hash: Sha256::new(),
+        });
+        file.get_mut().file.write_all(&[0; DIGEST])?;
+        // In pieces: a large result is not in memory twice.
+        postcard::to_io(result, &mut file).map_err(std::io::Error::other)?;
+        let Hashed { file, hash } = file.into_inner()?;
+        file.write_all_at(&hash.finalize(), 0)
     }
 
     fn remove(&self, name: &OsStr) {
@@ -194,6 +198,24 @@ impl Store {
             self.remove(&name);
             total -= size;
         }
+    }
+}
+
+/// A file, and the digest of what was written to it.
+struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let length = self.file.write(bytes)?;
+        self.hash.update(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -87,7 +87,7 @@ fn tempfile() -> Result<std::path::PathBuf> {
 
 /// Removes what slim has found in files before.
 pub(crate) fn empty(store: &Path) -> Result<()> {
-    sh::run(sh::root("rm").args(["-r", "-f", "--"]).arg(store))
+    sh::output(sh::root("rm").args(["-r", "-f", "--"]).arg(store)).map(drop)
 }
 
 pub(crate) fn median(values: &mut [f64]) -> f64 {

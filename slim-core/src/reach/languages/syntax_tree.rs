@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tree_sitter::{Language, Node, ParseOptions, Parser, Tree, TreeCursor};
@@ -34,6 +35,10 @@ const STACK: usize = 512 << 10;
 const SMALL_SOURCE: usize = 2048;
 /// Bytes of the stack on which one source after the other is parsed, if it is enough: that of 62 kB.
 const COMMON_STACK: usize = 16 << 20;
+/// The size from which a source waits for others, and the bytes of such sources that have trees at once, unless one alone is
+/// larger: a tree takes some 40 times the memory of its source.
+const LARGE_SOURCE: usize = 64 << 10;
+const MAX_TOGETHER: usize = 640 << 10;
 /// Reports of progress that a parser may make for any source, and for each byte of it one in so many. Each stands for
 /// a hundred steps; of 6,700 real sources one made more than one for 22 bytes, and none more than one for 14.
 const MAX_PROGRESS: (usize, usize) = (500, 8);
@@ -101,6 +106,7 @@ pub(super) fn visit(
     if source.len() as u64 > MAX_SOURCE {
         return Extent::TooLarge;
     }
+    let _room = Room::wait_for(source.len());
     let language = Language::from(language);
     let parsed = if source.len() <= SMALL_SOURCE {
         parse(&language, source, cancel)
@@ -123,6 +129,42 @@ pub(super) fn visit(
         if !cursor.goto_first_child() && !advance(&mut cursor) {
             return Extent::Whole;
         }
+    }
+}
+
+/// The room that the tree of a large source takes among those of others, for as long as it lives.
+struct Room(usize);
+
+/// The bytes of large sources that have trees.
+static LARGE: Mutex<usize> = Mutex::new(0);
+static LESS: Condvar = Condvar::new();
+
+thread_local! {
+    /// True while this thread has room: a source that is read inside another does not wait for it.
+    static HAS_ROOM: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Room {
+    /// Waits until there is room for the tree of a source with so many bytes; none is needed for a small one.
+    fn wait_for(bytes: usize) -> Option<Self> {
+        if bytes < LARGE_SOURCE || HAS_ROOM.replace(true) {
+            return None;
+        }
+        let large = LARGE.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |large: &mut usize| *large > 0 && *large + bytes > MAX_TOGETHER;
+        let mut large = LESS
+            .wait_while(large, is_full)
+            .unwrap_or_else(PoisonError::into_inner);
+        *large += bytes;
+        Some(Self(bytes))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *LARGE.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        HAS_ROOM.set(false);
+        LESS.notify_all();
     }
 }
 
@@ -286,6 +328,20 @@ mod tests {
         let extent = visit(tree_sitter_python::LANGUAGE, source, &Cancel::default(), count);
         assert_eq!(extent, Extent::Whole);
         assert!(imports >= 1);
+    }
+
+    #[test]
+    fn a_large_source_inside_another_does_not_wait_for_it() {
+        let cancel = Cancel::default();
+        let large = b"a = 1\n".repeat(MAX_TOGETHER / 6);
+        let mut inner = None;
+        let outer = visit(tree_sitter_python::LANGUAGE, &large, &cancel, |node| {
+            if node.kind() == "module" {
+                inner = Some(visit(tree_sitter_python::LANGUAGE, &large, &cancel, |_| ()));
+            }
+        });
+        assert_eq!((outer, inner), (Extent::Whole, Some(Extent::Whole)));
+        assert!(!HAS_ROOM.get());
     }
 
     #[test]
