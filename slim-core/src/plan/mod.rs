@@ -409,6 +409,8 @@ pub struct ReachableCalls {
     pub calls: BTreeMap<u32, Vec<ReachedStep>>,
     /// Functions that make a system call whose number is not known: the file and the function.
     pub unresolved: BTreeSet<(RootPath, String)>,
+    /// Programs and libraries that could not be followed: damaged, too large or for another instruction set.
+    pub unread: BTreeSet<RootPath>,
     /// True if sensitive calls are allowed only where they were observed.
     pub withhold: bool,
 }

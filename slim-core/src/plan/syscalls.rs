@@ -11,6 +11,7 @@ use libseccomp::{ScmpArch, ScmpSyscall};
 use super::filter::{Answer, Bound, Condition, Filter, architecture};
 use super::tables::Tables;
 use super::{AllowedSyscall, ReachableCalls, Reason, SeenArguments};
+use crate::path::RootPath;
 use crate::recording::{Abi, Actor, ArgumentValue, Purpose, Recording, Run, SyscallUse, deciding_arguments};
 
 /// `EPERM` and `ENOSYS` of `include/uapi/asm-generic/errno-base.h` and `errno.h`.
@@ -421,6 +422,16 @@ pub fn allowed_on(
                 "kept code could also call these, which are sensitive and were not seen, so that they are not allowed: {}; \
                  --seccomp-reach static allows them",
                 names.join(", ")
+            ));
+        }
+        if !reachable.unread.is_empty() {
+            let first: Vec<String> = reachable.unread.iter().take(3).map(RootPath::to_string).collect();
+            notes.insert(format!(
+                "{} kept programs and libraries are damaged, too large or for another instruction set, so that of their \
+                 system calls only those are known that were seen: {}{}",
+                reachable.unread.len(),
+                first.join(", "),
+                if reachable.unread.len() > 3 { ", …" } else { "" }
             ));
         }
         if !reachable.unresolved.is_empty() {
@@ -904,6 +915,24 @@ mod tests {
         );
         assert!(notes[0].contains("without a seccomp filter"), "{notes:?}");
         assert!(calls.is_sorted());
+    }
+
+    #[test]
+    fn files_that_could_not_be_followed_are_said() {
+        let unread = ["/a", "/b", "/c", "/d"].map(RootPath::new);
+        let reachable = ReachableCalls {
+            machine: "x86_64",
+            unread: unread.into(),
+            ..ReachableCalls::default()
+        };
+        let recording = recorded(vec![call("read", 1, None)], None);
+        let (_, notes) = allowed_on(&recording, Tables::built_in(), None, Some(&reachable));
+        assert!(
+            notes
+                .iter()
+                .any(|note| note.starts_with("4 kept programs") && note.ends_with("seen: /a, /b, /c, …")),
+            "{notes:?}"
+        );
     }
 
     #[test]

@@ -61,25 +61,31 @@ pub fn of_kept(
     let (large, small): (Vec<_>, Vec<_>) = in_play.partition(|(path, _)| size(path) > LARGE);
     let file = |(path, elf): &(&RootPath, &Arc<Elf>)| {
         let (path, size) = (*path, size(path));
-        if cancel.is_cancelled() || size > LARGEST {
-            return None;
-        }
+        let is_read = size <= LARGEST && !cancel.is_cancelled();
+        let part = is_read.then(|| part(rootfs, path, size, store)).flatten();
         let names = elf.soname.as_deref().into_iter().chain(path.name());
-        Some(File {
+        Ok(File {
             path: path.clone(),
-            part: part(rootfs, path, size, store)?,
+            part: part.ok_or_else(|| path.clone())?,
             is_needed: names.into_iter().any(|name| needed.contains(name)),
         })
     };
     // One large file at a time, beside small ones: memory does not grow with the processors.
-    let (large, small): (Vec<File>, Vec<Option<File>>) = rayon::join(
-        || large.iter().filter_map(file).collect(),
+    let (large, small): (Vec<Result<File, RootPath>>, Vec<_>) = rayon::join(
+        || large.iter().map(file).collect(),
         || small.par_iter().map(file).collect(),
     );
     if cancel.is_cancelled() {
         return Err(Error::Cancelled);
     }
-    let mut files: Vec<File> = small.into_iter().flatten().chain(large).collect();
+    let mut files = Vec::new();
+    let mut unread = BTreeSet::new();
+    for read in small.into_iter().chain(large) {
+        match read {
+            Ok(file) => files.push(file),
+            Err(path) => drop(unread.insert(path)),
+        }
+    }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let names = names_in_sources(rootfs, &reached.files, &files);
     let calls = graph::reach(&files, &names);
@@ -96,6 +102,7 @@ pub fn of_kept(
             .map(|(number, chain)| (number, chain.into_iter().map(step).collect()))
             .collect(),
         unresolved: calls.unresolved,
+        unread,
         withhold: level != SeccompReach::Static,
     }))
 }

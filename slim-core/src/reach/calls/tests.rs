@@ -4,9 +4,14 @@ use std::path::Path;
 use libseccomp::{ScmpArch, ScmpSyscall};
 
 use super::graph::{Calls, File, Names, reach};
+use super::of_kept;
 use super::sweep::part_of;
+use crate::cancel::Cancel;
+use crate::image::memory::tree;
 use crate::path::RootPath;
 use crate::reach::elf::parse;
+use crate::reach::tests::{image, reached_with, used};
+use crate::reach::{Options, SeccompReach};
 
 /// The file at `path` of this machine, and the libraries that it needs.
 fn with_libraries(programs: &[&str]) -> Vec<(String, Vec<u8>)> {
@@ -245,6 +250,28 @@ fn sections_beyond_the_file_are_not_read() {
             }
         }
     }
+}
+
+#[test]
+fn a_program_that_cannot_be_followed_is_named() {
+    let bytes = std::fs::read(PROGRAM).expect("a program of this machine is readable");
+    let mut other = bytes.clone();
+    // Source: System V ABI, "ELF Header": e_machine; 40 is ARM.
+    other[18..20].copy_from_slice(&40u16.to_le_bytes());
+    let rootfs = tree(&[("/bin/this", &bytes), ("/bin/other", &other)]);
+    let mut image = image(rootfs, serde_json::json!({}));
+    image.config.0.insert("architecture".to_owned(), "amd64".into());
+    let reached = reached_with(
+        &image,
+        vec![used("/bin/this"), used("/bin/other")],
+        &Options::default(),
+    );
+    let calls = of_kept(&image, &reached, SeccompReach::Static, None, &Cancel::default());
+    let calls = calls
+        .expect("nothing cancels it")
+        .expect("the image is for x86-64");
+    let unread: Vec<String> = calls.unread.iter().map(ToString::to_string).collect();
+    assert_eq!(unread, ["/bin/other"]);
 }
 
 #[test]
