@@ -12,20 +12,26 @@ pub(super) enum Named {
     Module,
     /// It is a place beside the source (`new URL(…, import.meta.url)`, `new Worker(…)`).
     Place,
+    /// It is a path from the source itself (`path.join(import.meta.url, "../…")`).
+    Beside,
 }
 
 /// Words before a name in quotation marks.
-const WORDS: [(&[u8], Named); 6] = [
+const WORDS: [(&[u8], Named); 10] = [
     (b"require(", Named::Module),
     (b"require.resolve(", Named::Module),
     (b"import(", Named::Module),
     (b"from", Named::Module),
     (b"import", Named::Module),
     (b"new URL(", Named::Place),
+    (b"__dirname,", Named::Place),
+    (b"__dirname+", Named::Place),
+    (b"__dirname +", Named::Place),
+    (b"import.meta.url,", Named::Beside),
 ];
 
-/// Returns the names in quotation marks behind `require(`, `import(`, `from`, `import`, `new URL(` and `new Worker(`, each with the
-/// byte that it begins at, in the order of the words.
+/// Returns the names in quotation marks behind `require(`, `import(`, `from`, `import`, `new URL(`, `new Worker(` and the source's own
+/// place, each with the byte that it begins at, in the order of the words.
 pub(super) fn names(source: &[u8]) -> Vec<(usize, Named, &[u8])> {
     let workers = [(&b"Worker("[..], Named::Place)];
     let mut found = Vec::new();
@@ -49,7 +55,15 @@ pub(super) fn names(source: &[u8]) -> Vec<(usize, Named, &[u8])> {
             let Some(end) = memchr::memchr(quote, &text[..text.len().min(MAX_NAME)]) else {
                 continue;
             };
-            let text = &text[..end];
+            let mut text = &text[..end];
+            if named == Named::Beside {
+                let Some(inside) = text.strip_prefix(b"../") else {
+                    continue;
+                };
+                text = inside;
+            } else if word.starts_with(b"__dirname") {
+                text = text.strip_prefix(b"/").unwrap_or(text);
+            }
             if !text.is_empty() && !text.iter().any(|byte| matches!(byte, b'\\' | b'$' | b'\n' | 0)) {
                 found.push((after, named, text));
             }
@@ -66,7 +80,8 @@ mod tests {
     fn names_stand_behind_words_and_in_quotation_marks() {
         let source = b"a=require(\"one\");b=import('two');import{x}from\"./three.js\";import \"four\";\
             new URL(\"./five.wasm\",import.meta.url);new Worker(`./six.js`);required(\"no\");require(name);\
-            require(`${x}`);c=require.resolve('seven');import(\"";
+            require(`${x}`);c=require.resolve('seven');join(__dirname,'eight.ttf');__dirname + \"/nine.wasm\";\
+            join(import.meta.url,'../ten.bin');import(\"";
         let mut found: Vec<&str> = names(source)
             .into_iter()
             .map(|(_, _, name)| std::str::from_utf8(name).unwrap())
@@ -78,9 +93,12 @@ mod tests {
                 "./five.wasm",
                 "./six.js",
                 "./three.js",
+                "eight.ttf",
                 "four",
+                "nine.wasm",
                 "one",
                 "seven",
+                "ten.bin",
                 "two"
             ]
         );

@@ -236,7 +236,7 @@ impl<'a> NodeJs<'a> {
             let cause = Place::in_file(file).cause(EdgeKind::Import, &encode(name));
             let found = match named {
                 Named::Module => self.modules.resolve(file, name),
-                Named::Place => self.modules.at(directory, name),
+                Named::Place | Named::Beside => self.modules.at(directory, name),
             };
             for found in found {
                 needs.follow(&found, &cause);
@@ -560,8 +560,10 @@ impl Reader<'_, '_, '_> {
         let name = self.text(function);
         let last = name.rsplit(|&b| b == b'.').next().unwrap_or_default();
         if self.is_require(function) {
-            let words = self.here.words(argument);
-            self.keep_required(&words, node);
+            for value in value::alternatives(argument) {
+                let words = self.here.words(value);
+                self.keep_required(&words, node);
+            }
             self.covered = argument.end_byte().max(self.covered);
             return;
         }

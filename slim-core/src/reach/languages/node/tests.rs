@@ -690,3 +690,30 @@ fn what_a_build_tool_lists_comes_with_what_it_built() {
     ];
     assert_eq!(found, expected.map(|name| format!("/app/{name}")));
 }
+
+#[test]
+fn either_value_of_a_condition_may_be_loaded() {
+    let found = from(&[
+        ("/app/a.js", b"require('one')"),
+        (
+            "/app/node_modules/one/index.js",
+            b"import(edge ? './edge.js' : (old ? './old.js' : 'two')); require(process.env.X && './late.js'); \
+              require(null ?? './three.js')",
+        ),
+        ("/app/node_modules/one/edge.js", b""),
+        ("/app/node_modules/one/late.js", b""),
+        ("/app/node_modules/one/old.js", b""),
+        ("/app/node_modules/one/other.js", b""),
+        ("/app/node_modules/one/three.js", b""),
+        ("/app/node_modules/two/index.js", b""),
+    ]);
+    let expected = [
+        "one/edge.js",
+        "one/index.js",
+        "one/late.js",
+        "one/old.js",
+        "one/three.js",
+        "two/index.js",
+    ];
+    assert_eq!(found, expected.map(|name| format!("/app/node_modules/{name}")));
+}

@@ -234,6 +234,38 @@ impl Here<'_> {
     }
 }
 
+/// Returns the expressions that one may have the value of: the branches of a condition, the sides of `||` and `??`, the end of `&&`.
+pub(super) fn alternatives(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut next = vec![node];
+    let mut found = Vec::new();
+    while let Some(node) = next.pop() {
+        let operator = node
+            .child_by_field_name("operator")
+            .map(|operator| operator.kind());
+        let branches: &[&str] = match (node.kind(), operator) {
+            ("ternary_expression", _) => &["alternative", "consequence"],
+            ("binary_expression", Some("||" | "??")) => &["right", "left"],
+            ("binary_expression", Some("&&")) => &["right"],
+            _ => &[],
+        };
+        if next.len() + found.len() >= MAX_DEPTH {
+            found.push(node);
+        } else if node.kind() == "parenthesized_expression" {
+            next.extend(node.named_child(0));
+        } else if branches.is_empty() {
+            found.push(node);
+        } else {
+            next.extend(
+                branches
+                    .iter()
+                    .filter_map(|branch| node.child_by_field_name(branch)),
+            );
+        }
+    }
+    found.retain(|node| !matches!(node.kind(), "null" | "undefined" | "true" | "false"));
+    found
+}
+
 /// Returns what a call calls. Compilers write `(0, module.function)(…)`, so that the module isn't `this` in it.
 pub(super) fn callee(call: Node<'_>) -> Option<Node<'_>> {
     let function = call.child_by_field_name("function")?;

@@ -167,6 +167,27 @@ pub(super) fn own_package(node: Node<'_>, source: &[u8]) -> Option<Base> {
     }
 }
 
+/// Returns the expressions that one may have the value of: those of a condition, and the sides of `or` and `and`.
+pub(super) fn alternatives(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut next = vec![node];
+    let mut found = Vec::new();
+    while let Some(node) = next.pop() {
+        // `value if condition else value`
+        let values: &[u32] = match node.kind() {
+            _ if next.len() + found.len() >= MAX_DEPTH => &[],
+            "conditional_expression" => &[2, 0],
+            "boolean_operator" => &[1, 0],
+            "parenthesized_expression" => &[0],
+            _ => &[],
+        };
+        if values.is_empty() {
+            found.push(node);
+        }
+        next.extend(values.iter().filter_map(|at| node.named_child(*at)));
+    }
+    found
+}
+
 /// Returns `text` as names between dots, if it is that.
 pub(super) fn is_dotted(text: &str) -> bool {
     let identifier = |part: &str| {

@@ -10,8 +10,8 @@ use crate::cancel::Cancel;
 use crate::reach::bytes::contains;
 use crate::reach::command;
 use crate::reach::languages::python::expression::{
-    Base, Computed, Constants, DataPath, ModuleName, arguments, is_dotted, is_own_name, literal,
-    named_argument, own_package, template,
+    Base, Computed, Constants, DataPath, ModuleName, alternatives, arguments, is_dotted, is_own_name,
+    literal, named_argument, own_package, template,
 };
 use crate::reach::languages::syntax_tree::{Extent, line, text, visit};
 
@@ -452,8 +452,8 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, constants: &Constants, ad
                     package.map(|node| constants.package(node, source).unwrap_or(Base::Own(1)))
                 }
             };
-            if let Some(name) = arguments.first() {
-                add_module(constants.module_name(*name, relative, source), add);
+            for name in arguments.first().into_iter().flat_map(|name| alternatives(*name)) {
+                add_module(constants.module_name(name, relative.clone(), source), add);
             }
         }
         ("" | "runpy", "run_module" | "_run_module_as_main") => {

@@ -301,6 +301,24 @@ fn what_is_asked_of_the_compiler_is_a_module_when_it_runs() {
 }
 
 #[test]
+fn either_value_of_a_condition_is_imported() {
+    let package = |name: &str| format!("/usr/lib/python3/dist-packages/{name}.py");
+    let names = ["fresh", "old", "oldest", "other"].map(package);
+    let source = package("dist/__init__");
+    let mut items: Vec<(&str, &[u8])> = vec![
+        ("/srv/app.py", b"import dist\n"),
+        (
+            &source,
+            b"from importlib import import_module\n\
+              import_module('fresh' if fast else ('old' if slow else name or 'oldest'))\n",
+        ),
+    ];
+    items.extend(names.iter().map(|name| (name.as_str(), &b""[..])));
+    let kept = files(&items);
+    assert_eq!(names.map(|name| keeps(&kept, &name)), [true, true, true, false]);
+}
+
+#[test]
 fn statements_in_texts_that_are_handed_on_import() {
     let app = "run('from settings import *', names)\nrun(\"import one, two.sub as x; import three\")\n\
                '''from four import x'''\nsay('from five to six')\n";
