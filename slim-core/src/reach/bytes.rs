@@ -10,6 +10,54 @@ pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// The least bytes of numbers in a row that [`without_numbers`] takes out.
+const MIN_NUMBERS: usize = 256;
+
+/// Returns `source` without the numbers inside long lists of numbers, as generated parsers, fonts and tables of characters have
+/// them: they name nothing, and parsing them would take most of the time. Lines stay where they are, and so do the first and
+/// the last item of each list.
+pub(super) fn without_numbers(source: Vec<u8>) -> Vec<u8> {
+    let space = |at: usize| {
+        let rest = source.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|b| b.is_ascii_whitespace()).count()
+    };
+    let mut kept = Vec::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = memchr::memchr(b',', &source[at..]) {
+        let first = at + found;
+        let mut last = first;
+        while let Some(end) = number_end(&source, space(last + 1))
+            && let comma = space(end)
+            && source.get(comma) == Some(&b',')
+        {
+            last = comma;
+        }
+        at = last + 1;
+        if last - first >= MIN_NUMBERS {
+            kept.extend_from_slice(&source[copied..=first]);
+            kept.extend(source[first..last].iter().filter(|&&b| b == b'\n'));
+            copied = at;
+        }
+    }
+    if copied == 0 {
+        return source;
+    }
+    kept.extend_from_slice(&source[copied..]);
+    kept
+}
+
+/// Returns where the number at `at` ends, in any base and notation (`-1`, `0x1F`, `1_000`, `2.5e3`); none if there is none.
+fn number_end(source: &[u8], at: usize) -> Option<usize> {
+    let rest = source.get(at..)?;
+    let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
+    rest.get(sign)?.is_ascii_digit().then_some(())?;
+    let digits = rest[sign..]
+        .iter()
+        .take_while(|b| is_word(**b) || **b == b'.')
+        .count();
+    Some(at + sign + digits)
+}
+
 /// The order of a number's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByteOrder {
@@ -32,6 +80,22 @@ pub(super) fn number(bytes: &[u8], at: usize, width: usize, order: ByteOrder) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lists_of_numbers_are_left_out() {
+        let numbers: String = (0..200).map(|n| format!("{n:#x}, -{n}.5,\n")).collect();
+        let source = format!("a = f(x, {numbers}y)\nb = [{numbers}]\nc = [1, 2, 3]\nrequire 'c'\n");
+        let less = without_numbers(source.clone().into_bytes());
+        let less = String::from_utf8(less).expect("it is text");
+        assert!(less.len() < 700, "{less}");
+        assert!(less.ends_with("c = [1, 2, 3]\nrequire 'c'\n"), "{less}");
+        assert_eq!(less.lines().count(), source.lines().count());
+        let words: String = less.split_whitespace().collect();
+        assert!(words.starts_with("a=f(x,y)b=[0x0,]"), "{words}");
+        for few in ["", ",", ",1", "f(1, 2, 3)"] {
+            assert_eq!(without_numbers(few.into()), few.as_bytes());
+        }
+    }
 
     #[test]
     fn numbers_end_where_the_bytes_do() {

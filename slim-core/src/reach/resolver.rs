@@ -5,6 +5,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::bytes::without_numbers;
 use super::walk::with_ancestors;
 use crate::image::{Entry, Outcome, Resolved, Rootfs};
 use crate::path::RootPath;
@@ -102,14 +103,14 @@ impl<'a> Node<'a> {
         Ok(self.head.get_or_init(|| head))
     }
 
-    /// Returns all bytes of a regular file of at most [`MAX_SOURCE`] bytes, read once for all resolvers; none of
-    /// others, and a larger one is reported.
+    /// Returns all bytes of a regular file of at most [`MAX_SOURCE`] bytes but the numbers inside long lists of numbers, read
+    /// once for all resolvers; none of others, and a larger one is reported.
     pub(super) fn source(&self) -> io::Result<&[u8]> {
         if let Some(source) = self.source.get() {
             return Ok(source);
         }
         let source = if self.entry.is_file() && self.entry.size() <= MAX_SOURCE {
-            self.rootfs.read(self.path, MAX_SOURCE)?
+            without_numbers(self.rootfs.read(self.path, MAX_SOURCE)?)
         } else {
             self.too_large.store(self.entry.is_file(), Ordering::Relaxed);
             Vec::new()
