@@ -39,6 +39,7 @@ mod package_data;
 mod package_directories;
 mod parent_directory;
 mod pattern;
+mod repository;
 mod resolver;
 mod roots;
 mod symbolic_link;
@@ -122,6 +123,7 @@ pub fn close(
         resolvers.push(Box::new(file_family::Families::new(&context)));
         resolvers.push(Box::new(elf::data::Data::new(&context, &libraries)));
         resolvers.push(Box::new(log_in::LogIn::new(&context)));
+        resolvers.push(Box::new(repository::Repositories::new(&context)));
         resolvers.push(Box::new(configuration::Configuration::new(&context)));
         resolvers.extend(LANGUAGES.iter().map(|language| (language.resolver)(&context)));
     }
