@@ -833,9 +833,6 @@ impl Product {
     }
 }
 
-/// Seconds that a recorded container may take to stop, unless `--stop-timeout` says so: waiting for longer shows nothing.
-const STOP_TIMEOUT: u32 = 1;
-
 /// Returns the options of the recording.
 pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions> {
     let Observe {
@@ -865,7 +862,6 @@ pub(crate) fn record_options(observe: &Observe) -> anyhow::Result<RecordOptions>
             expect_exit: probe.expect_exit.unwrap_or(0),
         },
         trace: tracer.sizes(),
-        stop_timeout: container.stop_timeout.unwrap_or(STOP_TIMEOUT),
     })
 }
 

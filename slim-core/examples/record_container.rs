@@ -48,7 +48,6 @@ async fn record(image: &str, path: &Path) -> Result<(), Box<dyn Error>> {
         container: spec::ContainerSpec::default(),
         probe: probe::Options::default(),
         trace: trace::Options::default(),
-        stop_timeout: 10,
     };
     // Loading the tracer and finding the image take about as long: begin both.
     let loading = pipeline::load(options.trace);

@@ -90,6 +90,7 @@ mod tests {
             oom_killed,
             stopped_by_slim: killed,
             killed,
+            ignores_signal: false,
         };
         let text = [
             describe_end(&end(Some(0), false, false), b"", b""),

@@ -12,6 +12,7 @@ mod produce;
 mod record;
 #[cfg(test)]
 mod scripted;
+mod stopping;
 mod target;
 mod tracer;
 mod verify;

@@ -128,6 +128,7 @@ fn plan_of(
     notes.extend(alarms(recording));
     notes.extend(start_up_unseen(recording));
     notes.extend(other_launches(recording));
+    notes.extend(killed(recording));
     let before = build::totals(&image.rootfs, &owners, image.rootfs.iter().map(|(path, _)| path));
     let after = build::totals(&image.rootfs, &owners, reached.files.keys());
     Ok(Plan {
@@ -591,6 +592,19 @@ fn start_up_unseen(recording: &Recording) -> Option<String> {
     })
 }
 
+/// Returns a note where a recorded container did not end at its stop signal in time.
+fn killed(recording: &Recording) -> Option<String> {
+    let late = recording
+        .runs
+        .values()
+        .any(|run| run.purpose != Purpose::Verification && run.outcome.killed && !run.outcome.ignores_signal);
+    late.then(|| {
+        "the app did not end in time after its stop signal and was killed, so that what it does at its end is not all seen: \
+         give it longer with --stop-timeout"
+            .to_owned()
+    })
+}
+
 /// Returns a note where the recorded containers were started in several ways: the product is started in one of them, the
 /// earliest, and the others' options are not in what starts it.
 fn other_launches(recording: &Recording) -> Option<String> {
@@ -688,5 +702,23 @@ mod tests {
             note.ends_with("without the others' --init, --sysctl net.core.somaxconn=55"),
             "{note}"
         );
+    }
+
+    #[test]
+    fn an_application_that_was_killed_is_noted() {
+        let recorded = |is_killed: bool, ignores_signal: bool, purpose: Purpose| {
+            let mut run = crate::recording::tests::run(1);
+            run.purpose = purpose;
+            run.outcome.killed = is_killed;
+            run.outcome.ignores_signal = ignores_signal;
+            let mut recording = Recording::new(run.image.clone());
+            recording.insert(run).unwrap();
+            killed(&recording).is_some()
+        };
+        assert!(recorded(true, false, Purpose::Recorded));
+        assert!(!recorded(false, false, Purpose::Recorded));
+        // Production kills it as well.
+        assert!(!recorded(true, true, Purpose::Recorded));
+        assert!(!recorded(true, false, Purpose::Verification));
     }
 }

@@ -10,7 +10,7 @@ use super::observe::{
 };
 use super::target::ProbeTarget;
 use super::tracer::Loading;
-use super::{Error, Progress, Scenario, Session, Stage};
+use super::{Error, Progress, Scenario, Session, Stage, stopping};
 use crate::engine::{self, Container, Pull, describe_end};
 use crate::image::{Image, ImageName, ImageRef};
 use crate::probe::{self, ExecOutput, Probed, Timeouts, Unrecorded};
@@ -32,8 +32,6 @@ pub struct RecordOptions {
     pub probe: probe::Options,
     /// The tracer's sizes.
     pub trace: trace::Options,
-    /// Seconds that the container may take to stop before it is killed.
-    pub stop_timeout: u32,
 }
 
 /// A finished run and what belongs beside it.
@@ -231,7 +229,12 @@ impl Exercise<Container> for Probe<'_> {
 
     async fn end(&self, live: &Live<'_, Container>, probed: &Probed) -> Result<Ending, Error> {
         let Session { engine, progress, .. } = live.session;
-        progress.begin(Stage::Stop, "stopping the container");
+        let spec = &self.options.container;
+        let timeout = spec.stop_timeout.unwrap_or(stopping::TIMEOUT);
+        progress.begin(
+            Stage::Stop,
+            &format!("stopping the container (it has {timeout} s)"),
+        );
         let peaks = engine.peaks(live.subject).await.unwrap_or_default();
         let state = engine.state(live.subject).await?;
         if !state.running {
@@ -247,9 +250,18 @@ impl Exercise<Container> for Probe<'_> {
         if let Some(tracer) = live.tracer() {
             tracer.mark(Phase::Shutdown)?;
         }
+        let signal = spec
+            .stop_signal
+            .as_deref()
+            .unwrap_or(self.image.config.stop_signal());
+        let signal = if signal.is_empty() { "SIGTERM" } else { signal };
+        // What it would not see, nobody waits for.
+        let ignores_signal = state.pid.is_some_and(|pid| stopping::ignores(pid, signal));
+        let timeout = if ignores_signal { 0 } else { timeout };
         let outcome = Outcome {
             stopped_by_slim: true,
-            ..engine.stop(live.subject, self.options.stop_timeout).await?
+            ignores_signal,
+            ..engine.stop(live.subject, timeout).await?
         };
         Ok(Ending { outcome, peaks })
     }

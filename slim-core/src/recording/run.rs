@@ -678,4 +678,7 @@ pub struct Outcome {
     pub stopped_by_slim: bool,
     /// True if the stop signal did not end it in time and it was killed.
     pub killed: bool,
+    /// True if its first process does nothing at the stop signal, so that it was killed at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignores_signal: bool,
 }

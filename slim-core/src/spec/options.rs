@@ -260,8 +260,7 @@ pub struct ContainerOptions {
         )
     )]
     pub no_healthcheck: bool,
-    /// Seconds between the stop signal and SIGKILL; without it slim waits one second, and the product has the engine's
-    /// default
+    /// Seconds between the stop signal and SIGKILL; without it the engine's default of 10 s
     #[cfg_attr(
         feature = "clap",
         arg(long, value_name = "SECONDS", env = "SLIM_STOP_TIMEOUT")
