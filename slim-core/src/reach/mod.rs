@@ -27,6 +27,7 @@ mod environment;
 mod error;
 mod exclude_option;
 mod file_family;
+mod git_repository;
 mod graph;
 mod guard;
 mod hash_bang;
@@ -120,6 +121,7 @@ pub fn close(
             &observed::listed(rootfs, recording),
         ));
         resolvers.push(Box::new(file_family::Families::new(&context)));
+        resolvers.push(Box::new(git_repository::Repositories::new(&context)));
         resolvers.push(Box::new(elf::data::Data::new(&context, &libraries)));
         resolvers.push(Box::new(log_in::LogIn::new(&context)));
         resolvers.push(Box::new(configuration::Configuration::new(&context)));
