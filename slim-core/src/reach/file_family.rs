@@ -195,6 +195,45 @@ mod tests {
     }
 
     #[test]
+    fn what_draws_text_brings_fonts_and_fontconfig_alone_does_not() {
+        let fonts = |name: &str| {
+            let library = Elf {
+                is_64: true,
+                machine: 62,
+                soname: Some(name.as_bytes().to_vec()),
+                ..Elf::default()
+            };
+            let path = format!("/usr/lib/x86_64-linux-gnu/{name}");
+            let bytes = write_with(&library, b"\0");
+            let rootfs = tree(&[
+                (path.as_str(), bytes.as_slice()),
+                ("/usr/share/fonts/truetype/a/A.ttf", b"font"),
+                ("/usr/share/fonts/type1/b.t1", b"-> ../../b/b.t1"),
+                ("/usr/share/b/b.t1", b"font"),
+                ("/usr/share/fontconfig/conf.avail/10.conf", b"conf"),
+            ]);
+            let reached = reached(&image(rootfs, json!({})), vec![used(&path)]);
+            let mut names = kept_names(&reached);
+            names.retain(|name| name.ends_with(".ttf") || name.ends_with(".t1"));
+            names
+        };
+        let all = [
+            "/usr/share/b/b.t1",
+            "/usr/share/fonts/truetype/a/A.ttf",
+            "/usr/share/fonts/type1/b.t1",
+        ];
+        for draws in [
+            "libpangoft2-1.0.so.0",
+            "libMagickCore-6.Q16.so.6",
+            "libfontmanager.so",
+            "libQt5Gui.so.5",
+        ] {
+            assert_eq!(fonts(draws), all, "{draws}");
+        }
+        assert!(fonts("libfontconfig.so.1").is_empty());
+    }
+
+    #[test]
     fn what_a_program_imports_or_names_brings_its_family() {
         let program = Elf {
             is_64: true,

@@ -8,6 +8,7 @@ use std::io;
 use crate::image::Entry;
 use crate::path::RootPath;
 use crate::plan::{EdgeKind, LeftOutKind};
+use crate::reach::application_directory;
 use crate::reach::context::{Context, Place};
 use crate::reach::resolver::{Needs, Node, Resolver};
 use crate::reach::walk::{MAX_ENTRIES, walk};
@@ -26,6 +27,9 @@ const FORMATS: [(&[u8], &[&[u8]]); 4] = [
 const MAX_DEPTH: usize = 8;
 /// The most bytes of a repository that is kept.
 const MAX_BYTES: u64 = 500_000_000;
+
+/// The extension of hooks that Git puts into every repository and never runs (githooks(5)).
+const SAMPLE: &[u8] = b"sample";
 
 /// Keeps repositories whole.
 pub(super) struct Repositories<'a> {
@@ -58,7 +62,9 @@ impl Resolver for Repositories<'_> {
         let Some(repository) = self.of(node.path).filter(|found| needs.claim_whole(found)) else {
             return Ok(());
         };
-        let entries = walk(self.context.rootfs, &repository, MAX_ENTRIES, |_, _| true);
+        let entries = walk(self.context.rootfs, &repository, MAX_ENTRIES, |path, entry| {
+            path.extension() != Some(SAMPLE) && application_directory::may_be_kept(entry)
+        });
         let bytes: u64 = entries.iter().map(|(_, entry): &(_, &Entry)| entry.size()).sum();
         if entries.len() == MAX_ENTRIES || bytes > MAX_BYTES {
             let why = format!(
@@ -84,6 +90,7 @@ mod tests {
     fn a_repository_whose_contents_were_read_is_kept_whole() {
         let items: &[(&str, &[u8])] = &[
             ("/app/.git/HEAD", b"ref: refs/heads/main"),
+            ("/app/.git/hooks/update.sample", b"#!/bin/sh"),
             ("/app/.git/objects/pack/a.idx", b""),
             ("/app/.git/objects/pack/a.pack", b""),
             ("/app/.git/refs/heads/main", b""),
@@ -102,6 +109,7 @@ mod tests {
         };
         let all = [
             "/app/.git/HEAD",
+            "/app/.git/hooks",
             "/app/.git/objects",
             "/app/.git/objects/pack",
             "/app/.git/objects/pack/a.pack",

@@ -7,6 +7,7 @@
 //! are literal.
 
 mod apache;
+mod delegates;
 mod directive;
 mod generic;
 mod ini;
@@ -62,7 +63,8 @@ impl Resolver for Configuration<'_> {
         let apache = apache::matches_path(path);
         let cron = is_cron(path);
         let modules = modules::matches_path(path);
-        if !(generic || nginx || apache || cron || modules) {
+        let delegates = delegates::matches_path(path);
+        if !(generic || nginx || apache || cron || modules || delegates) {
             return Ok(());
         }
         let source = node.source()?;
@@ -75,6 +77,8 @@ impl Resolver for Configuration<'_> {
             apache::follow_directives(self.context, needs, path, source);
         } else if modules {
             modules::follow_directives(self.context, needs, path, source);
+        } else if delegates {
+            delegates::follow_directives(self.context, needs, path, source);
         } else if cron {
             follow_crontab(self.context, needs, path, source);
         } else {

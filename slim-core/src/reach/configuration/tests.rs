@@ -298,6 +298,27 @@ fn files_of_supervisors_name_programs_behind_programs() {
 }
 
 #[test]
+fn delegates_of_imagemagick_are_programs_that_it_starts() {
+    let items: &[(&str, &[u8])] = &[
+        (
+            "/etc/ImageMagick-6/delegates.xml",
+            b"<delegatemap>\n  <!-- <delegate decode=\"x\" command=\"sort\"/> -->\n\
+              <delegate decode=\"ps:alpha\" command=\"&quot;gs&quot; -dSAFER &quot;-f%s&quot;\"/>\n\
+              <delegate decode=\"dot\" command='&quot;dot&quot; -Tsvg &quot;%i&quot; -o &quot;%o&quot;' />\n\
+              <delegate decode=\"bpg\" command=\"bpgdec -o %o %i; /bin/mv &quot;%o.png&quot; &quot;%o&quot;\"/>\n",
+        ),
+        ("/usr/bin/gs", b"elf"),
+        ("/usr/bin/dot", b"elf"),
+        ("/usr/bin/mv", b"elf"),
+        ("/usr/bin/sort", b"elf"),
+        ("/bin", b"-> usr/bin"),
+    ];
+    let mut needed = needed(items, "/etc/ImageMagick-6/delegates.xml");
+    needed.retain(|path| path != "/bin");
+    assert_eq!(needed, ["/usr/bin/dot", "/usr/bin/gs", "/usr/bin/mv"]);
+}
+
+#[test]
 fn programs_of_a_directory_that_is_handed_to_execution() {
     let owned = b"P:tools\nF:usr/lib/cgi-bin\nR:status\nF:etc/cron.daily\nR:rotate\n";
     let conf = |path, text| {

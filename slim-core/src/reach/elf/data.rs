@@ -4,7 +4,7 @@
 //! directory where nothing but a computed name follows (`/srv/pages/%s.html`). Compilers of some (a table) write their
 //! constants one behind the other, with lengths elsewhere: there a path is taken for as long as the image has it, and
 //! so is the directory of its own that it ends in. What is named so is kept as any literal's is, but of a directory
-//! that a package made, the entry alone, or what is its data there (`package_data.rs`); and programs not for what a package's own files say of them.
+//! that a package made, the entry alone, what is its data there (`package_data.rs`), and programs called after it; and programs not for what a package's own files say of them.
 //!
 //! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
 //! where the loader would; of a directory of its own that it names, the modules (`modules.rs`). One of the application's that can call `system` or `popen` would run a shell. Names that are
@@ -143,6 +143,38 @@ impl Data<'_> {
 }
 
 impl Data<'_> {
+    /// Keeps the programs that `program` starts by computed names from `directory`, which it names: those of its own package
+    /// that are called after it (`git-remote-https`). Scripts would bring an interpreter and are kept where they ran.
+    fn keep_helpers(
+        &self,
+        needs: &mut Needs<'_>,
+        program: &RootPath,
+        directory: &RootPath,
+    ) -> io::Result<()> {
+        let packages = self.context.packages;
+        let (Some(package), Some(name)) = (packages.owner(program), program.name()) else {
+            return Ok(());
+        };
+        if self.programs.contains(directory) {
+            return Ok(());
+        }
+        let prefix = [name, b"-"].concat();
+        for (path, _) in self.context.rootfs.children(directory).take(MAX_NAMES) {
+            if !path.name().is_some_and(|name| name.starts_with(&prefix))
+                || packages.owner(path) != Some(package)
+            {
+                continue;
+            }
+            if let Some(found) = self.context.find_file(&RootPath::root(), path.as_bytes())
+                && self.libraries.parse_file(&found.path)?.is_some()
+            {
+                let words = format!("{}*", encode(&prefix));
+                needs.follow(&found, &Place::in_file(program).cause(EdgeKind::Command, &words));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the length of the longest beginning of `text` that names an entry of `directory`; what is one of the
     /// system's, or of programs with another version behind it (`python3` of `python3.12`), is not meant.
     fn longest_entry(&self, directory: &RootPath, text: &[u8]) -> Option<usize> {
@@ -215,6 +247,7 @@ impl Resolver for Data<'_> {
                     let cause = place.cause(EdgeKind::Literal, &encode(path));
                     needs.follow(&found, &cause);
                     package_data::keep(self.context, needs, node.path, &found, &parts, &cause);
+                    self.keep_helpers(needs, node.path, &found.path)?;
                 }
                 _ => absolute_path::keep(self.context, needs, path, place),
             }
@@ -417,6 +450,42 @@ mod tests {
         };
         assert_eq!(kept(&["/opt/app"]), ["/usr/bin/perl", "/usr/lib/tool/helper"]);
         assert_eq!(kept(&["/usr/lib/libmagic.so"]), ["/usr/lib/tool/helper"]);
+    }
+
+    #[test]
+    fn programs_of_a_packages_own_directory_that_are_called_after_its_program_are_kept() {
+        let program = write_with(&ELF, b"\0/usr/lib/tool-core\0/usr/bin\0");
+        let other = write_with(&ELF, b"\0");
+        let owned =
+            b"P:tool\nF:usr/bin\nR:tool\nR:tool-shell\nF:usr/lib/tool-core\nR:tool-fetch\nR:tool-fetch-s\n\
+            R:tool-script\nR:toolbox\nR:other\n\n\
+            P:tool-mail\nF:usr/lib/tool-core\nR:tool-mail\n\n";
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/bin/tool", &program),
+            ("/usr/bin/tool-shell", &other),
+            ("/opt/tool", &program),
+            ("/usr/lib/tool-core/tool-fetch", &other),
+            ("/usr/lib/tool-core/tool-fetch-s", b"-> tool-fetch"),
+            ("/usr/lib/tool-core/tool-script", b"#!/usr/bin/perl\n"),
+            ("/usr/lib/tool-core/tool-mail", &other),
+            ("/usr/lib/tool-core/toolbox", &other),
+            ("/usr/lib/tool-core/other", &other),
+            ("/lib/apk/db/installed", owned),
+        ];
+        let kept = |from: &[&str]| {
+            let reached = reached(items, &[], from, |context| {
+                let libraries = Box::leak(Box::new(Libraries::new(context.rootfs, context.environment)));
+                Box::new(Data::new(context, libraries))
+            });
+            let mut kept = beside(&reached, from);
+            kept.retain(|path| path.contains("tool-core/") || path.ends_with("tool-shell"));
+            kept
+        };
+        assert_eq!(
+            kept(&["/usr/bin/tool"]),
+            ["/usr/lib/tool-core/tool-fetch", "/usr/lib/tool-core/tool-fetch-s"]
+        );
+        assert_eq!(kept(&["/opt/tool"]), Vec::<String>::new());
     }
 
     #[test]

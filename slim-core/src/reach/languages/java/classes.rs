@@ -33,6 +33,8 @@ pub(super) struct References {
     pub(super) desktop: Option<String>,
     /// Words of classes that load libraries.
     pub(super) libraries: BTreeSet<Vec<u8>>,
+    /// Strings of classes that start programs, which may name some.
+    pub(super) programs: BTreeSet<Vec<u8>>,
 }
 
 impl References {
@@ -51,6 +53,15 @@ impl References {
             let left = MAX_NAMES.saturating_sub(self.libraries.len());
             let words = texts().filter(|text| is_library_name(text)).take(left);
             self.libraries.extend(words.map(<[u8]>::to_vec));
+        }
+        let has = |name: &[u8]| texts().any(|text| text == name);
+        if has(b"java/lang/ProcessBuilder") || (has(b"java/lang/Runtime") && has(b"exec")) {
+            let left = MAX_NAMES.saturating_sub(self.programs.len());
+            let strings = constants
+                .iter()
+                .filter_map(|at| string_at(bytes, &constants, *at));
+            let words = strings.filter(|text| is_program_name(text)).take(left);
+            self.programs.extend(words.map(<[u8]>::to_vec));
         }
     }
 
@@ -109,6 +120,14 @@ fn is_library_name(text: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+'))
 }
 
+/// Returns whether `text` may be the name of a program, or its absolute path.
+fn is_program_name(text: &[u8]) -> bool {
+    match text.strip_prefix(b"/") {
+        Some(path) => path.split(|&b| b == b'/').all(is_library_name),
+        None => is_library_name(text),
+    }
+}
+
 /// Returns the name that a class file gives itself (`com/example/Main`).
 pub(super) fn parse_class_name(bytes: &[u8]) -> Option<Vec<u8>> {
     let (constants, end) = parse_constants(bytes)?;
@@ -160,6 +179,12 @@ fn text_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
     bytes.get(at + 3..at + 3 + length)
 }
 
+/// Returns the text of the string at `at`, if it is one: names of methods and types are texts too, and no strings.
+fn string_at<'b>(bytes: &'b [u8], constants: &[usize], at: usize) -> Option<&'b [u8]> {
+    let text = (at > 0 && bytes.get(at) == Some(&8)).then(|| u16_at(bytes, at + 1))??;
+    text_at(bytes, *constants.get(text)?)
+}
+
 fn u16_at(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(number(bytes, at, 2, ByteOrder::Big)?).ok()
 }
@@ -179,6 +204,18 @@ pub(super) mod tests {
             class.push(1);
             class.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
             class.extend(text.as_bytes());
+        }
+        class
+    }
+
+    /// A class file with `name`, and these strings among its constants.
+    pub(in crate::reach::languages::java) fn class_with_strings(name: &str, strings: &[&str]) -> Vec<u8> {
+        let mut class = class(&[&[name], strings].concat());
+        let count = u16::try_from(strings.len()).unwrap();
+        class[8..10].copy_from_slice(&(2 * count + 2).to_be_bytes());
+        for index in 0..count {
+            class.push(8);
+            class.extend((index + 2).to_be_bytes());
         }
         class
     }

@@ -5,7 +5,8 @@
 //! stands below, where they are the application's own; the libraries in directories of `java.library.path` that the
 //! config names (those of the system's directory for them are a family of `libjvm.so`); of a kept runtime its time
 //! zones, security data, configuration and the libraries that its modules load by name (`profiles/reach/java.json`);
-//! the libraries for images and fonts only from each other. Not followed: what classes name, since jars and the
+//! the libraries for images and fonts only from each other; programs that a class which starts some names in a string.
+//! Not followed: what classes name otherwise, since jars and the
 //! runtime's `modules` are kept whole.
 //!
 //! Sources: Oracle's "JAR File Specification" (`Class-Path`), the manual page of `java`, chapter 4 of the Java Virtual
@@ -96,6 +97,9 @@ impl<'a> Java<'a> {
                     needs.follow(&found, &cause);
                 }
             }
+        }
+        for program in &references.programs {
+            self.context.keep_command(needs, program, place);
         }
         if references.libraries.is_empty() {
             return;
@@ -477,7 +481,7 @@ fn percent_decode(url: &[u8]) -> Vec<u8> {
 mod tests {
     use serde_json::json;
 
-    use super::classes::tests::{archive, class};
+    use super::classes::tests::{archive, class, class_with_strings};
     use super::*;
     use crate::image::memory::tree;
     use crate::reach::options::{Limits, Options};
@@ -673,6 +677,28 @@ mod tests {
                 "/usr/lib/jvm/17/lib/libjavajpeg.so"
             ]
         );
+    }
+
+    #[test]
+    fn classes_keep_the_programs_that_they_start() {
+        let starts = class_with_strings(
+            "java/lang/ProcessBuilder",
+            &["cat", "/usr/bin/tar", "absent", "a word"],
+        );
+        // The name of a method is no program's.
+        let other = class(&["java/lang/ProcessBuilder", "sort"]);
+        let words = class_with_strings("java/lang/String", &["sort"]);
+        let app = archive(&[("A.class", &starts), ("B.class", &other), ("C.class", &words)]);
+        let items: &[(&str, &[u8])] = &[
+            ("/srv/app.jar", &app),
+            ("/usr/bin/cat", b"x"),
+            ("/usr/bin/tar", b"x"),
+            ("/usr/bin/sort", b"x"),
+            ("/usr/bin/a", b"x"),
+        ];
+        let mut found = kept(items, vec![used("/srv/app.jar")]);
+        found.retain(|path| path.starts_with("/usr/bin/"));
+        assert_eq!(found, ["/usr/bin/cat", "/usr/bin/tar"]);
     }
 
     #[test]

@@ -1,0 +1,3 @@
+class FilterModule:
+    def filters(self):
+        return {"brewed": lambda kind: f"hot {kind}"}
