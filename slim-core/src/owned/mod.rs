@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use directory::State;
+#[cfg(feature = "image")]
 pub(crate) use directory::open_own;
 pub use owner::Owner;
 pub use record::{Claim, Ledger, Left};
