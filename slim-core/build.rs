@@ -10,12 +10,14 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let mut files = BTreeSet::new();
     add_sources(&root.join("src"), &mut files)?;
-    // The workspace's, or the package's own where it was published.
-    let locks = [root.join("../Cargo.lock"), root.join("Cargo.lock")];
-    files.extend(locks.into_iter().find(|lock| lock.exists()));
+    files.extend(Some(root.join("../Cargo.lock")).filter(|lock| lock.exists()));
     let mut hasher = DefaultHasher::new();
     for file in &files {
-        hasher.write(&fs::read(file)?);
+        let bytes = fs::read(file)?;
+        let name = file.strip_prefix(&root).unwrap_or(file);
+        hasher.write(name.as_os_str().as_encoded_bytes());
+        hasher.write_usize(bytes.len());
+        hasher.write(&bytes);
         println!("cargo::rerun-if-changed={}", file.display());
     }
     // A file that is new.
@@ -29,7 +31,7 @@ fn add_sources(directory: &Path, files: &mut BTreeSet<PathBuf>) -> io::Result<()
         let path = entry?.path();
         if path.is_dir() {
             add_sources(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
             files.insert(path);
         }
     }

@@ -94,6 +94,8 @@ pub(crate) fn run(runs: usize, profile: &str) -> Result<()> {
         }
     }
 
+    // What both have is known before.
+    built(&docker, &slim, FAT, &directory, &store)?;
     let (mut plain, mut fat) = (Vec::new(), Vec::new());
     for _ in 0..runs {
         plain.push(total(&built(

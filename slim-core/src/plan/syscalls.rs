@@ -427,8 +427,8 @@ pub fn allowed_on(
         if !reachable.unread.is_empty() {
             let first: Vec<String> = reachable.unread.iter().take(3).map(RootPath::to_string).collect();
             notes.insert(format!(
-                "{} kept programs and libraries are damaged, too large or for another instruction set, so that of their \
-                 system calls only those are known that were seen: {}{}",
+                "of kept programs and libraries that are damaged, too large or for another instruction set ({}: {}{}) only \
+                 those system calls are allowed that were seen",
                 reachable.unread.len(),
                 first.join(", "),
                 if reachable.unread.len() > 3 { ", …" } else { "" }
@@ -930,7 +930,7 @@ mod tests {
         assert!(
             notes
                 .iter()
-                .any(|note| note.starts_with("4 kept programs") && note.ends_with("seen: /a, /b, /c, …")),
+                .any(|note| note.contains("instruction set (4: /a, /b, /c, …) only")),
             "{notes:?}"
         );
     }

@@ -16,7 +16,12 @@ const MIN_NUMBERS: usize = 256;
 /// Returns `source` without the numbers inside long lists of numbers, as generated parsers, fonts and tables of characters have
 /// them: they name nothing, and parsing them would take most of the time. Lines stay where they are, and so do the first and
 /// the last item of each list.
+///
+/// A file with a NUL is no source: its parts may have lengths.
 pub(super) fn without_numbers(source: Vec<u8>) -> Vec<u8> {
+    if memchr::memchr(0, &source).is_some() {
+        return source;
+    }
     let space = |at: usize| {
         let rest = source.get(at..).unwrap_or_default();
         at + rest.iter().take_while(|b| b.is_ascii_whitespace()).count()
@@ -51,11 +56,10 @@ fn number_end(source: &[u8], at: usize) -> Option<usize> {
     let rest = source.get(at..)?;
     let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
     rest.get(sign)?.is_ascii_digit().then_some(())?;
-    let digits = rest[sign..]
-        .iter()
-        .take_while(|b| is_word(**b) || **b == b'.')
-        .count();
-    Some(at + sign + digits)
+    let is_part = |b: &&u8| is_word(**b) || **b == b'.';
+    let number = &rest[sign..][..rest[sign..].iter().take_while(is_part).count()];
+    let is_digit = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b'_' | b'.' | b'x' | b'o' | b'n');
+    number.iter().all(is_digit).then_some(at + sign + number.len())
 }
 
 /// The order of a number's bytes.
@@ -92,8 +96,10 @@ mod tests {
         assert_eq!(less.lines().count(), source.lines().count());
         let words: String = less.split_whitespace().collect();
         assert!(words.starts_with("a=f(x,y)b=[0x0,]"), "{words}");
-        for few in ["", ",", ",1", "f(1, 2, 3)"] {
-            assert_eq!(without_numbers(few.into()), few.as_bytes());
+        let names: String = (0..100).map(|n| format!("{n}.html,")).collect();
+        let binary = format!("\0[{numbers}]");
+        for other in ["", ",", ",1", "f(1, 2, 3)", &names, &binary] {
+            assert_eq!(without_numbers(other.into()), other.as_bytes());
         }
     }
 

@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io::{BufWriter, Read as _, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
@@ -27,10 +29,16 @@ use crate::owned::{self, open_own};
 
 /// The number of bytes that all results take at most on the disk.
 const LIMIT: u64 = 256 << 20;
-/// The largest result that is read.
+/// The largest result that is kept.
 const LARGEST: u64 = 64 << 20;
-/// The build: another one may make something else of the same file.
-const BUILD: &str = env!("SLIM_SOURCES");
+/// The build: another one may make something else of the same file. The program's own time and size tell builds apart that
+/// have the same sources and other libraries.
+static BUILD: LazyLock<String> = LazyLock::new(|| {
+    let program = std::fs::metadata("/proc/self/exe");
+    let program = program.map(|found| (found.len(), found.mtime(), found.mtime_nsec()));
+    let text = format!("{} {:?}", env!("SLIM_SOURCES"), program.ok());
+    Digest::of(text.as_bytes()).short().to_owned()
+});
 /// The length of a SHA-256 digest.
 const DIGEST: usize = 32;
 
@@ -56,18 +64,24 @@ pub enum Error {
     },
 }
 
+/// What stands in the name of every result, and before that of one that is being written.
+const INFIX: &str = ".slim-";
+const TEMPORARY: &str = ".slim-new-";
+/// Nobody but the user writes to a result.
+const OTHERS_WRITE: u32 = 0o022;
+
 /// A directory of results.
 #[derive(Debug)]
 pub struct Store {
     directory: OwnedFd,
     limit: u64,
-    /// True if something was put there.
-    has_more: AtomicBool,
+    /// True if something was written there.
+    was_written: AtomicBool,
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if *self.has_more.get_mut() {
+        if *self.was_written.get_mut() {
             self.prune();
         }
     }
@@ -84,7 +98,9 @@ impl Store {
         if geteuid().is_root() {
             return Some("/var/lib/slim".into());
         }
+        // Source: XDG Base Directory Specification: a relative path is ignored.
         let cache = set("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.filter(|path| path.is_absolute());
         let cache = cache.or_else(|| Some(Path::new(&set("HOME")?).join(".cache")))?;
         Some(cache.join("slim"))
     }
@@ -105,20 +121,25 @@ impl Store {
         Ok(Self {
             directory,
             limit: LIMIT,
-            has_more: AtomicBool::new(false),
+            was_written: AtomicBool::new(false),
         })
     }
 
     /// Returns the result of `kind` for the file with a digest, if there is one.
     pub fn get<T: DeserializeOwned>(&self, kind: &str, of: &Digest) -> Option<T> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = openat(&self.directory, name(kind, of).as_os_str(), flags, Mode::empty()).ok()?;
-        let mut file = File::from(file);
+        let name = name(kind, of);
+        let mut file = File::from(openat(&self.directory, name.as_os_str(), flags, Mode::empty()).ok()?);
+        // Whoever could once write to the directory is not believed later.
+        let found = file.metadata().ok()?;
+        if !found.is_file() || found.uid() != geteuid().as_raw() || found.mode() & OTHERS_WRITE != 0 {
+            return None;
+        }
         let mut digest = [0; DIGEST];
         file.read_exact(&mut digest).ok()?;
         let mut result = Vec::new();
         (&mut file).take(LARGEST).read_to_end(&mut result).ok()?;
-        if Sha256::digest(&result)[..] != digest {
+        if hash_of(&name).chain_update(&result).finalize()[..] != digest {
             return None;
         }
         // A use; where it cannot be noted, the result goes sooner.
@@ -129,34 +150,28 @@ impl Store {
     /// Keeps a result.
     pub fn put<T: Serialize>(&self, kind: &str, of: &Digest, result: &T) {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let temporary = OsString::from(format!(".{}-{number}", std::process::id()));
-        let written = self.write(&temporary, result).is_ok()
-            && renameat(
-                &self.directory,
-                temporary.as_os_str(),
-                &self.directory,
-                name(kind, of).as_os_str(),
-            )
-            .is_ok();
+        let name = name(kind, of);
+        // Other processes may have the same number, in other containers.
+        let temporary = OsString::from(format!(
+            "{TEMPORARY}{}-{}-{:x}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed),
+            SystemTime::UNIX_EPOCH
+                .elapsed()
+                .map_or(0, |since| since.as_nanos())
+        ));
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        let Ok(file) = openat(&self.directory, temporary.as_os_str(), flags, mode) else {
+            return;
+        };
+        let there = &self.directory;
+        let written = write(File::from(file), &name, result).is_ok()
+            && renameat(there, temporary.as_os_str(), there, name.as_os_str()).is_ok();
         if !written {
             self.remove(&temporary);
         }
-        self.has_more.store(true, Ordering::Relaxed);
-    }
-
-    fn write<T: Serialize>(&self, name: &OsStr, result: &T) -> std::io::Result<()> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(&self.directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        let mut file = BufWriter::new(Hashed {
-            file: File::from(file),
-            hash: Sha256::new(),
-        });
-        file.get_mut().file.write_all(&[0; DIGEST])?;
-        // In pieces: a large result is not in memory twice.
-        postcard::to_io(result, &mut file).map_err(std::io::Error::other)?;
-        let Hashed { file, hash } = file.into_inner()?;
-        file.write_all_at(&hash.finalize(), 0)
+        self.was_written.fetch_or(written, Ordering::Relaxed);
     }
 
     fn remove(&self, name: &OsStr) {
@@ -164,7 +179,7 @@ impl Store {
         let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
     }
 
-    /// Removes what was not used for longest, until there is room for some more.
+    /// Removes the results that were not used for longest, until there is room for some more.
     fn prune(&self) {
         let Ok(mut listing) = Dir::openat(
             &self.directory,
@@ -178,7 +193,8 @@ impl Store {
         for entry in listing.iter().flatten() {
             let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
             let stat = fstatat(&self.directory, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
-            if let Ok(stat) = stat
+            if is_own(&name)
+                && let Ok(stat) = stat
                 && stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFREG
             {
                 // Source: stat(3type), blocks of 512 bytes.
@@ -201,15 +217,37 @@ impl Store {
     }
 }
 
-/// A file, and the digest of what was written to it.
+/// Writes the result of this name behind a digest of both.
+fn write<T: Serialize>(file: File, name: &OsStr, result: &T) -> std::io::Result<()> {
+    let mut file = BufWriter::new(Hashed {
+        file,
+        hash: hash_of(name),
+        left: LARGEST,
+    });
+    file.get_mut().file.write_all(&[0; DIGEST])?;
+    // In pieces: a large result is not in memory twice.
+    postcard::to_io(result, &mut file).map_err(std::io::Error::other)?;
+    let Hashed { file, hash, .. } = file.into_inner()?;
+    file.write_all_at(&hash.finalize(), 0)
+}
+
+/// The digest of a result begins with its name, so that no other's stands in for it.
+fn hash_of(name: &OsStr) -> Sha256 {
+    Sha256::new_with_prefix(name.as_bytes())
+}
+
+/// A file, the digest of what was written to it, and the bytes that may follow.
 struct Hashed {
     file: File,
     hash: Sha256,
+    left: u64,
 }
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let length = self.file.write(bytes)?;
+        let left = self.left.checked_sub(length as u64);
+        self.left = left.ok_or(std::io::ErrorKind::FileTooLarge)?;
         self.hash.update(&bytes[..length]);
         Ok(length)
     }
@@ -221,13 +259,22 @@ impl Write for Hashed {
 
 /// The name of a result's file.
 fn name(kind: &str, of: &Digest) -> OsString {
-    format!("{kind}-{BUILD}-{}", of.hex()).into()
+    format!("{kind}{INFIX}{}-{}", *BUILD, of.hex()).into()
+}
+
+/// Returns whether a file is a result, or was to become one: nothing else that stands in the directory is removed.
+fn is_own(name: &OsStr) -> bool {
+    let is_hex = |digest: &str| digest.len() == 2 * DIGEST && digest.bytes().all(|b| b.is_ascii_hexdigit());
+    name.to_str().is_some_and(|name| {
+        let digest = name.rsplit_once('-').map(|(_, digest)| digest);
+        name.starts_with(TEMPORARY) || (name.contains(INFIX) && digest.is_some_and(is_hex))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::FileTimes;
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
 
@@ -282,6 +329,39 @@ mod tests {
             .map(|n| store.get::<Vec<u8>>("calls", &of(n)).is_some())
             .collect();
         assert_eq!(kept, [true, false, false, true]);
+    }
+
+    #[test]
+    fn no_file_but_a_result_is_removed() {
+        let (parent, store) = store(1);
+        let own = parent.path().join("slim").join("thesis.tex");
+        std::fs::write(&own, [0; 5000]).expect("it is written");
+        store.put("calls", &Digest::of(b"a"), &"result");
+        store.prune();
+        assert!(own.exists());
+        assert_eq!(store.get::<String>("calls", &Digest::of(b"a")), None);
+    }
+
+    #[test]
+    fn a_result_of_another_name_or_that_others_may_write_to_is_none() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (parent, store) = store(LIMIT);
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        store.put("calls", &a, &"result");
+        let at = |of| parent.path().join("slim").join(name("calls", of));
+        std::fs::copy(at(&a), at(&b)).expect("it is copied");
+        assert_eq!(store.get::<String>("calls", &b), None);
+        std::fs::set_permissions(at(&a), std::fs::Permissions::from_mode(0o622)).expect("a mode");
+        assert_eq!(store.get::<String>("calls", &a), None);
+    }
+
+    #[test]
+    fn a_result_that_is_too_large_is_not_kept() {
+        let (parent, store) = store(LIMIT);
+        let large = vec![1u8; usize::try_from(LARGEST).expect("it fits") + 1];
+        store.put("calls", &Digest::of(b"a"), &large);
+        let left = std::fs::read_dir(parent.path().join("slim")).expect("a directory");
+        assert_eq!(left.count(), 0);
     }
 
     #[test]

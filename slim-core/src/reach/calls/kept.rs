@@ -114,7 +114,12 @@ fn part(rootfs: &Rootfs, path: &RootPath, size: u64, store: Option<&Store>) -> O
         return sweep::part(&read, size);
     };
     let mut hash = Sha256::new();
-    std::io::copy(&mut rootfs.open(path).ok()?, &mut hash).ok()?;
+    let Ok(_) = rootfs
+        .open(path)
+        .and_then(|mut file| std::io::copy(&mut file, &mut hash))
+    else {
+        return sweep::part(&read, size);
+    };
     let digest = Digest::from_sha256(hash);
     if let Some(part) = store.get(KIND, &digest) {
         return Some(part);

@@ -97,6 +97,8 @@ impl Extent {
 
 /// Calls `visit` for every node of the source, parents before children, in the order of the text, as far as the bounds
 /// allow.
+///
+/// `visit` waits for nothing that another thread parses: that may wait for the room which this source takes.
 pub(super) fn visit(
     language: LanguageFn,
     source: &[u8],

@@ -697,7 +697,7 @@ fn either_value_of_a_condition_may_be_loaded() {
         ("/app/a.js", b"require('one')"),
         (
             "/app/node_modules/one/index.js",
-            b"import(edge ? './edge.js' : (old ? './old.js' : 'two')); require(process.env.X && './late.js'); \
+            b"import(edge ? './edge.js' : (/* why */ old ? './old.js' : 'two')); require(process.env.X && './late.js'); \
               require(null ?? './three.js')",
         ),
         ("/app/node_modules/one/edge.js", b""),

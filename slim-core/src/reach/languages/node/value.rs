@@ -251,7 +251,8 @@ pub(super) fn alternatives(node: Node<'_>) -> Vec<Node<'_>> {
         if next.len() + found.len() >= MAX_DEPTH {
             found.push(node);
         } else if node.kind() == "parenthesized_expression" {
-            next.extend(node.named_child(0));
+            let mut cursor = node.walk();
+            next.extend(node.named_children(&mut cursor).find(|part| !part.is_extra()));
         } else if branches.is_empty() {
             found.push(node);
         } else {

@@ -337,6 +337,10 @@ impl<'a> Php<'a> {
             seen: BTreeSet::new(),
             read: BTreeSet::new(),
         };
+        // Another thread may be about to parse them, and would wait for the room that this source takes.
+        for installation in &self.installations {
+            let _ = installation.tables(context);
+        }
         let visit = |node: Syntax<'_>| reader.visit(node);
         let extent = syntax_tree::visit(tree_sitter_php::LANGUAGE_PHP, bytes, context.cancel, visit);
         extent.report_limits(context, needs, file, bytes);

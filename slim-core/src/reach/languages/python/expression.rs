@@ -173,7 +173,7 @@ pub(super) fn alternatives(node: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     while let Some(node) = next.pop() {
         // `value if condition else value`
-        let values: &[u32] = match node.kind() {
+        let values: &[usize] = match node.kind() {
             _ if next.len() + found.len() >= MAX_DEPTH => &[],
             "conditional_expression" => &[2, 0],
             "boolean_operator" => &[1, 0],
@@ -183,7 +183,13 @@ pub(super) fn alternatives(node: Node<'_>) -> Vec<Node<'_>> {
         if values.is_empty() {
             found.push(node);
         }
-        next.extend(values.iter().filter_map(|at| node.named_child(*at)));
+        let mut cursor = node.walk();
+        let parts: Vec<Node<'_>> = node
+            .named_children(&mut cursor)
+            .filter(|part| !part.is_extra())
+            .take(MAX_PIECES)
+            .collect();
+        next.extend(values.iter().filter_map(|at| parts.get(*at)));
     }
     found
 }

@@ -310,7 +310,7 @@ fn either_value_of_a_condition_is_imported() {
         (
             &source,
             b"from importlib import import_module\n\
-              import_module('fresh' if fast else ('old' if slow else name or 'oldest'))\n",
+              import_module('fresh' if fast else ('old' if slow else  # why\n name or 'oldest'))\n",
         ),
     ];
     items.extend(names.iter().map(|name| (name.as_str(), &b""[..])));
