@@ -60,6 +60,7 @@ pub mod reach;
 pub mod recording;
 #[cfg(feature = "image")]
 pub mod report;
+mod signal;
 pub mod spec;
 #[cfg(feature = "image")]
 pub mod store;

@@ -2,14 +2,12 @@
 //!
 //! Source: Dockerfile reference; moby `builder/dockerfile` for what an instruction does to a config that is there.
 
-use std::str::FromStr;
-
-use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
 use super::BuildError;
 use super::config::object;
 use crate::path::RootPath;
+use crate::signal;
 
 type Section = Map<String, Value>;
 
@@ -403,24 +401,11 @@ fn ports(word: &str) -> Result<Vec<String>, String> {
     Ok((low..=high).map(|port| format!("{port}/{protocol}")).collect())
 }
 
-/// A number, a name with or without `SIG`, or a real-time signal counted from either end.
 fn check_signal(text: &str) -> Result<(), String> {
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let is_number = text.parse::<u8>().is_ok_and(|n| (1..=64).contains(&n));
-    let is_real_time = ["RTMIN", "RTMAX"].iter().any(|end| {
-        name.strip_prefix(end).is_some_and(|rest| {
-            rest.is_empty()
-                || rest
-                    .strip_prefix(['+', '-'])
-                    .is_some_and(|n| n.parse::<u8>().is_ok_and(|n| n <= 30))
-        })
-    });
-    if is_number || is_real_time || Signal::from_str(&format!("SIG{name}")).is_ok() {
-        Ok(())
-    } else {
-        Err(format!("{text:?} is not a signal"))
-    }
+    let number = signal::number(text);
+    number
+        .map(drop)
+        .ok_or_else(|| format!("{text:?} is not a signal"))
 }
 
 /// `[--interval=…] CMD …`, or `NONE`.

@@ -207,17 +207,23 @@ fn open_existing(path: &Path) -> Result<OwnedFd, Error> {
 
 /// Only this user may write to it.
 fn check_owner(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Error> {
-    let problem = if metadata.uid() != geteuid().as_raw() {
-        "it belongs to another user"
-    } else if metadata.mode() & OTHERS_WRITE != 0 {
-        "others than its owner may write to it"
-    } else {
-        return Ok(());
-    };
-    Err(Error::Untrusted {
-        path: path.to_owned(),
-        problem,
+    problem_of(metadata).map_or(Ok(()), |problem| {
+        Err(Error::Untrusted {
+            path: path.to_owned(),
+            problem,
+        })
     })
+}
+
+/// Returns why others than this user may have written to a file or directory; none if they may not.
+pub(crate) fn problem_of(metadata: &std::fs::Metadata) -> Option<&'static str> {
+    if metadata.uid() != geteuid().as_raw() {
+        Some("it belongs to another user")
+    } else if metadata.mode() & OTHERS_WRITE != 0 {
+        Some("others than its owner may write to it")
+    } else {
+        None
+    }
 }
 
 pub(super) fn failed(path: &Path, source: std::io::Error) -> Error {

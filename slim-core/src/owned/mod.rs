@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use directory::State;
 #[cfg(feature = "image")]
-pub(crate) use directory::open_own;
+pub(crate) use directory::{open_own, problem_of};
 pub use owner::Owner;
 pub use record::{Claim, Ledger, Left};
 pub use watchdog::outlive;

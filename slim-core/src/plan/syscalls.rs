@@ -425,28 +425,20 @@ pub fn allowed_on(
             ));
         }
         if !reachable.unread.is_empty() {
-            let first: Vec<String> = reachable.unread.iter().take(3).map(RootPath::to_string).collect();
             notes.insert(format!(
-                "of kept programs and libraries that are damaged, too large or for another instruction set ({}: {}{}) only \
+                "of kept programs and libraries that are damaged, too large or for another instruction set ({}: {}) only \
                  those system calls are allowed that were seen",
                 reachable.unread.len(),
-                first.join(", "),
-                if reachable.unread.len() > 3 { ", …" } else { "" }
+                first_of(reachable.unread.iter().map(RootPath::to_string))
             ));
         }
         if !reachable.unresolved.is_empty() {
-            let first: Vec<String> = reachable
-                .unresolved
-                .iter()
-                .take(3)
-                .map(|(file, function)| format!("{function} of {file}"))
-                .collect();
+            let functions = reachable.unresolved.iter();
             notes.insert(format!(
                 "{} functions of kept files make system calls whose number is computed, so that it is known only where \
-                 it was seen: {}{}",
+                 it was seen: {}",
                 reachable.unresolved.len(),
-                first.join(", "),
-                if reachable.unresolved.len() > 3 { ", …" } else { "" }
+                first_of(functions.map(|(file, function)| format!("{function} of {file}")))
             ));
         }
     }
@@ -480,6 +472,14 @@ pub fn allowed_on(
 pub(crate) fn machines(recording: &Recording) -> BTreeSet<&str> {
     let runs = recording.runs.values();
     runs.map(|run| run.host.machine.as_str()).collect()
+}
+
+/// Returns the first of `names` for a note, and whether there are more.
+fn first_of(names: impl ExactSizeIterator<Item = String>) -> String {
+    const MAX_NAMED: usize = 3;
+    let more = if names.len() > MAX_NAMED { ", …" } else { "" };
+    let first: Vec<String> = names.take(MAX_NAMED).collect();
+    format!("{}{more}", first.join(", "))
 }
 
 /// Returns what `call` was asked for, if the recording knows all of it; `reason` makes the evidence from a count.

@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
-use crate::owned::{self, open_own};
+use crate::owned::{self, open_own, problem_of};
 
 /// The number of bytes that all results take at most on the disk.
 const LIMIT: u64 = 256 << 20;
@@ -67,8 +67,6 @@ pub enum Error {
 /// What stands in the name of every result, and before that of one that is being written.
 const INFIX: &str = ".slim-";
 const TEMPORARY: &str = ".slim-new-";
-/// Nobody but the user writes to a result.
-const OTHERS_WRITE: u32 = 0o022;
 
 /// A directory of results.
 #[derive(Debug)]
@@ -132,7 +130,7 @@ impl Store {
         let mut file = File::from(openat(&self.directory, name.as_os_str(), flags, Mode::empty()).ok()?);
         // Whoever could once write to the directory is not believed later.
         let found = file.metadata().ok()?;
-        if !found.is_file() || found.uid() != geteuid().as_raw() || found.mode() & OTHERS_WRITE != 0 {
+        if !found.is_file() || problem_of(&found).is_some() {
             return None;
         }
         let mut digest = [0; DIGEST];

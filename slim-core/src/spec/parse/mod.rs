@@ -17,6 +17,7 @@ use super::{
     ContainerOptions, ContainerSpec, Dns, Error, HealthCheck, HostEntry, Limits, Network, NetworkMode,
     SeccompChoice, Security, Ulimit, parse_capability,
 };
+use crate::signal;
 
 /// A seccomp profile may be this long.
 const MAX_SECCOMP: u64 = 4 << 20;
@@ -274,13 +275,7 @@ fn parse_cpus(text: &str) -> Result<i64, Error> {
 
 /// A signal by name, with or without `SIG`, or by number.
 fn parse_signal(text: &str) -> Result<String, Error> {
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let is_number = matches!(text.parse::<u8>(), Ok(1..=64));
-    let is_name = format!("SIG{name}").parse::<nix::sys::signal::Signal>().is_ok()
-        || name.starts_with("RTMIN")
-        || name.starts_with("RTMAX");
-    if !is_number && !is_name {
+    if signal::number(text).is_none() {
         return Err(wrong(
             "stop-signal",
             text,
