@@ -160,6 +160,18 @@ fn docker_client() -> &'static Path {
     })
 }
 
+/// `sh SCRIPT`, a `run.sh` that starts its container with the client that the tests use: two clients may describe the
+/// same container to an engine in different words.
+///
+/// # Panics
+///
+/// When no Docker engine answers.
+pub fn run_script(script: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.arg(script).env("DOCKER", docker_client());
+    command
+}
+
 /// Runs `docker ARGS` and gives what it wrote to stdout, without the last line feed.
 ///
 /// # Panics
@@ -311,8 +323,7 @@ impl Container {
         let container = Container {
             name: unique("container"),
         };
-        run(Command::new("sh")
-            .arg(script)
+        run(run_script(script)
             .args(["--detach", "--name", &container.name])
             .args(options));
         container

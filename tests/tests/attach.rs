@@ -12,8 +12,8 @@ use slim_core::recording::{
     Access, Actor, MountKind, Phase, PhaseMark, Purpose, Recording, Run, SocketAction, SocketUse,
 };
 use slim_tests::{
-    Container, Image, assert_exit, docker, report, require_docker, require_root, slim, try_docker,
-    try_http_get, unique, wait_until,
+    Container, Image, assert_exit, docker, report, require_docker, require_root, run_script, slim,
+    try_docker, try_http_get, unique, wait_until,
 };
 
 /// `slim record` in a directory of its own.
@@ -570,12 +570,9 @@ fn every_option_is_the_same_recorded_verified_attached_and_run() {
     let words: Vec<&str> = options.iter().map(String::as_str).collect();
     let by_docker = Container::run(&[&words[..], &[image.tag()]].concat());
     assert_eq!(by_docker.wait(), 0, "{}", by_docker.logs());
-    let mut script = Command::new("sh");
+    let mut script = run_script(&output.path().join("run.sh"));
     let name = unique("options");
-    script
-        .arg(output.path().join("run.sh"))
-        .args(["--detach", "--name", &name])
-        .env("TOKEN", "a");
+    script.args(["--detach", "--name", &name]).env("TOKEN", "a");
     let by_script = Container::existing(&name);
     slim_tests::run(&mut script);
     assert_eq!(by_script.wait(), 0, "{}", by_script.logs());
