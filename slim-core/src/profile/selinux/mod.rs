@@ -86,7 +86,7 @@ impl Artifact for Selinux {
         };
         let calls = Calls::new(context.plan);
         let mut allowed = Allowed::default();
-        own(&mut allowed, context, &calls);
+        own(&mut allowed, &calls);
         files(&mut allowed, context, &calls);
         let guessed = sockets(&mut allowed, context, &calls);
         if !guessed.is_empty() {
@@ -165,16 +165,23 @@ impl Artifact for Selinux {
     }
 }
 
+/// The calls that send signals.
+const SIGNALLING: [&str; 6] = [
+    "kill",
+    "pidfd_send_signal",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+    "tgkill",
+    "tkill",
+];
+
 /// Allows every process's accesses to itself and its like.
-fn own(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
-    let mut process = vec!["fork", "sigchld", "getattr", "getrlimit"];
+fn own(allowed: &mut Allowed, calls: &Calls<'_>) {
+    // Signals: what a process sends itself when it aborts, and SIGIO, which one process's writing sends to another.
     // That memory becomes code is not recorded where no file is mapped; just-in-time compilers do it.
-    process.push("execmem");
+    let mut process = vec!["fork", "sigchld", "getattr", "getrlimit", "execmem", "signal"];
     for (permissions, made) in [
-        (
-            &["signal", "sigkill", "signull", "sigstop"][..],
-            &super::apparmor::SIGNALLING[..],
-        ),
+        (&["sigkill", "signull", "sigstop"][..], &SIGNALLING[..]),
         (
             &["getsched"],
             &[
@@ -208,9 +215,6 @@ fn own(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
         if calls.made(made) {
             process.extend(permissions);
         }
-    }
-    if owns_descriptors(context) {
-        process.push("signal");
     }
     allowed.add(PROCESS, "process", &process);
     allowed.add(PROCESS, "fd", &["use"]);
@@ -247,17 +251,6 @@ fn own(allowed: &mut Allowed, context: &Context<'_>, calls: &Calls<'_>) {
             &["create", "link", "read", "search", "setattr", "view", "write"],
         );
     }
-}
-
-/// Returns whether the application may have asked for SIGIO from a descriptor, which one process's writing then sends to another.
-fn owns_descriptors(context: &Context<'_>) -> bool {
-    const FIOASYNC: u32 = 0x5452;
-    let runs = context.recording.runs.values();
-    let mut uses = runs.flat_map(|run| run.arguments.iter().flatten());
-    uses.any(|used| {
-        let asked = used.values.iter().any(|value| value.value == FIOASYNC);
-        used.actor == Actor::App && used.name == "ioctl" && (used.values.is_empty() || asked)
-    })
 }
 
 /// Allows the accesses to files, by the label that they carry in a container.

@@ -6,10 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::path::RawPath;
-use crate::recording::{
-    Access, ArgumentUse, ArgumentValue, FileUse, MountFact, MountKind, Peaks, Program, SocketAction,
-    SocketUse,
-};
+use crate::recording::{Access, FileUse, MountFact, MountKind, Peaks, Program, SocketAction, SocketUse};
 use crate::test_tools::{missing, tool};
 
 fn used(path: &[u8], access: &[Access]) -> FileUse {
@@ -607,32 +604,18 @@ fn the_selinux_module_is_as_before_and_compiles_with_the_reference_policy() {
     assert!(compiled(dir.path(), &wrong).unwrap().is_err());
 }
 
-/// nginx's processes wake each other so: FIOASYNC (0x5452), beside FIONBIO (0x5421).
+/// A program that aborts does so, and nginx's processes wake each other by SIGIO, which nobody sends by a call.
 #[test]
-fn whoever_asked_for_sigio_may_be_signalled() {
-    for (request, signals) in [(0x5452, true), (0x5421, false)] {
-        let recording = recorded(&[(Abi::Native, "ioctl")], |run| {
-            run.arguments = Some(vec![ArgumentUse {
-                abi: Abi::Native,
-                name: "ioctl".into(),
-                values: vec![ArgumentValue {
-                    index: 1,
-                    mask: u32::MAX,
-                    value: request,
-                }],
-                phase: Phase::StartUp,
-                actor: Actor::App,
-                program: None,
-                count: 1,
-            }]);
-        });
-        let module = rendered(&Selinux, &(plan(&recording), recording, image(json!({}))));
-        assert_eq!(
-            module.contains("sigchld signal)))\n    (optional"),
-            signals,
-            "{module}"
-        );
-    }
+fn a_process_may_signal_itself_under_every_module() {
+    let recording = recorded(&[(Abi::Native, "read")], |_| {});
+    let all = (plan(&recording), recording, image(json!({})));
+    let module = rendered(&Selinux, &all);
+    assert!(module.contains("sigchld signal)))\n    (optional"), "{module}");
+    let profile = rendered(&AppArmor, &all);
+    let own = profile
+        .lines()
+        .any(|line| line.starts_with("  signal (send, receive) peer=slim-"));
+    assert!(own, "{profile}");
 }
 
 proptest! {
