@@ -3,6 +3,7 @@
 use super::application_content::ContentCache;
 use super::command;
 use super::environment::Environment;
+use super::job::Job;
 use super::options::{Limits, Options};
 use super::package_directories::PackageDirectories;
 use super::pattern::{as_path, glob, is_pattern};
@@ -30,6 +31,8 @@ pub(super) struct Context<'a> {
     pub(super) package_directories: &'a PackageDirectories,
     /// The contents of directories that are kept whole.
     pub(super) contents: ContentCache,
+    /// What the image starts, where its container is a job.
+    pub(super) job: Option<&'a Job>,
     /// What was found in files before.
     pub(super) store: Option<&'a Store>,
     /// Says when planning is to end.
@@ -89,6 +92,7 @@ impl<'a> Context<'a> {
             environment,
             packages,
             limits: &options.limits,
+            job: None,
             store: options.store.as_deref(),
             package_directories,
             contents: ContentCache::default(),

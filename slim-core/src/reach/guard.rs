@@ -2,7 +2,7 @@
 //!
 //! A program that names a shell usually runs it only in cases that production never meets, and an image
 //! with a shell serves whoever breaks in. So a shell stays where the recording saw it used, where the image's config
-//! or the user names it, where a server of log-in sessions starts it, and where a script of the application's that
+//! or the user names it, where a server of log-in sessions starts it, where the program that a job starts runs it, and where a script of the application's that
 //! configuration or a source names is run by it; elsewhere its place is reported, and `--include-shell` keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use crate::image::{LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, LeftOut, LeftOutKind};
 use crate::reach::environment::Environment;
+use crate::reach::job::Job;
 use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
 
@@ -21,6 +22,7 @@ pub(super) struct Guard<'a> {
     /// Their files, links followed.
     programs: BTreeSet<RootPath>,
     shells: Vec<RootPath>,
+    job: &'a Job,
     include_shell: bool,
 }
 
@@ -30,6 +32,7 @@ impl<'a> Guard<'a> {
         rootfs: &Rootfs,
         environment: &Environment,
         packages: &'a Packages,
+        job: &'a Job,
         include_shell: bool,
     ) -> Self {
         let tables = Tables::built_in();
@@ -58,6 +61,7 @@ impl<'a> Guard<'a> {
             packages,
             programs,
             shells,
+            job,
             include_shell,
         }
     }
@@ -103,6 +107,7 @@ impl<'a> Guard<'a> {
         if !self.programs.contains(end)
             || kept.contains_key(end)
             || (*edge == EdgeKind::User && self.shells.contains(end))
+            || (*edge == EdgeKind::Command && self.job.is_told(from) && self.shells.contains(end))
             || self.is_named_script(kept, *edge, from)
             || self.is_reached_from_use(kept, *edge, from)
         {

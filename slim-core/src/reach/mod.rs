@@ -32,6 +32,7 @@ mod guard;
 mod hash_bang;
 #[cfg(test)]
 mod hostile;
+mod job;
 mod languages;
 mod log_in;
 mod options;
@@ -67,6 +68,7 @@ use environment::Environment;
 use exclude_option::Excluded;
 use graph::Graph;
 use guard::Guard;
+use job::Job;
 use resolver::Resolver;
 use roots::{image_config, include_option, listed_directory, observed};
 
@@ -87,8 +89,9 @@ pub fn close(
     let rootfs = &image.rootfs;
     let environment = Environment::from_config(rootfs, &image.config);
     let excluded = Excluded::parse(&options.exclude)?;
-    let guard = Guard::new(rootfs, &environment, packages, options.include_shell);
-    let context = Context::new(
+    let job = Job::new(rootfs, &image.config, &environment, recording);
+    let guard = Guard::new(rootfs, &environment, packages, &job, options.include_shell);
+    let mut context = Context::new(
         rootfs,
         &image.config,
         &environment,
@@ -97,6 +100,7 @@ pub fn close(
         languages::package_directories(),
         cancel,
     );
+    context.job = Some(&job);
     let mut graph = Graph::new(rootfs, &guard, &excluded, cancel);
     graph.mark_all(observed::roots(rootfs, recording));
     graph.mark_all(image_config::roots(rootfs, &image.config, &environment));

@@ -14,7 +14,7 @@ use super::context::Context;
 use super::resolver::Needs;
 use super::tables::Tables;
 use super::walk::{MAX_ENTRIES, walk, with_ancestors};
-use crate::image::{Entry, Resolved};
+use crate::image::{Entry, LastLink, Resolved};
 use crate::path::RootPath;
 use crate::plan::{Cause, LeftOutKind};
 
@@ -38,6 +38,39 @@ pub(super) fn may_be_data(context: &Context<'_>, directory: &RootPath) -> bool {
             .any(|above| directory.starts_with(&RootPath::new(above)))
 }
 
+/// Returns the names of the packages that may hold the data of `package`: a library's has its version behind it, which
+/// that of its data may lack (`libx10`, `libx10-common`, `libx-common`).
+fn parts_of(package: &str) -> BTreeSet<String> {
+    let name = package.strip_suffix("t64").unwrap_or(package);
+    let name = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | '-'));
+    let of = |name: &str| PARTS.map(|part| format!("{name}{part}"));
+    let mut parts: BTreeSet<String> = of(package).into();
+    if package.starts_with("lib") && !name.is_empty() {
+        parts.extend(of(name));
+    }
+    parts
+}
+
+/// Returns the directory highest above `directory` in which `parts` alone have files: what a program finds from one of
+/// its directories by `..` is there, too.
+fn top_of(context: &Context<'_>, directory: &RootPath, parts: &BTreeSet<String>) -> RootPath {
+    let own = |path: &RootPath| {
+        context
+            .packages
+            .owner(path)
+            .is_none_or(|owner| parts.contains(owner))
+    };
+    let mut top = directory.clone();
+    while let Some(above) = top.parent().filter(|above| may_be_data(context, above)) {
+        let all = walk(context.rootfs, &above, MAX_ENTRIES, |_, _| true);
+        if !all.iter().all(|(path, entry)| entry.is_dir() || own(path)) {
+            break;
+        }
+        top = above;
+    }
+    top
+}
+
 /// Keeps what the package of `program`, and those that bring `modules` for it, have in the directory that was
 /// `found`, which `cause` says that the program names.
 pub(super) fn keep(
@@ -48,11 +81,10 @@ pub(super) fn keep(
     modules: &BTreeSet<&str>,
     cause: &Cause,
 ) {
-    let directory = &found.path;
     let Some(package) = context.packages.owner(program) else {
         return;
     };
-    if !may_be_data(context, directory) || !needs.claim_whole(directory) {
+    if !may_be_data(context, &found.path) {
         return;
     }
     let share = RootPath::new(SHARE);
@@ -63,10 +95,15 @@ pub(super) fn keep(
             .any(|path| path.name().is_some_and(|name| NOT_DATA.contains(&name)))
     };
     let mut files: Vec<(&RootPath, &Entry)> = Vec::new();
-    let parts = PARTS.iter().map(|part| format!("{package}{part}"));
-    let mut parts: BTreeSet<String> = parts
-        .chain(modules.iter().map(|part| (*part).to_owned()))
-        .collect();
+    let mut parts = parts_of(package);
+    if !needs.claim_whole(&found.path) {
+        return;
+    }
+    let directory = &top_of(context, &found.path, &parts);
+    if *directory != found.path && !needs.claim_whole(directory) {
+        return;
+    }
+    parts.extend(modules.iter().map(|part| (*part).to_owned()));
     let all = walk(context.rootfs, directory, MAX_ENTRIES, |_, _| true);
     let linked = |link: &RootPath| {
         context
@@ -114,7 +151,13 @@ pub(super) fn keep(
         );
         return needs.leave_out(directory, LeftOutKind::TooLarge, why);
     }
-    for (path, _) in files {
+    for (path, entry) in files {
         needs.mark(path, cause.clone());
+        if entry.is_symlink() {
+            let linked = context.rootfs.resolve(path, LastLink::Follow);
+            if context.rootfs.get(&linked.path).is_some_and(Entry::is_dir) {
+                keep(context, needs, program, &linked, modules, cause);
+            }
+        }
     }
 }

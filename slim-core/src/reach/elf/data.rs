@@ -40,6 +40,8 @@ const MAX_NAME: usize = 255;
 /// The function that loads a library by its name, and those that run a shell, as they are imported.
 const LOADS: &[u8] = b"dlopen\0";
 const RUNS: [&[u8]; 2] = [b"\0system\0", b"\0popen\0"];
+/// The shell, as a program that starts it itself has it.
+const SHELL: &[u8] = b"\0/bin/sh\0";
 
 /// Names of files whose constants are not followed.
 static SILENT: LazyLock<GlobSet> = LazyLock::new(|| name_set(&Tables::built_in().constants.silent));
@@ -144,7 +146,8 @@ impl Data<'_> {
 
 impl Data<'_> {
     /// Keeps the programs that `program` starts by computed names from `directory`, which it names: those of its own package
-    /// that are called after it (`git-remote-https`). Scripts would bring an interpreter and are kept where they ran.
+    /// that are called after it (`git-remote-https`). Scripts would bring an interpreter and are kept where they ran, but
+    /// for the program that a job starts, whose caller may name any.
     fn keep_helpers(
         &self,
         needs: &mut Needs<'_>,
@@ -158,6 +161,7 @@ impl Data<'_> {
         if self.programs.contains(directory) {
             return Ok(());
         }
+        let told = self.context.job.is_some_and(|job| job.is_told(program));
         let prefix = [name, b"-"].concat();
         for (path, _) in self.context.rootfs.children(directory).take(MAX_NAMES) {
             if !path.name().is_some_and(|name| name.starts_with(&prefix))
@@ -166,7 +170,7 @@ impl Data<'_> {
                 continue;
             }
             if let Some(found) = self.context.find_file(&RootPath::root(), path.as_bytes())
-                && self.libraries.parse_file(&found.path)?.is_some()
+                && (told || self.libraries.parse_file(&found.path)?.is_some())
             {
                 let words = format!("{}*", encode(&prefix));
                 needs.follow(&found, &Place::in_file(program).cause(EdgeKind::Command, &words));
@@ -202,7 +206,12 @@ impl Resolver for Data<'_> {
         }
         let marks = Tables::built_in().constants.joined.iter().map(String::as_bytes);
         let marks: Vec<&[u8]> = marks.collect();
-        let held = constants.find_texts(marks.iter().copied().chain([LOADS].into_iter().chain(RUNS)))?;
+        let held = constants.find_texts(
+            marks
+                .iter()
+                .copied()
+                .chain([LOADS, SHELL].into_iter().chain(RUNS)),
+        )?;
         let joined = marks.iter().any(|mark| held.contains(mark));
         let loads = held.contains(LOADS);
         let (mut paths, mut libraries) = (BTreeSet::new(), BTreeSet::new());
@@ -253,7 +262,9 @@ impl Resolver for Data<'_> {
             }
         }
         // They run `/bin/sh` (system(3), popen(3)); that an interpreter can is known from its sources.
-        if !owned && RUNS.iter().any(|call| held.contains(call)) {
+        let told = self.context.job.is_some_and(|job| job.is_told(node.path));
+        let runs = RUNS.iter().any(|call| held.contains(call));
+        if (runs && !owned) || (told && (runs || held.contains(SHELL))) {
             self.context.keep_command(needs, b"sh", Place::in_file(node.path));
         }
         for library in &libraries {
@@ -587,6 +598,39 @@ mod tests {
             b"dlopen\0/usr/local/lib/lua/5.4/?.so\0",
         ] {
             assert_eq!(kept(nothing), Vec::<String>::new(), "{}", encode(nothing));
+        }
+    }
+
+    #[test]
+    fn data_is_kept_with_what_stands_beside_it_as_far_up_as_packages_of_one_name_have_it_alone() {
+        let program = write_with(&ELF, b"\0/usr/share/draw/1.0/Init\0/usr/share/paint/brushes\0");
+        let owned = b"P:libdraw1\nF:usr/lib\nR:libdraw.so.1\n\n\
+            P:libdraw1-common\nF:usr/share/draw/1.0/Init\nR:init.ps\n\n\
+            P:libdraw-common\nF:usr/share/color\nF:usr/share/color/draw\nR:a.icc\nF:usr/share/draw\nR:colors\nF:usr/share/draw/1.0\nF:usr/share/draw/1.0/Fonts\nR:a.font\nF:usr/share/paint/brushes\nR:fine\n\n\
+            P:paint\nF:usr/share/paint\nF:usr/share/paint/brushes\nF:usr/share/paint/easel\nR:x\n\n";
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/lib/libdraw.so.1", &program),
+            ("/usr/share/draw/1.0/Init/init.ps", b"x"),
+            ("/usr/share/draw/1.0/Fonts/a.font", b"x"),
+            ("/usr/share/draw/colors", b"-> ../color/draw"),
+            ("/usr/share/color/draw/a.icc", b"x"),
+            ("/usr/share/paint/brushes/fine", b"x"),
+            ("/usr/share/paint/easel/x", b"x"),
+            ("/lib/apk/db/installed", owned),
+        ];
+        let kept = kept_names(&reached_with(
+            &image(tree(items), serde_json::json!({})),
+            vec![used("/usr/lib/libdraw.so.1")],
+            &Options::default(),
+        ));
+        for (path, expected) in [
+            ("/usr/share/draw/1.0/Init/init.ps", true),
+            ("/usr/share/draw/1.0/Fonts/a.font", true),
+            ("/usr/share/color/draw/a.icc", true),
+            ("/usr/share/paint/brushes/fine", true),
+            ("/usr/share/paint/easel/x", false),
+        ] {
+            assert_eq!(kept.contains(&path.to_owned()), expected, "{path}: {kept:?}");
         }
     }
 

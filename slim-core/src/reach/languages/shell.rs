@@ -4,8 +4,8 @@
 //! (`$(dirname "$0")`, `$(cd … && pwd)`), and of `$DIR/x` where the script assigns a literal to `DIR`; a name that is
 //! known in part widens to the directory that it begins with. In scripts that no package owns also the programs of each
 //! command, those that it runs by its arguments among them; in an application's also absolute paths. A package's own
-//! scripts do much that a container never runs, so only what they source is followed. Nothing else is expanded,
-//! here-documents are data.
+//! scripts do much that a container never runs, so only what they source is followed, but in the image of a job. Nothing
+//! else is expanded, here-documents are data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -28,6 +28,10 @@ use crate::reach::{absolute_path, application_directory, command};
 const MAX_COMMANDS: usize = 2000;
 /// The largest number of variables of one script that are known.
 const MAX_VARIABLES: usize = 256;
+/// The largest number of programs of one package that are kept for a script that runs its arguments.
+const MAX_PROGRAMS: usize = 100;
+/// All arguments of a script, quotes taken off.
+const ALL: &[u8] = b"$@";
 /// Shell scripts, as the closure follows them.
 pub(super) const LANGUAGE: Language = Language {
     name: "shell",
@@ -71,13 +75,17 @@ impl Resolver for Shell<'_> {
             source,
         };
         let mut commands = 0;
+        // A package's script that a job keeps is there to be run.
+        let is_job = self.context.job.is_some_and(|job| job.is_one);
+        let mut arguments = Arguments::default();
         // Parts of longer words: none is a path by itself.
         let mut parts = BTreeSet::new();
         let visit = |syntax: Syntax<'_>| match syntax.kind() {
             "variable_assignment" => script.assign(syntax),
             "command" if commands < MAX_COMMANDS => {
                 commands += 1;
-                self.follow_command(needs, node.path, &script, syntax, is_unowned);
+                let follows = is_unowned || is_job;
+                self.follow_command(needs, node.path, &script, syntax, follows, &mut arguments);
             }
             "word" | "raw_string" | "string" | "concatenation" if literals => {
                 if syntax.kind() == "concatenation" {
@@ -104,7 +112,44 @@ impl Resolver for Shell<'_> {
         };
         let extent = syntax_tree::visit(tree_sitter_bash::LANGUAGE, source, self.context.cancel, visit);
         extent.report_limits(self.context, needs, node.path, source);
+        if let Some(job) = self.context.job.filter(|job| job.starts(node.path))
+            && let Some(line) = arguments.run_at
+        {
+            for program in job.programs().chain(&arguments.handed_to) {
+                keep_siblings(self.context, needs, program, Place::on_line(node.path, line));
+            }
+        }
         Ok(())
+    }
+}
+
+/// What a script does with its arguments.
+#[derive(Default)]
+struct Arguments {
+    /// The line where it runs them as a command, counted from 1.
+    run_at: Option<usize>,
+    /// The programs that it hands them to.
+    handed_to: BTreeSet<RootPath>,
+}
+
+impl Arguments {
+    /// Learns from the words of a command.
+    fn add(&mut self, context: &Context<'_>, words: &[Vec<u8>], line: usize) {
+        let command = match words.split_first() {
+            Some((first, rest)) if first == b"exec" => rest,
+            _ => words,
+        };
+        let Some((first, rest)) = command.split_first() else {
+            return;
+        };
+        if first == ALL {
+            self.run_at.get_or_insert(line);
+        } else if rest.iter().any(|word| word == ALL) {
+            for program in command::programs_of_argv(command) {
+                let found = context.environment.find_program(context.rootfs, &program, None);
+                self.handed_to.extend(found.map(|found| found.path));
+            }
+        }
     }
 }
 
@@ -116,7 +161,8 @@ impl Shell<'_> {
         path: &RootPath,
         script: &Script<'_>,
         syntax: Syntax<'_>,
-        is_unowned: bool,
+        follows: bool,
+        arguments: &mut Arguments,
     ) {
         let place = Place::on_line(path, line(syntax));
         let mut cursor = syntax.walk();
@@ -138,6 +184,7 @@ impl Shell<'_> {
             nodes.push(child);
         }
         let Some(name) = words.first() else { return };
+        arguments.add(self.context, &words, line(syntax));
         if matches!(name.as_slice(), b"." | b"source") {
             if let (Some(file), Some(&child)) = (words.get(1), nodes.get(1)) {
                 if script.value(child).is_none() {
@@ -146,7 +193,7 @@ impl Shell<'_> {
                     needs.follow(&found, &place.cause(EdgeKind::Import, &encode(file)));
                 }
             }
-        } else if is_unowned {
+        } else if follows {
             self.context.keep_argv(needs, &words, place);
             let program = if name.as_slice() == b"exec" { 1 } else { 0 };
             if let Some(&child) = nodes.get(program)
@@ -204,6 +251,31 @@ impl Shell<'_> {
                     && path.name().is_some_and(|name| name.ends_with(&end))
             },
         );
+    }
+}
+
+/// Keeps the programs that stand beside `program` and are of its package, for a starting script that runs its
+/// arguments.
+fn keep_siblings(context: &Context<'_>, needs: &mut Needs<'_>, program: &RootPath, place: Place<'_>) {
+    let packages = context.packages;
+    let (Some(package), Some(directory)) = (packages.owner(program), program.parent()) else {
+        return;
+    };
+    let programs = context.environment.program_directories(context.rootfs);
+    let stands = |path: &&RootPath| path.parent().is_some_and(|above| programs.contains(&above));
+    let siblings = packages.files(package).unwrap_or_default().iter();
+    let siblings: Vec<&RootPath> = siblings.filter(stands).collect();
+    if siblings.len() > MAX_PROGRAMS || !programs.contains(&directory) {
+        return;
+    }
+    for path in siblings {
+        if let Some(found) = context
+            .environment
+            .find_program(context.rootfs, path.as_bytes(), None)
+        {
+            let words = format!("\"$@\", beside {}", encode(program.name().unwrap_or_default()));
+            needs.follow(&found, &place.cause(EdgeKind::Command, &words));
+        }
     }
 }
 

@@ -560,7 +560,7 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, constants: &Constants, ad
                 arguments.iter().map(|node| word(*node, source)).collect(),
             ));
         }
-        ("shutil", "which") => {
+        (_, function) if finds_program(function) => {
             add(Target::Command(
                 arguments.iter().take(1).map(|node| word(*node, source)).collect(),
             ));
@@ -595,6 +595,16 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, constants: &Constants, ad
             }
         }
     }
+}
+
+/// Returns whether a function of this name looks for the program that it is given (`shutil.which`, `find_executable`,
+/// `get_bin_path`).
+fn finds_program(function: &str) -> bool {
+    let mut words = function.split('_');
+    let looks = words
+        .next()
+        .is_some_and(|word| matches!(word, "find" | "get" | "locate" | "search"));
+    function == "which" || (looks && words.any(|word| matches!(word, "bin" | "executable" | "program")))
 }
 
 /// Returns whether a call has the argument `shell=True`.

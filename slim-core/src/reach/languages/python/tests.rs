@@ -726,7 +726,8 @@ fn cythons_compressed_table_of_texts_names_modules() {
 #[test]
 fn commands_are_lists_of_words_wherever_they_are_made() {
     let programs = [
-        "nice", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+        "nice", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+        "twelve",
     ];
     let paths: Vec<String> = programs.iter().map(|name| format!("/usr/bin/{name}")).collect();
     let source = b"
@@ -747,6 +748,8 @@ await asyncio.create_subprocess_exec('nice', 'six', name)
 run(shlex.split('nice -n 5 seven'))
 print(['eight', 'x'])
 subprocess.run([name, 'nine'])
+tool = self.module.get_bin_path('ten', True)
+find_executable('eleven') or get_name('twelve') or bin('twelve')
 ";
     let mut items: Vec<(&str, &[u8])> = paths
         .iter()
@@ -760,7 +763,9 @@ subprocess.run([name, 'nine'])
         .collect();
     assert_eq!(
         kept,
-        ["five", "four", "nice", "one", "seven", "six", "three", "two"]
+        [
+            "eleven", "five", "four", "nice", "one", "seven", "six", "ten", "three", "two"
+        ]
     );
 }
 
