@@ -171,7 +171,7 @@ fn keep_one(
     }
 }
 
-/// Roots for what the image's config names as the application: WORKDIR, and the files that the words of ENTRYPOINT
+/// Roots for what the image's config names as the application: WORKDIR, each VOLUME, and the files that the words of ENTRYPOINT
 /// and CMD name (a script, an archive, a program by its path) with the directories they stand in. A program that is
 /// found along PATH says nothing about its directory, and a home directory is not named by being one.
 pub(super) fn roots<'a>(context: &Context<'a>) -> Needs<'a> {
@@ -183,6 +183,13 @@ pub(super) fn roots<'a>(context: &Context<'a>) -> Needs<'a> {
     if let Some(found) = context.find_directory(&RootPath::root(), workdir.as_bytes()) {
         needs.follow(&found, &because("WORKDIR"));
         keep(context, &mut needs, &found.path, &because("WORKDIR"));
+    }
+    // A volume that an engine makes begins with what the image has there.
+    for volume in context.config.volumes() {
+        if let Some(found) = context.find_directory(&RootPath::root(), volume.as_bytes()) {
+            needs.follow(&found, &because("VOLUME"));
+            keep(context, &mut needs, &found.path, &because("VOLUME"));
+        }
     }
     for (instruction, argv) in [
         ("ENTRYPOINT", context.config.entrypoint()),
@@ -285,6 +292,28 @@ mod tests {
                 "--include /app/tls/server.key"
             ]
         );
+    }
+
+    #[test]
+    fn a_volume_begins_with_what_the_image_has_there() {
+        let items: &[(&str, &[u8])] = &[
+            ("/srv/files/ann/", b""),
+            ("/srv/files/bob/tea", b""),
+            ("/srv/other", b""),
+        ];
+        let (kept, _) = own(
+            items,
+            json!({ "Volumes": { "/srv/files": {}, "/made": {} } }),
+            Limits::default(),
+        );
+        let expected = [
+            "/srv",
+            "/srv/files",
+            "/srv/files/ann",
+            "/srv/files/bob",
+            "/srv/files/bob/tea",
+        ];
+        assert_eq!(kept, expected);
     }
 
     #[test]

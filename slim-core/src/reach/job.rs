@@ -1,7 +1,8 @@
 //! Jobs, whose containers end by themselves: the next one is started with other words.
 //!
 //! A service does what its image says, and strangers speak to it. A job does what its caller says, and nobody else does.
-//! So in the image of a job the program that the image starts may run a shell, where it is one that can; and a starting
+//! So in the image of a job the program that the image starts may run a shell, where it is one that can, and the programs
+//! that its constants name; and a starting
 //! script that runs its arguments (`exec "$@"`) may be given any program of the packages whose programs it starts.
 
 use std::collections::BTreeSet;
@@ -111,13 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn the_program_of_a_job_may_run_a_shell_and_scripts_that_are_called_after_it() {
-        let tool = write_with(&Elf::default(), b"\0/bin/sh\0/usr/lib/tool\0");
+    fn the_program_of_a_job_may_run_a_shell_and_what_it_names_and_what_is_called_after_it() {
+        let tool = write_with(&Elf::default(), b"\0/bin/sh\0/usr/lib/tool\0pager\0no-pager\0");
         let items: &[(&str, &[u8])] = &[
             ("/data", b""),
             ("/usr/bin/tool", &tool),
             ("/bin/sh", b"\x7fELF"),
             ("/bin/sed", b"\x7fELF"),
+            ("/usr/bin/pager", b"\x7fELF"),
+            ("/usr/bin/tool-more", b"\x7fELF"),
+            ("/usr/bin/page", b"\x7fELF"),
             ("/usr/lib/tool/tool-part", b"#!/bin/sh\nsed p\n"),
             (
                 "/var/lib/dpkg/status",
@@ -130,14 +134,22 @@ mod tests {
         ];
         let brings = |config: serde_json::Value, is_job: bool| {
             let kept = kept(items, config, is_job);
-            ["/bin/sh", "/usr/lib/tool/tool-part", "/bin/sed"].map(|path| kept.contains(&path.to_owned()))
+            assert!(!kept.contains(&"/usr/bin/page".to_owned()), "{kept:?}");
+            [
+                "/bin/sh",
+                "/usr/lib/tool/tool-part",
+                "/bin/sed",
+                "/usr/bin/pager",
+                "/usr/bin/tool-more",
+            ]
+            .map(|path| kept.contains(&path.to_owned()))
         };
         let started = json!({ "Entrypoint": ["tool"], "Cmd": ["list"] });
-        assert_eq!(brings(started.clone(), true), [true, true, true]);
-        assert_eq!(brings(started, false), [false, false, false]);
+        assert_eq!(brings(started.clone(), true), [true; 5]);
+        assert_eq!(brings(started, false), [false; 5]);
         // A file that it reads says what it runs.
         let reads = json!({ "Entrypoint": ["tool"], "Cmd": ["/data"] });
-        assert_eq!(brings(reads, true), [false, false, false]);
+        assert_eq!(brings(reads, true), [false; 5]);
     }
 
     #[test]

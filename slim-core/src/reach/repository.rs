@@ -77,6 +77,23 @@ impl Resolver for Repositories<'_> {
         for (path, _) in entries {
             needs.mark(path, cause.clone());
         }
+        // The work tree has files that belong to version control (`.gitattributes`, a submodule's `.git`).
+        let tree = repository.parent().filter(|tree| !tree.is_root());
+        if let Some(tree) = tree.filter(|_| repository.name().is_some_and(|name| name.starts_with(b"."))) {
+            let belongs = |path: &RootPath| {
+                application_directory::left_out(path.name().unwrap_or_default())
+                    .is_some_and(|names| names.kind == LeftOutKind::VersionControl)
+            };
+            let files = walk(self.context.rootfs, &tree, MAX_ENTRIES, |path, _| {
+                *path != repository
+            });
+            for (path, _) in files
+                .iter()
+                .filter(|(path, entry)| entry.is_file() && belongs(path))
+            {
+                needs.mark(path, cause.clone());
+            }
+        }
         Ok(())
     }
 }
@@ -96,6 +113,8 @@ mod tests {
             ("/app/.git/refs/heads/main", b""),
             ("/app/objects/a", b""),
             ("/app/other", b""),
+            ("/app/.gitattributes", b""),
+            ("/app/part/.git", b"gitdir: ../.git/modules/part"),
             ("/srv/svn/db/revs/0/1", b""),
             ("/srv/svn/format", b"5"),
             ("/srv/svn/hooks/", b""),
@@ -116,6 +135,8 @@ mod tests {
             "/app/.git/refs",
             "/app/.git/refs/heads",
             "/app/.git/refs/heads/main",
+            "/app/.gitattributes",
+            "/app/part/.git",
         ];
         assert_eq!(kept("/app/.git/objects/pack/a.idx"), all);
         assert!(kept("/srv/svn/db/revs/0/1").contains(&"/srv/svn/hooks".to_owned()));

@@ -132,7 +132,8 @@ fn record_service(
         for check in application
             .checks
             .iter()
-            .filter(|check| check.arguments.is_none())
+            // The recording ends with the signal that stops the container, and not before.
+            .filter(|check| check.arguments.is_none() && check.signal.as_deref() != Some("TERM"))
         {
             // The answers are those of the original, which are known.
             let _ = launch.ask(check, Some((id, address)));

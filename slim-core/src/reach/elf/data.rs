@@ -52,6 +52,8 @@ pub(crate) struct Data<'a> {
     libraries: &'a Libraries<'a>,
     /// Directories of programs.
     programs: Vec<RootPath>,
+    /// The names in them, where the container is a job.
+    names: BTreeSet<&'a [u8]>,
     /// The names in the root directory at which a path may begin.
     tops: Vec<&'a [u8]>,
 }
@@ -70,10 +72,15 @@ impl<'a> Data<'a> {
         let root = RootPath::root();
         let tops = context.rootfs.children(&root).filter(|(path, _)| !hidden(path));
         let tops = tops.filter_map(|(path, _)| path.name()).collect();
+        let programs = context.environment.program_directories(context.rootfs);
+        let is_job = context.job.is_some_and(|job| job.is_one);
+        let named = programs.iter().filter(|_| is_job);
+        let names = named.flat_map(|directory| context.rootfs.children(directory));
         Self {
             context,
             libraries,
-            programs: context.environment.program_directories(context.rootfs),
+            names: names.filter_map(|(path, _)| path.name()).collect(),
+            programs,
             tops,
         }
     }
@@ -145,6 +152,35 @@ impl Data<'_> {
 }
 
 impl Data<'_> {
+    /// Adds the constants of a window that are names of programs.
+    fn collect_names(&self, window: &Window<'_>, found: &mut BTreeSet<Vec<u8>>) {
+        let bytes = window.bytes;
+        for end in memchr_iter(0, &bytes[window.places.clone()]) {
+            let before = &bytes[..window.places.start + end];
+            let start = before
+                .iter()
+                .rev()
+                .take(MAX_NAME)
+                .take_while(|&&b| b != 0)
+                .count();
+            let name = &before[before.len() - start..];
+            if name.len() > 1 && self.names.contains(name) && found.len() < MAX_NAMES {
+                found.insert(name.to_vec());
+            }
+        }
+    }
+
+    /// Keeps the programs that the program of a job starts by names in `named`, and those that are called after it
+    /// (`git-lfs`), whichever package they are of.
+    fn keep_named(&self, needs: &mut Needs<'_>, program: &RootPath, named: &BTreeSet<Vec<u8>>) {
+        let prefix = [program.name().unwrap_or_default(), b"-"].concat();
+        let after = self.names.range(&prefix[..]..);
+        let after = after.take_while(|name| name.starts_with(&prefix)).take(MAX_NAMES);
+        for name in named.iter().map(Vec::as_slice).chain(after.copied()) {
+            self.context.keep_command(needs, name, Place::in_file(program));
+        }
+    }
+
     /// Keeps the programs that `program` starts by computed names from `directory`, which it names: those of its own package
     /// that are called after it (`git-remote-https`). Scripts would bring an interpreter and are kept where they ran, but
     /// for the program that a job starts, whose caller may name any.
@@ -215,7 +251,12 @@ impl Resolver for Data<'_> {
         let joined = marks.iter().any(|mark| held.contains(mark));
         let loads = held.contains(LOADS);
         let (mut paths, mut libraries) = (BTreeSet::new(), BTreeSet::new());
+        let told = self.context.job.is_some_and(|job| job.is_told(node.path));
+        let mut named = BTreeSet::new();
         constants.for_each_window(|window| {
+            if told {
+                self.collect_names(window, &mut named);
+            }
             self.collect_paths(window, joined, &mut paths);
             if loads {
                 library_names(window, joined, &mut libraries);
@@ -262,10 +303,12 @@ impl Resolver for Data<'_> {
             }
         }
         // They run `/bin/sh` (system(3), popen(3)); that an interpreter can is known from its sources.
-        let told = self.context.job.is_some_and(|job| job.is_told(node.path));
         let runs = RUNS.iter().any(|call| held.contains(call));
         if (runs && !owned) || (told && (runs || held.contains(SHELL))) {
             self.context.keep_command(needs, b"sh", Place::in_file(node.path));
+        }
+        if told {
+            self.keep_named(needs, node.path, &named);
         }
         for library in &libraries {
             let cause = Place::in_file(node.path).cause(EdgeKind::Dlopen, &encode(library));
