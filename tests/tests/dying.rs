@@ -42,7 +42,7 @@ fn a_program_gives_itself_up_under_its_profile_as_before() {
         let how = format!("--env=DYING={how}");
         let original = Container::run(&[&how, image.tag()]);
         assert_eq!(original.wait(), code, "{how}: {}", original.logs());
-        let slim = Container::by_script(&output.path().join("run.sh"), &[how.clone()]);
+        let slim = Container::by_script(&output.path().join("run.sh"), std::slice::from_ref(&how));
         assert_eq!(slim.wait(), code, "{how}: {}", slim.logs());
         assert_eq!(slim.logs(), original.logs(), "{how}");
     }

@@ -1,5 +1,8 @@
 //! The image as resolvers see it, and the places in its files that name something.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use super::application_content::ContentCache;
 use super::command;
 use super::environment::Environment;
@@ -14,6 +17,9 @@ use crate::image::{Config, Entry, LastLink, Outcome, PATH_MAX, Rootfs};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, LeftOutKind};
 use crate::store::Store;
+
+/// Verdicts on directories, each for a package: whether they hold files of its parts alone, and no more than may be kept.
+pub(super) type Tops = Mutex<BTreeMap<(RootPath, String), bool>>;
 
 /// The image as resolvers see it.
 pub(super) struct Context<'a> {
@@ -33,6 +39,8 @@ pub(super) struct Context<'a> {
     pub(super) contents: ContentCache,
     /// What the image starts, where its container is a job.
     pub(super) job: Option<&'a Job>,
+    /// What is known of directories of packages' data.
+    pub(super) tops: Tops,
     /// What was found in files before.
     pub(super) store: Option<&'a Store>,
     /// Says when planning is to end.
@@ -93,6 +101,7 @@ impl<'a> Context<'a> {
             packages,
             limits: &options.limits,
             job: None,
+            tops: Tops::default(),
             store: options.store.as_deref(),
             package_directories,
             contents: ContentCache::default(),

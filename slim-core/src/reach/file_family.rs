@@ -83,10 +83,15 @@ fn find_files(context: &Context<'_>, pattern: &str) -> Vec<Resolved> {
         None => (pattern, false),
     };
     let mut paths: Vec<RootPath> = Vec::new();
+    // Many links may lead to one directory.
+    let mut seen = BTreeSet::new();
     for path in context.find_matches(pattern.as_bytes()) {
         let real = rootfs.resolve(&path, LastLink::Follow);
         let is_directory = rootfs.get(&real.path).is_some_and(|entry| entry.is_dir());
         if is_directory && below {
+            if !seen.insert(real.path.clone()) {
+                continue;
+            }
             let files = rootfs.below(&real.path).filter(|(_, entry)| !entry.is_dir());
             paths.extend(files.take(MAX_FILES).map(|(path, _)| path.clone()));
         } else if !below && (!is_directory || rootfs.get(&path).is_some_and(|entry| entry.is_symlink())) {

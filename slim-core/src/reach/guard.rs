@@ -13,6 +13,7 @@ use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, Kept, LeftOut, LeftOutKind};
 use crate::reach::environment::Environment;
 use crate::reach::job::Job;
+use crate::reach::pattern::is_version_of;
 use crate::reach::resolver::Needs;
 use crate::reach::tables::Tables;
 
@@ -107,7 +108,10 @@ impl<'a> Guard<'a> {
         if !self.programs.contains(end)
             || kept.contains_key(end)
             || (*edge == EdgeKind::User && self.shells.contains(end))
-            || (*edge == EdgeKind::Command && self.job.is_told(from) && self.shells.contains(end))
+            || (*edge == EdgeKind::Command
+                && quote.as_deref() == Some("sh")
+                && self.job.is_told(from)
+                && self.shells.contains(end))
             || self.is_named_script(kept, *edge, from)
             || self.is_reached_from_use(kept, *edge, from)
         {
@@ -179,29 +183,5 @@ impl<'a> Guard<'a> {
             }
         }
         false
-    }
-}
-
-/// Returns whether `file` is `name`, perhaps with a version behind it (`pip3.11`, `bash-5.2`).
-fn is_version_of(file: &[u8], name: &str) -> bool {
-    let version = |rest: &[u8]| {
-        rest.iter()
-            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
-    };
-    file.strip_prefix(name.as_bytes()).is_some_and(version)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_behind_a_name_hides_nothing() {
-        for file in ["pip", "pip3", "pip3.11", "pip-3.11"] {
-            assert!(is_version_of(file.as_bytes(), "pip"), "{file}");
-        }
-        for file in ["pipe", "pipx", "xpip", "pip3.11-config"] {
-            assert!(!is_version_of(file.as_bytes(), "pip"), "{file}");
-        }
     }
 }

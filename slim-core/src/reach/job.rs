@@ -3,15 +3,19 @@
 //! A service does what its image says, and strangers speak to it. A job does what its caller says, and nobody else does.
 //! So in the image of a job the program that the image starts may run a shell, where it is one that can, and the programs
 //! that its constants name; and a starting
-//! script that runs its arguments (`exec "$@"`) may be given any program of the packages whose programs it starts.
+//! script that runs its arguments (`exec "$@"`) may be given any program that is packaged with those to which it hands
+//! them, and with those of the image's words. Constants are known where they end in NUL, as in C; those of Go's and Rust's
+//! programs do not.
 
 use std::collections::BTreeSet;
 
 use super::command;
 use super::environment::Environment;
+use super::pattern::is_version_of;
+use super::tables::Tables;
 use crate::image::{Config, LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
-use crate::recording::{Actor, Recording, Run, SocketAction};
+use crate::recording::{Actor, Purpose, Recording, Run, SocketAction};
 
 /// What a job starts; nothing of a service.
 #[derive(Debug, Default)]
@@ -20,7 +24,8 @@ pub(super) struct Job {
     pub(super) is_one: bool,
     /// The programs and scripts that the image's words start, links followed.
     started: BTreeSet<RootPath>,
-    /// Those of them that run no file which the words name: such a file says itself what it runs.
+    /// Those of them that are no shell or other interpreter and read no file which the words name: such a source says
+    /// itself what it runs.
     running: BTreeSet<RootPath>,
 }
 
@@ -32,28 +37,44 @@ impl Job {
         environment: &Environment,
         recording: &Recording,
     ) -> Self {
+        // What a product missed when it was verified says nothing of what it is.
+        let started = recording.runs.values();
+        let started = started.filter(|run| run.purpose != Purpose::Verification);
         let mut job = Self {
-            is_one: !recording.runs.is_empty() && recording.runs.values().all(|run| ended_by_itself(run)),
+            is_one: started.clone().next().is_some() && started.clone().all(|run| ended_by_itself(run)),
             ..Self::default()
         };
         if !job.is_one {
             return job;
         }
-        let words = [config.entrypoint(), config.cmd()].concat();
-        let is_file = |word: &String| {
+        for run in started {
+            let spec = &run.container.spec;
+            let command = match spec.command.as_slice() {
+                [] => config.cmd(),
+                words => words.to_vec(),
+            };
+            job.add(rootfs, environment, &[config.entrypoint(), command].concat());
+        }
+        job
+    }
+
+    /// Adds what the words of a container start.
+    fn add(&mut self, rootfs: &Rootfs, environment: &Environment, words: &[String]) {
+        let programs = command::programs_of_argv(words);
+        let is_file = |word: &&String| {
             let found = rootfs.resolve_from(&environment.workdir, word.as_bytes(), LastLink::Follow);
             found.outcome == Outcome::Found && rootfs.get(&found.path).is_some_and(|entry| entry.is_file())
         };
-        let names_file = words.iter().skip(1).any(is_file);
-        for program in command::programs_of_argv(&words) {
-            if let Some(found) = environment.find_program(rootfs, &program, None) {
-                if !names_file {
-                    job.running.insert(found.path.clone());
+        let is_argument = |word: &&String| !programs.iter().any(|program| program == word.as_bytes());
+        let names_file = words.iter().filter(is_argument).any(|word| is_file(&word));
+        for program in &programs {
+            if let Some(found) = environment.find_program(rootfs, program, None) {
+                if !names_file && !is_language(&found.path) {
+                    self.running.insert(found.path.clone());
                 }
-                job.started.insert(found.path);
+                self.started.insert(found.path);
             }
         }
-        job
     }
 
     /// Returns whether the image's words start `file`.
@@ -72,13 +93,27 @@ impl Job {
     }
 }
 
-/// Returns whether a container did its work and ended, without listening for anybody.
+/// Returns whether `program` is a shell or another interpreter, by its name.
+fn is_language(program: &RootPath) -> bool {
+    let tables = &Tables::built_in().programs;
+    let name = program.name().unwrap_or_default();
+    let mut names = tables.shells.iter().chain(&tables.interpreters);
+    names.any(|language| is_version_of(name, language))
+}
+
+/// Returns whether a container that slim started did its work and ended, without listening for anybody.
 fn ended_by_itself(run: &Run) -> bool {
-    let listens = run
-        .sockets
-        .iter()
-        .any(|socket| socket.actor == Actor::App && socket.action == SocketAction::Listen);
-    run.outcome.exit_code.is_some() && !run.outcome.stopped_by_slim && !run.outcome.killed && !listens
+    let listens = run.sockets.iter().any(|socket| {
+        socket.actor == Actor::App
+            && (socket.action == SocketAction::Listen
+                || (socket.action == SocketAction::Bind && socket.kind == "dgram"))
+    });
+    let outcome = &run.outcome;
+    run.purpose == Purpose::Recorded
+        && outcome.exit_code.is_some()
+        && !outcome.stopped_by_slim
+        && !outcome.killed
+        && !listens
 }
 
 #[cfg(test)]
@@ -113,10 +148,15 @@ mod tests {
 
     #[test]
     fn the_program_of_a_job_may_run_a_shell_and_what_it_names_and_what_is_called_after_it() {
-        let tool = write_with(&Elf::default(), b"\0/bin/sh\0/usr/lib/tool\0pager\0no-pager\0");
+        let tool = write_with(
+            &Elf::default(),
+            b"\0/bin/sh\0/usr/lib/tool\0pager\0no-pager\0builtin\0",
+        );
         let items: &[(&str, &[u8])] = &[
             ("/data", b""),
             ("/usr/bin/tool", &tool),
+            ("/usr/bin/python3.11", &tool),
+            ("/usr/bin/builtin", b"\x7fELF"),
             ("/bin/sh", b"\x7fELF"),
             ("/bin/sed", b"\x7fELF"),
             ("/usr/bin/pager", b"\x7fELF"),
@@ -129,12 +169,14 @@ mod tests {
             ),
             (
                 "/var/lib/dpkg/info/tool.list",
-                b"/usr/bin/tool\n/usr/lib/tool\n/usr/lib/tool/tool-part\n",
+                b"/usr/bin/tool\n/usr/bin/builtin\n/usr/lib/tool\n/usr/lib/tool/tool-part\n",
             ),
         ];
         let brings = |config: serde_json::Value, is_job: bool| {
             let kept = kept(items, config, is_job);
-            assert!(!kept.contains(&"/usr/bin/page".to_owned()), "{kept:?}");
+            for other in ["/usr/bin/page", "/usr/bin/builtin"] {
+                assert!(!kept.contains(&other.to_owned()), "{kept:?}");
+            }
             [
                 "/bin/sh",
                 "/usr/lib/tool/tool-part",
@@ -147,7 +189,9 @@ mod tests {
         let started = json!({ "Entrypoint": ["tool"], "Cmd": ["list"] });
         assert_eq!(brings(started.clone(), true), [true; 5]);
         assert_eq!(brings(started, false), [false; 5]);
-        // A file that it reads says what it runs.
+        // A file that it reads says what it runs, and so does the source of an interpreter.
+        let python = json!({ "Cmd": ["python3.11", "-m", "pages"] });
+        assert_eq!(brings(python, true), [false; 5]);
         let reads = json!({ "Entrypoint": ["tool"], "Cmd": ["/data"] });
         assert_eq!(brings(reads, true), [false; 5]);
     }
@@ -159,6 +203,7 @@ mod tests {
         for (last, is_job, expected) in [
             ("exec \"$@\"", true, true),
             ("\"$@\"", true, true),
+            ("exec gosu app \"$@\"", true, true),
             ("exec \"$@\"", false, false),
             ("exec one", true, false),
         ] {

@@ -4,7 +4,7 @@
 //! zones, error pages, character sets). So the files are kept that the program's package put there, and those of the
 //! parts that distributions split off for all architectures (`NAME-common`, `NAME-data`), that bring modules for it, or
 //! that a link of these leads to (translations that are packaged apart), within the bounds of an
-//! application's own directory. Directories below `/usr/share` alone: elsewhere packages keep libraries and programs,
+//! application's own directory, and as far above that directory as these packages have it alone. Directories below `/usr/share` alone: elsewhere packages keep libraries and programs,
 //! which are needed by name.
 
 use std::collections::BTreeSet;
@@ -22,6 +22,8 @@ use crate::plan::{Cause, LeftOutKind};
 const SHARE: &str = "/usr/share";
 /// Suffixes of the packages that hold a package's data.
 const PARTS: [&str; 3] = ["", "-common", "-data"];
+/// The largest number of directories that are kept for one that a program names.
+const MAX_LINKED: usize = 100;
 /// Names of directories that are for people to read, and of translations, which are families of files.
 const NOT_DATA: [&[u8]; 4] = [b"man", b"doc", b"info", b"locale"];
 
@@ -38,32 +40,58 @@ pub(super) fn may_be_data(context: &Context<'_>, directory: &RootPath) -> bool {
             .any(|above| directory.starts_with(&RootPath::new(above)))
 }
 
-/// Returns the names of the packages that may hold the data of `package`: a library's has its version behind it, which
-/// that of its data may lack (`libx10`, `libx10-common`, `libx-common`).
+/// Returns the names of the packages that may hold the data of `package`: a library's has versions behind its name, which
+/// that of its data may lack in part (`libx11-6`, `libx11-data`, `libx-common`).
 fn parts_of(package: &str) -> BTreeSet<String> {
-    let name = package.strip_suffix("t64").unwrap_or(package);
-    let name = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | '-'));
-    let of = |name: &str| PARTS.map(|part| format!("{name}{part}"));
-    let mut parts: BTreeSet<String> = of(package).into();
-    if package.starts_with("lib") && !name.is_empty() {
-        parts.extend(of(name));
+    let is_version = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let mut parts = BTreeSet::new();
+    let mut name = package.strip_suffix("t64").unwrap_or(package);
+    for name in [package, name] {
+        parts.extend(PARTS.map(|part| format!("{name}{part}")));
+    }
+    while package.starts_with("lib") {
+        let shorter = match name.trim_end_matches(is_version) {
+            same if same == name => name.trim_end_matches('-'),
+            shorter => shorter,
+        };
+        if shorter == name || shorter.is_empty() {
+            break;
+        }
+        name = shorter;
+        parts.extend(PARTS.map(|part| format!("{name}{part}")));
     }
     parts
 }
 
-/// Returns the directory highest above `directory` in which `parts` alone have files: what a program finds from one of
-/// its directories by `..` is there, too.
-fn top_of(context: &Context<'_>, directory: &RootPath, parts: &BTreeSet<String>) -> RootPath {
-    let own = |path: &RootPath| {
-        context
-            .packages
-            .owner(path)
-            .is_none_or(|owner| parts.contains(owner))
+/// Returns the directory highest above `directory` in which no other packages than `parts` have files: what a program
+/// finds from one of its directories by `..` is there, too.
+fn top_of(context: &Context<'_>, directory: &RootPath, package: &str, parts: &BTreeSet<String>) -> RootPath {
+    let is_own = |above: &RootPath| {
+        let all = walk(context.rootfs, above, MAX_ENTRIES, |_, _| true);
+        let files = || all.iter().filter(|(_, entry)| !entry.is_dir());
+        let bytes: u64 = files().map(|(_, entry)| entry.size()).sum();
+        let limits = context.limits;
+        all.len() < MAX_ENTRIES
+            && files().count() as u64 <= limits.own_files
+            && bytes <= limits.own_bytes
+            && files().all(|(path, _)| {
+                context
+                    .packages
+                    .owner(path)
+                    .is_none_or(|owner| parts.contains(owner))
+            })
     };
     let mut top = directory.clone();
     while let Some(above) = top.parent().filter(|above| may_be_data(context, above)) {
-        let all = walk(context.rootfs, &above, MAX_ENTRIES, |_, _| true);
-        if !all.iter().all(|(path, entry)| entry.is_dir() || own(path)) {
+        let key = (above.clone(), package.to_owned());
+        let known = context.tops.lock().ok().and_then(|tops| tops.get(&key).copied());
+        let verdict = known.unwrap_or_else(|| is_own(&above));
+        if known.is_none()
+            && let Ok(mut tops) = context.tops.lock()
+        {
+            tops.insert(key, verdict);
+        }
+        if !verdict {
             break;
         }
         top = above;
@@ -72,7 +100,7 @@ fn top_of(context: &Context<'_>, directory: &RootPath, parts: &BTreeSet<String>)
 }
 
 /// Keeps what the package of `program`, and those that bring `modules` for it, have in the directory that was
-/// `found`, which `cause` says that the program names.
+/// `found`, which `cause` says that the program names, and in those that links in it lead to.
 pub(super) fn keep(
     context: &Context<'_>,
     needs: &mut Needs<'_>,
@@ -80,6 +108,26 @@ pub(super) fn keep(
     found: &Resolved,
     modules: &BTreeSet<&str>,
     cause: &Cause,
+) {
+    let mut todo = vec![found.clone()];
+    let mut kept = 0;
+    while let Some(found) = todo.pop() {
+        kept += 1;
+        if kept <= MAX_LINKED {
+            keep_one(context, needs, program, &found, modules, cause, &mut todo);
+        }
+    }
+}
+
+/// Keeps what is in one directory, and adds those that links in it lead to.
+fn keep_one(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    program: &RootPath,
+    found: &Resolved,
+    modules: &BTreeSet<&str>,
+    cause: &Cause,
+    linked_to: &mut Vec<Resolved>,
 ) {
     let Some(package) = context.packages.owner(program) else {
         return;
@@ -99,7 +147,7 @@ pub(super) fn keep(
     if !needs.claim_whole(&found.path) {
         return;
     }
-    let directory = &top_of(context, &found.path, &parts);
+    let directory = &top_of(context, &found.path, package, &parts);
     if *directory != found.path && !needs.claim_whole(directory) {
         return;
     }
@@ -156,8 +204,28 @@ pub(super) fn keep(
         if entry.is_symlink() {
             let linked = context.rootfs.resolve(path, LastLink::Follow);
             if context.rootfs.get(&linked.path).is_some_and(Entry::is_dir) {
-                keep(context, needs, program, &linked, modules, cause);
+                linked_to.push(linked);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts_of;
+
+    #[test]
+    fn the_data_of_a_library_may_lack_its_version() {
+        for (package, data) in [
+            ("server", "server-common"),
+            ("libdraw10", "libdraw10-common"),
+            ("libdraw10", "libdraw-common"),
+            ("libx11-6", "libx11-data"),
+            ("libglib2.0-0t64", "libglib2.0-data"),
+        ] {
+            assert!(parts_of(package).contains(data), "{package}");
+        }
+        assert!(!parts_of("python3.11").contains("python-common"));
+        assert!(parts_of("lib1").len() < 20);
     }
 }

@@ -41,3 +41,27 @@ pub(super) fn as_path(name: &[u8]) -> &std::path::Path {
     use std::os::unix::ffi::OsStrExt;
     std::path::Path::new(std::ffi::OsStr::from_bytes(name))
 }
+
+/// Returns whether `file` is `name`, perhaps with a version behind it (`pip3.11`, `bash-5.2`).
+pub(super) fn is_version_of(file: &[u8], name: &str) -> bool {
+    let version = |rest: &[u8]| {
+        rest.iter()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+    };
+    file.strip_prefix(name.as_bytes()).is_some_and(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_behind_a_name_hides_nothing() {
+        for file in ["pip", "pip3", "pip3.11", "pip-3.11"] {
+            assert!(is_version_of(file.as_bytes(), "pip"), "{file}");
+        }
+        for file in ["pipe", "pipx", "xpip", "pip3.11-config"] {
+            assert!(!is_version_of(file.as_bytes(), "pip"), "{file}");
+        }
+    }
+}

@@ -159,6 +159,10 @@ pub(super) struct Programs {
     pub(super) shells: Vec<String>,
     /// Names of package managers.
     pub(super) package_managers: Vec<String>,
+    /// Names of programs that a program may hold for another reason: functions of the C library, and words.
+    pub(super) functions: Vec<String>,
+    /// Names of the interpreters of other languages: what they run is said by sources.
+    pub(super) interpreters: Vec<String>,
 }
 
 /// `runners.json`.

@@ -171,12 +171,25 @@ impl Data<'_> {
     }
 
     /// Keeps the programs that the program of a job starts by names in `named`, and those that are called after it
-    /// (`git-lfs`), whichever package they are of.
+    /// (`git-lfs`). What stands beside it in its package is named as another way to call it.
     fn keep_named(&self, needs: &mut Needs<'_>, program: &RootPath, named: &BTreeSet<Vec<u8>>) {
         let prefix = [program.name().unwrap_or_default(), b"-"].concat();
         let after = self.names.range(&prefix[..]..);
         let after = after.take_while(|name| name.starts_with(&prefix)).take(MAX_NAMES);
-        for name in named.iter().map(Vec::as_slice).chain(after.copied()) {
+        let packages = self.context.packages;
+        let other = |name: &&[u8]| {
+            let beside = program.parent().map(|directory| directory.child(name));
+            let owner = packages.owner(program);
+            owner.is_none() || beside.is_none_or(|path| packages.owner(&path) != owner)
+        };
+        let tables = &Tables::built_in().programs;
+        let other_word = |name: &&[u8]| {
+            let mut words = tables.functions.iter().chain(&tables.shells);
+            !words.any(|word| word.as_bytes() == *name)
+        };
+        let named = named.iter().map(Vec::as_slice);
+        let named = named.filter(|name| other(name) && other_word(name));
+        for name in named.chain(after.copied()) {
             self.context.keep_command(needs, name, Place::in_file(program));
         }
     }

@@ -32,6 +32,8 @@ const MAX_VARIABLES: usize = 256;
 const MAX_PROGRAMS: usize = 100;
 /// All arguments of a script, quotes taken off.
 const ALL: &[u8] = b"$@";
+/// What stands in their place where a command is read.
+const ARGUMENTS: &[u8] = b"arguments-of-the-script";
 /// Shell scripts, as the closure follows them.
 pub(super) const LANGUAGE: Language = Language {
     name: "shell",
@@ -115,9 +117,8 @@ impl Resolver for Shell<'_> {
         if let Some(job) = self.context.job.filter(|job| job.starts(node.path))
             && let Some(line) = arguments.run_at
         {
-            for program in job.programs().chain(&arguments.handed_to) {
-                keep_siblings(self.context, needs, program, Place::on_line(node.path, line));
-            }
+            let programs = job.programs().chain(&arguments.handed_to);
+            keep_siblings(self.context, needs, programs, Place::on_line(node.path, line));
         }
         Ok(())
     }
@@ -139,16 +140,23 @@ impl Arguments {
             Some((first, rest)) if first == b"exec" => rest,
             _ => words,
         };
-        let Some((first, rest)) = command.split_first() else {
+        if !command.iter().any(|word| word == ALL) {
             return;
-        };
-        if first == ALL {
-            self.run_at.get_or_insert(line);
-        } else if rest.iter().any(|word| word == ALL) {
-            for program in command::programs_of_argv(command) {
-                let found = context.environment.find_program(context.rootfs, &program, None);
-                self.handed_to.extend(found.map(|found| found.path));
+        }
+        // A word in their place tells whether they are what a program (`gosu app "$@"`) runs.
+        let stands = |word: &Vec<u8>| {
+            if word == ALL {
+                ARGUMENTS.to_vec()
+            } else {
+                word.clone()
             }
+        };
+        let programs = command::programs_of_argv(&command.iter().map(stands).collect::<Vec<_>>());
+        if programs.iter().any(|program| program == ARGUMENTS) {
+            self.run_at.get_or_insert(line);
+        } else if let Some(program) = programs.last() {
+            let found = context.environment.find_program(context.rootfs, program, None);
+            self.handed_to.extend(found.map(|found| found.path));
         }
     }
 }
@@ -254,27 +262,39 @@ impl Shell<'_> {
     }
 }
 
-/// Keeps the programs that stand beside `program` and are of its package, for a starting script that runs its
-/// arguments.
-fn keep_siblings(context: &Context<'_>, needs: &mut Needs<'_>, program: &RootPath, place: Place<'_>) {
+/// Keeps the programs of the packages that `programs` are of, for a starting script that runs its arguments.
+fn keep_siblings<'p>(
+    context: &Context<'_>,
+    needs: &mut Needs<'_>,
+    programs: impl Iterator<Item = &'p RootPath>,
+    place: Place<'_>,
+) {
     let packages = context.packages;
-    let (Some(package), Some(directory)) = (packages.owner(program), program.parent()) else {
-        return;
-    };
-    let programs = context.environment.program_directories(context.rootfs);
-    let stands = |path: &&RootPath| path.parent().is_some_and(|above| programs.contains(&above));
-    let siblings = packages.files(package).unwrap_or_default().iter();
-    let siblings: Vec<&RootPath> = siblings.filter(stands).collect();
-    if siblings.len() > MAX_PROGRAMS || !programs.contains(&directory) {
-        return;
-    }
-    for path in siblings {
-        if let Some(found) = context
-            .environment
-            .find_program(context.rootfs, path.as_bytes(), None)
-        {
-            let words = format!("\"$@\", beside {}", encode(program.name().unwrap_or_default()));
-            needs.follow(&found, &place.cause(EdgeKind::Command, &words));
+    let directories: BTreeSet<RootPath> = context
+        .environment
+        .program_directories(context.rootfs)
+        .into_iter()
+        .collect();
+    let is_program = |path: &RootPath| path.parent().is_some_and(|above| directories.contains(&above));
+    // One of each package, which says why the others are kept.
+    let named: BTreeMap<&str, &RootPath> = programs
+        .filter(|program| is_program(program))
+        .filter_map(|program| Some((packages.owner(program)?, program)))
+        .collect();
+    for (package, program) in named {
+        let files = packages.files(package).unwrap_or_default().iter();
+        let siblings: Vec<&RootPath> = files.filter(|path| is_program(path)).collect();
+        if siblings.len() > MAX_PROGRAMS {
+            continue;
+        }
+        let words = format!("\"$@\", beside {}", encode(program.name().unwrap_or_default()));
+        for path in siblings {
+            if let Some(found) = context
+                .environment
+                .find_program(context.rootfs, path.as_bytes(), None)
+            {
+                needs.follow(&found, &place.cause(EdgeKind::Command, &words));
+            }
         }
     }
 }
