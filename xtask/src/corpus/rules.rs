@@ -12,10 +12,10 @@ use crate::sh;
 /// Names that rules may have, with the reason.
 const ALLOWED: [(&str, &[&str]); 4] = [
     (
-        "an interpreter is its language",
+        "an interpreter or a compiler is its language",
         &[
-            "go", "java", "lua", "lua5.4", "node", "nodejs", "perl", "php", "python", "python3", "r", "ruby",
-            "rustc", "tcl", "tcl8.6",
+            "gcc", "go", "java", "lua", "lua5.4", "node", "nodejs", "perl", "php", "python", "python3", "r",
+            "ruby", "rustc", "tcl", "tcl8.6",
         ],
     ),
     (
