@@ -23,7 +23,7 @@ pub(super) struct Guard<'a> {
     /// Their files, links followed.
     programs: BTreeSet<RootPath>,
     shells: Vec<RootPath>,
-    job: &'a Job,
+    job: Option<&'a Job>,
     include_shell: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Guard<'a> {
         rootfs: &Rootfs,
         environment: &Environment,
         packages: &'a Packages,
-        job: &'a Job,
+        job: Option<&'a Job>,
         include_shell: bool,
     ) -> Self {
         let tables = Tables::built_in();
@@ -110,7 +110,7 @@ impl<'a> Guard<'a> {
             || (*edge == EdgeKind::User && self.shells.contains(end))
             || (*edge == EdgeKind::Command
                 && quote.as_deref() == Some("sh")
-                && self.job.is_told(from)
+                && self.job.is_some_and(|job| job.is_told(from))
                 && self.shells.contains(end))
             || self.is_named_script(kept, *edge, from)
             || self.is_reached_from_use(kept, *edge, from)

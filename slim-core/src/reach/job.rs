@@ -2,10 +2,9 @@
 //!
 //! A service does what its image says, and strangers speak to it. A job does what its caller says, and nobody else does.
 //! So in the image of a job the program that the image starts may run a shell, where it is one that can, and the programs
-//! that its constants name; and a starting
-//! script that runs its arguments (`exec "$@"`) may be given any program that is packaged with those to which it hands
-//! them, and with those of the image's words. Constants are known where they end in NUL, as in C; those of Go's and Rust's
-//! programs do not.
+//! that its constants name; and a starting script that runs its arguments (`exec "$@"`) may be given any program that is
+//! packaged with those to which it hands them, and with those of the image's words. Constants are known where they end in
+//! NUL, as in C; those of Go's and Rust's programs do not.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +14,11 @@ use super::pattern::is_version_of;
 use super::tables::Tables;
 use crate::image::{Config, LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
-use crate::recording::{Actor, Purpose, Recording, Run, SocketAction};
+use crate::recording::{Purpose, Recording, Run, SocketUse};
 
-/// What a job starts; nothing of a service.
+/// What a job starts.
 #[derive(Debug, Default)]
 pub(super) struct Job {
-    /// True if the recorded containers were jobs.
-    pub(super) is_one: bool,
     /// The programs and scripts that the image's words start, links followed.
     started: BTreeSet<RootPath>,
     /// Those of them that are no shell or other interpreter and read no file which the words name: such a source says
@@ -30,23 +27,21 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Reads from `recording` whether it is of a job, and what `config` starts.
-    pub(super) fn new(
+    /// Reads what `config` starts where `recording` is of a job; none of a service.
+    pub(super) fn of(
         rootfs: &Rootfs,
         config: &Config,
         environment: &Environment,
         recording: &Recording,
-    ) -> Self {
+    ) -> Option<Self> {
         // What a product missed when it was verified says nothing of what it is.
         let started = recording.runs.values();
         let started = started.filter(|run| run.purpose != Purpose::Verification);
-        let mut job = Self {
-            is_one: started.clone().next().is_some() && started.clone().all(|run| ended_by_itself(run)),
-            ..Self::default()
-        };
-        if !job.is_one {
-            return job;
+        let is_job = started.clone().next().is_some() && started.clone().all(|run| ended_by_itself(run));
+        if !is_job {
+            return None;
         }
+        let mut job = Self::default();
         for run in started {
             let spec = &run.container.spec;
             let command = match spec.command.as_slice() {
@@ -55,7 +50,7 @@ impl Job {
             };
             job.add(rootfs, environment, &[config.entrypoint(), command].concat());
         }
-        job
+        Some(job)
     }
 
     /// Adds what the words of a container start.
@@ -103,17 +98,12 @@ fn is_language(program: &RootPath) -> bool {
 
 /// Returns whether a container that slim started did its work and ended, without listening for anybody.
 fn ended_by_itself(run: &Run) -> bool {
-    let listens = run.sockets.iter().any(|socket| {
-        socket.actor == Actor::App
-            && (socket.action == SocketAction::Listen
-                || (socket.action == SocketAction::Bind && socket.kind == "dgram"))
-    });
     let outcome = &run.outcome;
     run.purpose == Purpose::Recorded
         && outcome.exit_code.is_some()
         && !outcome.stopped_by_slim
         && !outcome.killed
-        && !listens
+        && !run.sockets.iter().any(SocketUse::is_awaiting)
 }
 
 #[cfg(test)]

@@ -89,8 +89,14 @@ pub fn close(
     let rootfs = &image.rootfs;
     let environment = Environment::from_config(rootfs, &image.config);
     let excluded = Excluded::parse(&options.exclude)?;
-    let job = Job::new(rootfs, &image.config, &environment, recording);
-    let guard = Guard::new(rootfs, &environment, packages, &job, options.include_shell);
+    let job = Job::of(rootfs, &image.config, &environment, recording);
+    let guard = Guard::new(
+        rootfs,
+        &environment,
+        packages,
+        job.as_ref(),
+        options.include_shell,
+    );
     let mut context = Context::new(
         rootfs,
         &image.config,
@@ -100,7 +106,7 @@ pub fn close(
         languages::package_directories(),
         cancel,
     );
-    context.job = Some(&job);
+    context.job = job.as_ref();
     let mut graph = Graph::new(rootfs, &guard, &excluded, cancel);
     graph.mark_all(observed::roots(rootfs, recording));
     graph.mark_all(image_config::roots(rootfs, &image.config, &environment));

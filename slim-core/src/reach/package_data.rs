@@ -4,8 +4,8 @@
 //! zones, error pages, character sets). So the files are kept that the program's package put there, and those of the
 //! parts that distributions split off for all architectures (`NAME-common`, `NAME-data`), that bring modules for it, or
 //! that a link of these leads to (translations that are packaged apart), within the bounds of an
-//! application's own directory, and as far above that directory as these packages have it alone. Directories below `/usr/share` alone: elsewhere packages keep libraries and programs,
-//! which are needed by name.
+//! application's own directory, and as far above that directory as these packages have it alone. Directories below
+//! `/usr/share` alone: elsewhere packages keep libraries and programs, which are needed by name.
 
 use std::collections::BTreeSet;
 
@@ -109,104 +109,116 @@ pub(super) fn keep(
     modules: &BTreeSet<&str>,
     cause: &Cause,
 ) {
-    let mut todo = vec![found.clone()];
-    let mut kept = 0;
-    while let Some(found) = todo.pop() {
-        kept += 1;
-        if kept <= MAX_LINKED {
-            keep_one(context, needs, program, &found, modules, cause, &mut todo);
-        }
-    }
-}
-
-/// Keeps what is in one directory, and adds those that links in it lead to.
-fn keep_one(
-    context: &Context<'_>,
-    needs: &mut Needs<'_>,
-    program: &RootPath,
-    found: &Resolved,
-    modules: &BTreeSet<&str>,
-    cause: &Cause,
-    linked_to: &mut Vec<Resolved>,
-) {
     let Some(package) = context.packages.owner(program) else {
         return;
     };
-    if !may_be_data(context, &found.path) {
-        return;
-    }
-    let share = RootPath::new(SHARE);
-    let is_data = |path: &RootPath| {
-        let inner = with_ancestors(path).take_while(|path| path != &share);
-        !inner
-            .into_iter()
-            .any(|path| path.name().is_some_and(|name| NOT_DATA.contains(&name)))
+    let data = ProgramData {
+        context,
+        program,
+        package,
+        modules,
+        cause,
     };
-    let mut files: Vec<(&RootPath, &Entry)> = Vec::new();
-    let mut parts = parts_of(package);
-    if !needs.claim_whole(&found.path) {
-        return;
+    let mut todo = vec![found.clone()];
+    for _ in 0..MAX_LINKED {
+        let Some(found) = todo.pop() else { return };
+        todo.extend(data.keep(needs, &found));
     }
-    let directory = &top_of(context, &found.path, package, &parts);
-    if *directory != found.path && !needs.claim_whole(directory) {
-        return;
-    }
-    parts.extend(modules.iter().map(|part| (*part).to_owned()));
-    let all = walk(context.rootfs, directory, MAX_ENTRIES, |_, _| true);
-    let linked = |link: &RootPath| {
-        context
-            .packages
-            .owner(link)
-            .is_some_and(|owner| parts.contains(owner))
-    };
-    if found.links.iter().any(linked) {
-        let owners = all.iter().filter_map(|(path, _)| context.packages.owner(path));
-        parts.extend(owners.map(str::to_owned));
-    }
-    for part in &parts {
-        let all = context.packages.files(part).unwrap_or_default();
-        // They are sorted, so those below the directory stand one behind the other.
-        let first = all.partition_point(|path| path < directory);
-        let below = all[first..].iter().filter(|path| path.starts_with(directory));
-        for path in below.filter(|path| is_data(path)) {
-            if let Some(names) = application_directory::left_out(path.name().unwrap_or_default()) {
-                let why = format!("left out of a program's data: {}", names.why);
-                needs.leave_out(path, names.kind, why);
-            } else if let Some(entry) = context.rootfs.get(path)
-                && application_directory::may_be_kept(entry)
-            {
-                files.push((path, entry));
+}
+
+/// The data of a program.
+struct ProgramData<'d> {
+    context: &'d Context<'d>,
+    program: &'d RootPath,
+    /// The package of the program.
+    package: &'d str,
+    /// Packages that bring modules for it.
+    modules: &'d BTreeSet<&'d str>,
+    cause: &'d Cause,
+}
+
+impl ProgramData<'_> {
+    /// Keeps what is in one directory, and returns those that links in it lead to.
+    fn keep(&self, needs: &mut Needs<'_>, found: &Resolved) -> Vec<Resolved> {
+        let ProgramData { context, package, .. } = *self;
+        if !may_be_data(context, &found.path) {
+            return Vec::new();
+        }
+        let share = RootPath::new(SHARE);
+        let is_data = |path: &RootPath| {
+            let inner = with_ancestors(path).take_while(|path| path != &share);
+            !inner
+                .into_iter()
+                .any(|path| path.name().is_some_and(|name| NOT_DATA.contains(&name)))
+        };
+        let mut files: Vec<(&RootPath, &Entry)> = Vec::new();
+        let mut parts = parts_of(package);
+        if !needs.claim_whole(&found.path) {
+            return Vec::new();
+        }
+        let directory = &top_of(context, &found.path, package, &parts);
+        if *directory != found.path && !needs.claim_whole(directory) {
+            return Vec::new();
+        }
+        parts.extend(self.modules.iter().map(|part| (*part).to_owned()));
+        let all = walk(context.rootfs, directory, MAX_ENTRIES, |_, _| true);
+        let linked = |link: &RootPath| {
+            context
+                .packages
+                .owner(link)
+                .is_some_and(|owner| parts.contains(owner))
+        };
+        if found.links.iter().any(linked) {
+            let owners = all.iter().filter_map(|(path, _)| context.packages.owner(path));
+            parts.extend(owners.map(str::to_owned));
+        }
+        for part in &parts {
+            let all = context.packages.files(part).unwrap_or_default();
+            // They are sorted, so those below the directory stand one behind the other.
+            let first = all.partition_point(|path| path < directory);
+            let below = all[first..].iter().filter(|path| path.starts_with(directory));
+            for path in below.filter(|path| is_data(path)) {
+                if let Some(names) = application_directory::left_out(path.name().unwrap_or_default()) {
+                    let why = format!("left out of a program's data: {}", names.why);
+                    needs.leave_out(path, names.kind, why);
+                } else if let Some(entry) = context.rootfs.get(path)
+                    && application_directory::may_be_kept(entry)
+                {
+                    files.push((path, entry));
+                }
             }
         }
-    }
-    // A directory that others fill is shared, and no program reads all of it.
-    let owned = |path: &RootPath, entry: &Entry| !entry.is_dir() && context.packages.owner(path).is_some();
-    let count = all
-        .iter()
-        .filter(|(path, entry)| owned(path, entry) && is_data(path))
-        .count();
-    if files.len() * 2 < count {
-        return;
-    }
-    let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
-    let limits = context.limits;
-    // A link is no file more: what it leads to is counted.
-    let count = files.iter().filter(|(_, entry)| entry.is_file()).count() as u64;
-    if count > limits.own_files || bytes > limits.own_bytes {
-        let why = format!(
-            "{program} may open its package's data in it by names that it computes, and {count} files with {bytes} bytes \
-             are more than --own-files and --own-bytes allow"
-        );
-        return needs.leave_out(directory, LeftOutKind::TooLarge, why);
-    }
-    for (path, entry) in files {
-        needs.mark(path, cause.clone());
-        if entry.is_symlink() {
-            let linked = context.rootfs.resolve(path, LastLink::Follow);
-            if context.rootfs.get(&linked.path).is_some_and(Entry::is_dir) {
-                linked_to.push(linked);
-            }
+        // A directory that others fill is shared, and no program reads all of it.
+        let owned =
+            |path: &RootPath, entry: &Entry| !entry.is_dir() && context.packages.owner(path).is_some();
+        let count = all
+            .iter()
+            .filter(|(path, entry)| owned(path, entry) && is_data(path))
+            .count();
+        if files.len() * 2 < count {
+            return Vec::new();
         }
+        let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
+        let limits = context.limits;
+        // A link is no file more: what it leads to is counted.
+        let count = files.iter().filter(|(_, entry)| entry.is_file()).count() as u64;
+        if count > limits.own_files || bytes > limits.own_bytes {
+            let why = format!(
+                "{} may open its package's data in it by names that it computes, and {count} files with {bytes} bytes \
+             are more than --own-files and --own-bytes allow",
+                self.program
+            );
+            needs.leave_out(directory, LeftOutKind::TooLarge, why);
+            return Vec::new();
+        }
+        for (path, _) in &files {
+            needs.mark(path, self.cause.clone());
+        }
+        let links = files.iter().filter(|(_, entry)| entry.is_symlink());
+        let linked = links.map(|(path, _)| context.rootfs.resolve(path, LastLink::Follow));
+        linked
+            .filter(|linked| context.rootfs.get(&linked.path).is_some_and(Entry::is_dir))
+            .collect()
     }
 }
 

@@ -142,8 +142,7 @@ mod tests {
             directories,
             &cancel,
         );
-        let job = crate::reach::job::Job::default();
-        let guard = Guard::new(&rootfs, &environment, &packages, &job, false);
+        let guard = Guard::new(&rootfs, &environment, &packages, None, false);
         let excluded = Excluded::parse(&[]).unwrap();
         let mut graph = Graph::new(&rootfs, &guard, &excluded, &cancel);
         let mut roots = Needs::new(&rootfs);

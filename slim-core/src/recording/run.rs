@@ -569,6 +569,18 @@ pub struct SocketUse {
     pub program: Option<RootPath>,
 }
 
+impl SocketUse {
+    /// Returns whether the application waits on it for others: that it listens, or has bound a socket of datagrams.
+    pub fn is_awaiting(&self) -> bool {
+        let waits = match self.action {
+            SocketAction::Listen => true,
+            SocketAction::Bind => self.kind == "dgram",
+            SocketAction::Create | SocketAction::Connect | SocketAction::Send => false,
+        };
+        self.actor == Actor::App && waits
+    }
+}
+
 /// An executed program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Program {

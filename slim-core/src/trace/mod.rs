@@ -55,7 +55,7 @@ pub use check::{Check, check};
 pub use error::Error;
 pub use load::Loaded;
 
-use crate::recording::{Actor, Measured, Observed, Phase, PhaseMark, SocketAction, SocketUse};
+use crate::recording::{Measured, Observed, Phase, PhaseMark, SocketUse};
 use gather::Gathered;
 use maps::lock;
 
@@ -175,11 +175,7 @@ impl Tracer {
         gathered
             .sockets(&slots)
             .into_iter()
-            .filter(|socket| {
-                socket.actor == Actor::App
-                    && (socket.action == SocketAction::Listen
-                        || (socket.action == SocketAction::Bind && socket.kind == "dgram"))
-            })
+            .filter(SocketUse::is_awaiting)
             .collect()
     }
 

@@ -180,7 +180,7 @@ flag beyond what `docker run` needs, and asks two originals, the slim image, and
 - *kept / needed*: bytes of the slim image beside those of one made from a recording in which every check ran, with `--keep observed`.
 - *calls*: names that the profile allows beside those that such a recording's `observed` profile allows; *lacking* are names of the
   second that the first has not.
-- *build*: the time of `slim build` and that of planning alone, with the release program (sinatra: the debug program), on a machine
+- *build*: the time of `slim build` and that of planning alone, with the release program, on a machine
   that had other work; *memory*: its most.
 ";
 

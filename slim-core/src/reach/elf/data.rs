@@ -73,8 +73,7 @@ impl<'a> Data<'a> {
         let tops = context.rootfs.children(&root).filter(|(path, _)| !hidden(path));
         let tops = tops.filter_map(|(path, _)| path.name()).collect();
         let programs = context.environment.program_directories(context.rootfs);
-        let is_job = context.job.is_some_and(|job| job.is_one);
-        let named = programs.iter().filter(|_| is_job);
+        let named = programs.iter().filter(|_| context.job.is_some());
         let names = named.flat_map(|directory| context.rootfs.children(directory));
         Self {
             context,

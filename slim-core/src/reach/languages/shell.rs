@@ -78,7 +78,7 @@ impl Resolver for Shell<'_> {
         };
         let mut commands = 0;
         // A package's script that a job keeps is there to be run.
-        let is_job = self.context.job.is_some_and(|job| job.is_one);
+        let follows = is_unowned || self.context.job.is_some();
         let mut arguments = Arguments::default();
         // Parts of longer words: none is a path by itself.
         let mut parts = BTreeSet::new();
@@ -86,7 +86,6 @@ impl Resolver for Shell<'_> {
             "variable_assignment" => script.assign(syntax),
             "command" if commands < MAX_COMMANDS => {
                 commands += 1;
-                let follows = is_unowned || is_job;
                 self.follow_command(needs, node.path, &script, syntax, follows, &mut arguments);
             }
             "word" | "raw_string" | "string" | "concatenation" if literals => {

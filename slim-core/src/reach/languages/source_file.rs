@@ -240,8 +240,7 @@ pub(crate) mod tests {
             crate::reach::languages::package_directories(),
             &cancel,
         );
-        let job = crate::reach::job::Job::default();
-        let guard = Guard::new(&rootfs, &environment, &packages, &job, false);
+        let guard = Guard::new(&rootfs, &environment, &packages, None, false);
         let excluded = Excluded::parse(&[]).unwrap();
         let mut graph = Graph::new(&rootfs, &guard, &excluded, &cancel);
         let mut roots = Needs::new(&rootfs);
