@@ -98,6 +98,7 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
     let mut constants = Constants::default();
     let mut definitions = Definitions::default();
     let (mut skipped, mut foreign, mut function, mut path_end) = (0, 0, 0, 0);
+    let (mut finds_computed, mut listed) = (false, Vec::new());
     let extent = visit(tree_sitter_python::LANGUAGE, source, cancel, |node| {
         if node.kind() == "identifier" {
             definitions.count(text(node, source), node.start_byte() < foreign);
@@ -230,12 +231,20 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
                     path_end = node.end_byte();
                     add(Target::Data(path));
                 } else if node.kind() == "call" {
+                    finds_computed |= origin != Origin::Standard && finds_computed_program(node, source);
                     call(node, source, origin, &constants, &mut add);
                 }
             }
             "list" | "tuple" => {
                 let mut cursor = node.walk();
                 let items: Vec<_> = node.named_children(&mut cursor).take(64).collect();
+                let words = items.iter().filter_map(|item| literal(*item, source));
+                let words = words.filter(|word| !word.is_empty() && !word.contains(&b'/'));
+                listed.extend(
+                    words
+                        .take(MAX_NAMED - listed.len())
+                        .map(|word| (line(node), word)),
+                );
                 let option = items
                     .iter()
                     .position(|item| literal(*item, source).as_deref() == Some(b"-m"));
@@ -289,6 +298,13 @@ pub(super) fn references(source: &[u8], origin: Origin, cancel: &Cancel) -> (Ext
             .next()
             .is_none_or(|at| !unused.iter().any(|range| range.contains(&at)))
     });
+    // A program that is looked for by a computed name is one of those that the source lists.
+    let listed = listed.into_iter().filter(|_| finds_computed);
+    found.extend(listed.map(|(line, word)| Reference {
+        line,
+        what: Target::Command(vec![word]),
+        inner: true,
+    }));
     (extent, found)
 }
 
@@ -595,6 +611,18 @@ fn call(node: Node<'_>, source: &[u8], origin: Origin, constants: &Constants, ad
             }
         }
     }
+}
+
+/// Returns whether a call looks for a program whose name is known only when it runs.
+fn finds_computed_program(call: Node<'_>, source: &[u8]) -> bool {
+    let function = call
+        .child_by_field_name("function")
+        .map(|node| text(node, source));
+    let name = function.and_then(|function| str::from_utf8(function.rsplit(|&b| b == b'.').next()?).ok());
+    name.is_some_and(finds_program)
+        && arguments(call)
+            .first()
+            .is_some_and(|name| literal(*name, source).is_none())
 }
 
 /// Returns whether a function of this name looks for the program that it is given (`shutil.which`, `find_executable`,

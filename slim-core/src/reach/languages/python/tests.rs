@@ -770,6 +770,35 @@ find_executable('eleven') or get_name('twelve') or bin('twelve')
 }
 
 #[test]
+fn a_program_that_is_looked_for_by_a_computed_name_is_one_that_the_source_lists() {
+    let table = "TOOLS = [('one', 'path'), ('two', 'way')]\nNAME = 'three'\n";
+    for (search, expected) in [
+        (
+            "for tool in TOOLS:\n    get_bin_path(tool[0])",
+            &["one", "two"][..],
+        ),
+        ("for tool in TOOLS:\n    shutil.which(tool[0])", &["one", "two"]),
+        ("for tool in TOOLS:\n    print(tool[0])", &[]),
+        ("get_bin_path('four')", &["four"]),
+    ] {
+        let source = format!("{table}{search}\n");
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/bin/one", b"\x7fELF"),
+            ("/usr/bin/two", b"\x7fELF"),
+            ("/usr/bin/three", b"\x7fELF"),
+            ("/usr/bin/four", b"\x7fELF"),
+            ("/srv/app.py", source.as_bytes()),
+        ];
+        let kept = files(items);
+        let kept: Vec<&str> = kept
+            .iter()
+            .filter_map(|path| path.strip_prefix("/usr/bin/"))
+            .collect();
+        assert_eq!(kept, expected, "{search}");
+    }
+}
+
+#[test]
 fn data_stands_beside_the_file_of_a_module_however_that_is_named() {
     // The package's data are too large to be kept whole.
     let large = vec![0; 20_000_001];
