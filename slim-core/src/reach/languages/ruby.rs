@@ -171,7 +171,7 @@ impl<'a> Ruby<'a> {
         }
     }
 
-    /// Keeps what a computed name can lead to.
+    /// Keeps what a computed name can lead to; returns the directories in which it is looked for.
     fn follow_computed(
         &self,
         needs: &mut Needs<'_>,
@@ -179,7 +179,7 @@ impl<'a> Ruby<'a> {
         from: &RootPath,
         search: &[RootPath],
         name: &Computed,
-    ) {
+    ) -> BTreeSet<RootPath> {
         let place = Place::on_line(file, name.line);
         let beside = [from.clone()];
         let gems = self.gems.iter().flat_map(|gem| self.load_path(gem));
@@ -206,6 +206,7 @@ impl<'a> Ruby<'a> {
                 );
             }
         }
+        seen
     }
 
     /// Returns the directories from which the files of `gem` are required; none if its directory is not there.
@@ -436,9 +437,12 @@ impl Resolver for Ruby<'_> {
                 _ => {}
             }
         }
+        // The rest of a computed name may be a path, which the same source tends to hold (`load_file 'formatters/html'`).
+        let mut widened = BTreeSet::new();
         for name in &computed {
-            self.follow_computed(needs, file, &from, &search, name);
+            widened.extend(self.follow_computed(needs, file, &from, &search, name));
         }
+        search.extend(widened);
         if !standard {
             for (line, word) in features {
                 if seen.insert(b"require", word) {
@@ -971,10 +975,11 @@ mod tests {
             ("/app/other/d.rb", b""),
             (
                 "/usr/lib/ruby/vendor_ruby/views.rb",
-                b"register :Haml, 'views/haml'\nload_all Pathname.glob(x), 'views/lexers'\nrequire \"views/#{kind}/base\"\n'views/none'",
+                b"register :Haml, 'views/haml'\nload_all Pathname.glob(x), 'views/lexers'\nrequire \"views/#{kind}/base\"\n'views/none'\nload_part 'text/plain'",
             ),
             ("/usr/lib/ruby/vendor_ruby/views/haml.rb", b""),
             ("/usr/lib/ruby/vendor_ruby/views/erb.rb", b""),
+            ("/usr/lib/ruby/vendor_ruby/views/text/plain.rb", b""),
             ("/usr/lib/ruby/vendor_ruby/views/lexers/c.rb", b""),
             ("/usr/lib/ruby/3.1.0/sums.rb", b"def x(key) path = File.join('sums', key); require path end\n'views/erb'"),
             ("/usr/lib/ruby/3.1.0/sums/md5.rb", b""),
@@ -988,6 +993,7 @@ mod tests {
             "/app/jobs/mail.rb",
             "/usr/lib/ruby/vendor_ruby/views/haml.rb",
             "/usr/lib/ruby/vendor_ruby/views/lexers/c.rb",
+            "/usr/lib/ruby/vendor_ruby/views/text/plain.rb",
             "/usr/lib/ruby/3.1.0/sums/md5.rb",
             "/usr/lib/x86_64-linux-gnu/ruby/3.1.0/sums/sha.so",
         ] {
