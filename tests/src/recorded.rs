@@ -121,6 +121,7 @@ pub fn planned() -> Plan {
         capabilities: vec![capability("CAP_CHOWN")],
         refused_capabilities: vec![capability("CAP_SYS_TIME")],
         privilege_gain: vec![],
+        told: Vec::new(),
         privileged: vec![],
         notes: vec![],
         before: Totals::default(),

@@ -233,6 +233,7 @@ fn plan(image: &slim_core::image::Image) -> Plan {
         capabilities: Vec::new(),
         refused_capabilities: Vec::new(),
         privilege_gain: Vec::new(),
+        told: Vec::new(),
         privileged: Vec::new(),
         notes: Vec::new(),
         before: Totals::default(),

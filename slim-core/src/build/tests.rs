@@ -83,6 +83,7 @@ fn plan<'a>(image: &Image, paths: impl IntoIterator<Item = &'a RootPath>) -> Pla
         capabilities: Vec::new(),
         refused_capabilities: Vec::new(),
         privilege_gain: Vec::new(),
+        told: Vec::new(),
         privileged: Vec::new(),
         notes: Vec::new(),
         before: Totals::default(),

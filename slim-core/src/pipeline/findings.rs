@@ -133,8 +133,15 @@ pub(super) struct VerificationRound {
 
 impl<'a> Findings<'a> {
     pub(super) fn new(healing: Healing, memory: Option<&'a InMemory>, user: Option<String>) -> Self {
+        let told = |memory: &'a InMemory| {
+            let mut obstacles = memory.obstacles.iter();
+            obstacles.find(|obstacle| matches!(obstacle, Obstacle::Told(_)))
+        };
         let read_only = match memory {
-            Some(_) => AspectState::Untried,
+            Some(memory) => match told(memory) {
+                Some(obstacle) => AspectState::NotChecked(obstacle.to_string()),
+                None => AspectState::Untried,
+            },
             None => AspectState::NotChecked(
                 "the original image is not here to tell what its directories are like".to_owned(),
             ),

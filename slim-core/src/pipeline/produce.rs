@@ -149,6 +149,7 @@ fn plan_of(
         capabilities,
         refused_capabilities: plan::capabilities::refused(recording, &image.rootfs),
         privilege_gain: plan::capabilities::privilege_gain(recording),
+        told: reached.told,
         privileged: plan::capabilities::privileged(&image.rootfs, reached.files.keys()),
         notes,
         before,

@@ -1021,6 +1021,28 @@ fn what_a_read_only_root_refuses_is_named_where_it_passes() {
 }
 
 #[test]
+fn a_job_whose_caller_says_what_it_does_is_not_tried_read_only() {
+    let memory = InMemory {
+        obstacles: vec![Obstacle::Told("/usr/bin/tool".into())],
+        ..InMemory::default()
+    };
+    let mut findings = Findings::new(Healing::Off, Some(&memory), None);
+    assert_eq!(findings.launch(Check::ReadOnly, &LaunchSpec::default()), None);
+    assert_eq!(
+        findings.launch(Check::Plain, &LaunchSpec::default()),
+        Some(LaunchSpec::default())
+    );
+    findings.add(Check::Plain, trial(Ended::Well));
+    let round = findings.into_round();
+    let mut verdicts = round.verification.verdicts.iter();
+    let verdict = verdicts
+        .find(|verdict| verdict.aspect == Aspect::ReadOnly)
+        .unwrap();
+    assert_eq!(verdict.outcome, Outcome::NotChecked);
+    insta::assert_snapshot!(verdict.detail, @"another command of /usr/bin/tool may write where this one did not; build with --read-only if none does");
+}
+
+#[test]
 fn what_is_missed_read_only_is_added_before_it_counts() {
     let missing = Ended::Missing(MissKind::File);
     for (healing, counts) in [(Healing::On, Counts::Yes), (Healing::Off, Counts::No)] {

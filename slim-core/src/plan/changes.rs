@@ -104,6 +104,9 @@ impl Changes {
             }
         }
         let mut result = InMemory::default();
+        if let Some(program) = plan.told.first() {
+            result.obstacles.push(Obstacle::Told(program.clone()));
+        }
         let mut covered = BTreeSet::new();
         for directory in &directories {
             match beside.get(directory) {
@@ -195,6 +198,8 @@ pub enum Obstacle {
         /// The kept path.
         kept: RootPath,
     },
+    /// What this program of a job does is its caller's word: the next command may write where none did before.
+    Told(RootPath),
     /// It writes in more directories than are made writable one by one.
     TooMany(usize),
     /// `--tmpfs` has no form for a directory's name.
@@ -207,7 +212,7 @@ impl Obstacle {
         match self {
             Self::BesideKept { written, .. } => Some(written),
             Self::NoForm(directory) => Some(directory),
-            Self::TooMany(_) => None,
+            Self::Told(_) | Self::TooMany(_) => None,
         }
     }
 }
@@ -216,6 +221,10 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BesideKept { written, kept } => write!(f, "it writes {written}, where {kept} is kept"),
+            Self::Told(program) => write!(
+                f,
+                "another command of {program} may write where this one did not; build with --read-only if none does"
+            ),
             Self::TooMany(count) => write!(f, "it writes in {count} directories"),
             Self::NoForm(path) => write!(f, "--tmpfs has no form for {path}"),
         }
@@ -279,6 +288,7 @@ pub(super) mod tests {
             capabilities: Vec::new(),
             refused_capabilities: Vec::new(),
             privilege_gain: Vec::new(),
+            told: Vec::new(),
             privileged: Vec::new(),
             notes: Vec::new(),
             before: Totals::default(),
@@ -329,6 +339,18 @@ pub(super) mod tests {
         // A kept directory below it is made anew.
         assert_eq!(tmpfs, ["/run:mode=755", "/run/lock:mode=755"]);
         assert!(obstacles.is_empty());
+    }
+
+    #[test]
+    fn a_job_whose_caller_says_what_it_does_may_write_anywhere() {
+        let rootfs = tree(&[("/run/", b"")]);
+        let (recording, mut plan) = recorded(&[("/run/pid", &[Access::Create])], &["/run"]);
+        let changes = Changes::new(&recording, &rootfs);
+        assert_eq!(changes.in_memory(&plan, &rootfs).obstacles, []);
+        plan.told = vec!["/usr/bin/tool".into()];
+        let memory = changes.in_memory(&plan, &rootfs);
+        assert_eq!(memory.obstacles, [Obstacle::Told("/usr/bin/tool".into())]);
+        assert_eq!(memory.tmpfs.len(), 1);
     }
 
     #[test]

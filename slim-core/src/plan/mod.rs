@@ -68,6 +68,9 @@ pub struct Plan {
     pub refused_capabilities: Vec<AllowedCapability>,
     /// Executed files that gained privilege (set-user-id, file capabilities): no-new-privileges would break them.
     pub privilege_gain: Vec<RootPath>,
+    /// The programs and scripts of a job that do what its caller says, sorted: the next command may do what none did before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<RootPath>,
     /// Kept files that give privilege to whoever executes them, executed or not; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub privileged: Vec<Privileged>,

@@ -36,6 +36,8 @@ pub struct Reached {
     pub notes: Vec<String>,
     /// The kept ELF files, with what a loader reads of them.
     pub objects: BTreeMap<RootPath, Arc<Elf>>,
+    /// The programs and scripts of a job that do what its caller says, sorted; none of a service.
+    pub told: Vec<RootPath>,
 }
 
 /// The kept nodes.
@@ -52,6 +54,7 @@ pub(super) struct Graph<'a> {
     notes: BTreeSet<String>,
     /// Directories that are kept wide, each with the first source that computes names in it.
     widened: BTreeMap<RootPath, Widened>,
+    told: BTreeSet<RootPath>,
 }
 
 impl<'a> Graph<'a> {
@@ -73,6 +76,7 @@ impl<'a> Graph<'a> {
             frontier: BTreeSet::new(),
             notes: BTreeSet::new(),
             widened: BTreeMap::new(),
+            told: BTreeSet::new(),
         };
         let why = "the root directory".to_owned();
         graph.mark(RootPath::root(), Cause::Always { why });
@@ -90,6 +94,7 @@ impl<'a> Graph<'a> {
             self.leave_out(left_out);
         }
         self.notes.extend(needs.notes);
+        self.told.extend(needs.told);
         for widened in needs.widened {
             self.widened.entry(widened.directory.clone()).or_insert(widened);
         }
@@ -189,6 +194,7 @@ impl<'a> Graph<'a> {
             files: self.kept,
             left_out,
             notes,
+            told: self.told.into_iter().collect(),
         })
     }
 }

@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::image::{LastLink, Outcome};
 use crate::path::{RootPath, encode};
 use crate::plan::{Cause, EdgeKind};
 use crate::reach::application_directory;
+use crate::reach::commands;
 use crate::reach::context::{Context, Place};
 use crate::reach::elf::constants::Constants;
 use crate::reach::resolver::{MAX_SOURCE, Needs, Node, Resolver};
@@ -116,20 +116,12 @@ impl Resolver for LogIn<'_> {
         }
         if sessions {
             let cause = place.cause(EdgeKind::User, "commands of log-in sessions");
-            let programs = context.environment.program_directories(context.rootfs);
-            let files = context
-                .packages
-                .essential()
-                .filter_map(|name| context.packages.files(name));
-            for file in files.flatten() {
-                let found = context.rootfs.resolve(file, LastLink::Follow);
-                let program =
-                    |path: &RootPath| path.parent().is_some_and(|parent| programs.contains(&parent));
-                if found.outcome == Outcome::Found && program(file) {
-                    needs.mark(file, cause.clone());
-                    needs.follow(&found, &cause);
-                }
-            }
+            let server = context.packages.owner(node.path);
+            let beside = server
+                .into_iter()
+                .flat_map(|server| context.packages.dependencies(server));
+            commands::keep_utilities(context, needs, &cause);
+            commands::keep_of_packages(context, needs, server.into_iter().chain(beside), &cause);
         }
         Ok(())
     }
@@ -159,6 +151,9 @@ mod tests {
             ("/usr/bin/zsh", &tool),
             ("/usr/bin/ls", &tool),
             ("/usr/bin/other", &tool),
+            ("/usr/bin/copy", &tool),
+            ("/usr/bin/server-keys", &tool),
+            ("/usr/bin/wc", &tool),
             ("/usr/bin/dpkg", &tool),
             ("/home/ann/.profile", b""),
             ("/home/ann/.ssh/id_rsa", b""),
@@ -174,6 +169,8 @@ mod tests {
             (
                 "/var/lib/dpkg/status",
                 b"Package: coreutils\nEssential: yes\nStatus: install ok installed\n\n\
+                  Package: server\nStatus: install ok installed\nDepends: copy (>= 2), none\n\n\
+                  Package: copy\nStatus: install ok installed\n\n\
                   Package: other\nStatus: install ok installed\n",
             ),
             (
@@ -181,6 +178,11 @@ mod tests {
                 b"/bin/ls\n/bin/dpkg\n/etc/shells\n",
             ),
             ("/var/lib/dpkg/info/other.list", b"/usr/bin/other\n"),
+            (
+                "/var/lib/dpkg/info/server.list",
+                b"/opt/server\n/usr/bin/server-keys\n",
+            ),
+            ("/var/lib/dpkg/info/copy.list", b"/usr/bin/copy\n"),
         ];
         let mut kept = names(&reached(
             &image(tree(items), json!({})),
@@ -206,7 +208,10 @@ mod tests {
                 "/home/drop",
                 "/home/drop/in",
                 "/usr/bin/bash",
-                "/usr/bin/ls"
+                "/usr/bin/copy",
+                "/usr/bin/ls",
+                "/usr/bin/server-keys",
+                "/usr/bin/wc"
             ]
         );
     }

@@ -20,6 +20,7 @@ mod arrows;
 mod bytes;
 pub mod calls;
 mod command;
+mod commands;
 mod configuration;
 mod context;
 mod elf;

@@ -153,6 +153,8 @@ pub(super) struct Needs<'a> {
     pub(super) widened: Vec<Widened>,
     /// True if the file takes longer to read than the bounds on time allow.
     pub(super) is_slow: bool,
+    /// Programs of a job that do what its caller says.
+    pub(super) told: Vec<RootPath>,
     whole: BTreeSet<RootPath>,
     look_ups: usize,
 }
@@ -167,6 +169,7 @@ impl<'a> Needs<'a> {
             notes: Vec::new(),
             widened: Vec::new(),
             is_slow: false,
+            told: Vec::new(),
             whole: BTreeSet::new(),
             look_ups: 0,
         }

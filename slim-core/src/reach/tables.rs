@@ -161,6 +161,9 @@ pub(super) struct Programs {
     pub(super) package_managers: Vec<String>,
     /// Names of programs that a program may hold for another reason: functions of the C library, and words.
     pub(super) functions: Vec<String>,
+    /// Names of the utilities on which a line for a shell counts: those of POSIX.1-2017 ("Shell and Utilities", chapter 4)
+    /// but for editors, mail, printing, batches, accounts of others and what compiles.
+    pub(super) utilities: Vec<String>,
     /// Names of the interpreters of other languages: what they run is said by sources.
     pub(super) interpreters: Vec<String>,
 }

@@ -222,6 +222,7 @@ fn the_evidence_leads_back_to_an_observation() {
         capabilities: vec![],
         refused_capabilities: vec![],
         privilege_gain: vec![],
+        told: Vec::new(),
         privileged: vec![],
         notes: vec![],
         before: Totals::default(),

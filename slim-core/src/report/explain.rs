@@ -570,6 +570,7 @@ pub(super) mod tests {
                 reasons: vec![reason],
             }],
             privilege_gain: vec![],
+            told: Vec::new(),
             privileged: vec![],
             notes: vec![],
             before: Totals::default(),

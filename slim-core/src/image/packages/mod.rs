@@ -41,6 +41,8 @@ pub struct Packages {
     made: HashSet<RootPath>,
     /// Names of packages that every session may count on.
     essential: BTreeSet<String>,
+    /// The names that each package says it depends on.
+    dependencies: HashMap<String, BTreeSet<String>>,
     /// Notes on databases that could not be read.
     notes: Vec<String>,
 }
@@ -57,6 +59,7 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
         found: Vec::new(),
         made: HashSet::new(),
         essential: BTreeSet::new(),
+        dependencies: HashMap::new(),
         notes: Vec::new(),
     };
     reader.dpkg();
@@ -89,6 +92,7 @@ pub fn owners(rootfs: &Rootfs) -> Packages {
         files,
         made: reader.made,
         essential: reader.essential,
+        dependencies: reader.dependencies,
         notes: reader.notes,
     }
 }
@@ -113,6 +117,16 @@ impl Packages {
     /// The names of the packages whose commands every user may count on (`Essential: yes` in `deb-control(5)`), sorted.
     pub fn essential(&self) -> impl Iterator<Item = &str> {
         self.essential.iter().map(String::as_str)
+    }
+
+    /// The names that the package `name` depends on, alternatives included, sorted; not all need be packages of the image.
+    /// What rpm requires is not read.
+    pub fn dependencies(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.dependencies
+            .get(name)
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
 
     /// The names of all packages, sorted.
@@ -150,6 +164,7 @@ struct Reader<'a> {
     found: Vec<(String, Vec<RootPath>)>,
     made: HashSet<RootPath>,
     essential: BTreeSet<String>,
+    dependencies: HashMap<String, BTreeSet<String>>,
     notes: Vec<String>,
 }
 
@@ -236,6 +251,15 @@ impl Reader<'_> {
         self.essential = essential
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
+        for stanza in stanzas(&status) {
+            let Some(package) = field(stanza, b"Package").filter(|name| installed.contains(name)) else {
+                continue;
+            };
+            let fields = [b"Pre-Depends".as_slice(), b"Depends"];
+            let named = fields.into_iter().filter_map(|name| field(stanza, name));
+            let named = named.flat_map(|value| value.split(|b| b",|".contains(b)));
+            self.add_dependencies(package, named);
+        }
         for (path, name) in self.names("/var/lib/dpkg/info") {
             let Some(name) = name.strip_suffix(b".list") else {
                 continue;
@@ -248,6 +272,18 @@ impl Reader<'_> {
                 self.add(package, lines(&list));
             }
         }
+    }
+
+    /// Adds what a package depends on: each a name, with an architecture or a version behind it.
+    fn add_dependencies<'t>(&mut self, package: &[u8], named: impl Iterator<Item = &'t [u8]>) {
+        let name = |text: &[u8]| {
+            let text = text.trim_ascii();
+            let end = text.iter().position(|b| b" (:<>=~".contains(b));
+            crate::path::encode(&text[..end.unwrap_or(text.len())]).into_owned()
+        };
+        let named: BTreeSet<String> = named.map(name).filter(|name| !name.is_empty()).collect();
+        self.dependencies
+            .insert(crate::path::encode(package).into_owned(), named);
     }
 
     /// Distroless images have one status document a package, and checksums instead of lists.
@@ -276,6 +312,11 @@ impl Reader<'_> {
             let Some(package) = lines(stanza).find_map(|line| line.strip_prefix(b"P:")) else {
                 continue;
             };
+            // Conflicts (`!name`), libraries (`so:`) and commands (`cmd:`) are names of no package.
+            let named = lines(stanza).filter_map(|line| line.strip_prefix(b"D:"));
+            let named = named.flat_map(|names| names.split(|&b| b == b' '));
+            let names_package = |name: &&[u8]| !name.iter().any(|b| b"!:".contains(b));
+            self.add_dependencies(package, named.filter(names_package));
             let mut directory: &[u8] = b"";
             let mut names: Vec<Vec<u8>> = Vec::new();
             for line in lines(stanza) {
@@ -453,7 +494,8 @@ mod tests {
             ("/lib", b"-> usr/lib"),
             (
                 "/var/lib/dpkg/status",
-                b"Package: bash\nEssential: yes\nStatus: install ok installed\n\nPackage: libc6\nStatus: install ok installed\n\n\
+                b"Package: bash\nEssential: yes\nStatus: install ok installed\n\nPackage: libc6\nStatus: install ok installed\n\
+                  Pre-Depends: a:any (>= 1) | b, debconf\nDepends: libgcc-s1\n\n\
                   Package: old\nStatus: deinstall ok config-files\n",
             ),
             ("/var/lib/dpkg/info/bash.list", b"/.\n/bin\n/usr/bin\n/bin/bash\n/usr/share/doc/bash/missing\n"),
@@ -469,6 +511,8 @@ mod tests {
         assert_eq!(packages.count(rootfs.iter().map(|(path, _)| path)), 2);
         assert_eq!(packages.count([&"/usr/bin/bash".into()]), 1);
         assert_eq!(packages.essential().collect::<Vec<_>>(), ["bash"]);
+        let needed: Vec<&str> = packages.dependencies("libc6").collect();
+        assert_eq!(needed, ["a", "b", "debconf", "libgcc-s1"]);
     }
 
     #[test]
@@ -484,10 +528,11 @@ mod tests {
             ),
             (
                 "/lib/apk/db/installed",
-                b"C:x\nP:conf\nV:1\nF:etc\nR:conf\nZ:y\n\nP:base\nF:\nR:top\n\n",
+                b"C:x\nP:conf\nV:1\nD:base>1 so:libc.so.1\nF:etc\nR:conf\nZ:y\n\nP:base\nF:\nR:top\n\n",
             ),
         ]);
         let packages = owners(&rootfs);
+        assert_eq!(packages.dependencies("conf").collect::<Vec<_>>(), ["base"]);
         assert_eq!(packages.owner(&"/usr/bin/tool".into()), Some("tool"));
         assert_eq!(packages.owner(&"/etc/conf".into()), Some("conf"));
         assert_eq!(packages.owner(&"/top".into()), Some("base"));

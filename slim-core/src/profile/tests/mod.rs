@@ -84,6 +84,7 @@ fn plan(recording: &Recording) -> Plan {
         }],
         refused_capabilities: vec![],
         privilege_gain: vec![],
+        told: Vec::new(),
         privileged: vec![],
         notes: vec![],
         before: Totals::default(),

@@ -24,6 +24,7 @@ use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
 use crate::reach::absolute_path;
 use crate::reach::application_directory;
+use crate::reach::commands;
 use crate::reach::context::{Context, Place};
 use crate::reach::elf::constants::{Constants, Window};
 use crate::reach::elf::modules;
@@ -317,9 +318,14 @@ impl Resolver for Data<'_> {
         // They run `/bin/sh` (system(3), popen(3)); that an interpreter can is known from its sources.
         let runs = RUNS.iter().any(|call| held.contains(call));
         if (runs && !owned) || (told && (runs || held.contains(SHELL))) {
-            self.context.keep_command(needs, b"sh", Place::in_file(node.path));
+            let place = Place::in_file(node.path);
+            self.context.keep_command(needs, b"sh", place);
+            if told {
+                commands::keep_utilities(self.context, needs, &place.cause(EdgeKind::Command, "sh"));
+            }
         }
         if told {
+            needs.told.push(node.path.clone());
             self.keep_named(needs, node.path, &named);
         }
         for library in &libraries {

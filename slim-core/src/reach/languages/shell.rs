@@ -113,11 +113,14 @@ impl Resolver for Shell<'_> {
         };
         let extent = syntax_tree::visit(tree_sitter_bash::LANGUAGE, source, self.context.cancel, visit);
         extent.report_limits(self.context, needs, node.path, source);
-        if let Some(job) = self.context.job.filter(|job| job.starts(node.path))
-            && let Some(line) = arguments.run_at
-        {
-            let programs = job.programs().chain(&arguments.handed_to);
-            keep_siblings(self.context, needs, programs, Place::on_line(node.path, line));
+        if let Some(job) = self.context.job.filter(|job| job.starts(node.path)) {
+            if arguments.run_at.is_some() || !arguments.handed_to.is_empty() {
+                needs.told.push(node.path.clone());
+            }
+            if let Some(line) = arguments.run_at {
+                let programs = job.programs().chain(&arguments.handed_to);
+                keep_siblings(self.context, needs, programs, Place::on_line(node.path, line));
+            }
         }
         Ok(())
     }
