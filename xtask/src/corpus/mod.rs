@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Do not measure what the checks need
     #[arg(long)]
     quick: bool,
+    /// Only build them and ask two originals, which have to answer alike
+    #[arg(long, conflicts_with_all = ["slim", "quick", "keep"])]
+    originals: bool,
     /// Write the results, of the release program, to tests/corpus/latest-runs.toml
     #[arg(long, conflicts_with = "quick")]
     keep: bool,
@@ -80,6 +83,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         mut names,
         slim,
         quick,
+        originals,
         keep,
         random,
         seed,
@@ -91,6 +95,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
             "there is no application {unknown:?}; there are {}",
             all.join(", ")
         );
+    }
+    if originals {
+        return ask_originals(&docker, if names.is_empty() { &all } else { &names });
     }
     let slim = match slim {
         Some(slim) => slim,
@@ -232,9 +239,44 @@ fn remove(docker: &Docker, name: &str) {
     }
 }
 
-fn one(docker: &Docker, slim: &Path, name: &str, measure: bool) -> Result<Outcome> {
-    let folder = sh::workspace().join(CORPUS.folder).join(name);
-    let application = Application::load(&folder)?;
+/// Builds the applications of these names and prints what their originals answer to each check.
+///
+/// # Errors
+///
+/// When one cannot be built or asked, or two of its originals answer differently.
+fn ask_originals(docker: &Docker, names: &[String]) -> Result<()> {
+    for name in names {
+        let folder = folder(name);
+        let application = Application::load(&folder)?;
+        let answers = prepare(docker, name, &folder, &application);
+        remove(docker, name);
+        for (check, answer) in application
+            .checks
+            .iter()
+            .zip(answers.with_context(|| name.clone())?)
+        {
+            let start = &answer[..answer.len().min(100)];
+            println!(
+                "{name}: {}: {} bytes, {:?}",
+                check.name,
+                answer.len(),
+                String::from_utf8_lossy(start)
+            );
+        }
+    }
+    Ok(())
+}
+
+fn folder(name: &str) -> PathBuf {
+    sh::workspace().join(CORPUS.folder).join(name)
+}
+
+/// Builds an application's image, and returns what two originals answer to each check.
+///
+/// # Errors
+///
+/// When it cannot be built or asked, or the two answer differently.
+fn prepare(docker: &Docker, name: &str, folder: &Path, application: &Application) -> Result<Vec<Vec<u8>>> {
     eprintln!("{name}: {}", application.about);
     let lacking: Vec<&String> = application
         .packages
@@ -249,15 +291,15 @@ fn one(docker: &Docker, slim: &Path, name: &str, measure: bool) -> Result<Outcom
         )?;
     }
     CORPUS.build(docker, &[name.to_owned()])?;
-    let (image, product) = (CORPUS.image(name), product(name));
-    let launch = |image, options| Launch {
-        image,
-        options,
-        folder: &folder,
+    let image = CORPUS.image(name);
+    let launch = Launch {
+        image: &image,
+        options: application.options.clone(),
+        folder,
         docker,
     };
-    let before = launch(&image, application.options.clone()).answers(&application)?;
-    let again = launch(&image, application.options.clone()).answers(&application)?;
+    let before = launch.answers(application)?;
+    let again = launch.answers(application)?;
     for ((check, first), second) in application.checks.iter().zip(&before).zip(&again) {
         ensure!(
             first == second,
@@ -266,6 +308,20 @@ fn one(docker: &Docker, slim: &Path, name: &str, measure: bool) -> Result<Outcom
             difference(first, second)
         );
     }
+    Ok(before)
+}
+
+fn one(docker: &Docker, slim: &Path, name: &str, measure: bool) -> Result<Outcome> {
+    let folder = folder(name);
+    let application = Application::load(&folder)?;
+    let before = prepare(docker, name, &folder, &application)?;
+    let (image, product) = (CORPUS.image(name), product(name));
+    let launch = |image, options| Launch {
+        image,
+        options,
+        folder: &folder,
+        docker,
+    };
 
     let output = std::env::temp_dir().join(format!("slim-corpus-{name}-{}", std::process::id()));
     let _removed = Removed(&output);
