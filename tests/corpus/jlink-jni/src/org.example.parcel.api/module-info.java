@@ -1,0 +1,3 @@
+module org.example.parcel.api {
+    exports org.example.parcel.api;
+}

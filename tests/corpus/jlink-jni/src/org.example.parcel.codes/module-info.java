@@ -1,0 +1,3 @@
+module org.example.parcel.codes {
+    exports org.example.parcel.codes;
+}
