@@ -1,0 +1,3 @@
+<?php
+$conf['lang'] = 'ar';
+$conf['title'] = 'شاي';

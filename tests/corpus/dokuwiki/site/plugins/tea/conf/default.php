@@ -1,0 +1,3 @@
+<?php
+$conf['locale'] = '';
+$conf['font'] = '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf';

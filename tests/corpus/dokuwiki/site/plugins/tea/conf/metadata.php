@@ -1,0 +1,3 @@
+<?php
+$meta['locale'] = ['string', '_pattern' => '/^[\w-]*$/'];
+$meta['font'] = ['string'];

@@ -1,0 +1,3 @@
+<?php
+$lang['locale'] = 'Name';
+$lang['font'] = 'Origin';

@@ -1,0 +1,3 @@
+<?php
+$lang['locale'] = '名前';
+$lang['font'] = '産地';

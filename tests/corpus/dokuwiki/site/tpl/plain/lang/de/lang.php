@@ -1,0 +1,2 @@
+<?php
+$lang['printed'] = 'Aus alten Bytes gemacht';

@@ -1,0 +1,2 @@
+<?php
+$lang['printed'] = 'Made of recycled bytes';
