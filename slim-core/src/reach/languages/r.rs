@@ -2,13 +2,16 @@
 //!
 //! An installed package is a directory with a `DESCRIPTION`; its code and data stand in data bases that are read lazily
 //! (`R/x.rdb`, `lazyLoad`), and `system.file` finds the rest by name. A kept file of one brings all of the package but
-//! documentation, tests and headers, and the packages that its `DESCRIPTION` imports. Scripts name packages by
+//! documentation, tests and headers, the packages that its `DESCRIPTION` imports, and of those that it suggests the ones
+//! that its code names (`requireNamespace("x")` in a function). Scripts name packages by
 //! `library`, `require`, `requireNamespace`, `loadNamespace` and `x::y`, and other scripts by `source`. A kept interpreter keeps what it reads by name in its
 //! own directory (`R.home()`): its modules (linear algebra, the network), settings, and the packages that any session
 //! may load without naming them.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read};
+
+use memchr::memmem;
 
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
@@ -69,6 +72,9 @@ const MAX_HOME: usize = 3;
 const LOADERS: [&[u8]; 4] = [b"library", b"require", b"requireNamespace", b"loadNamespace"];
 /// The largest number of packages that one file names.
 const MAX_PACKAGES: usize = 1000;
+/// Number of bytes of a package's code at most: as it is stored, and of all its parts together.
+const MAX_CODE: u64 = 32 << 20;
+const MAX_PARTS: u64 = 128 << 20;
 
 /// R, as the closure follows it.
 pub(super) const LANGUAGE: Language = Language {
@@ -130,6 +136,30 @@ impl<'a> Scripts<'a> {
         }
     }
 
+    /// Keeps those packages of `suggested` that are installed and that the code of `package` names.
+    fn keep_suggested(
+        &self,
+        needs: &mut Needs<'_>,
+        package: &RootPath,
+        name: &[u8],
+        suggested: &[Vec<u8>],
+        place: Place<'_>,
+    ) {
+        let is_installed = |name: &&Vec<u8>| {
+            let mut libraries = self.libraries.iter();
+            libraries.any(|library| self.context.rootfs.get(&library.child(name)).is_some())
+        };
+        let installed: BTreeSet<&[u8]> = suggested.iter().filter(is_installed).map(Vec::as_slice).collect();
+        if installed.is_empty() {
+            return;
+        }
+        let code = package.join([b"R/".as_slice(), name, b".rdb"].concat());
+        let code = self.context.rootfs.read(&code, MAX_CODE);
+        for name in named_in_code(&code.unwrap_or_default(), installed) {
+            self.keep_package(needs, name, place);
+        }
+    }
+
     /// Keeps the description of the package `name`, which brings the package.
     fn keep_package(&self, needs: &mut Needs<'_>, name: &[u8], place: Place<'_>) {
         let file = [name, b"/DESCRIPTION"].concat();
@@ -182,9 +212,17 @@ impl Resolver for Scripts<'_> {
             let files: Vec<_> = found.into_iter().filter(|(_, entry)| !entry.is_dir()).collect();
             let cause = place.cause(EdgeKind::Distribution, "a file of the package");
             self.context.keep_files(needs, &package, &files, &cause);
-            for name in imports(node.source()?) {
+            let source = node.source()?;
+            for name in described(source, &[b"Depends:", b"Imports:"]) {
                 self.keep_package(needs, &name, place);
             }
+            self.keep_suggested(
+                needs,
+                &package,
+                name,
+                &described(source, &[b"Suggests:", b"Enhances:"]),
+                place,
+            );
             return Ok(());
         }
         let Some(source) = R.read(node)? else {
@@ -207,16 +245,43 @@ impl Resolver for Scripts<'_> {
     }
 }
 
-/// The packages that a description says are loaded with it (`Depends`, `Imports`).
-fn imports(description: &[u8]) -> Vec<Vec<u8>> {
+/// Returns those of `names` that a package's code has as texts or symbols. The code is a data base for `lazyLoad`: parts
+/// one behind the other, each the length that it unpacks to, as four bytes, and a zlib stream of a value in R's
+/// format (R Internals, "Serialization Formats"). Parts in another compression end the search.
+fn named_in_code<'n>(code: &[u8], mut names: BTreeSet<&'n [u8]>) -> BTreeSet<&'n [u8]> {
+    let mut found = BTreeSet::new();
+    let mut left = MAX_PARTS;
+    let mut rest = code;
+    while let Some((_, packed)) = rest.split_at_checked(4).filter(|_| left > 0 && !names.is_empty()) {
+        let mut decoder = flate2::bufread::ZlibDecoder::new(packed);
+        let mut part = Vec::new();
+        let read = decoder.by_ref().take(left).read_to_end(&mut part);
+        left = left.saturating_sub(part.len() as u64);
+        let text = |name: &&[u8]| {
+            [
+                &u32::try_from(name.len()).unwrap_or(u32::MAX).to_be_bytes()[..],
+                *name,
+            ]
+            .concat()
+        };
+        found.extend(names.extract_if(.., |name| memmem::find(&part, &text(name)).is_some()));
+        let used = usize::try_from(decoder.total_in()).unwrap_or(usize::MAX);
+        match packed.get(used..) {
+            Some(behind) if read.is_ok() && used > 0 => rest = behind,
+            _ => break,
+        }
+    }
+    found
+}
+
+/// The packages that a description names in the fields `keys`.
+fn described(description: &[u8], keys: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut names = Vec::new();
     let mut relevant = false;
     for line in description.split(|&b| b == b'\n') {
         let mut value = line;
         if !line.starts_with(b" ") && !line.starts_with(b"\t") {
-            let rest = [&b"Depends:"[..], b"Imports:"]
-                .iter()
-                .find_map(|key| line.strip_prefix(*key));
+            let rest = keys.iter().find_map(|key| line.strip_prefix(*key));
             relevant = rest.is_some();
             value = rest.unwrap_or_default();
         }
@@ -305,8 +370,67 @@ fn text_length(source: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::reach::languages::source_file::tests::{beside, reached};
+
+    /// A data base for `lazyLoad` with a part for each of `values`.
+    fn data_base(values: &[&[u8]]) -> Vec<u8> {
+        let mut code = Vec::new();
+        for value in values {
+            code.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+            let mut encoder = flate2::write::ZlibEncoder::new(code, flate2::Compression::default());
+            std::io::Write::write_all(&mut encoder, value).unwrap();
+            code = encoder.finish().unwrap();
+        }
+        code
+    }
+
+    #[test]
+    fn of_suggested_packages_those_that_the_code_names_are_kept() {
+        let code = data_base(&[
+            b"X\n\0\0\0\x01b",
+            b"\0\0\0\x04shed, \0\0\0\x03net\0\0\0\x06netted",
+        ]);
+        let description = b"Package: a\nSuggests: b, net (>= 2), shed,\n  netted, ted, gone\n";
+        let items: &[(&str, &[u8])] = &[
+            ("/usr/lib/R/library/a/DESCRIPTION", description),
+            ("/usr/lib/R/library/a/R/a.rdb", &code),
+            ("/usr/lib/R/library/b/DESCRIPTION", b""),
+            ("/usr/lib/R/library/net/DESCRIPTION", b""),
+            ("/usr/lib/R/library/netted/DESCRIPTION", b""),
+            ("/usr/lib/R/library/she/DESCRIPTION", b""),
+            ("/usr/lib/R/library/ted/DESCRIPTION", b""),
+        ];
+        let from = ["/usr/lib/R/library/a/R/a.rdb"];
+        assert_eq!(
+            beside(&reached(items, &[], &from, LANGUAGE.resolver), &from),
+            [
+                "/usr/lib/R/library/a/DESCRIPTION",
+                "/usr/lib/R/library/b/DESCRIPTION",
+                "/usr/lib/R/library/net/DESCRIPTION",
+                "/usr/lib/R/library/netted/DESCRIPTION",
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_code_names_no_more(
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+            cut: prop::sample::Index,
+        ) {
+            let mut code = data_base(&[b"\0\0\0\x01b", b"\0\0\0\x01c"]);
+            for (at, byte) in damage {
+                let at = at.index(code.len());
+                code[at] = byte;
+            }
+            code.truncate(cut.index(code.len() + 1));
+            let names = BTreeSet::from([&b"b"[..], b"c"]);
+            prop_assert!(named_in_code(&code, names.clone()).is_subset(&names));
+        }
+    }
 
     #[test]
     fn scripts_bring_packages_and_those_that_they_import() {
