@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use globset::GlobSet;
 
 use super::application_content::Content;
+use super::command;
 use super::context::Context;
 use super::pattern::{as_path, name_set};
 use super::resolver::Needs;
@@ -171,9 +172,25 @@ fn keep_one(
     }
 }
 
+/// Keeps what is in `directory`, which the image's config names, also where it is a place in which distributions put
+/// nothing (`/media`, `/root`).
+fn keep_configured(context: &Context<'_>, needs: &mut Needs<'_>, directory: &RootPath, cause: &Cause) {
+    let places = &Tables::built_in().application.places;
+    if places.iter().any(|place| *directory == RootPath::new(place)) && needs.claim_whole(directory) {
+        let mut linked = Vec::new();
+        keep_one(context, needs, directory, cause, &mut linked);
+        for (directory, cause) in linked {
+            keep(context, needs, &directory, &cause);
+        }
+    } else {
+        keep(context, needs, directory, cause);
+    }
+}
+
 /// Roots for what the image's config names as the application: WORKDIR, each VOLUME, and the files that the words of ENTRYPOINT
-/// and CMD name (a script, an archive, a program by its path) with the directories they stand in. A program that is
-/// found along PATH says nothing about its directory, and a home directory is not named by being one.
+/// and CMD name (a script, an archive, a program by its path) with the directories they stand in, and the directories
+/// that they name, in options too. A program that is found along PATH says nothing about its directory, and a home
+/// directory is not named by being one.
 pub(super) fn roots<'a>(context: &Context<'a>) -> Needs<'a> {
     let mut needs = Needs::new(context.rootfs);
     let workdir = &context.environment.workdir;
@@ -182,13 +199,13 @@ pub(super) fn roots<'a>(context: &Context<'a>) -> Needs<'a> {
     };
     if let Some(found) = context.find_directory(&RootPath::root(), workdir.as_bytes()) {
         needs.follow(&found, &because("WORKDIR"));
-        keep(context, &mut needs, &found.path, &because("WORKDIR"));
+        keep_configured(context, &mut needs, &found.path, &because("WORKDIR"));
     }
     // A volume that an engine makes begins with what the image has there.
     for volume in context.config.volumes() {
         if let Some(found) = context.find_directory(&RootPath::root(), volume.as_bytes()) {
             needs.follow(&found, &because("VOLUME"));
-            keep(context, &mut needs, &found.path, &because("VOLUME"));
+            keep_configured(context, &mut needs, &found.path, &because("VOLUME"));
         }
     }
     for (instruction, argv) in [
@@ -225,6 +242,16 @@ pub(super) fn roots<'a>(context: &Context<'a>) -> Needs<'a> {
                 let owned = context.packages.owner(&found.path).is_some();
                 if let Some(parent) = found.path.parent().filter(|_| !owned) {
                     keep(context, &mut needs, &parent, &cause);
+                }
+            } else {
+                for path in command::absolute_paths(word.as_bytes()) {
+                    let root = RootPath::root();
+                    if let Some(found) = context.find_directory(&root, path) {
+                        needs.follow(&found, &cause);
+                        keep(context, &mut needs, &found.path, &cause);
+                    } else if let Some(found) = context.find_file(&root, path) {
+                        needs.follow(&found, &cause);
+                    }
                 }
             }
         }
@@ -388,6 +415,46 @@ mod tests {
     }
 
     #[test]
+    fn options_name_directories_and_a_place_of_nobody_is_own_where_it_is_the_working_directory() {
+        let items: &[(&str, &[u8])] = &[
+            ("/media/clip.mkv", b"x"),
+            ("/srv/site/index.html", b"x"),
+            ("/srv/plugins/a.so", b"x"),
+            ("/srv/data/b", b"x"),
+            ("/srv/other/c", b"x"),
+            ("/opt/server.conf", b"x"),
+            ("/opt/other", b"x"),
+            ("/var/log/d", b"x"),
+        ];
+        let config = json!({
+            "WorkingDir": "/media",
+            "Entrypoint": ["server", "--root", "/srv/site", "--plugins=/srv/plugins:/srv/data"],
+            "Cmd": ["--config=/opt/server.conf", "--logs=/var/log"],
+        });
+        let (kept, _) = own(items, config, Limits::default());
+        assert_eq!(
+            kept,
+            [
+                "/media",
+                "/media/clip.mkv",
+                "/opt",
+                "/opt/server.conf",
+                "/srv",
+                "/srv/data",
+                "/srv/data/b",
+                "/srv/plugins",
+                "/srv/plugins/a.so",
+                "/srv/site",
+                "/srv/site/index.html",
+                "/var",
+                "/var/log"
+            ]
+        );
+        let (kept, _) = own(items, json!({ "WorkingDir": "/var/log" }), Limits::default());
+        assert_eq!(kept, ["/var", "/var/log"]);
+    }
+
+    #[test]
     fn words_of_the_command_name_files_and_their_directories() {
         let items: &[(&str, &[u8])] = &[
             ("/app/server.js", b""),
@@ -416,9 +483,10 @@ mod tests {
             all(json!({ "Cmd": ["/bin/sh", "-c", "exec node '/app/server.js'"] })),
             expected
         );
+        assert_eq!(all(json!({ "Entrypoint": ["/entry.sh"] })), ["/entry.sh"]);
         assert_eq!(
             all(json!({ "Entrypoint": ["/entry.sh", "/data"] })),
-            ["/entry.sh"]
+            ["/data", "/data/x", "/entry.sh"]
         );
     }
 

@@ -34,6 +34,18 @@ pub(super) fn programs_of_line(line: &[u8]) -> Vec<Vec<u8>> {
     search.run()
 }
 
+/// The absolute paths that a word of a command names: itself, or those in an option's value (`--data=/srv`,
+/// `-Dplugins=/a:/b`).
+pub(super) fn absolute_paths(word: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (whole, value) = match word.iter().position(|&b| b == b'=') {
+        _ if word.starts_with(b"/") => (Some(word), &b""[..]),
+        Some(at) => (None, &word[at + 1..]),
+        None => (None, &b""[..]),
+    };
+    let values = value.split(|&b| b == b':').filter(|path| path.starts_with(b"/"));
+    whole.into_iter().chain(values)
+}
+
 /// The words of `line` with quotes taken off, as a starter without a shell splits it (supervisord, systemd).
 pub(super) fn split_words(line: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Splitter::new(false);

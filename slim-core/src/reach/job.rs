@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 
 use super::command;
 use super::environment::Environment;
-use super::pattern::is_version_of;
 use super::tables::Tables;
 use crate::image::{Config, LastLink, Outcome, Rootfs};
 use crate::path::RootPath;
@@ -64,7 +63,11 @@ impl Job {
         let names_file = words.iter().filter(is_argument).any(|word| is_file(&word));
         for program in &programs {
             if let Some(found) = environment.find_program(rootfs, program, None) {
-                if !names_file && !is_language(&found.path) {
+                if !names_file
+                    && !Tables::built_in()
+                        .programs
+                        .is_language(found.path.name().unwrap_or_default())
+                {
                     self.running.insert(found.path.clone());
                 }
                 self.started.insert(found.path);
@@ -86,14 +89,6 @@ impl Job {
     pub(super) fn is_told(&self, program: &RootPath) -> bool {
         self.running.contains(program)
     }
-}
-
-/// Returns whether `program` is a shell or another interpreter, by its name.
-fn is_language(program: &RootPath) -> bool {
-    let tables = &Tables::built_in().programs;
-    let name = program.name().unwrap_or_default();
-    let mut names = tables.shells.iter().chain(&tables.interpreters);
-    names.any(|language| is_version_of(name, language))
 }
 
 /// Returns whether a container that slim started did its work and ended, without listening for anybody.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::pattern::is_version_of;
 use crate::plan::LeftOutKind;
 
 /// All tables.
@@ -168,6 +169,14 @@ pub(super) struct Programs {
     pub(super) interpreters: Vec<String>,
 }
 
+impl Programs {
+    /// Returns whether `name` is that of a shell or another interpreter, with a version or without.
+    pub(super) fn is_language(&self, name: &[u8]) -> bool {
+        let mut names = self.shells.iter().chain(&self.interpreters);
+        names.any(|language| is_version_of(name, language))
+    }
+}
+
 /// `runners.json`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -221,6 +230,8 @@ impl Runners {
 pub(super) struct Application {
     /// Directories of the system, which are no application's own; what is below them may be.
     pub(super) system: Vec<String>,
+    /// Those of them in which distributions put nothing: an application's own where an image's config names one.
+    pub(super) places: Vec<String>,
     /// Directories of the system below which nothing is an application's own either.
     pub(super) not_below: Vec<String>,
     /// Directories whose files are not kept because something names them: documentation, caches, databases of package

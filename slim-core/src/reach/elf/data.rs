@@ -4,7 +4,8 @@
 //! directory where nothing but a computed name follows (`/srv/pages/%s.html`). Compilers of some (a table) write their
 //! constants one behind the other, with lengths elsewhere: there a path is taken for as long as the image has it, and
 //! so is the directory of its own that it ends in. What is named so is kept as any literal's is, but of a directory
-//! that a package made, the entry alone, what is its data there (`package_data.rs`), and programs called after it; and programs not for what a package's own files say of them.
+//! that a package made, the entry alone, what is its data there (`package_data.rs`), and programs called after it, which are kept along PATH too where it holds its name
+//! with a hyphen (`hg-`); and programs not for what a package's own files say of them.
 //!
 //! A file that can call `dlopen` may load the libraries that its constants name (`libfoo.so.1`): they are looked for
 //! where the loader would; of a directory of its own that it names, the modules (`modules.rs`). One of the application's that can call `system` or `popen` would run a shell. Names that are
@@ -53,7 +54,7 @@ pub(crate) struct Data<'a> {
     libraries: &'a Libraries<'a>,
     /// Directories of programs.
     programs: Vec<RootPath>,
-    /// The names in them, where the container is a job.
+    /// The names in them.
     names: BTreeSet<&'a [u8]>,
     /// The names in the root directory at which a path may begin.
     tops: Vec<&'a [u8]>,
@@ -74,8 +75,9 @@ impl<'a> Data<'a> {
         let tops = context.rootfs.children(&root).filter(|(path, _)| !hidden(path));
         let tops = tops.filter_map(|(path, _)| path.name()).collect();
         let programs = context.environment.program_directories(context.rootfs);
-        let named = programs.iter().filter(|_| context.job.is_some());
-        let names = named.flat_map(|directory| context.rootfs.children(directory));
+        let names = programs
+            .iter()
+            .flat_map(|directory| context.rootfs.children(directory));
         Self {
             context,
             libraries,
@@ -170,26 +172,35 @@ impl Data<'_> {
         }
     }
 
-    /// Keeps the programs that the program of a job starts by names in `named`, and those that are called after it
-    /// (`git-lfs`). What stands beside it in its package is named as another way to call it.
-    fn keep_named(&self, needs: &mut Needs<'_>, program: &RootPath, named: &BTreeSet<Vec<u8>>) {
+    /// Keeps the programs that are called after `program` (`git-lfs`); of its own package's, which are named as other
+    /// ways to call it, only `all`.
+    fn keep_called_after(&self, needs: &mut Needs<'_>, program: &RootPath, all: bool) {
         let prefix = [program.name().unwrap_or_default(), b"-"].concat();
         let after = self.names.range(&prefix[..]..);
         let after = after.take_while(|name| name.starts_with(&prefix)).take(MAX_NAMES);
+        for name in after.filter(|name| all || self.is_of_another(program, name)) {
+            self.context.keep_command(needs, name, Place::in_file(program));
+        }
+    }
+
+    /// Returns whether the program `name` is of another package than `program`, or of none.
+    fn is_of_another(&self, program: &RootPath, name: &[u8]) -> bool {
         let packages = self.context.packages;
-        let other = |name: &&[u8]| {
-            let beside = program.parent().map(|directory| directory.child(name));
-            let owner = packages.owner(program);
-            owner.is_none() || beside.is_none_or(|path| packages.owner(&path) != owner)
-        };
+        let beside = program.parent().map(|directory| directory.child(name));
+        let owner = packages.owner(program);
+        owner.is_none() || beside.is_none_or(|path| packages.owner(&path) != owner)
+    }
+
+    /// Keeps the programs that the program of a job starts by names in `named`. What stands beside it in its package is
+    /// named as another way to call it.
+    fn keep_named(&self, needs: &mut Needs<'_>, program: &RootPath, named: &BTreeSet<Vec<u8>>) {
         let tables = &Tables::built_in().programs;
         let other_word = |name: &&[u8]| {
             let mut words = tables.functions.iter().chain(&tables.shells);
             !words.any(|word| word.as_bytes() == *name)
         };
         let named = named.iter().map(Vec::as_slice);
-        let named = named.filter(|name| other(name) && other_word(name));
-        for name in named.chain(after.copied()) {
+        for name in named.filter(|name| self.is_of_another(program, name) && other_word(name)) {
             self.context.keep_command(needs, name, Place::in_file(program));
         }
     }
@@ -255,12 +266,17 @@ impl Resolver for Data<'_> {
         }
         let marks = Tables::built_in().constants.joined.iter().map(String::as_bytes);
         let marks: Vec<&[u8]> = marks.collect();
-        let held = constants.find_texts(
-            marks
-                .iter()
-                .copied()
-                .chain([LOADS, SHELL].into_iter().chain(RUNS)),
-        )?;
+        // How a program names those that are called after it. What runs sources is called so for other reasons.
+        let name = node.path.name().unwrap_or_default();
+        let is_program = node
+            .path
+            .parent()
+            .is_some_and(|above| self.programs.contains(&above));
+        let called = [&b"-\0"[..], b"-%s\0"].map(|end| [&b"\0"[..], name, end].concat());
+        let runs_sources = Tables::built_in().programs.is_language(name);
+        let called = &called[..if is_program && !runs_sources { 2 } else { 0 }];
+        let texts = marks.iter().copied().chain([LOADS, SHELL]).chain(RUNS);
+        let held = constants.find_texts(texts.chain(called.iter().map(Vec::as_slice)))?;
         let joined = marks.iter().any(|mark| held.contains(mark));
         let loads = held.contains(LOADS);
         let (mut paths, mut libraries) = (BTreeSet::new(), BTreeSet::new());
@@ -327,6 +343,9 @@ impl Resolver for Data<'_> {
         if told {
             needs.told.push(node.path.clone());
             self.keep_named(needs, node.path, &named);
+        }
+        if told || called.iter().any(|text| held.contains(text.as_slice())) {
+            self.keep_called_after(needs, node.path, told);
         }
         for library in &libraries {
             let cause = Place::in_file(node.path).cause(EdgeKind::Dlopen, &encode(library));
@@ -558,6 +577,42 @@ mod tests {
             ["/usr/lib/tool-core/tool-fetch", "/usr/lib/tool-core/tool-fetch-s"]
         );
         assert_eq!(kept(&["/opt/tool"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn programs_along_path_that_are_called_after_a_program_are_kept_where_it_holds_the_beginning() {
+        let other = write_with(&ELF, b"\0");
+        for (constants, expected) in [
+            (
+                &b"\0books-\0"[..],
+                &["/usr/bin/books-interest", "/usr/local/bin/books-vat"][..],
+            ),
+            (
+                b"\0books-%s\0",
+                &["/usr/bin/books-interest", "/usr/local/bin/books-vat"],
+            ),
+            (b"\0see books-web\0", &[]),
+        ] {
+            let program = write_with(&ELF, constants);
+            let owned =
+                b"P:books\nF:usr/bin\nR:books\nR:books-web\n\nP:interest\nF:usr/bin\nR:books-interest\n\n";
+            let items: &[(&str, &[u8])] = &[
+                ("/usr/bin/books", &program),
+                ("/usr/bin/books-web", &other),
+                ("/usr/bin/books-interest", &other),
+                ("/usr/bin/bookshelf", &other),
+                ("/usr/local/bin/books-vat", b"#!/bin/sh\n"),
+                ("/lib/apk/db/installed", owned),
+            ];
+            let from = ["/usr/bin/books"];
+            let reached = reached(items, &[], &from, |context| {
+                let libraries = Box::leak(Box::new(Libraries::new(context.rootfs, context.environment)));
+                Box::new(Data::new(context, libraries))
+            });
+            let mut kept = beside(&reached, &from);
+            kept.retain(|path| path.contains("/bin/"));
+            assert_eq!(kept, expected);
+        }
     }
 
     #[test]

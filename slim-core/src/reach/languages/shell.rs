@@ -96,17 +96,17 @@ impl Resolver for Shell<'_> {
                 if parts.remove(&syntax.id()) {
                     return;
                 }
-                if let Some(path) = script.value(syntax)
-                    && path.starts_with(b"/")
-                    && commands < MAX_COMMANDS
-                {
-                    commands += 1;
-                    absolute_path::keep(
-                        self.context,
-                        needs,
-                        &path,
-                        Place::on_line(node.path, line(syntax)),
-                    );
+                let word = script.value(syntax).unwrap_or_default();
+                for path in command::absolute_paths(&word) {
+                    if commands < MAX_COMMANDS {
+                        commands += 1;
+                        absolute_path::keep(
+                            self.context,
+                            needs,
+                            path,
+                            Place::on_line(node.path, line(syntax)),
+                        );
+                    }
                 }
             }
             _ => {}
@@ -503,6 +503,24 @@ mod tests {
         assert_eq!(
             files(items, "/opt/x/libexec/run.sh"),
             ["/opt/x/lib/a.sh", "/opt/x/lib/b.sh", "/opt/x/libexec/cmd-a"]
+        );
+    }
+
+    #[test]
+    fn options_name_directories() {
+        let items: &[(&str, &[u8])] = &[
+            (
+                "/start.sh",
+                b"#!/bin/sh\nexec server -Dplugins=/opt/plug-ins:/srv/more --data=\"/srv/data\" -x=relative --log=/none\n",
+            ),
+            ("/opt/plug-ins/a.jar", b""),
+            ("/srv/more/b.jar", b""),
+            ("/srv/data/c", b""),
+            ("/srv/other/d", b""),
+        ];
+        assert_eq!(
+            files(items, "/start.sh"),
+            ["/opt/plug-ins/a.jar", "/srv/data/c", "/srv/more/b.jar"]
         );
     }
 

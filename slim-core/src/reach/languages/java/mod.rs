@@ -5,7 +5,8 @@
 //! stands below, where they are the application's own; the libraries in directories of `java.library.path` that the
 //! config names (those of the system's directory for them are a family of `libjvm.so`); of a kept runtime its time
 //! zones, security data, configuration and the libraries that its modules load by name (`profiles/reach/java.json`);
-//! the libraries for images and fonts only from each other; programs that a class which starts some names in a string.
+//! the libraries for images and fonts only from each other; all libraries of a runtime into which modules of the
+//! application are linked, as its `release` says; programs that a class which starts some names in a string.
 //! Not followed: what classes name otherwise, since jars and the
 //! runtime's `modules` are kept whole.
 //!
@@ -37,6 +38,10 @@ const MAX_MANIFEST: u64 = 1 << 20;
 const MAX_CLASS_PATH: usize = 4096;
 /// The largest number of entries of a runtime's directory that are looked at.
 const MAX_ENTRIES: usize = 4096;
+/// Number of bytes of a runtime's `release` that are read.
+const MAX_RELEASE: u64 = 64 << 10;
+/// The beginnings of the names of modules that builds of the JDK have.
+const JDK_MODULES: [&[u8]; 4] = [b"java.", b"jdk.", b"javafx.", b"oracle."];
 /// The largest number of directories between a runtime's home and its files.
 const MAX_HOME: usize = 5;
 
@@ -167,6 +172,32 @@ impl<'a> Java<'a> {
                     {
                         needs.mark(path, cause.clone());
                     }
+                }
+            }
+        }
+    }
+
+    /// Keeps the libraries of a runtime into which modules of an application are linked, which load them by name: nobody
+    /// reads its `modules`.
+    fn keep_linked_libraries(&self, needs: &mut Needs<'_>, home: &RootPath, from: &RootPath) {
+        let Some(release) = self.context.find_file(home, "release") else {
+            return;
+        };
+        let release = self
+            .context
+            .rootfs
+            .read(&release.path, MAX_RELEASE)
+            .unwrap_or_default();
+        let Some(module) = linked_module(&release) else {
+            return;
+        };
+        let cause =
+            Place::in_file(from).cause(EdgeKind::Family, &format!("{} is linked into it", encode(module)));
+        for directory in library_directories(home) {
+            for (path, entry) in self.context.rootfs.children(&directory).take(MAX_ENTRIES) {
+                let name = path.name().unwrap_or_default();
+                if !entry.is_dir() && path != from && memchr::memmem::find(name, b".so").is_some() {
+                    needs.mark(path, cause.clone());
                 }
             }
         }
@@ -339,6 +370,7 @@ impl Resolver for Java<'_> {
                     node.path,
                     "the Java runtime reads it by name",
                 );
+                self.keep_linked_libraries(needs, &home, node.path);
                 self.keep_configured_class_path(needs);
             }
         } else if is_name_listed(&tables.desktop.libraries, node.path) {
@@ -358,6 +390,15 @@ impl Resolver for Java<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns the first of the modules that a runtime's `release` names (`MODULES="java.base org.example"`) which is not the
+/// JDK's own.
+fn linked_module(release: &[u8]) -> Option<&[u8]> {
+    let mut lines = release.split(|&b| b == b'\n');
+    let modules = lines.find_map(|line| line.strip_prefix(b"MODULES="))?;
+    let mut names = modules.split(|b| b.is_ascii_whitespace() || *b == b'"');
+    names.find(|name| !name.is_empty() && !JDK_MODULES.iter().any(|start| name.starts_with(start)))
 }
 
 fn is_jar(path: &RootPath) -> bool {
@@ -579,6 +620,42 @@ mod tests {
             found,
             ["fontconfig.bfc", "libawt.so", "liblcms.so"].map(|name| format!("/usr/lib/jvm/17/lib/{name}"))
         );
+    }
+
+    #[test]
+    fn a_runtime_with_modules_of_an_application_keeps_all_of_its_libraries() {
+        for (modules, expected) in [
+            ("java.base jdk.unsupported", &["/opt/app/lib/libnet.so"][..]),
+            (
+                "java.base org.example.app",
+                &[
+                    "/opt/app/lib/fontconfig.properties",
+                    "/opt/app/lib/libawt.so",
+                    "/opt/app/lib/libcodes.so",
+                    "/opt/app/lib/libnet.so",
+                    "/opt/app/lib/psfontj2d.properties",
+                ],
+            ),
+        ] {
+            let release = format!("JAVA_VERSION=\"17\"\nMODULES=\"{modules}\"\n");
+            let items: &[(&str, &[u8])] = &[
+                ("/opt/app/bin/java", b"x"),
+                ("/opt/app/lib/modules", b"x"),
+                ("/opt/app/lib/libnet.so", b"x"),
+                ("/opt/app/lib/libawt.so", b"x"),
+                ("/opt/app/lib/libcodes.so", b"x"),
+                ("/opt/app/lib/fontconfig.properties", b"x"),
+                ("/opt/app/lib/psfontj2d.properties", b"x"),
+                ("/opt/app/lib/ct.sym", b"x"),
+                ("/opt/app/release", release.as_bytes()),
+            ];
+            let mut found = kept(items, vec![used("/opt/app/bin/java")]);
+            found.retain(|path| path.starts_with("/opt/app/lib/") && !path.ends_with("/modules"));
+            let expected: Vec<&str> = expected.to_vec();
+            let properties =
+                |path: &&String| !path.ends_with(".properties") || expected.contains(&path.as_str());
+            assert_eq!(found.iter().filter(properties).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -630,19 +630,27 @@ impl Reader<'_, '_, '_> {
             let start = words.text[slash + 1..].to_vec();
             self.js.request_whole(Whole::Modules(directory, start), naming);
         } else if let Some(slash) = slash
-            && split(&words.text[..slash]).is_some()
-            && let Some(found) = file.ancestors().find_map(|above| {
+            && let Some((name, inner)) = split(&words.text[..slash])
+            && let Some(package) = file.ancestors().find_map(|above| {
                 let installed = above.join("node_modules");
-                self.js.context.find_directory(&installed, &words.text[..slash])
+                self.js.context.find_directory(&installed, name)
             })
+            && let Some(below) = self.js.modules.below(&package.path, inner)
         {
             let start = words.text[slash + 1..].to_vec();
             let cause = naming.place().cause(EdgeKind::Import, &naming.words);
-            for manifest in self.js.modules.scopes(&found.path.child(b"index.js")) {
+            for manifest in self.js.modules.scopes(&package.path.child(b"index.js")) {
                 self.needs.follow(&manifest, &cause);
             }
-            self.needs.follow(&found, &cause);
-            self.js.request_whole(Whole::Modules(found.path, start), naming);
+            self.needs.follow(&package, &cause);
+            for file in &below.files {
+                self.needs.follow(file, &cause);
+            }
+            for directory in below.directories {
+                self.needs.follow(&directory, &cause);
+                self.js
+                    .request_whole(Whole::Modules(directory.path, start.clone()), naming.clone());
+            }
         } else if let Some(package) = self.js.modules.package(file) {
             self.js.request_whole(Whole::Package(package), naming);
         } else if let Some((scope, _)) = self.js.modules.scope(file) {

@@ -16,6 +16,10 @@ use crate::reach::walk::with_ancestors;
 
 /// The largest number of bytes of a package.json that are read.
 const MAX_MANIFEST: u64 = 1 << 20;
+/// The largest number of entries of `exports` that one name known in part stands for.
+const MAX_EXPORTS: usize = 2000;
+/// The part of a name that is known only when the program runs: no file's name has it.
+const UNKNOWN: char = '\0';
 /// The largest number of targets that one entry of `exports` gives.
 const MAX_TARGETS: usize = 64;
 /// The largest number of dependencies that one package has.
@@ -375,12 +379,43 @@ impl<'a> Modules<'a> {
             exports if inner.is_empty() => select(exports, ""),
             _ => Vec::new(),
         };
-        let inside =
-            |target: &String| target.starts_with("./") && !target.split('/').any(|name| name == "..");
-        let files = targets.iter().filter(|target| inside(target));
+        let files = targets.iter().filter(|target| is_inside(target));
         files
             .filter_map(|target| self.context.find_file(root, target.as_bytes()))
             .collect()
+    }
+
+    /// Returns where a name in the package at `root` leads that is known to begin with `inner` and a slash: the directory
+    /// there, and what `exports` gives for such a name; none if there is neither.
+    pub(super) fn below(&self, root: &RootPath, inner: &[u8]) -> Option<Below> {
+        let mut below = Below::default();
+        let path = if inner.is_empty() { &b"."[..] } else { inner };
+        below.directories.extend(self.context.find_directory(root, path));
+        let manifest = self.context.find_file(root, "package.json");
+        let manifest = manifest.map(|manifest| self.manifest(&manifest.path));
+        if let Some(Value::Object(map)) = manifest.as_ref().map(|manifest| &manifest.exports)
+            && !inner.is_empty()
+        {
+            let start = format!("./{}/", String::from_utf8_lossy(inner));
+            for target in matched(map, &format!("{start}{UNKNOWN}")) {
+                let known = target.split(UNKNOWN).next().unwrap_or_default();
+                let directory = known.rfind('/').map_or("", |slash| &known[..slash]);
+                if is_inside(&target) {
+                    below
+                        .directories
+                        .extend(self.context.find_directory(root, directory.as_bytes()));
+                }
+            }
+            let named = map
+                .iter()
+                .filter(|(key, _)| key.starts_with(&start) && !key.contains('*'));
+            let targets = named.take(MAX_EXPORTS).flat_map(|(_, target)| select(target, ""));
+            let targets = targets.filter(|target| is_inside(target));
+            below
+                .files
+                .extend(targets.filter_map(|target| self.context.find_file(root, target.as_bytes())));
+        }
+        (!below.directories.is_empty() || !below.files.is_empty()).then_some(below)
     }
 
     /// Returns what `imports` of the nearest package.json gives for `#name`.
@@ -401,6 +436,20 @@ impl<'a> Modules<'a> {
         }
         found
     }
+}
+
+/// Where a name that is known in part leads in a package.
+#[derive(Default)]
+pub(super) struct Below {
+    /// The directories of which it names a file.
+    pub(super) directories: Vec<Resolved>,
+    /// The files that the package exports one by one.
+    pub(super) files: Vec<Resolved>,
+}
+
+/// Returns whether a target of `exports` is a path in its package.
+fn is_inside(target: &str) -> bool {
+    target.starts_with("./") && !target.split('/').any(|name| name == "..")
 }
 
 /// Returns whether a specifier is a path and no name.

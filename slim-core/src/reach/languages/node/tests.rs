@@ -508,6 +508,42 @@ fn a_computed_module_of_a_package_keeps_the_directory_that_its_beginning_names()
 }
 
 #[test]
+fn a_computed_module_of_a_package_is_one_that_the_package_exports() {
+    let exports = br#"{"exports": {
+        "./lib/*": {"require": "./lib/*.js", "import": "./es/*.js"},
+        "./one/de": "./single/de.js", "./one/fr": {"default": "./single/fr.js"}, "./two/x": "./single/x.js",
+        "./up/*": "../*.js"
+    }}"#;
+    let found = from(&[
+        ("/app/a.js", b"await import(`names/lib/languages/${x}`); await import(`names/one/${x}`); import(`names/up/${x}`)"),
+        ("/app/node_modules/names", b"-> .store/names@1/node_modules/names"),
+        ("/app/node_modules/.store/names@1/node_modules/names/package.json", exports),
+        ("/app/node_modules/.store/names@1/node_modules/names/es/languages/c.js", b""),
+        ("/app/node_modules/.store/names@1/node_modules/names/es/core.js", b""),
+        ("/app/node_modules/.store/names@1/node_modules/names/lib/languages/c.js", b""),
+        ("/app/node_modules/.store/names@1/node_modules/names/single/de.js", b""),
+        ("/app/node_modules/.store/names@1/node_modules/names/single/fr.js", b""),
+        ("/app/node_modules/.store/names@1/node_modules/names/single/x.js", b""),
+        ("/app/node_modules/.store/names@1/node_modules/up.js", b""),
+    ]);
+    let found: Vec<&str> = found
+        .iter()
+        .map(|path| path.trim_start_matches("/app/node_modules/.store/names@1/node_modules/names/"))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "es/languages/c.js",
+            "lib/languages/c.js",
+            "package.json",
+            "single/de.js",
+            "single/fr.js",
+            "/app/node_modules/names",
+        ]
+    );
+}
+
+#[test]
 fn a_bundle_that_is_too_large_to_be_parsed_is_looked_through_for_names() {
     let source = [
         b"require(\"outside\");import('./late.js');new URL('./data.wasm', import.meta.url);/*".to_vec(),
