@@ -114,6 +114,8 @@ pub(super) struct Configuration {
     pub(super) supervisord: Vec<String>,
     /// Extensions of configuration files.
     pub(super) extensions: Vec<String>,
+    /// Extensions of files below `/etc` that are no configuration: sources, certificates, copies, texts for people.
+    pub(super) other_extensions: Vec<String>,
     /// Files and directories of the system that name paths that are not needed for being named there.
     pub(super) ignored: Vec<String>,
     /// Directories in which no application's own configuration and source stand.

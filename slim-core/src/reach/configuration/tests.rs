@@ -143,13 +143,21 @@ fn supervisord_and_generic_paths() {
         ("/app/data/y", b""),
         ("/app/no/x", b""),
         ("/usr/share/p/app.yml", b"/app/data/x"),
+        (
+            "/etc/mail/master.cf",
+            b"policy unix - - spawn\n  user=x argv=/app/data/x -a\n",
+        ),
+        ("/etc/mail/x.pem", b"/app/data/x"),
     ];
     assert_eq!(
         needed(items, "/etc/supervisor/s.conf"),
         ["/etc/supervisor/conf.d/a.conf"]
     );
     assert_eq!(needed(items, "/app/app.yml"), ["/app/data/x"]);
-    assert_eq!(needed(items, "/usr/share/p/app.yml"), Vec::<String>::new());
+    assert_eq!(needed(items, "/etc/mail/master.cf"), ["/app/data/x"]);
+    for path in ["/usr/share/p/app.yml", "/etc/mail/x.pem"] {
+        assert_eq!(needed(items, path), Vec::<String>::new());
+    }
 }
 
 #[test]
