@@ -44,6 +44,7 @@ mod pattern;
 mod repository;
 mod resolver;
 mod roots;
+mod served_directory;
 mod symbolic_link;
 mod tables;
 #[cfg(test)]

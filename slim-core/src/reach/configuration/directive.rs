@@ -5,9 +5,9 @@ use globset::GlobBuilder;
 use crate::image::{LastLink, Outcome, PATH_MAX, Rootfs};
 use crate::path::{RootPath, encode};
 use crate::plan::EdgeKind;
-use crate::reach::application_directory;
 use crate::reach::context::{Context, Place};
 use crate::reach::resolver::Needs;
+use crate::reach::served_directory;
 
 /// The largest number of bytes of a configuration file that are read: more is data.
 pub(super) const MAX_FILE: u64 = 1 << 20;
@@ -70,7 +70,7 @@ pub(super) fn keep_served(
         .filter_map(|base| context.find_directory(base, literal));
     if let Some(directory) = found.next() {
         let cause = place.cause(EdgeKind::Literal, &encode(value));
-        application_directory::keep(context, needs, &directory.path, &cause);
+        served_directory::keep(context, needs, &directory.path, &cause);
     }
 }
 
