@@ -119,6 +119,7 @@ fn profiles(dir: &Path, tag: &str) -> PathBuf {
         capabilities: vec![],
         refused_capabilities: vec![],
         privilege_gain: vec![],
+        told: Vec::new(),
         privileged: vec![],
         notes: vec![],
         before: Totals::default(),
