@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::path::RootPath;
 use crate::reach::context::Context;
+use crate::reach::languages::python::expression::is_dotted;
 
 /// The largest number of bytes of a file list that are read, and as many of its lines.
 const MAX_LIST: u64 = 4 << 20;
@@ -77,6 +78,59 @@ impl Distributions {
                 .find_map(|directory| self.packages.get(&directory))
         })
     }
+}
+
+/// Returns the paths, seen from the site directory, of what a `RECORD` installed elsewhere as data (`../../../share/x`): no
+/// programs, headers and pages of a manual.
+pub(super) fn data_elsewhere(record: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let names = record.split(|&b| b == b'\n').take(MAX_FILES).map(|line| {
+        let end = line.iter().position(|&b| b == b',').unwrap_or(line.len());
+        line[..end].trim_ascii()
+    });
+    names.filter(|name| {
+        let mut inside = *name;
+        while let Some(rest) = inside.strip_prefix(b"../") {
+            inside = rest;
+        }
+        let others: [&[u8]; 6] = [
+            b"bin/",
+            b"include/",
+            b"lib",
+            b"share/man/",
+            b"share/doc/",
+            b"src/",
+        ];
+        inside.len() < name.len() && !others.iter().any(|other| inside.starts_with(other))
+    })
+}
+
+/// Returns the modules that lists in a document name to be run (`["python", "-m", "x"]`).
+pub(super) fn run_modules(document: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut todo: Vec<serde_json::Value> = serde_json::from_slice(document).into_iter().collect();
+    while let Some(value) = todo.pop() {
+        match value {
+            serde_json::Value::Array(items) => {
+                let words: Vec<&str> = items
+                    .iter()
+                    .map(|item| item.as_str().unwrap_or_default())
+                    .collect();
+                let named = words
+                    .iter()
+                    .position(|word| *word == "-m")
+                    .and_then(|at| words.get(at + 1));
+                found.extend(
+                    named
+                        .filter(|module| is_dotted(module))
+                        .map(|module| (*module).to_owned()),
+                );
+                todo.extend(items);
+            }
+            serde_json::Value::Object(fields) => todo.extend(fields.into_iter().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The modules that an `entry_points.txt` names for others to load, with their lines; not its commands, which are

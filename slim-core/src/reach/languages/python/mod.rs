@@ -57,6 +57,10 @@ const MIN_STANDARD: usize = 6;
 const MAX_JOINED: usize = 200;
 /// The size from which what a source names is kept between runs: a smaller one is parsed as soon.
 const KEPT: usize = 1024;
+/// The number of times that a distribution's data elsewhere may have the bounds of an application's own directory.
+const TIMES: u64 = 4;
+/// The size of the largest document in which commands are looked for.
+const MAX_DOCUMENT: u64 = 64 << 10;
 /// The size of the largest pickle that is looked through.
 const MAX_PICKLE: u64 = 1 << 20;
 /// The largest number of files of a directory of data that are kept.
@@ -777,6 +781,36 @@ impl<'a> Python<'a> {
         }
     }
 
+    /// Keeps what the distribution whose `RECORD` is at `path` installed as data outside of the site directory.
+    fn keep_data_elsewhere(&self, needs: &mut Needs<'_>, path: &RootPath, record: &[u8]) {
+        let metadata = path
+            .parent()
+            .filter(|parent| parent.extension() == Some(b"dist-info"));
+        let Some(site) = metadata.and_then(|metadata| metadata.parent()) else {
+            return;
+        };
+        let (rootfs, limits) = (self.context.rootfs, self.context.limits);
+        let files = distribution::data_elsewhere(record).map(|name| site.join(name));
+        let size = |path: &RootPath| rootfs.get(path).filter(|entry| !entry.is_dir()).map(Entry::size);
+        let files: Vec<(RootPath, u64)> = files
+            .filter_map(|path| size(&path).map(|size| (path, size)))
+            .collect();
+        let bytes: u64 = files.iter().map(|(_, size)| size).sum();
+        if files.len() as u64 > TIMES * limits.own_files || bytes > TIMES * limits.own_bytes {
+            let why = format!(
+                "names {} files of data outside of its directory with {bytes} bytes, more than {TIMES} times \
+                 --own-files and --own-bytes allow",
+                files.len()
+            );
+            needs.leave_out(path, LeftOutKind::TooLarge, why);
+            return;
+        }
+        for (file, _) in files {
+            let quote = Some("data of the distribution".to_owned());
+            needs.mark_edge(&file, EdgeKind::Distribution, path, quote);
+        }
+    }
+
     /// Keeps the metadata of the distribution that `path` belongs to.
     fn keep_distribution(&self, needs: &mut Needs<'_>, path: &RootPath) {
         let Some(metadata) = self.distributions.metadata(path) else {
@@ -838,6 +872,13 @@ impl Resolver for Python<'_> {
                         continue;
                     }
                     self.keep_import(needs, &paths, Place::on_line(path, line), (0, &module, &[]));
+                }
+            }
+            None if path.name() == Some(b"RECORD") => self.keep_data_elsewhere(needs, path, node.source()?),
+            Some(b"json") if node.entry.size() <= MAX_DOCUMENT && contains(node.source()?, b"\"-m\"") => {
+                let (paths, place) = (self.search_paths(path, None), Place::in_file(path));
+                for module in distribution::run_modules(node.source()?) {
+                    self.keep_import(needs, &paths, place, (0, &module, &["__main__".to_owned()]));
                 }
             }
             _ if native::is_python(path) => {

@@ -770,6 +770,47 @@ find_executable('eleven') or get_name('twelve') or bin('twelve')
 }
 
 #[test]
+fn a_distribution_has_data_elsewhere_and_documents_name_modules_to_run() {
+    let site = "/opt/venv/lib/python3.11/site-packages";
+    let record = "kern/__init__.py,,\nkern-1.dist-info/RECORD,,\n../../../bin/kern,,\n\
+                  ../../../share/kern/one/kernel.json,sha256=x,5\n../../../share/man/man1/kern.1,,\n../../../etc/kern/c.json,,\n";
+    let kernel = br#"{"argv": ["/opt/venv/bin/python", "-m", "launch.it", "-f", "{file}"], "x": [1, {"y": ["-m", "no such"]}]}"#;
+    let at = |path: &str| format!("{site}/{path}");
+    let names = [
+        "kern/__init__.py",
+        "kern-1.dist-info/RECORD",
+        "launch/__init__.py",
+        "launch/it.py",
+        "launch/other.py",
+    ]
+    .map(at);
+    let items: Vec<(&str, &[u8])> = vec![
+        ("/opt/venv/pyvenv.cfg", b"home = /usr/bin\n"),
+        (&names[0], b""),
+        (&names[1], record.as_bytes()),
+        (&names[2], b""),
+        (&names[3], b""),
+        (&names[4], b""),
+        ("/opt/venv/bin/kern", b"#!/bin/sh\n"),
+        ("/opt/venv/share/kern/one/kernel.json", kernel),
+        ("/opt/venv/share/man/man1/kern.1", b""),
+        ("/opt/venv/etc/kern/c.json", b"{}"),
+        ("/srv/app.py", b"import kern"),
+    ];
+    let kept = crate::reach::tests::kept(&items, vec![crate::reach::tests::used(&names[0])]);
+    for path in [
+        "/opt/venv/share/kern/one/kernel.json",
+        "/opt/venv/etc/kern/c.json",
+        &names[3],
+    ] {
+        assert!(kept.iter().any(|kept| kept == path), "{path} is not in {kept:?}");
+    }
+    for path in ["/opt/venv/bin/kern", "/opt/venv/share/man/man1/kern.1", &names[4]] {
+        assert!(!kept.iter().any(|kept| kept == path), "{path} is in {kept:?}");
+    }
+}
+
+#[test]
 fn a_program_that_is_looked_for_by_a_computed_name_is_one_that_the_source_lists() {
     let table = "TOOLS = [('one', 'path'), ('two', 'way')]\nNAME = 'three'\n";
     for (search, expected) in [
