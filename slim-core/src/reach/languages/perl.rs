@@ -13,7 +13,7 @@
 //! A word in a string may be a module of the source's own namespace (`implementations => ['XS', 'PP']`), and is kept if
 //! there is one. Computed names widen: one that begins with a namespace and goes on with a variable
 //! (`"DateTime::TimeZone::$zone"`, `__PACKAGE__ . "::$x"`) to that namespace, a path (`require "Foo/$x.pl"`) to its
-//! directory. A source that lists modules (`find_modules`, Module::Find, Module::Pluggable) or puts names together of
+//! directory, a class of Locale::Maketext's to its own. A source that lists modules (`find_modules`, Module::Find, Module::Pluggable) or puts names together of
 //! two variables and loads them has its namespaces in strings; each that has a directory is kept wide.
 //!
 //! Data: the `auto/share` directories (File::ShareDir) of the distributions that a source is or names, and what is
@@ -81,6 +81,8 @@ const LOADERS: [&[u8]; 10] = [
     b"with",
 ];
 
+/// The class of those that have their texts in modules of their own namespace (Locale::Maketext, "Lexicons").
+const LEXICONS: &[u8] = b"Locale::Maketext";
 /// Words of a source that lists the modules of a namespace.
 const LISTERS: [&[u8]; 6] = [
     b"Module::Find",
@@ -371,10 +373,13 @@ impl Resolver for Perl<'_> {
                 self.keep_namespace(needs, &search, namespace, at(*line), words);
             }
         }
-        for (line, words) in &named.own_namespaces {
+        // Lexicons stand below the class that inherits from it, and are loaded for the languages that somebody asks for.
+        let lexicons = named.modules.iter().filter(|(_, module)| *module == LEXICONS);
+        let lexicons = lexicons.map(|(line, module)| (*line, *module));
+        for (line, words) in lexicons.chain(named.own_namespaces.iter().copied()) {
             for package in named.packages.iter().take(MAX_PACKAGES) {
                 if seen.insert(b"namespace", package) {
-                    self.keep_namespace(needs, &search, package, at(*line), words);
+                    self.keep_namespace(needs, &search, package, at(line), words);
                 }
             }
         }
@@ -993,13 +998,19 @@ mod tests {
             ("/usr/share/perl5/Plugs.pm", b"package Plugs; use Module::Pluggable;"),
             ("/usr/share/perl5/Plugs/Plugin/f.pm", b""),
             ("/usr/share/perl5/Own.pm", b"package Own; my $c = __PACKAGE__ . '::' . $x;"),
+            ("/usr/share/perl5/Texts.pm", b"package Texts; use parent ('Locale::Maketext'); 1;"),
+            ("/usr/share/perl5/Texts/de_de.pm", b"package Texts::de_de; 1;"),
+            ("/usr/share/perl5/Plain.pm", b"package Plain; use Locale::Other; 1;"),
+            ("/usr/share/perl5/Plain/de.pm", b"package Plain::de; 1;"),
             ("/usr/share/perl5/Own/g.pm", b""),
             ("/usr/share/perl5/Path.pm", b"package Path; require \"Path/of/$x.pl\"; open my $f, \"Path/of/$x.txt\";"),
             ("/usr/share/perl5/Path/of/h.pl", b""),
             ("/usr/share/perl5/Path/of/deep/i.pl", b""),
             ("/usr/share/perl5/Path/of/j.txt", b""),
         ];
-        let from = ["Lists", "Loads", "Joins", "Aliases", "Plugs", "Own", "Path"];
+        let from = [
+            "Lists", "Loads", "Joins", "Aliases", "Plugs", "Own", "Path", "Texts", "Plain",
+        ];
         let from: Vec<String> = from
             .iter()
             .map(|name| format!("/usr/share/perl5/{name}.pm"))
@@ -1015,6 +1026,7 @@ mod tests {
                 "Own/g.pm",
                 "Path/of/h.pl",
                 "Plugs/Plugin/f.pm",
+                "Texts/de_de.pm",
             ]
             .map(|name| format!("/usr/share/perl5/{name}"))
         );
