@@ -14,8 +14,8 @@ const ALLOWED: [(&str, &[&str]); 4] = [
     (
         "an interpreter or a compiler is its language",
         &[
-            "gcc", "go", "java", "lua", "lua5.4", "node", "nodejs", "perl", "php", "python", "python3", "r",
-            "ruby", "rustc", "tcl", "tcl8.6",
+            "bash", "gcc", "go", "java", "lua", "lua5.4", "node", "nodejs", "perl", "php", "python",
+            "python3", "r", "ruby", "rustc", "tcl", "tcl8.6",
         ],
     ),
     (
@@ -31,13 +31,14 @@ const ALLOWED: [(&str, &[&str]); 4] = [
             "gosu",
             "npm",
             "openssh",
+            "pnpm",
             "supervisor",
             "tini",
         ],
     ),
     (
         "data that libraries of many languages read, and words that are also a package's name",
-        &["locales", "tzdata", "next", "git"],
+        &["fontconfig", "locales", "tzdata", "next", "git"],
     ),
 ];
 
