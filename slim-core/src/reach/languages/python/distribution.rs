@@ -38,12 +38,8 @@ impl Distributions {
                     .unwrap_or_default()
             };
             if path.extension() == Some(b"dist-info") {
-                for line in read(b"RECORD").split(|&b| b == b'\n').take(MAX_FILES) {
-                    let end = line.iter().position(|&b| b == b',').unwrap_or(line.len());
-                    let name = line[..end].trim_ascii().trim_ascii();
-                    if !name.is_empty() && !name.starts_with(b"\"") {
-                        found.files.insert(site.join(name), path.clone());
-                    }
+                for name in recorded_names(&read(b"RECORD")) {
+                    found.files.insert(site.join(name), path.clone());
                 }
             } else {
                 let listed = read(b"top_level.txt");
@@ -80,14 +76,19 @@ impl Distributions {
     }
 }
 
-/// Returns the paths, seen from the site directory, of what a `RECORD` installed elsewhere as data (`../../../share/x`): no
-/// programs, headers and pages of a manual.
-pub(super) fn data_elsewhere(record: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Returns the paths, seen from the site directory, of what a `RECORD` installed; not those in quotes.
+fn recorded_names(record: &[u8]) -> impl Iterator<Item = &[u8]> {
     let names = record.split(|&b| b == b'\n').take(MAX_FILES).map(|line| {
         let end = line.iter().position(|&b| b == b',').unwrap_or(line.len());
         line[..end].trim_ascii()
     });
-    names.filter(|name| {
+    names.filter(|name| !name.is_empty() && !name.starts_with(b"\""))
+}
+
+/// Returns the paths, seen from the site directory, of what a `RECORD` installed elsewhere as data (`../../../share/x`): no
+/// programs, headers and pages of a manual.
+pub(super) fn data_elsewhere(record: &[u8]) -> impl Iterator<Item = &[u8]> {
+    recorded_names(record).filter(|name| {
         let mut inside = *name;
         while let Some(rest) = inside.strip_prefix(b"../") {
             inside = rest;
