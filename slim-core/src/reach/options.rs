@@ -41,6 +41,17 @@ pub struct Limits {
     pub listed_files: u64,
 }
 
+/// The number of times that what packages have somewhere may have the bounds of an application's own directory: nobody
+/// put more there by mistake.
+pub(super) const PACKAGED: u64 = 4;
+
+impl Limits {
+    /// Returns whether so many files and bytes of packages are within the bounds.
+    pub(super) fn hold_packaged(&self, files: u64, bytes: u64) -> bool {
+        files <= self.own_files.saturating_mul(PACKAGED) && bytes <= self.own_bytes.saturating_mul(PACKAGED)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

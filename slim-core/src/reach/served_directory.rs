@@ -7,14 +7,12 @@ use std::collections::BTreeSet;
 
 use super::application_directory;
 use super::context::Context;
+use super::options::PACKAGED;
 use super::resolver::Needs;
 use super::walk::{MAX_ENTRIES, walk};
 use crate::path::RootPath;
 use crate::plan::{Cause, EdgeKind, LeftOutKind};
 
-/// The number of times that what packages serve may have the bounds of an application's own directory: nobody put more
-/// there by mistake.
-const TIMES: u64 = 4;
 /// The largest number of directories that links in a served one lead to.
 const MAX_LINKED: usize = 100;
 
@@ -40,10 +38,9 @@ pub(super) fn keep(context: &Context<'_>, needs: &mut Needs<'_>, directory: &Roo
         });
         let files: Vec<_> = entries.into_iter().filter(|(_, entry)| !entry.is_dir()).collect();
         let bytes: u64 = files.iter().map(|(_, entry)| entry.size()).sum();
-        let limits = context.limits;
-        if files.len() as u64 > TIMES * limits.own_files || bytes > TIMES * limits.own_bytes {
+        if !context.limits.hold_packaged(files.len() as u64, bytes) {
             let why = format!(
-                "is served, and has {} files with {bytes} bytes of packages, more than {TIMES} times --own-files and \
+                "is served, and has {} files with {bytes} bytes of packages, more than {PACKAGED} times --own-files and \
                  --own-bytes allow",
                 files.len()
             );

@@ -38,6 +38,7 @@ use crate::reach::bytes::{contains, is_word};
 use crate::reach::context::{Context, Place};
 use crate::reach::languages::language::{Language, Sample};
 use crate::reach::languages::syntax_tree::Extent;
+use crate::reach::options::PACKAGED;
 use crate::reach::resolver::{Needs, Node, Resolver, Widened};
 use crate::reach::tables::Tables;
 use crate::reach::walk::walk;
@@ -57,8 +58,6 @@ const MIN_STANDARD: usize = 6;
 const MAX_JOINED: usize = 200;
 /// The size from which what a source names is kept between runs: a smaller one is parsed as soon.
 const KEPT: usize = 1024;
-/// The number of times that a distribution's data elsewhere may have the bounds of an application's own directory.
-const TIMES: u64 = 4;
 /// The size of the largest document in which commands are looked for.
 const MAX_DOCUMENT: u64 = 64 << 10;
 /// The size of the largest pickle that is looked through.
@@ -789,16 +788,16 @@ impl<'a> Python<'a> {
         let Some(site) = metadata.and_then(|metadata| metadata.parent()) else {
             return;
         };
-        let (rootfs, limits) = (self.context.rootfs, self.context.limits);
+        let rootfs = self.context.rootfs;
         let files = distribution::data_elsewhere(record).map(|name| site.join(name));
         let size = |path: &RootPath| rootfs.get(path).filter(|entry| !entry.is_dir()).map(Entry::size);
         let files: Vec<(RootPath, u64)> = files
             .filter_map(|path| size(&path).map(|size| (path, size)))
             .collect();
         let bytes: u64 = files.iter().map(|(_, size)| size).sum();
-        if files.len() as u64 > TIMES * limits.own_files || bytes > TIMES * limits.own_bytes {
+        if !self.context.limits.hold_packaged(files.len() as u64, bytes) {
             let why = format!(
-                "names {} files of data outside of its directory with {bytes} bytes, more than {TIMES} times \
+                "names {} files of data outside of its directory with {bytes} bytes, more than {PACKAGED} times \
                  --own-files and --own-bytes allow",
                 files.len()
             );
